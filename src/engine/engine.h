@@ -1,0 +1,165 @@
+/*
+ * What a flow may ask of a database server, whichever engine it is. Flows never test which engine
+ * they talk to: they look at feature bits, and ask named queries whose columns are a contract.
+ *
+ * An engine is one `const struct engine` (a function table). postgres/ is the sole home of libpq.
+ * Connections are single-threaded and belong to whoever opened them.
+ */
+#ifndef RH_ENGINE_ENGINE_H
+#define RH_ENGINE_ENGINE_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "engine/evidence.h"
+#include "net/loop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* DDL can be rolled back; the server reports DDL from inside (event triggers). */
+#define ENGINE_TRANSACTIONAL_DDL 1u
+#define ENGINE_INSIDE_EVIDENCE 2u
+
+struct connection_parameters {
+    const char *socket_directory; /* NULL: host below */
+    const char *host;             /* numeric address */
+    uint16_t port;
+    const char *user, *password, *database;
+    const char *application_name;
+};
+
+/* --- connections and rows -------------------------------------------------------------------- */
+
+struct connection;
+struct rows; /* a result set; owned by the receiver, rh_rows_free */
+
+size_t rh_rows_count(const struct rows *rows);
+const char *rh_rows_value(const struct rows *rows, size_t row, size_t column); /* NULL: SQL NULL */
+int64_t rh_rows_int(const struct rows *rows, size_t row, size_t column, int64_t if_null);
+bool rh_rows_bool(const struct rows *rows, size_t row, size_t column); /* "t" or "1" */
+void rh_rows_free(struct rows *rows);
+void rh_rows_freep(struct rows **rows);
+#define RH_CLEANUP_ROWS __attribute__((cleanup(rh_rows_freep)))
+
+/* Both arguments are valid during the call only; the callee keeps the rows by copying the pointer and
+   setting *rows to NULL. err is NULL on success. */
+typedef void query_done_fn(void *context, struct rows **rows, const struct err *err);
+
+/*
+ * Named queries of the observer; the columns each returns are the contract (all text, NULL allowed
+ * where said). Every engine and every server version gives the same columns.
+ */
+#define ENGINE_QUERY_LIST(X)                                                                       \
+    /* -> id, name, kind, table_id, table_name, storage_id, rows_estimate (NULL never analysed),   \
+          bytes, is_system: all relations of the database; kind as in model/trace.h */             \
+    X(ENGINE_QUERY_RELATIONS)                                                                      \
+    /* -> relations as above whose catalogue row changed after transaction $1 (text) */            \
+    X(ENGINE_QUERY_RELATIONS_CHANGED)                                                              \
+    /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us, current_xid_horizon (text),         \
+          locks (JSON array of [relation_id, mode, granted, wait_start_us or null]) */             \
+    X(ENGINE_QUERY_BOUNDARY)                                                                       \
+    /* $1 array of backend pids "{1,2}" -> one row per lock held or awaited by these sessions or   \
+          awaited behind them: pid, relation_id, mode, granted, wait_start_us, blockers (text      \
+          "{..}"), state, wait_event, transaction_start_us, query_start_us, application_name,      \
+          is_ours (pid in $1) */                                                                   \
+    X(ENGINE_QUERY_SAMPLE)                                                                         \
+    /* -> database_bytes */                                                                        \
+    X(ENGINE_QUERY_DATABASE_SIZE)                                                                  \
+    /* -> kind, identity, table_name: invalid indexes, constraints not validated */                \
+    X(ENGINE_QUERY_LEFTOVERS)                                                                      \
+    /* -> intact (bool): our evidence inside the database is present and enabled */                \
+    X(ENGINE_QUERY_EVIDENCE_INTACT)
+
+enum engine_query {
+#define X(symbol) symbol,
+    ENGINE_QUERY_LIST(X)
+#undef X
+    ENGINE_QUERY_COUNT
+};
+
+/* --- server programs ----------------------------------------------------------------------------- */
+
+struct server_programs {
+    const char *bin_directory;
+    int major;              /* 15 */
+    const char *version;    /* "15.18" */
+};
+struct server_list {
+    struct server_programs *items;
+    size_t count;
+};
+
+struct server_setting {
+    const char *name, *value;
+};
+
+/* An entry of the server's own log. */
+struct log_entry {
+    int64_t pid;
+    const char *severity, *sqlstate, *message; /* arena of the reader's caller */
+    const char *detail, *statement;
+};
+struct server_log; /* incremental reader of a log file */
+
+struct engine {
+    const char *name; /* "postgres" */
+    unsigned features;
+
+    /* All installed servers (or only those under `bin_directory` when given), newest last.
+       RH_ERR_ENVIRONMENT with the places searched and the package to install when there is none. */
+    enum err_code (*find_servers)(const char *bin_directory, struct arena *arena,
+                                  struct server_list *ret_servers, struct err *err);
+
+    enum err_code (*connect)(const struct connection_parameters *parameters, struct mono deadline,
+                             struct connection **ret_connection, struct err *err);
+    void (*close)(struct connection *connection); /* NULL allowed */
+    int (*server_version)(const struct connection *connection); /* 150018; 0 when lost */
+    int64_t (*backend_pid)(const struct connection *connection);
+
+    /* Blocking, parameters as text (NULL: SQL NULL). `sql` may hold several statements only when
+       parameter_count is 0; then the last result is returned. ret_rows may be NULL. */
+    enum err_code (*query)(struct connection *connection, const char *sql,
+                           const char *const *parameters, int parameter_count, struct mono deadline,
+                           struct rows **ret_rows, struct err *err);
+
+    /* Asynchronous on `loop`: attach once, then send; answers come in order. Any number may be under way
+       (queued here). A lost connection answers all with RH_ERR_CONNECTION. */
+    enum err_code (*attach)(struct connection *connection, struct loop *loop, struct err *err);
+    void (*detach)(struct connection *connection); /* before the loop goes; pending ones are dropped */
+    void (*send)(struct connection *connection, const char *sql, const char *const *parameters,
+                 int parameter_count, query_done_fn *fn, void *context);
+    /* As send, of a named query, prepared on first use. */
+    void (*send_query)(struct connection *connection, enum engine_query query,
+                       const char *const *parameters, int parameter_count, query_done_fn *fn,
+                       void *context);
+    /* As query, of a named query. */
+    enum err_code (*ask)(struct connection *connection, enum engine_query query,
+                         const char *const *parameters, int parameter_count, struct mono deadline,
+                         struct rows **ret_rows, struct err *err);
+
+    /* Which of reads and writes of a table must wait behind this lock mode ("Conflicting Lock Modes"). */
+    void (*lock_blocks)(const char *mode, bool *ret_reads, bool *ret_writes);
+
+    /* Evidence from inside: installs it in the connected database (needs the sandbox's superuser) with a
+       secret that genuine reports carry; decodes a report (`detail` of a private notice). */
+    const char *evidence_sqlstate; /* "RH001"; NULL where there is none */
+    enum err_code (*install_evidence)(struct connection *connection, const char *secret,
+                                      struct mono deadline, struct err *err);
+    enum err_code (*decode_evidence)(const char *json, const char *secret, struct arena *arena,
+                                     struct evidence *ret_evidence, struct err *err);
+    /* Statements a canary session sends on a relation: a one-row read, a lock as a writer takes it. */
+    char *(*probe_read_sql)(struct arena *arena, const char *relation);
+    char *(*probe_write_sql)(struct arena *arena, const char *relation);
+
+    /* The server's log, from the current end on. next: RH_OK with *ret_any false at the end. */
+    enum err_code (*log_open)(const char *path, struct server_log **ret_log, struct err *err);
+    void (*log_close)(struct server_log *log);
+    enum err_code (*log_next)(struct server_log *log, struct arena *arena,
+                              struct log_entry *ret_entry, bool *ret_any, struct err *err);
+};
+
+extern const struct engine rh_engine_postgres;
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * A result: the trace, what was found in it, and the verdict. Everything a report shows is in here;
+ * every report is a pure rendering of it. rh_result_to_json gives result.json (DESIGN.md section 3).
+ */
+#ifndef RH_MODEL_RESULT_H
+#define RH_MODEL_RESULT_H
+
+#include "base/err.h"
+#include "model/trace.h"
+
+#include <jansson.h>
+
+/* X(symbol, name) */
+#define VERDICT_LIST(X)                                                                            \
+    X(VERDICT_SAFE, "safe", 0)                                                                     \
+    X(VERDICT_UNSAFE, "unsafe", 5)                                                                 \
+    X(VERDICT_INCONCLUSIVE, "inconclusive", 3)
+enum verdict {
+#define X(symbol, name, status) symbol,
+    VERDICT_LIST(X)
+#undef X
+};
+const char *rh_verdict_name(enum verdict verdict);
+int rh_verdict_exit_status(enum verdict verdict);
+
+#define SEVERITY_LIST(X)                                                                           \
+    X(SEVERITY_INFO, "info")                                                                       \
+    X(SEVERITY_WARNING, "warning")                                                                 \
+    X(SEVERITY_ERROR, "error")
+enum severity {
+#define X(symbol, name) symbol,
+    SEVERITY_LIST(X)
+#undef X
+};
+const char *rh_severity_name(enum severity severity);
+
+struct finding {
+    const char *rule; /* kebab-case id, for ever */
+    enum severity severity;
+    const char *title;    /* one line, with the number and the limit */
+    const char *step;     /* step name, NULL for none */
+    int line;             /* 0: unknown */
+    int statement;        /* index, 0: the run as a whole */
+    const char *relation; /* NULL for none */
+    json_t *evidence;     /* object of plain figures and texts, owned; NULL for none */
+    const char *why;      /* what the server did and what it means to users */
+    const char *advice;   /* what to write instead */
+    const char *advice_sql; /* NULL for none */
+    bool advice_tried;
+};
+
+struct gate {
+    const char *name; /* "duration", "blocked", "wal", "disk", "lag" */
+    const char *limit, *measured; /* as a person says them: "2s", "15m02s" */
+    bool ok;
+    bool observed; /* false: could not be measured; the verdict is then INCONCLUSIVE */
+};
+
+/* Limits as the user set them; a negative limit is not set. */
+struct limits {
+    int64_t duration_us;
+    int64_t blocked_us; /* default 2 s */
+    int64_t wal_bytes, disk_bytes;
+    int64_t lag_us, replica_apply_bytes_per_s; /* lag needs the rate */
+    enum severity fail_on; /* findings at or above make the verdict UNSAFE; default error */
+    bool structure_only;   /* empty tables are accepted */
+};
+
+struct fidelity {
+    const char *server_version; /* "15.18" */
+    const char *source;         /* "schema db/schema.sql", "snapshot app.dump", "built-in shop" */
+    int64_t snapshot_age_s;     /* -1: unknown */
+    double sample_fraction;
+    int64_t masked_columns;
+    int64_t relations, rows, bytes; /* of the sandbox before the run (rows estimated) */
+    bool isolated;
+    VEC(const char *) notes; /* sentences */
+};
+
+struct result {
+    struct arena *arena;
+    const char *rehearse_version;
+    enum verdict verdict;
+    int exit_code;
+    const char *headline;
+    struct wall started_at;
+    int64_t duration_us;
+    const char *run_directory;
+    struct fidelity fidelity;
+    struct trace *trace;
+    struct limits limits;
+    VEC(struct finding) findings; /* worst first */
+    VEC(struct gate) gates;
+};
+
+/* A new reference, owned by the caller. Never fails (memory ends the program). */
+json_t *rh_result_to_json(const struct result *result);
+
+
+#endif

@@ -1,0 +1,126 @@
+/*
+ * PostgreSQL frontend/backend protocol, versions 3.0 and 3.2: framing and message bodies. Pure: no
+ * I/O, no clock, no globals. Fed any bytes at any split, it never reads past them and never grows:
+ * a body is collected only where the caller asked for that message type, up to a cap.
+ *
+ * Sources: PostgreSQL 18 manual, chapter "Frontend/Backend Protocol" (message formats).
+ * It does not authenticate, encrypt, or keep session state.
+ */
+#ifndef RH_NET_PG_CODEC_H
+#define RH_NET_PG_CODEC_H
+
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Untyped first packets of the frontend. */
+#define PG_PROTOCOL_3_0 196608u   /* 3 << 16 */
+#define PG_PROTOCOL_3_2 196610u   /* since PostgreSQL 18 */
+#define PG_CODE_CANCEL 80877102u  /* 1234 << 16 | 5678 */
+#define PG_CODE_SSL 80877103u     /* 1234 << 16 | 5679 */
+#define PG_CODE_GSSENC 80877104u  /* 1234 << 16 | 5680 */
+
+/* A length word counts itself: 4 .. 0x7fffffff. Start-up packets: at most 10000 (MAX_STARTUP_PACKET_LENGTH
+   in PostgreSQL's src/include/libpq/pqcomm.h). */
+#define PG_STARTUP_PACKET_MAX 10000u
+
+enum pg_direction { PG_FRONTEND, PG_BACKEND };
+
+/* A set of message types ('A'..'z'; bit 0 stands for the untyped start-up packet, type 0). */
+struct pg_type_set {
+    uint64_t bits[4];
+};
+static inline void rh_pg_type_set_add(struct pg_type_set *set, unsigned char type)
+{
+    set->bits[type >> 6] |= UINT64_C(1) << (type & 63);
+}
+static inline bool rh_pg_type_set_has(const struct pg_type_set *set, unsigned char type)
+{
+    return (set->bits[type >> 6] >> (type & 63)) & 1;
+}
+
+struct pg_message {
+    unsigned char type;   /* 0: start-up packet */
+    uint32_t body_length; /* full length of the body, length word excluded */
+    struct text body;     /* what was collected: whole, or the first `collect_max` bytes */
+    bool is_whole;
+};
+
+/* One direction of one connection. */
+struct pg_framer {
+    enum pg_direction direction;
+    bool expects_startup;      /* the next frontend packet is untyped */
+    struct pg_type_set collect; /* bodies wanted */
+    size_t collect_max;         /* bytes of a body kept */
+    /* private state */
+    unsigned char header[5];
+    unsigned header_length;
+    uint32_t body_left;
+    struct pg_message current;
+    struct buf collected;
+};
+
+enum pg_frame_event {
+    PG_FRAME_MORE,    /* all bytes consumed, nothing complete */
+    PG_FRAME_HEAD,    /* a message starts: type and body_length are known; its body follows */
+    PG_FRAME_MESSAGE, /* a message ended: body as collected */
+    PG_FRAME_INVALID  /* length word out of range, or type byte impossible: the stream is lost */
+};
+
+void rh_pg_framer_init(struct pg_framer *framer, enum pg_direction direction,
+                       const struct pg_type_set *collect, size_t collect_max);
+void rh_pg_framer_deinit(struct pg_framer *framer);
+/*
+ * Consumes bytes of `input` up to the next event and says how many (*ret_used). HEAD comes before
+ * any byte of the body is consumed, right after the header; every message gives HEAD then MESSAGE. After SSLRequest
+ * and GSSENCRequest the framer expects a start-up packet again.
+ */
+enum pg_frame_event rh_pg_framer_next(struct pg_framer *framer, struct text input, size_t *ret_used,
+                                      struct pg_message *ret_message);
+
+/* --- bodies: each returns false when the body is malformed; results point into it --------------- */
+
+struct pg_reader { /* bounds-checked cursor; sticky `failed` */
+    struct text rest;
+    bool failed;
+};
+uint8_t rh_pg_read_u8(struct pg_reader *reader);
+uint16_t rh_pg_read_u16(struct pg_reader *reader);
+uint32_t rh_pg_read_u32(struct pg_reader *reader);
+const char *rh_pg_read_string(struct pg_reader *reader); /* NUL-terminated, "" when failed */
+struct text rh_pg_read_bytes(struct pg_reader *reader, size_t len);
+
+/* ErrorResponse and NoticeResponse: calls back per field code (severity 'S', 'V', code 'C', ...). */
+typedef void pg_field_fn(void *context, char code, const char *value);
+bool rh_pg_decode_fields(struct text body, pg_field_fn *fn, void *context);
+
+struct pg_startup {
+    uint32_t code; /* a protocol version or one of PG_CODE_* */
+    const char *user, *database, *application_name; /* NULL for absent */
+};
+bool rh_pg_decode_startup(struct text body, struct pg_startup *ret_startup);
+struct pg_parse_message {
+    const char *statement, *query;
+};
+bool rh_pg_decode_parse(struct text body, struct pg_parse_message *ret_parse);
+struct pg_bind_message {
+    const char *portal, *statement;
+};
+bool rh_pg_decode_bind(struct text body, struct pg_bind_message *ret_bind);
+bool rh_pg_decode_execute(struct text body, const char **ret_portal, uint32_t *ret_max_rows);
+/* Close and Describe: kind 'S' statement or 'P' portal. */
+bool rh_pg_decode_target(struct text body, char *ret_kind, const char **ret_name);
+/* "INSERT 0 5" -> "INSERT", 5; rows -1 where the tag has none. Tag points into `tag`. */
+bool rh_pg_decode_command_complete(struct text body, struct text *ret_tag, int64_t *ret_rows);
+bool rh_pg_decode_backend_key(struct text body, uint32_t *ret_pid);
+bool rh_pg_decode_parameter_status(struct text body, const char **ret_name, const char **ret_value);
+bool rh_pg_decode_ready(struct text body, char *ret_status); /* 'I', 'T', 'E' */
+
+/* --- encoding (answers the tap gives itself, test peers) ------------------------------------------ */
+void rh_pg_encode_message(struct buf *out, char type, struct text body);
+void rh_pg_encode_error(struct buf *out, const char *severity, const char *sqlstate,
+                        const char *message);
+
+#endif

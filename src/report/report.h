@@ -1,0 +1,19 @@
+/*
+ * Reports: pure renderings of a result into a buffer.
+ */
+#ifndef RH_REPORT_REPORT_H
+#define RH_REPORT_REPORT_H
+
+#include "base/terminal.h"
+#include "base/text.h"
+#include "model/result.h"
+
+enum report_detail { REPORT_QUIET, REPORT_NORMAL, REPORT_VERBOSE };
+
+/* What the terminal shows: verdict last, at most 12 lines a finding. */
+void rh_report_terminal(const struct result *result, const struct terminal *terminal,
+                        enum report_detail detail, struct buf *out);
+/* summary.txt: the same, verdict first, plain, 100 columns. */
+void rh_report_summary(const struct result *result, struct buf *out);
+
+#endif

@@ -1,0 +1,88 @@
+/*
+ * A sandbox: a throw-away server that we start, fill, watch and destroy. Private cluster, no TCP
+ * listener, socket in a 0700 directory, random superuser, not run as root. Always torn down: by
+ * rh_sandbox_destroy, by the death signal of its server, and by the reaper at the next start.
+ *
+ * Blocking, with deadlines and the user's interrupt. Never touches a server it did not start.
+ */
+#ifndef RH_SANDBOX_SANDBOX_H
+#define RH_SANDBOX_SANDBOX_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/process.h"
+#include "base/progress.h"
+#include "engine/engine.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sandbox;
+
+struct sandbox_options {
+    const struct engine *engine;
+    const char *server_bin;      /* NULL: search */
+    int preferred_major;         /* 0: newest installed; else that major, or the next newer with a note */
+    const char *parent_directory; /* NULL: $REHEARSE_SANDBOX_DIR, $TMPDIR, /var/tmp */
+    const char *cache_directory; /* NULL: $XDG_CACHE_HOME/rehearse, ~/.cache/rehearse */
+    const char *server_user;     /* when we are root: NULL: "postgres", else "nobody" */
+    const char *role;            /* migration role; NULL: the owner of most tables, else "migrator" */
+    const struct server_setting *settings; /* --set */
+    size_t setting_count;
+    struct progress *progress;
+};
+
+/* What loading found; arena of the sandbox. */
+struct sandbox_facts {
+    const char *server_version;
+    int server_major;
+    const char *source; /* as struct fidelity */
+    int64_t snapshot_age_s;
+    int64_t relations, rows, bytes;
+    VEC(const char *) notes; /* roles created, extensions missing, settings that could not be kept */
+};
+
+/* Removes what dead runs left, only where our marker says so. Never fails a run. */
+void rh_sandbox_reap(const struct sandbox_options *options);
+
+enum err_code rh_sandbox_start(const struct sandbox_options *options, struct sandbox **ret_sandbox,
+                               struct err *err) RH_MUST_CHECK;
+/* Load; any order, any number; schema files are SQL or psql scripts. */
+enum err_code rh_sandbox_load_schema(struct sandbox *sandbox, const char *path, struct err *err)
+    RH_MUST_CHECK;
+enum err_code rh_sandbox_load_snapshot(struct sandbox *sandbox, const char *path, struct err *err)
+    RH_MUST_CHECK;
+/* SQL of our own making (the demo's shop), streamed through one psql-less connection. */
+enum err_code rh_sandbox_load_sql(struct sandbox *sandbox, const char *source_name,
+                                  const char *const *statements, size_t count, struct err *err)
+    RH_MUST_CHECK;
+/* ANALYZE, hand objects to the migration role, restart with the settings for running. */
+enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
+
+const struct sandbox_facts *rh_sandbox_facts(const struct sandbox *sandbox);
+/* Direct to the server, not through a tap. Strings live as long as the sandbox. */
+struct connection_parameters rh_sandbox_superuser(const struct sandbox *sandbox);
+struct connection_parameters rh_sandbox_migration_role(const struct sandbox *sandbox);
+const char *rh_sandbox_socket_path(const struct sandbox *sandbox); /* .../.s.PGSQL.5432 */
+const char *rh_sandbox_directory(const struct sandbox *sandbox);   /* 0700, ours; for sockets and files */
+const char *rh_sandbox_data_directory(const struct sandbox *sandbox);
+const char *rh_sandbox_log_path(const struct sandbox *sandbox);
+const char *rh_sandbox_bin_directory(const struct sandbox *sandbox);
+/* Readable when the server ended: a sandbox that dies is a finding. */
+int rh_sandbox_server_pidfd(const struct sandbox *sandbox);
+/* True when the server ended (or crashed and restarted); text "terminated by signal 9". */
+bool rh_sandbox_has_crashed(struct sandbox *sandbox, const char **ret_reason);
+/* A psql (or pg_dump, pg_restore) that fits this server; NULL with *err set when there is none. */
+const char *rh_sandbox_client_program(const struct sandbox *sandbox, const char *name, struct err *err);
+
+/* Leaves it up: marks it kept so that no reaper touches it. Prints nothing; URL and stop command are
+   returned in the sandbox's arena. The sandbox handle is then only good for destroy (which frees memory). */
+enum err_code rh_sandbox_keep(struct sandbox *sandbox, const char **ret_url,
+                              const char **ret_stop_command, struct err *err) RH_MUST_CHECK;
+/* Stops the server, removes every file, frees. NULL allowed. Never fails loudly: what it could not
+   remove is noted through progress and left to the reaper. */
+void rh_sandbox_destroy(struct sandbox *sandbox);
+void rh_sandbox_destroyp(struct sandbox **sandbox);
+#define RH_CLEANUP_SANDBOX __attribute__((cleanup(rh_sandbox_destroyp)))
+
+#endif

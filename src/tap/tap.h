@@ -1,0 +1,84 @@
+/*
+ * The tap: our relay of the PostgreSQL wire protocol. Accepts clients on listeners, opens one server
+ * connection each (1:1, never pools), forwards bytes both ways, and shows a handler the messages it
+ * asked for. Forward first, look later; only a handler's HOLD or SWALLOW delays or removes a message.
+ *
+ * Memory is flat: what the other side cannot take yet pauses reading (at most TAP_PENDING_MAX bytes per
+ * direction); bodies are collected only for the types asked for, up to collect_max.
+ * SSLRequest and GSSENCRequest are answered 'N' (plain text on this leg), in either order, and a client that sent
+ * bytes behind such a request before our answer is dropped (CVE-2021-23214). A CancelRequest is
+ * forwarded on a connection of its own; keys are opaque (4 to 256 bytes). NegotiateProtocolVersion passes through.
+ * Single-threaded, on the given loop. It does not authenticate anybody: the server does.
+ */
+#ifndef RH_TAP_TAP_H
+#define RH_TAP_TAP_H
+
+#include "base/err.h"
+#include "net/loop.h"
+#include "net/pg_codec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tap;
+struct tap_session;
+
+#define TAP_PENDING_MAX (256 * 1024) /* bytes waiting for one peer before we stop reading the other */
+
+enum tap_action {
+    TAP_FORWARD,
+    TAP_SWALLOW, /* only for whole collected messages */
+    TAP_HOLD     /* keep this message and all behind it until rh_tap_session_release; backend only */
+};
+
+struct tap_handler {
+    struct pg_type_set frontend_types, backend_types; /* messages shown with their bodies */
+    size_t collect_max;  /* bytes of a body shown; larger messages stream through, shown cut */
+    void *context;
+    /* All optional. A session's own data hangs on *rh_tap_session_data(). */
+    void (*session_opened)(void *context, struct tap_session *session);
+    void (*session_closed)(void *context, struct tap_session *session);
+    enum tap_action (*frontend_message)(void *context, struct tap_session *session,
+                                        const struct pg_message *message);
+    enum tap_action (*backend_message)(void *context, struct tap_session *session,
+                                       const struct pg_message *message);
+    /* Every backend message head, bodies not collected (counting rows). Keep it short. */
+    void (*backend_head)(void *context, struct tap_session *session, unsigned char type,
+                         uint32_t body_length);
+    /* A message type asked for was larger than collect_max and streams on: shown once, cut; the
+       returned action of the message callback is then ignored. */
+};
+
+struct tap_options {
+    const char *server_socket_path; /* Unix socket, or NULL with host/port below */
+    const char *server_host;        /* numeric loopback address */
+    uint16_t server_port;
+};
+
+struct tap_statistics {
+    uint64_t sessions, frontend_bytes, backend_bytes, swallowed_messages, held_messages;
+    uint64_t refused_connections; /* the server could not be reached for them */
+};
+
+enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
+                         const struct tap_handler *handler, struct tap **ret_tap, struct err *err)
+    RH_MUST_CHECK;
+/* Closes every session (the handler hears it). */
+void rh_tap_free(struct tap *tap);
+/* Adds a listener (already listening, non-blocking; Unix or TCP); the tap owns the descriptor. */
+enum err_code rh_tap_listen(struct tap *tap, int listener_fd, struct err *err) RH_MUST_CHECK;
+/* Gives an already connected client (a socket pair end); the tap owns the descriptor. */
+enum err_code rh_tap_adopt(struct tap *tap, int client_fd, struct err *err) RH_MUST_CHECK;
+struct tap_statistics rh_tap_statistics(const struct tap *tap);
+size_t rh_tap_open_sessions(const struct tap *tap);
+
+/* The handler's own pointer, NULL at first. */
+void **rh_tap_session_data(struct tap_session *session);
+uint64_t rh_tap_session_number(const struct tap_session *session); /* 1, 2, ... in order of accept */
+/* Lets a held message go. May be called from within the callback that is about to return TAP_HOLD's
+   answer only after that callback returned; no-op when nothing is held. */
+void rh_tap_session_release(struct tap_session *session);
+/* Ends both legs at once. */
+void rh_tap_session_close(struct tap_session *session);
+
+#endif
