@@ -1,0 +1,26 @@
+#include "engine/postgres/pg_engine_int.h"
+
+const struct engine rh_engine_postgres = {
+    .name = "postgres",
+    .features = ENGINE_TRANSACTIONAL_DDL | ENGINE_INSIDE_EVIDENCE,
+    .find_servers = rh_pg_find_servers,
+    .connect = rh_pg_connect,
+    .close = rh_pg_close,
+    .server_version = rh_pg_server_version,
+    .backend_pid = rh_pg_backend_pid,
+    .query = rh_pg_query,
+    .attach = rh_pg_attach,
+    .detach = rh_pg_detach,
+    .send = rh_pg_send,
+    .send_query = rh_pg_send_query,
+    .ask = rh_pg_ask,
+    .lock_blocks = rh_pg_lock_blocks,
+    .evidence_sqlstate = PG_EVIDENCE_SQLSTATE,
+    .install_evidence = rh_pg_install_evidence,
+    .decode_evidence = rh_pg_decode_evidence,
+    .probe_read_sql = rh_pg_probe_read_sql,
+    .probe_write_sql = rh_pg_probe_write_sql,
+    .log_open = rh_pg_log_open,
+    .log_close = rh_pg_log_close,
+    .log_next = rh_pg_log_next,
+};
