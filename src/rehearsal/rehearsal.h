@@ -34,8 +34,9 @@ struct rehearsal_options {
 struct rehearsal; /* owns everything of one run; freed with rh_rehearsal_free */
 
 /* On success *ret_result is valid until free. Whatever happened is cleaned up when it returns. */
-enum err_code rh_rehearsal_run(const struct rehearsal_options *options, struct rehearsal **ret_rehearsal,
-                               const struct result **ret_result, struct err *err) RH_MUST_CHECK;
+enum err_code rh_rehearsal_run(const struct rehearsal_options *options,
+                               struct rehearsal **ret_rehearsal, const struct result **ret_result,
+                               struct err *err) RH_MUST_CHECK;
 /* URL and stop command of a kept sandbox, NULL when not kept. */
 const char *rh_rehearsal_kept_url(const struct rehearsal *rehearsal);
 const char *rh_rehearsal_kept_stop_command(const struct rehearsal *rehearsal);

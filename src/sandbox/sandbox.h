@@ -59,6 +59,12 @@ enum err_code rh_sandbox_load_sql(struct sandbox *sandbox, const char *source_na
 /* ANALYZE, hand objects to the migration role, restart with the settings for running. */
 enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 
+/* A copy of a ready sandbox, itself ready. The first clone stops `prepared` with a checkpoint: from
+   then on it only serves clones, its facts and destroy. Data files are copied (reflinked where the
+   file system can). */
+enum err_code rh_sandbox_clone(struct sandbox *prepared, struct sandbox **ret_clone,
+                               struct err *err) RH_MUST_CHECK;
+
 const struct sandbox_facts *rh_sandbox_facts(const struct sandbox *sandbox);
 /* Direct to the server, not through a tap. Strings live as long as the sandbox. */
 struct connection_parameters rh_sandbox_superuser(const struct sandbox *sandbox);

@@ -1,0 +1,318 @@
+#include "rehearsal/rehearsal.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/interrupt.h"
+#include "judge/judge.h"
+#include "rehearsal/rehearsal_int.h"
+#include "trace/trace.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+struct rehearsal *rh_rehearsal_new(const struct rehearsal_options *options)
+{
+    struct arena *arena = rh_arena_new();
+    struct rehearsal *rehearsal = RH_NEW(arena, struct rehearsal);
+    rehearsal->arena = arena;
+    rehearsal->options = options;
+    return rehearsal;
+}
+
+static enum err_code check_readable(const char *what, const char *path, struct err *err)
+{
+    if (access(path, R_OK) == 0)
+        return RH_OK;
+    int saved = errno;
+    rh_err_set_errno(err, saved, "cannot read %s \"%s\"", what, path);
+    err->code = RH_ERR_USAGE;
+    return RH_ERR_USAGE;
+}
+
+enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *err)
+{
+    const struct rehearsal_options *options = rehearsal->options;
+    enum err_code code = rh_migration_open(&options->migration, rehearsal->arena,
+                                           &rehearsal->migration, err);
+    for (size_t n = 0; !code && n < options->schema_count; n++) {
+        code = check_readable("schema", options->schema_paths[n], err);
+        if (!code && rh_file_is_directory(options->schema_paths[n])) {
+            code = rh_err_set(err, RH_ERR_USAGE, "schema \"%s\" is a directory",
+                              options->schema_paths[n]);
+            rh_err_hint(err, "Name a file of SQL; a dump in directory format goes to --snapshot.");
+        }
+    }
+    if (!code && options->snapshot_path)
+        code = check_readable("snapshot", options->snapshot_path, err);
+    return code;
+}
+
+/* What is rehearsed, as bytes: the same migration gives the same hash in the run's name. */
+static struct text name_source(const struct rehearsal *rehearsal)
+{
+    struct buf digests;
+    rh_buf_init(&digests, 64 * (rehearsal->migration.steps.count + 1));
+    for (size_t n = 0; n < rehearsal->migration.steps.count; n++)
+        rh_buf_add_str(&digests, rehearsal->migration.steps.items[n].sha256);
+    struct text source = rh_text(rh_text_dup(rehearsal->arena, rh_buf_text(&digests)));
+    rh_buf_deinit(&digests);
+    return source;
+}
+
+/* Files older than --since: already run in production, so they run before anything is watched. */
+static enum err_code load_starting_point(struct rehearsal *rehearsal, struct err *err)
+{
+    const struct migration *migration = &rehearsal->migration;
+    for (size_t n = 0; n < migration->starting_point.count; n++) {
+        const struct migration_step *step = &migration->starting_point.items[n];
+        enum err_code code;
+        if (step->kind == STEP_PSQL) {
+            code = rh_sandbox_load_schema(rehearsal->sandbox, step->path, err);
+        } else {
+            VEC(const char *) statements = {0};
+            if (step->tool_transaction)
+                *RH_PUSH(rehearsal->arena, &statements) = "BEGIN";
+            for (size_t s = 0; s < step->statements.count; s++)
+                *RH_PUSH(rehearsal->arena, &statements) = rh_text_dup(
+                    rehearsal->arena, step->statements.items[s].sql);
+            if (step->tool_transaction)
+                *RH_PUSH(rehearsal->arena, &statements) = "COMMIT";
+            code = rh_sandbox_load_sql(rehearsal->sandbox, step->name, statements.items,
+                                       statements.count, err);
+        }
+        if (code) {
+            rh_err_while(err, "while bringing the sandbox to the starting point with \"%s\"",
+                         step->path);
+            return code;
+        }
+    }
+    return RH_OK;
+}
+
+enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal, struct err *err)
+{
+    const struct rehearsal_options *options = rehearsal->options;
+    struct sandbox **sandbox = &rehearsal->sandbox;
+
+    enum err_code code = rh_sandbox_start(&options->sandbox, sandbox, err);
+    if (!code && options->built_in_count)
+        code = rh_sandbox_load_sql(*sandbox, options->built_in_name, options->built_in_sql,
+                                   options->built_in_count, err);
+    if (!code && options->snapshot_path)
+        code = rh_sandbox_load_snapshot(*sandbox, options->snapshot_path, err);
+    for (size_t n = 0; !code && n < options->schema_count; n++)
+        code = rh_sandbox_load_schema(*sandbox, options->schema_paths[n], err);
+    if (!code)
+        code = load_starting_point(rehearsal, err);
+    if (!code)
+        code = rh_sandbox_ready(*sandbox, err);
+    return code;
+}
+
+static bool has_command(const struct migration *migration)
+{
+    for (size_t n = 0; n < migration->steps.count; n++) {
+        if (migration->steps.items[n].kind == STEP_COMMAND)
+            return true;
+    }
+    return false;
+}
+
+static void add_note(struct rehearsal *rehearsal, const char *note)
+{
+    *RH_PUSH(rehearsal->arena,
+             &rehearsal->result.fidelity.notes) = rh_arena_strdup(rehearsal->arena, note);
+}
+
+/* How like production the copy was; copied, because the sandbox goes before the result does. */
+static void fill_fidelity(struct rehearsal *rehearsal)
+{
+    const struct sandbox_facts *facts = rh_sandbox_facts(rehearsal->sandbox);
+    struct fidelity *fidelity = &rehearsal->result.fidelity;
+
+    fidelity->server_version = rh_arena_strdup(rehearsal->arena, facts->server_version);
+    fidelity->source = facts->source ? rh_arena_strdup(rehearsal->arena, facts->source) : NULL;
+    fidelity->snapshot_age_s = facts->snapshot_age_s;
+    fidelity->sample_fraction = 1.0; /* a snapshot that was sampled says so in its own manifest */
+    fidelity->relations = facts->relations;
+    fidelity->rows = facts->rows;
+    fidelity->bytes = facts->bytes;
+    for (size_t n = 0; n < facts->notes.count; n++)
+        add_note(rehearsal, facts->notes.items[n]);
+    for (size_t n = 0; n < rehearsal->migration.notes.count; n++)
+        add_note(rehearsal, rehearsal->migration.notes.items[n]);
+
+    if (has_command(&rehearsal->migration)) {
+        fidelity->isolated = !rehearsal->options->no_isolation;
+        if (!fidelity->isolated)
+            add_note(rehearsal, "The command ran without isolation: what it did anywhere else than "
+                                "in the sandbox was not observed.");
+    }
+    add_note(rehearsal, "Durations were measured on this machine, with nobody else at work.");
+}
+
+static void note_empty_tables(struct rehearsal *rehearsal)
+{
+    const struct trace *trace = &rehearsal->trace;
+    struct buf names;
+    rh_buf_init(&names, 4096);
+    size_t empty = 0;
+    for (size_t n = 0; n < trace->relations.count; n++) {
+        if (!trace->relations.items[n].is_empty)
+            continue;
+        rh_buf_printf(&names, "%s%s", empty ? ", " : "", trace->relations.items[n].name);
+        empty++;
+    }
+    if (empty)
+        add_note(rehearsal,
+                 rh_arena_printf(rehearsal->arena, "%s empty in the sandbox: %s.",
+                                 empty == 1 ? "A table it touches was" : "Tables it touches were",
+                                 names.data));
+    rh_buf_deinit(&names);
+}
+
+static void on_event(void *context, json_t *event)
+{
+    struct rehearsal *rehearsal = context;
+    rh_run_files_event(&rehearsal->files, event);
+    if (rehearsal->options->event)
+        rehearsal->options->event(rehearsal->options->event_context, event);
+}
+
+/* Where the clock or the user ended it: the error of the run, RH_OK when it came to its own end. */
+static enum err_code ending_error(struct rehearsal *rehearsal, struct err *err)
+{
+    const struct trace *trace = &rehearsal->trace;
+    if (trace->interrupted || trace->timed_out) {
+        struct err why = RH_ERR_INIT;
+        enum err_code code = rh_interrupt_check(&why);
+        if (!code)
+            code = rh_err_set(&why, trace->interrupted ? RH_ERR_INTERRUPTED : RH_ERR_TIMEOUT,
+                              trace->interrupted ? "interrupted" : "the time for the run is over");
+        *err = why;
+        for (size_t n = trace->statements.count; n > 0; n--) {
+            const struct statement *statement = &trace->statements.items[n - 1];
+            if (statement->finished)
+                continue;
+            char ran[24];
+            rh_duration_format(statement->duration_us, ran);
+            rh_err_detail(err, "statement %d had been running for %s: %s", statement->index, ran,
+                          rh_text_one_line(rehearsal->arena, rh_text(statement->sql), 100));
+            break;
+        }
+        return code;
+    }
+    return rh_syntax_error_find(trace, &rehearsal->migration, rehearsal->arena, err);
+}
+
+enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err *err)
+{
+    const struct rehearsal_options *options = rehearsal->options;
+    struct result *result = &rehearsal->result;
+
+    fill_fidelity(rehearsal);
+    const struct trace_options trace_options = {
+        .sandbox = rehearsal->sandbox,
+        .engine = options->sandbox.engine,
+        .migration = &rehearsal->migration,
+        .environment = options->environment,
+        .no_isolation = options->no_isolation,
+        .output_path = rehearsal->files.output_path,
+        .progress = options->progress,
+        .event = on_event,
+        .event_context = rehearsal,
+    };
+    struct mono began = rh_clock_mono();
+    result->started_at = rh_clock_wall();
+    enum err_code code = rh_trace_run(&trace_options, rehearsal->arena, &rehearsal->trace, err);
+    if (code)
+        return code;
+
+    note_empty_tables(rehearsal);
+    result->arena = rehearsal->arena;
+    result->rehearse_version = REHEARSE_VERSION;
+    result->run_directory = rehearsal->files.directory;
+    result->trace = &rehearsal->trace;
+    result->limits = options->limits;
+    result->duration_us = rh_clock_mono().us - began.us;
+    rh_judge(result);
+
+    struct err ending = RH_ERR_INIT;
+    code = ending_error(rehearsal, &ending);
+    if (code) {
+        result->exit_code = rh_err_exit_status(code);
+        if (code == RH_ERR_INTERRUPTED)
+            result->exit_code = 128 + rh_interrupt_signal();
+        /* A run that did not come to its end proves nothing good. */
+        if (code == RH_ERR_SYNTAX || result->verdict == VERDICT_SAFE)
+            result->verdict = VERDICT_INCONCLUSIVE;
+        result->headline = rh_arena_printf(rehearsal->arena, "could not rehearse to the end: %s",
+                                           ending.message);
+    }
+    rh_run_files_write(&rehearsal->files, result);
+    if (code) {
+        if (rehearsal->files.directory)
+            rh_err_while(&ending, "what was seen until then is in %s", rehearsal->files.directory);
+        *err = ending;
+    }
+    return code;
+}
+
+enum err_code rh_rehearsal_run(const struct rehearsal_options *options,
+                               struct rehearsal **ret_rehearsal, const struct result **ret_result,
+                               struct err *err)
+{
+    rh_sandbox_reap(&options->sandbox);
+
+    struct rehearsal *rehearsal = rh_rehearsal_new(options);
+    enum err_code code = rh_rehearsal_stage_open(rehearsal, err);
+    if (!code)
+        code = rh_run_files_open(options->out_directory, name_source(rehearsal), rehearsal->arena,
+                                 options->progress, &rehearsal->files, err);
+    if (!code)
+        code = rh_rehearsal_stage_prepare(rehearsal, err);
+    if (!code)
+        code = rh_rehearsal_stage_perform(rehearsal, err);
+
+    rh_run_files_close(&rehearsal->files);
+    if (!code && options->keep) {
+        const char *url, *stop_command;
+        code = rh_sandbox_keep(rehearsal->sandbox, &url, &stop_command, err);
+        if (!code) {
+            rehearsal->kept_url = rh_arena_strdup(rehearsal->arena, url);
+            rehearsal->kept_stop_command = rh_arena_strdup(rehearsal->arena, stop_command);
+        }
+    }
+    rh_sandbox_destroy(rehearsal->sandbox);
+    rehearsal->sandbox = NULL;
+    rh_progress_end(options->progress);
+    if (code) {
+        rh_rehearsal_free(rehearsal);
+        return code;
+    }
+    *ret_rehearsal = rehearsal;
+    *ret_result = &rehearsal->result;
+    return RH_OK;
+}
+
+const char *rh_rehearsal_kept_url(const struct rehearsal *rehearsal)
+{
+    return rehearsal->kept_url;
+}
+
+const char *rh_rehearsal_kept_stop_command(const struct rehearsal *rehearsal)
+{
+    return rehearsal->kept_stop_command;
+}
+
+void rh_rehearsal_free(struct rehearsal *rehearsal)
+{
+    if (!rehearsal)
+        return;
+    rh_run_files_close(&rehearsal->files);
+    rh_sandbox_destroy(rehearsal->sandbox);
+    for (size_t n = 0; n < rehearsal->result.findings.count; n++)
+        json_decref(rehearsal->result.findings.items[n].evidence);
+    rh_arena_free(rehearsal->arena);
+}

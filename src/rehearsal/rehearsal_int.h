@@ -1,0 +1,41 @@
+/*
+ * What the stages of a run share. `run` uses all of them in order; the demo prepares once and
+ * performs each migration on a clone.
+ */
+#ifndef RH_REHEARSAL_REHEARSAL_INT_H
+#define RH_REHEARSAL_REHEARSAL_INT_H
+
+#include "rehearsal/rehearsal.h"
+#include "rehearsal/rehearsal_files.h"
+
+struct rehearsal {
+    struct arena *arena;
+    const struct rehearsal_options *options;
+    struct migration migration;
+    struct run_files files;
+    struct sandbox *sandbox; /* NULL once destroyed */
+    struct trace trace;
+    struct result result;
+    const char *kept_url, *kept_stop_command;
+};
+
+struct rehearsal *rh_rehearsal_new(const struct rehearsal_options *options);
+
+/* Everything in the arguments: migration, schema and snapshot files. Starts nothing. */
+enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *err) RH_MUST_CHECK;
+/* A sandbox with the starting point in it, ready to run. */
+enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal,
+                                         struct err *err) RH_MUST_CHECK;
+/* Trace, judge, write; `rehearsal->sandbox` is ready. Files are written also when it returns an
+   error that came of the migration (syntax, timeout, interrupt). */
+enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal,
+                                         struct err *err) RH_MUST_CHECK;
+
+/*
+ * A statement that the server could not parse ended the run: fills *err with place, source line and
+ * caret and returns RH_ERR_SYNTAX. RH_OK when it ended otherwise.
+ */
+enum err_code rh_syntax_error_find(const struct trace *trace, const struct migration *migration,
+                                   struct arena *arena, struct err *err) RH_MUST_CHECK;
+
+#endif
