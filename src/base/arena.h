@@ -35,8 +35,8 @@ char *rh_arena_strndup(struct arena *arena, const char *s, size_t len)
     __attribute__((returns_nonnull));
 void *rh_arena_memdup(struct arena *arena, const void *data, size_t size)
     __attribute__((returns_nonnull));
-char *rh_arena_printf(struct arena *arena, const char *fmt, ...)
-    __attribute__((returns_nonnull)) RH_PRINTF(2, 3);
+char *rh_arena_printf(struct arena *arena, const char *fmt, ...) __attribute__((returns_nonnull))
+RH_PRINTF(2, 3);
 char *rh_arena_vprintf(struct arena *arena, const char *fmt, va_list args)
     __attribute__((returns_nonnull)) RH_PRINTF(2, 0);
 
@@ -47,16 +47,16 @@ char *rh_arena_vprintf(struct arena *arena, const char *fmt, va_list args)
  * zeroed last item. Pointers to items are invalid after the next push; the old block stays in the
  * arena (growth doubles, so at most as much again is wasted).
  */
-#define VEC(type)                                                                                  \
-    struct {                                                                                       \
-        type *items;                                                                               \
-        size_t count, capacity;                                                                    \
+#define VEC(type)               \
+    struct {                    \
+        type *items;            \
+        size_t count, capacity; \
     }
-#define RH_PUSH(arena, vec)                                                                        \
-    ((vec)->count == (vec)->capacity                                                               \
-         ? ((vec)->items = rh_arena_grow((arena), (vec)->items, (vec)->count, &(vec)->capacity,    \
-                                         sizeof(*(vec)->items)))                                   \
-         : (vec)->items,                                                                           \
+#define RH_PUSH(arena, vec)                                                                     \
+    ((vec)->count == (vec)->capacity                                                            \
+         ? ((vec)->items = rh_arena_grow((arena), (vec)->items, (vec)->count, &(vec)->capacity, \
+                                         sizeof(*(vec)->items)))                                \
+         : (vec)->items,                                                                        \
      &(vec)->items[(vec)->count++])
 void *rh_arena_grow(struct arena *arena, void *items, size_t count, size_t *capacity,
                     size_t item_size) __attribute__((returns_nonnull));

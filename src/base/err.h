@@ -16,18 +16,19 @@
 /* X(symbol, name, exit status of a run that ends with it) */
 #define RH_ERR_LIST(X)                                                                             \
     X(RH_OK, "ok", 0)                                                                              \
-    X(RH_ERR_USAGE, "usage", 2)             /* wrong option, missing or unreadable argument */     \
-    X(RH_ERR_CONFIG, "configuration", 1)    /* bad value in a configuration file */                \
-    X(RH_ERR_IO, "input/output", 1)         /* a system call failed; errno_value is set */         \
-    X(RH_ERR_ENVIRONMENT, "environment", 1) /* something this machine lacks */                     \
-    X(RH_ERR_CONNECTION, "connection", 1)   /* a server cannot be reached or went away */          \
-    X(RH_ERR_PROTOCOL, "protocol", 1)       /* a peer broke the wire protocol */                   \
-    X(RH_ERR_SERVER, "server", 1)           /* a server refused a statement of ours; sqlstate */   \
-    X(RH_ERR_SYNTAX, "syntax", 1)           /* the migration does not parse */                     \
-    X(RH_ERR_FORMAT, "format", 1)           /* a file is not what it should be */                  \
-    X(RH_ERR_LIMIT, "limit", 1)             /* a cap was reached */                                \
-    X(RH_ERR_TIMEOUT, "timeout", 124)       /* a deadline passed */                                \
-    X(RH_ERR_INTERRUPTED, "interrupted", 130) /* SIGINT; SIGTERM exits 143, see base/interrupt.h */
+    X(RH_ERR_USAGE, "usage", 2)               /* wrong option, missing or unreadable argument */   \
+    X(RH_ERR_CONFIG, "configuration", 1)      /* bad value in a configuration file */              \
+    X(RH_ERR_IO, "input/output", 1)           /* a system call failed; errno_value is set */       \
+    X(RH_ERR_ENVIRONMENT, "environment", 1)   /* something this machine lacks */                   \
+    X(RH_ERR_CONNECTION, "connection", 1)     /* a server cannot be reached or went away */        \
+    X(RH_ERR_PROTOCOL, "protocol", 1)         /* a peer broke the wire protocol */                 \
+    X(RH_ERR_SERVER, "server", 1)             /* a server refused a statement of ours; sqlstate */ \
+    X(RH_ERR_SYNTAX, "syntax", 1)             /* the migration does not parse */                   \
+    X(RH_ERR_FORMAT, "format", 1)             /* a file is not what it should be */                \
+    X(RH_ERR_LIMIT, "limit", 1)               /* a cap was reached */                              \
+    X(RH_ERR_TIMEOUT, "timeout", 124)         /* a deadline passed */                              \
+    X(RH_ERR_INTERRUPTED, "interrupted", 130) /* SIGINT; SIGTERM exits 143, see base/interrupt.h   \
+                                               */
 
 enum err_code {
 #define X(symbol, name, status) symbol,
@@ -39,16 +40,19 @@ enum err_code {
 
 struct err {
     enum err_code code;
-    int errno_value;   /* 0 when no system call was at fault */
-    char sqlstate[6];  /* "" when no server was at fault */
-    char message[768]; /* one line */
-    char detail[1024]; /* may hold several lines, "" for none */
-    char hint[512];    /* "" for none */
+    int errno_value;                    /* 0 when no system call was at fault */
+    char sqlstate[6];                   /* "" when no server was at fault */
+    char message[768];                  /* one line */
+    char detail[1024];                  /* may hold several lines, "" for none */
+    char hint[512];                     /* "" for none */
     char context[RH_ERR_CONTEXTS][160]; /* innermost first: "while restoring \"x.dump\"" */
     unsigned context_count;
 };
 
-#define RH_ERR_INIT {0}
+#define RH_ERR_INIT \
+    {               \
+        0           \
+    }
 #define RH_MUST_CHECK __attribute__((warn_unused_result))
 #define RH_PRINTF(fmt_index, first) __attribute__((format(printf, fmt_index, first)))
 
@@ -76,10 +80,10 @@ size_t rh_err_format(const struct err *err, char *out, size_t out_size);
 /* Reports a broken invariant of this program on stderr (version, place, stack) and aborts. */
 _Noreturn void rh_panic(const char *file, int line, const char *fmt, ...) RH_PRINTF(3, 4);
 #define RH_PANIC(...) rh_panic(__FILE__, __LINE__, __VA_ARGS__)
-#define RH_ASSERT(condition)                                                                       \
-    do {                                                                                           \
-        if (__builtin_expect(!(condition), 0))                                                     \
-            RH_PANIC("broken invariant: %s", #condition);                                          \
+#define RH_ASSERT(condition)                              \
+    do {                                                  \
+        if (__builtin_expect(!(condition), 0))            \
+            RH_PANIC("broken invariant: %s", #condition); \
     } while (0)
 
 #endif

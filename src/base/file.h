@@ -27,17 +27,17 @@ static inline int rh_fd_take(int *fd)
 enum err_code rh_file_read(const char *path, size_t max_bytes, struct arena *arena,
                            struct text *ret_text, struct err *err) RH_MUST_CHECK;
 /* Writes to a temporary name beside `path`, fsyncs, renames: all or nothing. */
-enum err_code rh_file_write(const char *path, struct text content, mode_t mode, struct err *err)
-    RH_MUST_CHECK;
-enum err_code rh_file_make_directories(const char *path, mode_t mode, struct err *err)
-    RH_MUST_CHECK;
+enum err_code rh_file_write(const char *path, struct text content, mode_t mode,
+                            struct err *err) RH_MUST_CHECK;
+enum err_code rh_file_make_directories(const char *path, mode_t mode,
+                                       struct err *err) RH_MUST_CHECK;
 /* Removes a tree without following symbolic links and without leaving `path`'s file system; a path
    that does not exist is success. */
 enum err_code rh_file_remove_tree(const char *path, struct err *err) RH_MUST_CHECK;
 /* Copies a tree (files, directories, symbolic links, modes), reflink where the file system can. */
 enum err_code rh_file_copy_tree(const char *from, const char *to, struct err *err) RH_MUST_CHECK;
-enum err_code rh_file_chown_tree(const char *path, uid_t uid, gid_t gid, struct err *err)
-    RH_MUST_CHECK;
+enum err_code rh_file_chown_tree(const char *path, uid_t uid, gid_t gid,
+                                 struct err *err) RH_MUST_CHECK;
 bool rh_file_exists(const char *path);
 bool rh_file_is_directory(const char *path);
 /* Names in a directory, natural order, without "." and "..". */

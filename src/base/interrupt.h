@@ -13,7 +13,8 @@
 
 #include <stdbool.h>
 
-/* Installs the handlers once, at the start of main. */
+/* Installs the handlers once, at the start of main. Signals that were ignored when we started stay
+   ignored (nohup); SIGPIPE is ignored from here on, SIGCHLD is not. */
 enum err_code rh_interrupt_install(struct err *err) RH_MUST_CHECK;
 /* Readable (poll POLLIN) once a signal came; never read from it. -1 before install. */
 int rh_interrupt_fd(void);

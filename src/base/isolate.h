@@ -20,12 +20,12 @@ struct isolation {
 };
 
 /*
- * Starts `options->argv` isolated. The command is executed only after the listeners were received,
- * so it can connect at once. RH_ERR_ENVIRONMENT when namespaces are not permitted here, with a hint
+ * Starts `options->argv` isolated. The listeners exist before the command is executed, so it
+ * can connect at once. RH_ERR_ENVIRONMENT when namespaces are not permitted here, with a hint
  * that names --no-isolation.
  */
 enum err_code rh_isolate_start(struct process *process, const struct process_options *options,
-                               uint16_t port, struct isolation *ret_isolation, struct err *err)
-    RH_MUST_CHECK;
+                               uint16_t port, struct isolation *ret_isolation,
+                               struct err *err) RH_MUST_CHECK;
 
 #endif
