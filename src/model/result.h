@@ -1,6 +1,10 @@
 /*
  * A result: the trace, what was found in it, and the verdict. Everything a report shows is in here;
- * every report is a pure rendering of it. rh_result_to_json gives result.json (DESIGN.md section 3).
+ * every report is a pure rendering of it. rh_result_to_json gives result.json (DESIGN.md section 3,
+ * docs/result.schema.json).
+ *
+ * Texts lie in the arena of the run; only the `evidence` of findings is reference-counted and goes
+ * with rh_result_deinit. Pure: nothing here reads or writes anything.
  */
 #ifndef RH_MODEL_RESULT_H
 #define RH_MODEL_RESULT_H
@@ -10,10 +14,10 @@
 
 #include <jansson.h>
 
-/* X(symbol, name) */
-#define VERDICT_LIST(X)                                                                            \
-    X(VERDICT_SAFE, "safe", 0)                                                                     \
-    X(VERDICT_UNSAFE, "unsafe", 5)                                                                 \
+/* X(symbol, name, exit status) */
+#define VERDICT_LIST(X)            \
+    X(VERDICT_SAFE, "safe", 0)     \
+    X(VERDICT_UNSAFE, "unsafe", 5) \
     X(VERDICT_INCONCLUSIVE, "inconclusive", 3)
 enum verdict {
 #define X(symbol, name, status) symbol,
@@ -23,9 +27,10 @@ enum verdict {
 const char *rh_verdict_name(enum verdict verdict);
 int rh_verdict_exit_status(enum verdict verdict);
 
-#define SEVERITY_LIST(X)                                                                           \
-    X(SEVERITY_INFO, "info")                                                                       \
-    X(SEVERITY_WARNING, "warning")                                                                 \
+/* X(symbol, name), mildest first */
+#define SEVERITY_LIST(X)           \
+    X(SEVERITY_INFO, "info")       \
+    X(SEVERITY_WARNING, "warning") \
     X(SEVERITY_ERROR, "error")
 enum severity {
 #define X(symbol, name) symbol,
@@ -33,28 +38,32 @@ enum severity {
 #undef X
 };
 const char *rh_severity_name(enum severity severity);
+/* False when `name` is none of them. */
+bool rh_severity_find(const char *name, enum severity *ret_severity);
 
 struct finding {
     const char *rule; /* kebab-case id, for ever */
     enum severity severity;
-    const char *title;    /* one line, with the number and the limit */
-    const char *step;     /* step name, NULL for none */
-    int line;             /* 0: unknown */
-    int statement;        /* index, 0: the run as a whole */
-    const char *relation; /* NULL for none */
-    json_t *evidence;     /* object of plain figures and texts, owned; NULL for none */
-    const char *why;      /* what the server did and what it means to users */
-    const char *advice;   /* what to write instead */
+    const char *title;      /* one line, with the number and the limit */
+    const char *step;       /* step name, NULL for none */
+    int line;               /* 0: unknown */
+    int statement;          /* index, 0: the run as a whole */
+    const char *relation;   /* NULL for none */
+    json_t *evidence;       /* object of plain figures and texts, owned; NULL for none */
+    const char *why;        /* what the server did and what it means to users */
+    const char *advice;     /* what to write instead */
     const char *advice_sql; /* NULL for none */
     bool advice_tried;
 };
 
 struct gate {
-    const char *name; /* "duration", "blocked", "wal", "disk", "lag" */
-    const char *limit, *measured; /* as a person says them: "2s", "15m02s" */
+    const char *name;             /* "duration", "blocked", "wal", "disk", "lag" */
+    const char *limit, *measured; /* as a person says them: "2s", "15m02s"; measured may be NULL */
     bool ok;
     bool observed; /* false: could not be measured; the verdict is then INCONCLUSIVE */
 };
+
+#define LIMIT_UNSET (-1)
 
 /* Limits as the user set them; a negative limit is not set. */
 struct limits {
@@ -65,6 +74,8 @@ struct limits {
     enum severity fail_on; /* findings at or above make the verdict UNSAFE; default error */
     bool structure_only;   /* empty tables are accepted */
 };
+/* Nothing set but what has a default: blocked 2 s, fail_on error. */
+struct limits rh_limits_default(void);
 
 struct fidelity {
     const char *server_version; /* "15.18" */
@@ -93,8 +104,30 @@ struct result {
     VEC(struct gate) gates;
 };
 
+/* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */
+void rh_result_deinit(struct result *result);
+
+#define RESULT_FORMAT_VERSION "1.0" /* minor: additions only; major: something was renamed */
+
 /* A new reference, owned by the caller. Never fails (memory ends the program). */
 json_t *rh_result_to_json(const struct result *result);
+/* Flags for json_dump*: %.15g is the most that shows 12.345 ms as 12.345 and not as 12.3450000001.
+ */
+#define RESULT_JSON_FLAGS (JSON_INDENT(2) | JSON_REAL_PRECISION(15))
+#define RESULT_JSON_LINE_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
+/* New references to JSON values as result.json has them. NULL text is null; bytes that are not
+   valid UTF-8 become U+FFFD (jansson refuses them); a negative time or count is null: not observed.
+ */
+json_t *rh_json_text(const char *s);
+json_t *rh_json_ms(int64_t us); /* a number with three decimals */
+json_t *rh_json_count(int64_t count);
+
+/*
+ * The server's message without row values, in `arena`: data exceptions (SQLSTATE class 22) quote
+ * the value they choke on ("invalid input syntax for type integer: "x""); it becomes "...". Never
+ * NULL.
+ */
+const char *rh_server_message_text(const struct server_message *message, struct arena *arena);
 
 #endif

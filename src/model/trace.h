@@ -19,9 +19,9 @@
 #define NOT_OBSERVED (-1)
 
 /* How a fact was seen, weakest first. X(symbol, name in result.json) */
-#define OBSERVATION_LIST(X)                                                                        \
-    X(OBSERVED_NOT, "not-observed")                                                                \
-    X(OBSERVED_SAMPLED, "sampled") /* seen by the sampler: times are good to its gap */            \
+#define OBSERVATION_LIST(X)                                                             \
+    X(OBSERVED_NOT, "not-observed")                                                     \
+    X(OBSERVED_SAMPLED, "sampled") /* seen by the sampler: times are good to its gap */ \
     X(OBSERVED_EXACT, "exact")     /* reported from inside, or read at a boundary */
 enum observation {
 #define X(symbol, name) symbol,
@@ -30,35 +30,37 @@ enum observation {
 };
 const char *rh_observation_name(enum observation observation);
 
-/* The server's error or notice, fields as of "Error and Notice Message Fields" (protocol-error-fields). */
+/* The server's error or notice, fields as of "Error and Notice Message Fields"
+ * (protocol-error-fields). */
 struct server_message {
     const char *severity; /* not localised (field V) */
     char sqlstate[6];
     const char *message, *detail, *hint, *context; /* detail may hold values: masked by trace */
     const char *schema, *table, *column, *constraint, *data_type;
-    int64_t position; /* 1-based character in the statement, 0 for none */
+    int64_t position;           /* 1-based character in the statement, 0 for none */
     const char *internal_query; /* the failing statement of a function, NULL for none */
 };
 
 struct lock {
-    const char *relation; /* public.users; an index lock names the index */
-    const char *kind;     /* "table", "index", "sequence", "view", "materialized view", ... */
-    const char *table;    /* for an index: its table; else equal to relation */
-    const char *mode;     /* "AccessExclusiveLock", as pg_locks spells it */
-    int64_t acquired_us;  /* -1: never granted */
-    int64_t held_us;      /* acquisition to the end of the transaction */
-    int64_t waited_us;    /* 0: none seen */
+    const char *relation;   /* public.users; an index lock names the index */
+    const char *kind;       /* "table", "index", "sequence", "view", "materialized view", ... */
+    const char *table;      /* for an index: its table; else equal to relation */
+    const char *mode;       /* "AccessExclusiveLock", as pg_locks spells it */
+    int64_t acquired_us;    /* -1: never granted */
+    int64_t held_us;        /* acquisition to the end of the transaction */
+    int64_t waited_us;      /* 0: none seen */
     const char *waited_for; /* who held it: "session 4711 \"psql\" (idle in transaction)" */
-    bool preexisting;     /* the relation existed before the run: only these can block anyone */
+    bool preexisting;       /* the relation existed before the run: only these can block anyone */
     bool blocks_reads, blocks_writes; /* by the engine's conflict table */
     enum observation observation;
 };
 
 struct rewrite {
     const char *relation;
+    const char *table;  /* for an index: its table, where known; else NULL or equal to relation */
     const char *kind;   /* "table", "index", "materialized view" */
-    const char *reason; /* "column type", "column default", "persistence", "access method", "cluster",
-                           "vacuum full", "reindex", "truncate", "refresh"; "unknown" */
+    const char *reason; /* "column type", "column default", "persistence", "access method",
+                           "cluster", "vacuum full", "reindex", "truncate", "refresh"; "unknown" */
     int64_t bytes;      /* size of the new file; NOT_OBSERVED */
     bool preexisting;
     enum observation observation;
@@ -76,6 +78,7 @@ struct dropped_object {
     const char *identity; /* public.users.x */
     bool named;           /* `original`: the statement named it; else it went along */
     int64_t rows;         /* for a table or column that held data: rows / non-null values before */
+    bool created_in_run;  /* made by this very run: nobody had it before */
 };
 
 /* An index built, rebuilt or dropped on an existing table. */
@@ -85,38 +88,68 @@ struct index_work {
     bool preexisting_table;
 };
 
+/* What a statement's own words name, one per ALTER TABLE clause: for the wording of advice only,
+   nothing is ever judged by it. Texts as written. X(symbol, name) */
+#define CLAUSE_LIST(X)                                                                          \
+    X(CLAUSE_CREATE_INDEX, "create index")       /* safe_form: the same with CONCURRENTLY */    \
+    X(CLAUSE_DROP_INDEX, "drop index")           /* safe_form */                                \
+    X(CLAUSE_REINDEX, "reindex")                 /* safe_form */                                \
+    X(CLAUSE_REFRESH, "refresh")                 /* safe_form */                                \
+    X(CLAUSE_ADD_COLUMN, "add column")           /* column, definition: type and constraints */ \
+    X(CLAUSE_COLUMN_TYPE, "column type")         /* column, definition: the new type */         \
+    X(CLAUSE_SET_NOT_NULL, "set not null")       /* column */                                   \
+    X(CLAUSE_ADD_CHECK, "add check")             /* constraint, definition: from CHECK on */    \
+    X(CLAUSE_ADD_FOREIGN_KEY, "add foreign key") /* constraint, definition: from FOREIGN on */  \
+    X(CLAUSE_ADD_UNIQUE, "add unique")           /* constraint, definition: "(a, b)" */         \
+    X(CLAUSE_ADD_PRIMARY_KEY, "add primary key") /* constraint, definition: "(a, b)" */         \
+    X(CLAUSE_ADD_EXCLUDE, "add exclude")         /* constraint, definition */                   \
+    X(CLAUSE_VALIDATE, "validate constraint")    /* constraint */
+enum clause_kind {
+#define X(symbol, name) symbol,
+    CLAUSE_LIST(X)
+#undef X
+};
+struct clause {
+    enum clause_kind kind;
+    const char *relation;                         /* the table of ALTER TABLE; NULL for none */
+    const char *column, *constraint, *definition; /* NULL where it has none */
+    const char *safe_form; /* a whole statement without its semicolon, NULL for none */
+};
+
 struct statement {
     int index;        /* 1-based over the run, in the order the client sent; children: 0 */
     int step;         /* index into trace.steps, -1: none (a wrapped command's own statements) */
     int line, column; /* in the step's file, 1-based; 0: unknown */
     const char *sql;  /* as sent, cut at STATEMENT_TEXT_MAX; sql_bytes is the full length */
     int64_t sql_bytes;
-    const char *tag;  /* command tag without counts: "ALTER TABLE"; NULL when it failed unseen */
+    const char *tag; /* command tag without counts: "ALTER TABLE"; NULL when it failed unseen */
     bool ok;
-    bool finished;    /* false: the run ended (timeout, crash, cut) while it ran */
-    bool extended;    /* extended protocol */
-    int session;      /* index into trace.sessions */
-    int transaction;  /* index into trace.transactions, -1: none seen */
-    bool in_transaction;   /* inside an explicit or tool-made transaction block */
+    bool finished;       /* false: the run ended (timeout, crash, cut) while it ran */
+    bool extended;       /* extended protocol */
+    int session;         /* index into trace.sessions */
+    int transaction;     /* index into trace.transactions, -1: none seen */
+    bool in_transaction; /* inside an explicit or tool-made transaction block */
     int64_t start_us, duration_us;
-    int64_t rows;          /* from the command tag or counted; NOT_OBSERVED */
-    int64_t wal_bytes;     /* between this statement's boundaries; includes other sessions' WAL */
-    int64_t temp_bytes;    /* temporary files, from the server's log */
-    int64_t disk_growth_bytes; /* of the database directory */
+    int64_t rows;       /* from the command tag or counted; NOT_OBSERVED */
+    int64_t wal_bytes;  /* between this statement's boundaries; includes other sessions' WAL */
+    int64_t temp_bytes; /* temporary files, from the server's log */
+    int64_t disk_growth_bytes;                     /* of the database directory */
     int64_t lock_timeout_ms, statement_timeout_ms; /* the session's own, at this statement; -1 */
-    struct server_message *error; /* NULL: none */
+    struct server_message *error;                  /* NULL: none */
     VEC(struct server_message) notices; /* at most NOTICES_MAX; notice_count is the true number */
     int64_t notice_count;
-    VEC(struct lock) locks;       /* acquired by this statement */
+    VEC(struct lock) locks; /* acquired by this statement */
     VEC(struct rewrite) rewrites;
     VEC(struct scan) scans;
     VEC(struct dropped_object) dropped;
     VEC(struct index_work) indexes;
+    VEC(struct clause) clauses;     /* empty when its text was not looked at */
     VEC(struct statement) children; /* commands inside a multi-statement string, DO, function */
     /* Evidence of locks for this statement as a whole: OBSERVED_NOT means that strict conclusions
        ("it blocks nobody") may not be drawn. */
     enum observation observation;
-    const char *not_observed_reason; /* "event triggers were disabled", "shorter than the sampling gap" */
+    const char
+        *not_observed_reason; /* "event triggers were disabled", "shorter than the sampling gap" */
 };
 
 #define STATEMENT_TEXT_MAX (64 * 1024) /* bytes of SQL kept per statement */
@@ -124,14 +157,14 @@ struct statement {
 #define CHILDREN_MAX 1000              /* children kept per statement */
 
 struct step {
-    const char *name;      /* "0042_x.sql" or the command line */
-    const char *path;      /* NULL for a command */
+    const char *name; /* "0042_x.sql" or the command line */
+    const char *path; /* NULL for a command */
     bool is_command;
-    char sha256[65];       /* of the file's bytes; of the command line for a command */
+    char sha256[65]; /* of the file's bytes; of the command line for a command */
     bool ok;
     bool reached;
     int64_t start_us, duration_us;
-    int exit_status;       /* of a command or psql, -1 for none */
+    int exit_status; /* of a command or psql, -1 for none */
 };
 
 struct session {
@@ -155,15 +188,16 @@ struct probe {
     bool is_write;           /* else a one-row read */
     int64_t attempts, waits; /* waits: attempts that took longer than PROBE_WAIT_US */
     int64_t longest_wait_us;
-    int64_t longest_at_us;   /* when the longest began */
-    int statement;           /* index of the statement that ran then, 0: none */
-    bool gave_up;            /* still waiting when the run ended */
+    int64_t longest_at_us; /* when the longest began */
+    int statement;         /* index of the statement that ran then, 0: none */
+    bool gave_up;          /* still waiting when the run ended */
 };
 
 /* A relation the migration touched that existed before. */
 struct relation_facts {
     const char *name, *kind;
-    int64_t rows;  /* estimate of the server (reltuples) before the run, NOT_OBSERVED when never analysed */
+    int64_t rows;  /* estimate of the server (reltuples) before the run, NOT_OBSERVED when never
+                      analysed */
     bool is_empty; /* proven by a read before the run */
     int64_t bytes; /* heap, indexes, toast, before */
 };
@@ -188,11 +222,11 @@ struct trace {
     VEC(struct leftover) leftovers;
     int64_t wal_bytes, disk_growth_bytes, peak_disk_bytes, temp_bytes;
     int64_t sample_count, sampling_interval_us, longest_sampling_gap_us;
-    bool connected;            /* anything ever spoke to the tap */
-    bool evidence_intact;      /* event triggers present and enabled at the end */
-    bool observer_lost;        /* the observer died: nothing afterwards was observed */
+    bool connected;       /* anything ever spoke to the tap */
+    bool evidence_intact; /* event triggers present and enabled at the end */
+    bool observer_lost;   /* the observer died: nothing afterwards was observed */
     bool server_crashed;
-    const char *crash_reason;  /* "terminated by signal 9" */
+    const char *crash_reason;   /* "terminated by signal 9" */
     VEC(const char *) log_tail; /* the server log's last lines when it crashed; values masked */
     bool timed_out, interrupted;
     VEC(const char *) not_observed; /* sentences for the report */
