@@ -43,48 +43,50 @@ void rh_rows_free(struct rows *rows);
 void rh_rows_freep(struct rows **rows);
 #define RH_CLEANUP_ROWS __attribute__((cleanup(rh_rows_freep)))
 
-/* Both arguments are valid during the call only; the callee keeps the rows by copying the pointer and
-   setting *rows to NULL. err is NULL on success. */
+/* Both arguments are valid during the call only; the callee keeps the rows by copying the pointer
+   and setting *rows to NULL. err is NULL on success. */
 typedef void query_done_fn(void *context, struct rows **rows, const struct err *err);
 
 /*
  * Named queries of the observer; the columns each returns are the contract (all text, NULL allowed
  * where said). Every engine and every server version gives the same columns.
  */
-#define ENGINE_QUERY_LIST(X)                                                                       \
-    /* -> id, name, kind, table_id, table_name, storage_id, rows_estimate (NULL never analysed),   \
-          bytes, is_system: all relations of the database; kind as in model/trace.h */             \
-    X(ENGINE_QUERY_RELATIONS)                                                                      \
-    /* -> relations as above whose catalogue row changed after transaction $1 (text) */            \
-    X(ENGINE_QUERY_RELATIONS_CHANGED)                                                              \
-    /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us, current_xid_horizon (text),         \
-          locks (JSON array of [relation_id, mode, granted, wait_start_us or null]) */             \
-    X(ENGINE_QUERY_BOUNDARY)                                                                       \
-    /* $1 array of backend pids "{1,2}" -> one row per lock held or awaited by these sessions or   \
-          awaited behind them: pid, relation_id, mode, granted, wait_start_us, blockers (text      \
-          "{..}"), state, wait_event, transaction_start_us, query_start_us, application_name,      \
-          is_ours (pid in $1) */                                                                   \
-    X(ENGINE_QUERY_SAMPLE)                                                                         \
-    /* -> database_bytes */                                                                        \
-    X(ENGINE_QUERY_DATABASE_SIZE)                                                                  \
-    /* -> kind, identity, table_name: invalid indexes, constraints not validated */                \
-    X(ENGINE_QUERY_LEFTOVERS)                                                                      \
-    /* -> intact (bool): our evidence inside the database is present and enabled */                \
+#define ENGINE_QUERY_LIST(X)                                                                     \
+    /* -> id, name, kind, table_id, table_name, storage_id, rows_estimate (NULL never analysed), \
+          bytes, is_system: all relations of the database; kind as in model/trace.h */           \
+    X(ENGINE_QUERY_RELATIONS)                                                                    \
+    /* -> relations as above whose catalogue row changed after transaction $1 (text) */          \
+    X(ENGINE_QUERY_RELATIONS_CHANGED)                                                            \
+    /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us,              \
+       current_xid_horizon (text), locks (JSON array of [relation_id, mode, granted, wait_start_us                                 \
+       or null]) */                                                                              \
+    X(ENGINE_QUERY_BOUNDARY)                                                                     \
+    /* $1 array of backend pids "{1,2}" -> one row per lock held or awaited by these sessions or \
+          awaited behind them: pid, relation_id, mode, granted, wait_start_us, blockers (text    \
+          "{..}"), state, wait_event, transaction_start_us, query_start_us, application_name,    \
+          is_ours (pid in $1) */                                                                 \
+    X(ENGINE_QUERY_SAMPLE)                                                                       \
+    /* -> database_bytes */                                                                      \
+    X(ENGINE_QUERY_DATABASE_SIZE)                                                                \
+    /* -> kind, identity, table_name: invalid indexes, constraints not validated */              \
+    X(ENGINE_QUERY_LEFTOVERS)                                                                    \
+    /* -> intact (bool): our evidence inside the database is present and enabled */              \
     X(ENGINE_QUERY_EVIDENCE_INTACT)
 
 enum engine_query {
 #define X(symbol) symbol,
     ENGINE_QUERY_LIST(X)
 #undef X
-    ENGINE_QUERY_COUNT
+        ENGINE_QUERY_COUNT
 };
 
-/* --- server programs ----------------------------------------------------------------------------- */
+/* --- server programs -----------------------------------------------------------------------------
+ */
 
 struct server_programs {
     const char *bin_directory;
-    int major;              /* 15 */
-    const char *version;    /* "15.18" */
+    int major;           /* 15 */
+    const char *version; /* "15.18" */
 };
 struct server_list {
     struct server_programs *items;
@@ -114,7 +116,7 @@ struct engine {
 
     enum err_code (*connect)(const struct connection_parameters *parameters, struct mono deadline,
                              struct connection **ret_connection, struct err *err);
-    void (*close)(struct connection *connection); /* NULL allowed */
+    void (*close)(struct connection *connection);               /* NULL allowed */
     int (*server_version)(const struct connection *connection); /* 150018; 0 when lost */
     int64_t (*backend_pid)(const struct connection *connection);
 
@@ -124,10 +126,11 @@ struct engine {
                            const char *const *parameters, int parameter_count, struct mono deadline,
                            struct rows **ret_rows, struct err *err);
 
-    /* Asynchronous on `loop`: attach once, then send; answers come in order. Any number may be under way
-       (queued here). A lost connection answers all with RH_ERR_CONNECTION. */
+    /* Asynchronous on `loop`: attach once, then send; answers come in order. Any number may be
+       under way (queued here). A lost connection answers all with RH_ERR_CONNECTION. */
     enum err_code (*attach)(struct connection *connection, struct loop *loop, struct err *err);
-    void (*detach)(struct connection *connection); /* before the loop goes; pending ones are dropped */
+    void (*detach)(
+        struct connection *connection); /* before the loop goes; pending ones are dropped */
     void (*send)(struct connection *connection, const char *sql, const char *const *parameters,
                  int parameter_count, query_done_fn *fn, void *context);
     /* As send, of a named query, prepared on first use. */
@@ -139,17 +142,19 @@ struct engine {
                          const char *const *parameters, int parameter_count, struct mono deadline,
                          struct rows **ret_rows, struct err *err);
 
-    /* Which of reads and writes of a table must wait behind this lock mode ("Conflicting Lock Modes"). */
+    /* Which of reads and writes of a table must wait behind this lock mode ("Conflicting Lock
+     * Modes"). */
     void (*lock_blocks)(const char *mode, bool *ret_reads, bool *ret_writes);
 
-    /* Evidence from inside: installs it in the connected database (needs the sandbox's superuser) with a
-       secret that genuine reports carry; decodes a report (`detail` of a private notice). */
+    /* Evidence from inside: installs it in the connected database (needs the sandbox's superuser)
+       with a secret that genuine reports carry; decodes a report (`detail` of a private notice). */
     const char *evidence_sqlstate; /* "RH001"; NULL where there is none */
     enum err_code (*install_evidence)(struct connection *connection, const char *secret,
                                       struct mono deadline, struct err *err);
     enum err_code (*decode_evidence)(const char *json, const char *secret, struct arena *arena,
                                      struct evidence *ret_evidence, struct err *err);
-    /* Statements a canary session sends on a relation: a one-row read, a lock as a writer takes it. */
+    /* Statements a canary session sends on a relation: a one-row read, a lock as a writer takes it.
+     */
     char *(*probe_read_sql)(struct arena *arena, const char *relation);
     char *(*probe_write_sql)(struct arena *arena, const char *relation);
 

@@ -7,11 +7,13 @@
 
 #include "engine/engine.h"
 
-/* --- pg_servers.c -------------------------------------------------------------------------------- */
+/* --- pg_servers.c --------------------------------------------------------------------------------
+ */
 enum err_code rh_pg_find_servers(const char *bin_directory, struct arena *arena,
                                  struct server_list *ret_servers, struct err *err) RH_MUST_CHECK;
 
-/* --- pg_connection.c ----------------------------------------------------------------------------- */
+/* --- pg_connection.c -----------------------------------------------------------------------------
+ */
 enum err_code rh_pg_connect(const struct connection_parameters *parameters, struct mono deadline,
                             struct connection **ret_connection, struct err *err) RH_MUST_CHECK;
 void rh_pg_close(struct connection *connection);
@@ -23,8 +25,8 @@ enum err_code rh_pg_query(struct connection *connection, const char *sql,
 enum err_code rh_pg_ask(struct connection *connection, enum engine_query query,
                         const char *const *parameters, int parameter_count, struct mono deadline,
                         struct rows **ret_rows, struct err *err) RH_MUST_CHECK;
-enum err_code rh_pg_attach(struct connection *connection, struct loop *loop, struct err *err)
-    RH_MUST_CHECK;
+enum err_code rh_pg_attach(struct connection *connection, struct loop *loop,
+                           struct err *err) RH_MUST_CHECK;
 void rh_pg_detach(struct connection *connection);
 void rh_pg_send(struct connection *connection, const char *sql, const char *const *parameters,
                 int parameter_count, query_done_fn *fn, void *context);
@@ -32,28 +34,32 @@ void rh_pg_send_query(struct connection *connection, enum engine_query query,
                       const char *const *parameters, int parameter_count, query_done_fn *fn,
                       void *context);
 
-/* --- pg_queries.c -------------------------------------------------------------------------------- */
+/* --- pg_queries.c --------------------------------------------------------------------------------
+ */
 /* The text of a named query for this server version (150018); a constant, never NULL. */
 const char *rh_pg_query_text(enum engine_query query, int server_version);
 char *rh_pg_probe_read_sql(struct arena *arena, const char *relation);
 char *rh_pg_probe_write_sql(struct arena *arena, const char *relation);
 
-/* --- pg_locks.c ---------------------------------------------------------------------------------- */
+/* --- pg_locks.c ----------------------------------------------------------------------------------
+ */
 void rh_pg_lock_blocks(const char *mode, bool *ret_reads, bool *ret_writes);
 
-/* --- pg_evidence.c ------------------------------------------------------------------------------- */
+/* --- pg_evidence.c -------------------------------------------------------------------------------
+ */
 #define PG_EVIDENCE_SQLSTATE "RH001"
 enum err_code rh_pg_install_evidence(struct connection *connection, const char *secret,
                                      struct mono deadline, struct err *err) RH_MUST_CHECK;
 enum err_code rh_pg_decode_evidence(const char *json, const char *secret, struct arena *arena,
                                     struct evidence *ret_evidence, struct err *err) RH_MUST_CHECK;
 
-/* --- pg_log.c ------------------------------------------------------------------------------------ */
-enum err_code rh_pg_log_open(const char *path, struct server_log **ret_log, struct err *err)
-    RH_MUST_CHECK;
+/* --- pg_log.c ------------------------------------------------------------------------------------
+ */
+enum err_code rh_pg_log_open(const char *path, struct server_log **ret_log,
+                             struct err *err) RH_MUST_CHECK;
 void rh_pg_log_close(struct server_log *log);
 enum err_code rh_pg_log_next(struct server_log *log, struct arena *arena,
-                             struct log_entry *ret_entry, bool *ret_any, struct err *err)
-    RH_MUST_CHECK;
+                             struct log_entry *ret_entry, bool *ret_any,
+                             struct err *err) RH_MUST_CHECK;
 
 #endif
