@@ -155,7 +155,7 @@ static enum err_code consider_machine(struct search *search, struct err *err)
                 code = consider(search, matches.gl_pathv[k], err);
         globfree(&matches);
     }
-    if (!code && search->found.count == 0 && getenv("PATH"))
+    if (!code && getenv("PATH"))
         code = consider_list(search, getenv("PATH"), err);
     if (!code && search->found.count == 0)
         code = consider_pg_config(search, err);
@@ -180,25 +180,20 @@ static enum err_code none_found(const struct search *search, const char *bin_dir
     else
         rh_err_set(err, RH_ERR_ENVIRONMENT, "cannot find PostgreSQL server programs");
 
-    char detail[sizeof(err->detail)] = "";
-    size_t used = 0;
-    for (size_t i = 0; i < search->refused.count && used < sizeof(detail); i++)
-        used += (size_t)snprintf(detail + used, sizeof(detail) - used, "%sfound %s",
-                                 used ? "\n" : "", search->refused.items[i]);
-    if (!bin_directory && used < sizeof(detail)) {
-        used += (size_t)snprintf(detail + used, sizeof(detail) - used, "%ssearched ",
-                                 used ? "\n" : "");
-        if (path_list && used < sizeof(detail))
-            used += (size_t)snprintf(detail + used, sizeof(detail) - used,
-                                     "REHEARSE_SERVER_PATH=%s", path_list);
-        for (size_t i = 0;
-             !path_list && i < sizeof(patterns) / sizeof(patterns[0]) && used < sizeof(detail); i++)
-            used += (size_t)snprintf(detail + used, sizeof(detail) - used, "%s, ", patterns[i]);
-        if (!path_list && used < sizeof(detail))
-            snprintf(detail + used, sizeof(detail) - used, "PATH, pg_config");
+    RH_CLEANUP_BUF struct buf detail;
+    rh_buf_init(&detail, sizeof(err->detail) - 1);
+    for (size_t i = 0; i < search->refused.count; i++)
+        rh_buf_printf(&detail, "found %s\n", search->refused.items[i]);
+    if (!bin_directory && path_list) {
+        rh_buf_printf(&detail, "searched REHEARSE_SERVER_PATH=%s", path_list);
+    } else if (!bin_directory) {
+        rh_buf_add_str(&detail, "searched ");
+        for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+            rh_buf_printf(&detail, "%s, ", patterns[i]);
+        rh_buf_add_str(&detail, "PATH, pg_config");
     }
-    if (detail[0])
-        rh_err_detail(err, "%s", detail);
+    if (detail.len)
+        rh_err_detail(err, "%s", detail.data);
     rh_err_hint(err,
                 bin_directory
                     ? "Name the directory that holds postgres and initdb, such as "
