@@ -88,32 +88,34 @@ struct index_work {
     bool preexisting_table;
 };
 
-/* What a statement's own words name, one per ALTER TABLE clause: for the wording of advice only,
-   nothing is ever judged by it. Texts as written. X(symbol, name) */
-#define CLAUSE_LIST(X)                                                                          \
-    X(CLAUSE_CREATE_INDEX, "create index")       /* safe_form: the same with CONCURRENTLY */    \
-    X(CLAUSE_DROP_INDEX, "drop index")           /* safe_form */                                \
-    X(CLAUSE_REINDEX, "reindex")                 /* safe_form */                                \
-    X(CLAUSE_REFRESH, "refresh")                 /* safe_form */                                \
-    X(CLAUSE_ADD_COLUMN, "add column")           /* column, definition: type and constraints */ \
-    X(CLAUSE_COLUMN_TYPE, "column type")         /* column, definition: the new type */         \
-    X(CLAUSE_SET_NOT_NULL, "set not null")       /* column */                                   \
-    X(CLAUSE_ADD_CHECK, "add check")             /* constraint, definition: from CHECK on */    \
-    X(CLAUSE_ADD_FOREIGN_KEY, "add foreign key") /* constraint, definition: from FOREIGN on */  \
-    X(CLAUSE_ADD_UNIQUE, "add unique")           /* constraint, definition: "(a, b)" */         \
-    X(CLAUSE_ADD_PRIMARY_KEY, "add primary key") /* constraint, definition: "(a, b)" */         \
-    X(CLAUSE_ADD_EXCLUDE, "add exclude")         /* constraint, definition */                   \
-    X(CLAUSE_VALIDATE, "validate constraint")    /* constraint */
+/*
+ * What a statement's own words name, one for each clause of an ALTER TABLE: for the wording of
+ * advice only, nothing is ever judged by it. Texts as the user wrote them; NULL where a clause has
+ * none.
+ */
 enum clause_kind {
-#define X(symbol, name) symbol,
-    CLAUSE_LIST(X)
-#undef X
+    CLAUSE_CREATE_INDEX,    /* columns, safe_form */
+    CLAUSE_DROP_INDEX,      /* safe_form */
+    CLAUSE_REINDEX,         /* safe_form */
+    CLAUSE_REFRESH,         /* safe_form */
+    CLAUSE_ADD_COLUMN,      /* column, definition: type and column constraints */
+    CLAUSE_COLUMN_TYPE,     /* column, definition: the new type */
+    CLAUSE_SET_NOT_NULL,    /* column */
+    CLAUSE_ADD_CHECK,       /* definition: "CHECK (...)", columns: the expression */
+    CLAUSE_ADD_FOREIGN_KEY, /* definition: from FOREIGN on, columns, target, target_columns */
+    CLAUSE_ADD_UNIQUE,      /* columns */
+    CLAUSE_ADD_PRIMARY_KEY, /* columns */
+    CLAUSE_ADD_EXCLUDE,     /* definition */
 };
 struct clause {
     enum clause_kind kind;
-    const char *relation;                         /* the table of ALTER TABLE; NULL for none */
-    const char *column, *constraint, *definition; /* NULL where it has none */
-    const char *safe_form; /* a whole statement without its semicolon, NULL for none */
+    const char *relation; /* the table that is altered or indexed */
+    const char *column;
+    const char *constraint;              /* its name */
+    const char *definition;              /* the clause's own words */
+    const char *columns;                 /* what stands between its parentheses */
+    const char *target, *target_columns; /* of REFERENCES */
+    const char *safe_form; /* the whole statement with CONCURRENTLY, without its semicolon */
 };
 
 struct statement {
