@@ -16,15 +16,21 @@
 #include <stdint.h>
 
 /* Untyped first packets of the frontend. */
-#define PG_PROTOCOL_3_0 196608u   /* 3 << 16 */
-#define PG_PROTOCOL_3_2 196610u   /* since PostgreSQL 18 */
-#define PG_CODE_CANCEL 80877102u  /* 1234 << 16 | 5678 */
-#define PG_CODE_SSL 80877103u     /* 1234 << 16 | 5679 */
-#define PG_CODE_GSSENC 80877104u  /* 1234 << 16 | 5680 */
+#define PG_PROTOCOL_3_0 196608u  /* 3 << 16 */
+#define PG_PROTOCOL_3_2 196610u  /* since PostgreSQL 18 */
+#define PG_CODE_CANCEL 80877102u /* 1234 << 16 | 5678 */
+#define PG_CODE_SSL 80877103u    /* 1234 << 16 | 5679 */
+#define PG_CODE_GSSENC 80877104u /* 1234 << 16 | 5680 */
 
-/* A length word counts itself: 4 .. 0x7fffffff. Start-up packets: at most 10000 (MAX_STARTUP_PACKET_LENGTH
-   in PostgreSQL's src/include/libpq/pqcomm.h). */
+/*
+ * A length word counts itself: 4 .. 0x7fffffff. The body of a start-up packet, behind its length
+ * word: 4 (the code) .. 10000 (MAX_STARTUP_PACKET_LENGTH in PostgreSQL's
+ * src/include/libpq/pqcomm.h, compared after 4 was taken off, as ProcessStartupPacket does).
+ */
 #define PG_STARTUP_PACKET_MAX 10000u
+/* Secret keys of BackendKeyData and CancelRequest are opaque: 4 bytes in 3.0, up to 256 in 3.2. */
+#define PG_CANCEL_KEY_MIN 4u
+#define PG_CANCEL_KEY_MAX 256u
 
 enum pg_direction { PG_FRONTEND, PG_BACKEND };
 
@@ -44,26 +50,33 @@ static inline bool rh_pg_type_set_has(const struct pg_type_set *set, unsigned ch
 struct pg_message {
     unsigned char type;   /* 0: start-up packet */
     uint32_t body_length; /* full length of the body, length word excluded */
-    struct text body;     /* what was collected: whole, or the first `collect_max` bytes */
-    bool is_whole;
+    struct text body; /* what was collected: whole, or the first `collect_max` bytes; it lies in the
+                         input or in the framer, until the next call. No NUL behind it. */
+    bool is_whole;    /* body holds all of it */
 };
 
-/* One direction of one connection. */
+/*
+ * One direction of one connection. Inside a message `header` is complete (header_length is what the
+ * kind of packet needs) and body_left counts down to the MESSAGE event; between messages
+ * header_length counts up to the HEAD event.
+ */
 struct pg_framer {
     enum pg_direction direction;
-    bool expects_startup;      /* the next frontend packet is untyped */
+    bool expects_startup;       /* the next frontend packet is untyped */
     struct pg_type_set collect; /* bodies wanted */
     size_t collect_max;         /* bytes of a body kept */
     /* private state */
+    bool in_body, is_lost;
     unsigned char header[5];
     unsigned header_length;
     uint32_t body_left;
+    uint32_t startup_code; /* of the start-up packet under way, gathered byte by byte */
     struct pg_message current;
     struct buf collected;
 };
 
 enum pg_frame_event {
-    PG_FRAME_MORE,    /* all bytes consumed, nothing complete */
+    PG_FRAME_MORE,    /* all bytes consumed, no event left: feed the next bytes */
     PG_FRAME_HEAD,    /* a message starts: type and body_length are known; its body follows */
     PG_FRAME_MESSAGE, /* a message ended: body as collected */
     PG_FRAME_INVALID  /* length word out of range, or type byte impossible: the stream is lost */
@@ -74,13 +87,27 @@ void rh_pg_framer_init(struct pg_framer *framer, enum pg_direction direction,
 void rh_pg_framer_deinit(struct pg_framer *framer);
 /*
  * Consumes bytes of `input` up to the next event and says how many (*ret_used). HEAD comes before
- * any byte of the body is consumed, right after the header; every message gives HEAD then MESSAGE. After SSLRequest
- * and GSSENCRequest the framer expects a start-up packet again.
+ * any byte of the body is consumed, right after the header; every message gives HEAD then MESSAGE
+ * (an empty body gives MESSAGE without consuming anything, so call until MORE). After SSLRequest
+ * and GSSENCRequest the framer expects a start-up packet again. INVALID is for ever: nothing is
+ * consumed any more.
  */
 enum pg_frame_event rh_pg_framer_next(struct pg_framer *framer, struct text input, size_t *ret_used,
                                       struct pg_message *ret_message);
+/*
+ * Consumes, without events, what no one asked for: the rest of a body that is not collected and the
+ * messages behind it that are not in `collect` and lie wholly in the input. Returns the bytes
+ * consumed. For callers that do not count heads: a result set costs a few instructions per row.
+ */
+size_t rh_pg_framer_skip(struct pg_framer *framer, struct text input);
+/* Between two messages: nothing of the next one was consumed yet. */
+static inline bool rh_pg_framer_is_between(const struct pg_framer *framer)
+{
+    return !framer->in_body && framer->header_length == 0;
+}
 
-/* --- bodies: each returns false when the body is malformed; results point into it --------------- */
+/* --- bodies: each returns false when the body is malformed; results point into it ---------------
+ */
 
 struct pg_reader { /* bounds-checked cursor; sticky `failed` */
     struct text rest;
@@ -92,12 +119,13 @@ uint32_t rh_pg_read_u32(struct pg_reader *reader);
 const char *rh_pg_read_string(struct pg_reader *reader); /* NUL-terminated, "" when failed */
 struct text rh_pg_read_bytes(struct pg_reader *reader, size_t len);
 
-/* ErrorResponse and NoticeResponse: calls back per field code (severity 'S', 'V', code 'C', ...). */
+/* ErrorResponse and NoticeResponse: calls back per field code (severity 'S', 'V', code 'C', ...).
+ */
 typedef void pg_field_fn(void *context, char code, const char *value);
 bool rh_pg_decode_fields(struct text body, pg_field_fn *fn, void *context);
 
 struct pg_startup {
-    uint32_t code; /* a protocol version or one of PG_CODE_* */
+    uint32_t code;                                  /* a protocol version or one of PG_CODE_* */
     const char *user, *database, *application_name; /* NULL for absent */
 };
 bool rh_pg_decode_startup(struct text body, struct pg_startup *ret_startup);
@@ -112,13 +140,17 @@ bool rh_pg_decode_bind(struct text body, struct pg_bind_message *ret_bind);
 bool rh_pg_decode_execute(struct text body, const char **ret_portal, uint32_t *ret_max_rows);
 /* Close and Describe: kind 'S' statement or 'P' portal. */
 bool rh_pg_decode_target(struct text body, char *ret_kind, const char **ret_name);
+/* CancelRequest (a start-up packet): the backend's pid and the opaque key. */
+bool rh_pg_decode_cancel(struct text body, uint32_t *ret_pid, struct text *ret_key);
 /* "INSERT 0 5" -> "INSERT", 5; rows -1 where the tag has none. Tag points into `tag`. */
 bool rh_pg_decode_command_complete(struct text body, struct text *ret_tag, int64_t *ret_rows);
 bool rh_pg_decode_backend_key(struct text body, uint32_t *ret_pid);
 bool rh_pg_decode_parameter_status(struct text body, const char **ret_name, const char **ret_value);
 bool rh_pg_decode_ready(struct text body, char *ret_status); /* 'I', 'T', 'E' */
 
-/* --- encoding (answers the tap gives itself, test peers) ------------------------------------------ */
+/* --- encoding (answers the tap gives itself, test peers)
+ * ------------------------------------------ */
+/* Type 0: a start-up packet, without the type byte. */
 void rh_pg_encode_message(struct buf *out, char type, struct text body);
 void rh_pg_encode_error(struct buf *out, const char *severity, const char *sqlstate,
                         const char *message);

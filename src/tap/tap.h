@@ -1,14 +1,16 @@
 /*
- * The tap: our relay of the PostgreSQL wire protocol. Accepts clients on listeners, opens one server
- * connection each (1:1, never pools), forwards bytes both ways, and shows a handler the messages it
- * asked for. Forward first, look later; only a handler's HOLD or SWALLOW delays or removes a message.
+ * The tap: our relay of the PostgreSQL wire protocol. Accepts clients on listeners, opens one
+ * server connection each (1:1, never pools), forwards bytes both ways, and shows a handler the
+ * messages it asked for. Forward first, look later; only a handler's HOLD or SWALLOW delays or
+ * removes a message.
  *
- * Memory is flat: what the other side cannot take yet pauses reading (at most TAP_PENDING_MAX bytes per
- * direction); bodies are collected only for the types asked for, up to collect_max.
- * SSLRequest and GSSENCRequest are answered 'N' (plain text on this leg), in either order, and a client that sent
- * bytes behind such a request before our answer is dropped (CVE-2021-23214). A CancelRequest is
- * forwarded on a connection of its own; keys are opaque (4 to 256 bytes). NegotiateProtocolVersion passes through.
- * Single-threaded, on the given loop. It does not authenticate anybody: the server does.
+ * Memory is flat: what the other side cannot take yet pauses reading (at most TAP_PENDING_MAX bytes
+ * per direction); bodies are collected only for the types asked for, up to collect_max. SSLRequest
+ * and GSSENCRequest are answered 'N' (plain text on this leg), in either order, and a client that
+ * sent bytes behind such a request before our answer is dropped (CVE-2021-23214). A CancelRequest
+ * is forwarded on a connection of its own; keys are opaque (4 to 256 bytes).
+ * NegotiateProtocolVersion passes through. Single-threaded, on the given loop. It does not
+ * authenticate anybody: the server does.
  */
 #ifndef RH_TAP_TAP_H
 #define RH_TAP_TAP_H
@@ -23,30 +25,39 @@
 struct tap;
 struct tap_session;
 
-#define TAP_PENDING_MAX (256 * 1024) /* bytes waiting for one peer before we stop reading the other */
+#define TAP_PENDING_MAX \
+    (256 * 1024) /* bytes waiting for one peer before we stop reading the other */
 
 enum tap_action {
     TAP_FORWARD,
     TAP_SWALLOW, /* only for whole collected messages */
-    TAP_HOLD     /* keep this message and all behind it until rh_tap_session_release; backend only */
+    TAP_HOLD /* keep this message and all behind it until rh_tap_session_release; backend only */
 };
 
 struct tap_handler {
     struct pg_type_set frontend_types, backend_types; /* messages shown with their bodies */
-    size_t collect_max;  /* bytes of a body shown; larger messages stream through, shown cut */
+    size_t collect_max; /* bytes of a body shown; larger messages stream through, shown cut */
     void *context;
-    /* All optional. A session's own data hangs on *rh_tap_session_data(). */
+    /*
+     * All optional. A session's own data hangs on *rh_tap_session_data(). A session opens when a
+     * client that asks for protocol 3 has reached the server (cancel requests and encryption
+     * requests open none), and its pointer is dead once session_closed returned. Every callback may
+     * close or release any session, its own included, and may free watches and timers; none may
+     * free the tap.
+     */
     void (*session_opened)(void *context, struct tap_session *session);
     void (*session_closed)(void *context, struct tap_session *session);
+    /* Shown after it was forwarded (start-up packet as type 0 included): the answer is ignored. */
     enum tap_action (*frontend_message)(void *context, struct tap_session *session,
                                         const struct pg_message *message);
+    /* Shown before it is forwarded: the answer decides. */
     enum tap_action (*backend_message)(void *context, struct tap_session *session,
                                        const struct pg_message *message);
     /* Every backend message head, bodies not collected (counting rows). Keep it short. */
     void (*backend_head)(void *context, struct tap_session *session, unsigned char type,
                          uint32_t body_length);
-    /* A message type asked for was larger than collect_max and streams on: shown once, cut; the
-       returned action of the message callback is then ignored. */
+    /* A message type asked for was larger than collect_max and streams on: shown once, cut, when
+       its last byte passed; the returned action of the message callback is then ignored. */
 };
 
 struct tap_options {
@@ -61,9 +72,9 @@ struct tap_statistics {
 };
 
 enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
-                         const struct tap_handler *handler, struct tap **ret_tap, struct err *err)
-    RH_MUST_CHECK;
-/* Closes every session (the handler hears it). */
+                         const struct tap_handler *handler, struct tap **ret_tap,
+                         struct err *err) RH_MUST_CHECK;
+/* Closes every session (the handler hears it). NULL allowed; before the loop is freed. */
 void rh_tap_free(struct tap *tap);
 /* Adds a listener (already listening, non-blocking; Unix or TCP); the tap owns the descriptor. */
 enum err_code rh_tap_listen(struct tap *tap, int listener_fd, struct err *err) RH_MUST_CHECK;
@@ -74,9 +85,13 @@ size_t rh_tap_open_sessions(const struct tap *tap);
 
 /* The handler's own pointer, NULL at first. */
 void **rh_tap_session_data(struct tap_session *session);
-uint64_t rh_tap_session_number(const struct tap_session *session); /* 1, 2, ... in order of accept */
-/* Lets a held message go. May be called from within the callback that is about to return TAP_HOLD's
-   answer only after that callback returned; no-op when nothing is held. */
+uint64_t
+rh_tap_session_number(const struct tap_session *session); /* 1, 2, ... in order of accept */
+/*
+ * Lets a held message go, and shows the messages that queued up behind it before this returns (so
+ * the session may be closed, and dead, by then). Called from within the callback that is about to
+ * return TAP_HOLD, it turns that answer into TAP_FORWARD. No-op when nothing is held.
+ */
 void rh_tap_session_release(struct tap_session *session);
 /* Ends both legs at once. */
 void rh_tap_session_close(struct tap_session *session);

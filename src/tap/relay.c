@@ -1,0 +1,318 @@
+/* Moving bytes: send first, queue what the kernel would not take, show the handler what it asked
+ * for. */
+#include "tap/session_int.h"
+
+#include <errno.h>
+
+/* Type byte and length word. */
+#define HEADER_BYTES 5
+
+void rh_tap_relay_init(struct tap_session *session)
+{
+    const struct tap_handler *handler = &session->tap->handler;
+    session->up.from = session->down.to = &session->client;
+    session->up.to = session->down.from = &session->server;
+    rh_pg_framer_init(&session->up.framer, PG_FRONTEND, &handler->frontend_types,
+                      handler->collect_max);
+    rh_pg_framer_init(&session->down.framer, PG_BACKEND, &handler->backend_types,
+                      handler->collect_max);
+    /* A queue is never read into beyond TAP_PENDING_MAX; a stash may be passed to it at once. */
+    size_t stash_max = handler->collect_max + HEADER_BYTES + TAP_CHUNK_BYTES;
+    rh_buf_init(&session->up.queue.bytes, 2 * (size_t)TAP_PENDING_MAX);
+    rh_buf_init(&session->down.queue.bytes, 2 * (size_t)TAP_PENDING_MAX + stash_max);
+    rh_buf_init(&session->stash, stash_max);
+}
+
+void rh_tap_relay_deinit(struct tap_session *session)
+{
+    rh_pg_framer_deinit(&session->up.framer);
+    rh_pg_framer_deinit(&session->down.framer);
+    rh_buf_deinit(&session->up.queue.bytes);
+    rh_buf_deinit(&session->down.queue.bytes);
+    rh_buf_deinit(&session->stash);
+}
+
+/* --- sending ---------------------------------------------------------------------------------- */
+
+static void drop_queue(struct queue *queue)
+{
+    rh_buf_clear(&queue->bytes);
+    queue->sent = 0;
+}
+
+static void enqueue(struct queue *queue, struct text bytes)
+{
+    if (queue->sent > 0) {
+        rh_buf_consume(&queue->bytes, queue->sent);
+        queue->sent = 0;
+    }
+    rh_buf_add_text(&queue->bytes, bytes);
+    RH_ASSERT(!queue->bytes.failed);
+}
+
+/* Returns how many bytes the kernel took, 0 when it would block or the sink is broken. */
+static size_t send_some(struct flow *flow, struct text bytes)
+{
+    ssize_t sent;
+    do
+        sent = send(flow->to->fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    if (sent >= 0)
+        return (size_t)sent;
+    if (errno != EAGAIN && errno != EWOULDBLOCK)
+        flow->sink_broken = true;
+    return 0;
+}
+
+void rh_tap_relay_pass(struct tap_session *session, struct flow *flow, struct text bytes)
+{
+    if (bytes.len == 0 || flow->sink_broken)
+        return;
+    if (flow == &session->up)
+        session->tap->statistics.frontend_bytes += bytes.len;
+    else
+        session->tap->statistics.backend_bytes += bytes.len;
+    if (rh_tap_queue_length(&flow->queue) == 0) {
+        size_t sent = send_some(flow, bytes);
+        bytes.data += sent;
+        bytes.len -= sent;
+    }
+    if (bytes.len > 0 && !flow->sink_broken)
+        enqueue(&flow->queue, bytes);
+}
+
+void rh_tap_relay_flush(struct tap_session *session, struct flow *flow)
+{
+    (void)session;
+    struct queue *queue = &flow->queue;
+    if (rh_tap_queue_length(queue) > 0) {
+        struct text waiting = {queue->bytes.data + queue->sent, rh_tap_queue_length(queue)};
+        queue->sent += send_some(flow, waiting);
+    }
+    if (flow->sink_broken || rh_tap_queue_length(queue) == 0)
+        drop_queue(queue);
+}
+
+/* --- frontend: forward, then look ---------------------------------------------------------------
+ */
+
+void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes)
+{
+    struct tap *tap = session->tap;
+    struct pg_framer *framer = &session->up.framer;
+    rh_tap_relay_pass(session, &session->up, bytes);
+    if (!session->is_framed || !tap->shows_frontend)
+        return;
+    for (;;) {
+        size_t used = rh_pg_framer_skip(framer, bytes);
+        bytes.data += used;
+        bytes.len -= used;
+        struct pg_message message;
+        enum pg_frame_event event = rh_pg_framer_next(framer, bytes, &used, &message);
+        bytes.data += used;
+        bytes.len -= used;
+        /* Of a stream that cannot be framed the server is the judge: it has all the bytes. */
+        if (event == PG_FRAME_MORE || event == PG_FRAME_INVALID)
+            return;
+        if (event == PG_FRAME_MESSAGE &&
+            rh_pg_type_set_has(&tap->handler.frontend_types, message.type)) {
+            tap->handler.frontend_message(tap->handler.context, session, &message);
+            if (session->state == SESSION_CLOSED)
+                return;
+        }
+    }
+}
+
+/* --- backend: look, then forward, in as few pieces as the answers allow --------------------------
+ */
+
+/*
+ * A chunk of backend bytes on its way. `run` <= `start` <= `at` <= bytes.len:
+ *   [0, run)     dealt with
+ *   [run, start) to be passed on with what follows, as one piece
+ *   [start, at)  the message under way, framed so far; its bytes of earlier chunks are in the stash
+ * when it waits for an answer (then start and run are 0), or have been passed on
+ */
+struct chunk {
+    struct text bytes;
+    size_t run, start, at;
+};
+
+static bool is_wanted(const struct tap_session *session, unsigned char type)
+{
+    return session->tap->shows_backend &&
+           rh_pg_type_set_has(&session->tap->handler.backend_types, type);
+}
+
+static void pass_range(struct tap_session *session, const struct chunk *chunk, size_t end)
+{
+    rh_tap_relay_pass(session, &session->down,
+                      (struct text){chunk->bytes.data + chunk->run, end - chunk->run});
+}
+
+static void keep(struct tap_session *session, const struct chunk *chunk, size_t begin, size_t end)
+{
+    rh_buf_add(&session->stash, chunk->bytes.data + begin, end - begin);
+    RH_ASSERT(!session->stash.failed);
+}
+
+static void pass_stash(struct tap_session *session)
+{
+    if (session->stash.len == 0)
+        return;
+    rh_tap_relay_pass(session, &session->down, rh_buf_text(&session->stash));
+    rh_buf_clear(&session->stash);
+}
+
+static void begin_message(struct tap_session *session, const struct pg_message *message)
+{
+    const struct tap *tap = session->tap;
+    if (tap->counts_heads)
+        tap->handler.backend_head(tap->handler.context, session, message->type,
+                                  message->body_length);
+    if (session->state == SESSION_CLOSED)
+        return;
+    session->is_withholding = is_wanted(session, message->type) &&
+                              message->body_length <= tap->handler.collect_max;
+    /* The first bytes of a header that now turns out to belong to a message too large to keep. */
+    if (!session->is_withholding)
+        pass_stash(session);
+}
+
+/* Shows a message and does as told. False: stop here, the rest is held or the session is closed. */
+static bool end_message(struct tap_session *session, struct chunk *chunk,
+                        const struct pg_message *message)
+{
+    struct tap *tap = session->tap;
+    if (!is_wanted(session, message->type))
+        return true;
+    session->in_backend_message = true;
+    session->released_early = false;
+    enum tap_action action = tap->handler.backend_message(tap->handler.context, session, message);
+    session->in_backend_message = false;
+    if (session->state == SESSION_CLOSED)
+        return false;
+    if (!session->is_withholding)
+        return true;
+    session->is_withholding = false;
+    if (action == TAP_HOLD && session->released_early)
+        action = TAP_FORWARD;
+    switch (action) {
+    case TAP_FORWARD:
+        pass_stash(session);
+        break;
+    case TAP_SWALLOW:
+        tap->statistics.swallowed_messages++;
+        pass_range(session, chunk, chunk->start);
+        rh_buf_clear(&session->stash);
+        chunk->run = chunk->at;
+        break;
+    case TAP_HOLD:
+        tap->statistics.held_messages++;
+        pass_range(session, chunk, chunk->start);
+        keep(session, chunk, chunk->start, chunk->at);
+        session->held_length = session->stash.len;
+        keep(session, chunk, chunk->at, chunk->bytes.len);
+        session->is_holding = true;
+        return false;
+    }
+    return true;
+}
+
+static void take_backend(struct tap_session *session, struct text bytes)
+{
+    struct tap *tap = session->tap;
+    struct pg_framer *framer = &session->down.framer;
+    struct chunk chunk = {.bytes = bytes};
+    if (!session->is_framed || (!tap->shows_backend && !tap->counts_heads)) {
+        rh_tap_relay_pass(session, &session->down, bytes);
+        return;
+    }
+    for (;;) {
+        struct text rest = {bytes.data + chunk.at, bytes.len - chunk.at};
+        if (!tap->counts_heads) {
+            size_t skipped = rh_pg_framer_skip(framer, rest);
+            chunk.at += skipped;
+            rest = (struct text){rest.data + skipped, rest.len - skipped};
+        }
+        if (rh_pg_framer_is_between(framer))
+            chunk.start = chunk.at;
+        size_t used;
+        struct pg_message message;
+        enum pg_frame_event event = rh_pg_framer_next(framer, rest, &used, &message);
+        chunk.at += used;
+        if (event == PG_FRAME_HEAD) {
+            begin_message(session, &message);
+            if (session->state == SESSION_CLOSED)
+                return;
+        } else if (event == PG_FRAME_MESSAGE) {
+            if (!end_message(session, &chunk, &message))
+                return;
+        } else if (event == PG_FRAME_INVALID) {
+            /* No server of ours does that; the client gets every byte and may complain. */
+            pass_stash(session);
+            pass_range(session, &chunk, bytes.len);
+            return;
+        } else {
+            break;
+        }
+    }
+    bool is_kept = framer->in_body
+                       ? session->is_withholding
+                       : framer->header_length > 0 && is_wanted(session, framer->header[0]);
+    size_t end = is_kept ? chunk.start : bytes.len;
+    pass_range(session, &chunk, end);
+    keep(session, &chunk, end, bytes.len);
+}
+
+void rh_tap_relay_release(struct tap_session *session)
+{
+    if (session->in_backend_message)
+        session->released_early = true;
+    if (!session->is_holding)
+        return;
+    RH_CLEANUP_BUF struct buf taken = session->stash;
+    rh_buf_init(&session->stash, taken.max);
+    session->is_holding = false;
+    size_t held = session->held_length;
+    rh_tap_relay_pass(session, &session->down, (struct text){taken.data, held});
+    take_backend(session, (struct text){taken.data + held, taken.len - held});
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+bool rh_tap_relay_may_read(const struct tap_session *session, const struct flow *flow)
+{
+    if (flow->source_ended || (flow == &session->down && session->is_holding))
+        return false;
+    return rh_tap_queue_length(&flow->queue) < TAP_PENDING_MAX;
+}
+
+void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
+{
+    struct tap *tap = session->tap;
+    size_t room = TAP_PENDING_MAX - rh_tap_queue_length(&flow->queue);
+    ssize_t received;
+    do
+        received = recv(flow->from->fd, tap->chunk,
+                        room < sizeof(tap->chunk) ? room : sizeof(tap->chunk), MSG_DONTWAIT);
+    while (received < 0 && errno == EINTR);
+    if (received > 0) {
+        struct text bytes = {tap->chunk, (size_t)received};
+        if (flow == &session->up)
+            rh_tap_relay_take_frontend(session, bytes);
+        else
+            take_backend(session, bytes);
+        return;
+    }
+    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return;
+    flow->source_ended = true;
+    if (flow == &session->down) {
+        /* A message cut off in the middle: the client sees what there was. */
+        pass_stash(session);
+    } else if (received < 0) {
+        /* A reset: it will not take anything any more either. */
+        session->down.sink_broken = true;
+    }
+}

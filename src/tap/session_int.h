@@ -1,0 +1,145 @@
+/*
+ * One client and its server connection, as the files of this folder see them.
+ *
+ *              client bytes                        server bytes
+ *   client ───────► up ───────► server      server ───────► down ───────► client
+ *                (relay.c)                              (relay.c)
+ *
+ *   STARTUP ──start-up packet──► CONNECTING ──connected──► RELAYING ──server ended──► LEAVING
+ *      │ ▲ SSL/GSS: 'N'              │                        │                          │
+ *      │ └───────┘                   └───refused──────────────│────────────────► LEAVING │
+ *      └──────── any state: client gone, rh_tap_session_close, deadline ──────────► CLOSED
+ *
+ * session.c alone writes `state`. A closed session stays in memory until no function of the tap is
+ * on the stack (struct tap, `depth`), so code here looks at `state` after every callback.
+ */
+#ifndef RH_TAP_SESSION_INT_H
+#define RH_TAP_SESSION_INT_H
+
+#include "base/text.h"
+#include "tap/tap.h"
+
+#include <sys/socket.h>
+
+/* One recv at most. Larger saves system calls on large results until it falls out of the L2 cache.
+ */
+#define TAP_CHUNK_BYTES (64 * 1024)
+
+enum session_state {
+    SESSION_STARTUP,    /* gathers untyped packets of the client; there is no server connection */
+    SESSION_CONNECTING, /* the start-up packet waits for the server to take the connection */
+    SESSION_RELAYING,
+    SESSION_LEAVING, /* no server any more: the client gets its last bytes, what it sends is dropped
+                      */
+    SESSION_CLOSED
+};
+
+struct leg {
+    int fd; /* -1: none */
+    struct loop_watch *watch;
+    unsigned events; /* as set on the watch */
+};
+
+/* What the kernel would not take yet: bytes.data[sent .. bytes.len). */
+struct queue {
+    struct buf bytes;
+    size_t sent;
+};
+static inline size_t rh_tap_queue_length(const struct queue *queue)
+{
+    return queue->bytes.len - queue->sent;
+}
+
+/* One direction. */
+struct flow {
+    struct leg *from, *to;
+    struct pg_framer framer;
+    struct queue queue;
+    bool source_ended; /* nothing more will be read */
+    bool sink_broken;  /* nothing can be written any more: bytes are dropped */
+    bool is_shut;      /* the end was passed on */
+};
+
+struct tap_session {
+    struct tap *tap;
+    struct tap_session *previous, *next; /* in tap->sessions; next alone in tap->dead */
+    uint64_t number;
+    void *data;
+    enum session_state state;
+    struct leg client, server;
+    struct flow up, down;
+    struct loop_timer *timer; /* the deadline of every state but RELAYING */
+    int64_t connect_until_us;
+
+    struct buf startup; /* STARTUP and CONNECTING: what the client has sent so far */
+    bool ssl_refused, gss_refused;
+    bool is_framed; /* protocol 3: shown to the handler (not cancel requests, not protocol 2) */
+    bool is_open;   /* the handler was told */
+
+    /*
+     * Backend bytes kept back. While a wanted message is incomplete: its bytes so far. While
+     * holding: the held message in the first `held_length` bytes, behind it what was received with
+     * it.
+     */
+    struct buf stash;
+    size_t held_length;
+    bool is_withholding; /* the backend message under way waits for the handler's answer */
+    bool is_holding;
+    bool in_backend_message, released_early;
+};
+
+struct tap_listener {
+    struct tap *tap;
+    struct tap_listener *next;
+    int fd;
+    struct loop_watch *watch;
+    struct loop_timer *pause; /* after the process ran out of descriptors */
+};
+
+struct tap {
+    struct loop *loop;
+    struct tap_handler handler;
+    bool shows_frontend, shows_backend, counts_heads;
+    struct sockaddr_storage server_address;
+    socklen_t server_address_length;
+    struct tap_listener *listeners;
+    struct tap_session *sessions, *dead;
+    size_t session_count;
+    uint64_t last_number;
+    unsigned depth; /* functions of the tap on the stack */
+    struct tap_statistics statistics;
+    char chunk[TAP_CHUNK_BYTES]; /* receive buffer of all sessions: its bytes never outlive a
+                                    callback */
+};
+
+static inline void rh_tap_enter(struct tap *tap)
+{
+    tap->depth++;
+}
+/* Frees the sessions that were closed meanwhile when it was the outermost. */
+void rh_tap_leave(struct tap *tap);
+
+/* --- session.c -------------------------------------------------------------------------------- */
+
+/* Takes client_fd in any case. */
+enum err_code rh_tap_session_new(struct tap *tap, int client_fd, struct err *err) RH_MUST_CHECK;
+/* After anything happened: ends what has ended, and watches what is to be waited for. */
+void rh_tap_session_settle(struct tap_session *session);
+
+/* --- relay.c ---------------------------------------------------------------------------------- */
+
+void rh_tap_relay_init(struct tap_session *session);
+void rh_tap_relay_deinit(struct tap_session *session);
+/* Is there room for bytes of this direction? */
+bool rh_tap_relay_may_read(const struct tap_session *session, const struct flow *flow);
+/* Reads once and relays; sets source_ended at the end. */
+void rh_tap_relay_read(struct tap_session *session, struct flow *flow);
+/* Sends what waits. */
+void rh_tap_relay_flush(struct tap_session *session, struct flow *flow);
+/* Sends or queues bytes, unseen by the handler. */
+void rh_tap_relay_pass(struct tap_session *session, struct flow *flow, struct text bytes);
+/* Frontend bytes that were gathered elsewhere (the start-up packet): sends and shows them. */
+void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes);
+void rh_tap_relay_release(struct tap_session *session);
+
+#endif

@@ -1,0 +1,183 @@
+#include "tap/session_int.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* Connections accepted per wake-up, so that a flood of them does not starve the sessions. */
+#define ACCEPT_BATCH 16
+/* Out of descriptors: a listener stays readable and would keep the loop busy. */
+#define ACCEPT_PAUSE_US INT64_C(100000)
+
+/* --- the server's address --------------------------------------------------------------------- */
+
+static enum err_code set_unix_address(struct tap *tap, const char *path, struct err *err)
+{
+    struct sockaddr_un *address = (struct sockaddr_un *)&tap->server_address;
+    size_t length = strlen(path);
+    if (length >= sizeof(address->sun_path)) {
+        rh_err_set(err, RH_ERR_ENVIRONMENT, "the server's socket path is too long: \"%s\"", path);
+        rh_err_hint(err, "Use a shorter directory: a socket path has at most %zu bytes.",
+                    sizeof(address->sun_path) - 1);
+        return RH_ERR_ENVIRONMENT;
+    }
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, path, length + 1);
+    tap->server_address_length = sizeof(*address);
+    return RH_OK;
+}
+
+static enum err_code set_tcp_address(struct tap *tap, const char *host, uint16_t port,
+                                     struct err *err)
+{
+    struct sockaddr_in *ipv4 = (struct sockaddr_in *)&tap->server_address;
+    struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)&tap->server_address;
+    if (host && inet_pton(AF_INET, host, &ipv4->sin_addr) == 1) {
+        ipv4->sin_family = AF_INET;
+        ipv4->sin_port = htons(port);
+        tap->server_address_length = sizeof(*ipv4);
+        return RH_OK;
+    }
+    if (host && inet_pton(AF_INET6, host, &ipv6->sin6_addr) == 1) {
+        ipv6->sin6_family = AF_INET6;
+        ipv6->sin6_port = htons(port);
+        tap->server_address_length = sizeof(*ipv6);
+        return RH_OK;
+    }
+    return rh_err_set(err, RH_ERR_USAGE, "the server's address \"%s\" is not numeric",
+                      host ? host : "");
+}
+
+/* --- life cycle ------------------------------------------------------------------------------- */
+
+enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
+                         const struct tap_handler *handler, struct tap **ret_tap, struct err *err)
+{
+    struct tap *tap = calloc(1, sizeof(*tap));
+    if (!tap)
+        RH_PANIC("out of memory (%zu bytes)", sizeof(*tap));
+    enum err_code code = options->server_socket_path
+                             ? set_unix_address(tap, options->server_socket_path, err)
+                             : set_tcp_address(tap, options->server_host, options->server_port,
+                                               err);
+    if (code != RH_OK) {
+        free(tap);
+        return code;
+    }
+    tap->loop = loop;
+    if (handler)
+        tap->handler = *handler;
+    tap->shows_frontend = tap->handler.frontend_message != NULL;
+    tap->shows_backend = tap->handler.backend_message != NULL;
+    tap->counts_heads = tap->handler.backend_head != NULL;
+    *ret_tap = tap;
+    return RH_OK;
+}
+
+void rh_tap_free(struct tap *tap)
+{
+    if (!tap)
+        return;
+    RH_ASSERT(tap->depth == 0);
+    while (tap->listeners) {
+        struct tap_listener *listener = tap->listeners;
+        tap->listeners = listener->next;
+        rh_loop_watch_free(listener->watch);
+        rh_loop_timer_free(listener->pause);
+        close(listener->fd);
+        free(listener);
+    }
+    while (tap->sessions)
+        rh_tap_session_close(tap->sessions);
+    free(tap);
+}
+
+struct tap_statistics rh_tap_statistics(const struct tap *tap)
+{
+    return tap->statistics;
+}
+
+size_t rh_tap_open_sessions(const struct tap *tap)
+{
+    return tap->session_count;
+}
+
+/* --- clients ---------------------------------------------------------------------------------- */
+
+static void on_pause_over(void *context)
+{
+    struct tap_listener *listener = context;
+    rh_loop_watch_set(listener->watch, LOOP_READABLE);
+}
+
+static void on_listener_ready(void *context, unsigned events)
+{
+    (void)events;
+    struct tap_listener *listener = context;
+    struct tap *tap = listener->tap;
+    rh_tap_enter(tap);
+    for (int i = 0; i < ACCEPT_BATCH; i++) {
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                rh_loop_watch_set(listener->watch, 0);
+                rh_loop_timer_start(listener->pause, ACCEPT_PAUSE_US, 0);
+            }
+            break;
+        }
+        struct err err = RH_ERR_INIT;
+        if (rh_tap_session_new(tap, fd, &err) != RH_OK)
+            tap->statistics.refused_connections++;
+    }
+    rh_tap_leave(tap);
+}
+
+enum err_code rh_tap_listen(struct tap *tap, int listener_fd, struct err *err)
+{
+    struct tap_listener *listener = calloc(1, sizeof(*listener));
+    if (!listener)
+        RH_PANIC("out of memory (%zu bytes)", sizeof(*listener));
+    listener->tap = tap;
+    listener->fd = listener_fd;
+    enum err_code code = rh_loop_watch_new(tap->loop, listener_fd, on_listener_ready, listener,
+                                           &listener->watch, err);
+    if (code != RH_OK) {
+        close(listener_fd);
+        free(listener);
+        return code;
+    }
+    listener->pause = rh_loop_timer_new(tap->loop, on_pause_over, listener);
+    listener->next = tap->listeners;
+    tap->listeners = listener;
+    rh_loop_watch_set(listener->watch, LOOP_READABLE);
+    return RH_OK;
+}
+
+enum err_code rh_tap_adopt(struct tap *tap, int client_fd, struct err *err)
+{
+    return rh_tap_session_new(tap, client_fd, err);
+}
+
+/* --- sessions --------------------------------------------------------------------------------- */
+
+void **rh_tap_session_data(struct tap_session *session)
+{
+    return &session->data;
+}
+
+uint64_t rh_tap_session_number(const struct tap_session *session)
+{
+    return session->number;
+}
+
+void rh_tap_session_release(struct tap_session *session)
+{
+    struct tap *tap = session->tap;
+    rh_tap_enter(tap);
+    rh_tap_relay_release(session);
+    rh_tap_session_settle(session);
+    rh_tap_leave(tap);
+}
