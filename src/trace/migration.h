@@ -1,6 +1,6 @@
 /*
- * A migration as given: files, directories, or a command; resolved to steps in order before anything
- * is started, so that every mistake in the arguments is a usage error.
+ * A migration as given: files, directories, or a command; resolved to steps in order before
+ * anything is started, so that every mistake in the arguments is a usage error.
  *
  * Directories run in version order (natural sort). Names and sections of golang-migrate and sqlx
  * (.up.sql, .down.sql), goose, dbmate and Flyway are recognised; the up direction is taken.
@@ -32,11 +32,12 @@ struct migration_step {
     struct text content; /* of the file, whole */
     struct text section; /* the direction that runs, a part of content */
     char sha256[65];
-    const char *format;  /* "plain", "goose", "dbmate", "golang-migrate or sqlx", "flyway" */
-    bool tool_transaction; /* the tool whose sections these are runs them in one transaction, so do we */
+    const char *format;    /* "plain", "goose", "dbmate", "golang-migrate or sqlx", "flyway" */
+    bool tool_transaction; /* the tool whose sections these are runs them in one transaction, so do
+                              we */
     VEC(struct migration_statement) statements; /* STEP_SQL */
     const char *const *argv;                    /* STEP_COMMAND, placeholders not yet replaced */
-    const char *down_path;   /* recognised counterpart, NULL */
+    const char *down_path;                      /* recognised counterpart, NULL */
 };
 
 struct migration {
@@ -48,12 +49,13 @@ struct migration {
 struct migration_request {
     const char *const *paths; /* FILE|DIR ... */
     size_t path_count;
-    const char *const *argv;  /* command, NULL for none */
-    const char *directory;    /* --dir, NULL */
-    const char *since;        /* --since REF, NULL */
+    const char *const *argv; /* command, NULL for none */
+    const char *directory;   /* --dir, NULL */
+    const char *since;       /* --since REF, NULL */
 };
 
-/* Reads and splits everything. Missing, empty, invalid UTF-8, directory without migrations: RH_ERR_USAGE. */
+/* Reads and splits everything. Missing, empty, invalid UTF-8, directory without migrations:
+ * RH_ERR_USAGE. */
 enum err_code rh_migration_open(const struct migration_request *request, struct arena *arena,
                                 struct migration *ret_migration, struct err *err) RH_MUST_CHECK;
 
