@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "engine/evidence.h"
+#include "engine/server_log_facts.h"
 #include "net/loop.h"
 
 #include <stdbool.h>
@@ -55,7 +56,8 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
     /* -> id, name, kind, table_id, table_name, storage_id, rows_estimate (NULL never analysed), \
           bytes, is_system: all relations of the database; kind as in model/trace.h */           \
     X(ENGINE_QUERY_RELATIONS)                                                                    \
-    /* -> relations as above whose catalogue row changed after transaction $1 (text) */          \
+    /* -> relations as above whose catalogue row changed after transaction $1 (text, a horizon of  \
+          ENGINE_QUERY_BOUNDARY); bytes: of the relation's own files, never of its indexes */          \
     X(ENGINE_QUERY_RELATIONS_CHANGED)                                                            \
     /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us,              \
        current_xid_horizon (text), locks (JSON array of [relation_id, mode, granted, wait_start_us                                 \
@@ -100,8 +102,9 @@ struct server_setting {
 /* An entry of the server's own log. */
 struct log_entry {
     int64_t pid;
+    int64_t at_us; /* since 1970; 0 when the server logs in another time zone than UTC */
     const char *severity, *sqlstate, *message; /* arena of the reader's caller */
-    const char *detail, *statement;
+    const char *detail, *hint, *context, *statement; /* NULL: none */
 };
 struct server_log; /* incremental reader of a log file */
 
@@ -157,12 +160,17 @@ struct engine {
      */
     char *(*probe_read_sql)(struct arena *arena, const char *relation);
     char *(*probe_write_sql)(struct arena *arena, const char *relation);
+    /* A reader's lock on what is no plain table: index, materialized view, view. */
+    char *(*probe_object_sql)(struct arena *arena, const char *relation);
 
     /* The server's log, from the current end on. next: RH_OK with *ret_any false at the end. */
     enum err_code (*log_open)(const char *path, struct server_log **ret_log, struct err *err);
     void (*log_close)(struct server_log *log);
     enum err_code (*log_next)(struct server_log *log, struct arena *arena,
                               struct log_entry *ret_entry, bool *ret_any, struct err *err);
+    /* What an entry says, when it is one of those we know; pure. */
+    bool (*log_fact)(const struct log_entry *entry, struct arena *arena,
+                     struct log_fact *ret_fact);
 };
 
 extern const struct engine rh_engine_postgres;

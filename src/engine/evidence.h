@@ -1,6 +1,6 @@
 /*
- * A report from inside the server: what one command did, as the migration's own session saw it. Plain
- * data; made by an engine's decode_evidence from a private notice, read by trace/.
+ * A report from inside the server: what one command did, as the migration's own session saw it.
+ * Plain data; made by an engine's decode_evidence from a private notice, read by trace/.
  */
 #ifndef RH_ENGINE_EVIDENCE_H
 #define RH_ENGINE_EVIDENCE_H
@@ -10,16 +10,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* A report is at most this long, for whoever collects the notice that carries it. */
+#define EVIDENCE_BYTES_MAX (1024 * 1024)
+
 enum evidence_event {
     EVIDENCE_COMMAND_START, /* before the command took its locks */
     EVIDENCE_COMMAND_END,
-    EVIDENCE_DROP,          /* objects went */
-    EVIDENCE_REWRITE        /* a relation is about to be rewritten */
+    EVIDENCE_DROP,   /* objects went */
+    EVIDENCE_REWRITE /* a relation is about to be rewritten */
 };
 
 struct evidence_lock {
     int64_t relation_id;
-    const char *relation, *kind, *table; /* as in struct lock */
+    const char *relation; /* qualified; NULL when the relation is gone (dropped by this command) */
+    /* As in struct lock, but only of relations made by the run; NULL for those that existed before,
+       which the observer knows (rh_observer_find). */
+    const char *kind, *table;
     const char *mode;
 };
 struct evidence_command {
@@ -27,31 +33,41 @@ struct evidence_command {
     const char *object_type; /* "table" */
     const char *identity;    /* public.users */
     int64_t relation_id;     /* 0: not a relation */
+    bool in_extension;       /* part of a CREATE or ALTER EXTENSION script */
 };
 struct evidence_drop {
     const char *type, *identity;
     bool original, normal; /* named by the command; dropped by a normal dependency */
-    int64_t relation_id;   /* of the table (also for a column); 0 */
+    int64_t relation_id;   /* of the table or index (also for a column); 0 */
 };
 struct evidence_scan {
     int64_t relation_id;
     const char *relation;
-    int64_t scans, rows; /* cumulative inside the transaction */
+    /* Sequential scans and rows they read, not yet sent to the statistics system: of this transaction
+       so far, and of the session's earlier ones of about the last second. What one command read is the
+       difference between its COMMAND_END and its COMMAND_START (absent there: 0). */
+    int64_t scans, rows;
 };
 
 struct evidence {
     enum evidence_event event;
-    const char *tag;             /* of the command */
-    int64_t server_clock_us;     /* since 1970, when the event happened */
+    const char *tag;         /* of the command */
+    int64_t server_clock_us; /* since 1970, when the event happened */
     int64_t transaction_start_us;
     int64_t lock_timeout_ms, statement_timeout_ms;
-    const char *statement;       /* innermost SQL text below the client's, NULL at top level */
-    int depth;                   /* 0: the client's own command; 1..: inside DO, functions */
-    VEC(struct evidence_lock) locks; /* all relation locks this session holds now */
+    const char *statement;           /* innermost SQL text below the client's, NULL at top level */
+    int depth;                       /* 0: the client's own command; 1..: inside DO, functions */
+    const char *frame;               /* where, innermost: "PL/pgSQL function f() line 3 at EXECUTE" */
+    /* All relation locks this session holds now, weak ones on the system's own relations left out. A
+       COMMAND_START that is alone in a new transaction holds nothing yet and reports none. */
+    VEC(struct evidence_lock) locks;
+    int64_t locks_omitted; /* beyond what a report carries (2000; commands and drops: 1000) */
+    int64_t commands_omitted, drops_omitted;
+    const char *problem; /* a part could not be read: the server's message; NULL: complete */
     VEC(struct evidence_command) commands;
     VEC(struct evidence_drop) drops;
     VEC(struct evidence_scan) scans;
-    int64_t rewrite_relation_id; /* for EVIDENCE_REWRITE */
+    int64_t rewrite_relation_id;                   /* for EVIDENCE_REWRITE */
     const char *rewrite_relation, *rewrite_reason; /* reason as in struct rewrite */
 };
 

@@ -40,6 +40,7 @@ void rh_pg_send_query(struct connection *connection, enum engine_query query,
 const char *rh_pg_query_text(enum engine_query query, int server_version);
 char *rh_pg_probe_read_sql(struct arena *arena, const char *relation);
 char *rh_pg_probe_write_sql(struct arena *arena, const char *relation);
+char *rh_pg_probe_object_sql(struct arena *arena, const char *relation);
 
 /* --- pg_locks.c ----------------------------------------------------------------------------------
  */
@@ -61,5 +62,8 @@ void rh_pg_log_close(struct server_log *log);
 enum err_code rh_pg_log_next(struct server_log *log, struct arena *arena,
                              struct log_entry *ret_entry, bool *ret_any,
                              struct err *err) RH_MUST_CHECK;
+
+/* --- pg_log_facts.c ---------------------------------------------------------------------------- */
+bool rh_pg_log_fact(const struct log_entry *entry, struct arena *arena, struct log_fact *ret_fact);
 
 #endif

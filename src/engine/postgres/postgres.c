@@ -20,7 +20,9 @@ const struct engine rh_engine_postgres = {
     .decode_evidence = rh_pg_decode_evidence,
     .probe_read_sql = rh_pg_probe_read_sql,
     .probe_write_sql = rh_pg_probe_write_sql,
+    .probe_object_sql = rh_pg_probe_object_sql,
     .log_open = rh_pg_log_open,
     .log_close = rh_pg_log_close,
     .log_next = rh_pg_log_next,
+    .log_fact = rh_pg_log_fact,
 };

@@ -1,0 +1,15 @@
+-- What session $1 holds at this moment. Weak locks on the system's own relations, which every
+-- statement takes, are left out.
+SELECT (pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_catalog.pg_lsn)::pg_catalog.int8
+           AS wal_position,
+       (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000000)::pg_catalog.int8
+           AS server_clock_us,
+       pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()) AS current_xid_horizon,
+       (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(l.relation::pg_catalog.int8, l.mode,
+                   l.granted,
+                   (pg_catalog.date_part('epoch', l.waitstart) * 1000000)::pg_catalog.int8)) -- since 14
+                   NULL)) -- before 14
+          FROM pg_catalog.pg_lock_status() AS l
+         WHERE l.pid = $1::pg_catalog.int4 AND l.locktype = 'relation'
+           AND (l.relation >= 16384
+                OR l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))) AS locks
