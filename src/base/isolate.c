@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -105,6 +106,8 @@ static int enter_namespaces(const struct plan *plan)
         return fail(plan, STEP_UNSHARE);
     if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) != 0)
         return fail(plan, STEP_UNSHARE);
+    /* After a change of user /proc/self belongs to root until exec (proc(5), PR_SET_DUMPABLE). */
+    prctl(PR_SET_DUMPABLE, 1);
     /* Without "deny" an unprivileged gid_map is refused (user_namespaces(7)). */
     if (!write_file("/proc/self/setgroups", "deny") ||
         !write_file("/proc/self/uid_map", plan->uid_map) ||
@@ -234,7 +237,7 @@ static enum err_code find_sockets(struct plan *plan, struct arena *arena, struct
     VEC(const char *) folders = {0};
     VEC(const char *) files = {0};
     for (size_t i = 0; i < sizeof socket_folders / sizeof socket_folders[0]; i++) {
-        /* A link to a folder of the list would only be covered twice. */
+        /* /var/run is often a link to /run: then one place is covered twice, to no harm. */
         if (rh_file_is_directory(socket_folders[i]))
             *RH_PUSH(arena, &folders) = socket_folders[i];
     }

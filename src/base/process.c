@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -128,9 +129,12 @@ static _Noreturn void exec_command(const struct plan *plan)
                 plan->candidate[len] = '/';
             memcpy(plan->candidate + len + (len > 0 ? 1 : 0), name, name_len + 1);
             try_exec(plan, plan->candidate);
-            if (errno == EACCES)
-                denied = true;
-            else if (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG)
+            struct stat status;
+            if (errno == EACCES) {
+                /* A folder we may not search is as good as empty; a file we may not run is news. */
+                if (stat(plan->candidate, &status) == 0)
+                    denied = true;
+            } else if (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG)
                 give_up(plan, STAGE_EXEC);
         }
         at += len;
