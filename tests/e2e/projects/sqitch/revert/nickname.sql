@@ -1,0 +1,2 @@
+-- Revert shop:nickname from pg
+ALTER TABLE users DROP COLUMN nickname;

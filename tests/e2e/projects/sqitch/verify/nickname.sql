@@ -1,0 +1,2 @@
+-- Verify shop:nickname on pg
+SELECT nickname FROM users WHERE false;
