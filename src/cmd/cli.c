@@ -1,0 +1,167 @@
+#include "cmd/cli.h"
+
+#include "base/interrupt.h"
+#include "cmd/help.h"
+#include "cmd/suggest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const struct command *const rh_commands[] = {&rh_command_run,
+                                             &rh_command_demo,
+                                             &rh_command_explain,
+                                             &rh_command_config,
+                                             &rh_command_help,
+                                             &rh_command_version,
+                                             NULL};
+
+const struct command *rh_command_find(const char *name)
+{
+    for (size_t i = 0; rh_commands[i]; i++) {
+        if (strcmp(rh_commands[i]->name, name) == 0)
+            return rh_commands[i];
+    }
+    return NULL;
+}
+
+const char *rh_command_suggest(const char *name)
+{
+    struct suggestion suggestion = {.typed = name};
+
+    for (size_t i = 0; rh_commands[i]; i++)
+        rh_suggest_consider(&suggestion, rh_commands[i]->name);
+    return suggestion.best;
+}
+
+enum err_code rh_cli_write(struct text text, struct err *err)
+{
+    size_t done = 0;
+
+    while (done < text.len) {
+        ssize_t n = write(STDOUT_FILENO, text.data + done, text.len - done);
+
+        if (n >= 0)
+            done += (size_t)n;
+        else if (errno == EPIPE) /* `rehearse ... | head`: the reader has seen enough */
+            return RH_OK;
+        else if (errno != EINTR && errno != EAGAIN)
+            return rh_err_set_errno(err, errno, "cannot write to standard output");
+    }
+    return RH_OK;
+}
+
+enum err_code rh_cli_write_json(const json_t *json, struct err *err)
+{
+    char *line = json_dumps(json, JSON_COMPACT);
+    enum err_code code;
+
+    if (!line)
+        return rh_err_set(err, RH_ERR_FORMAT, "cannot write an event as JSON");
+
+    size_t len = strlen(line);
+
+    line[len] = '\n'; /* in place of the NUL, so that a line is one write */
+    code = rh_cli_write((struct text){line, len + 1}, err);
+    free(line);
+    return code;
+}
+
+static int exit_status(const struct err *err)
+{
+    int signal_number = rh_interrupt_signal();
+
+    if (err->code == RH_ERR_INTERRUPTED && signal_number > 0)
+        return 128 + signal_number;
+    return rh_err_exit_status(err->code);
+}
+
+int rh_cli_fail(const struct err *err)
+{
+    char text[8192];
+
+    rh_err_format(err, text, sizeof(text));
+    fputs(text, stderr);
+    return exit_status(err);
+}
+
+int rh_cli_finish(struct text text, int status)
+{
+    struct err err = RH_ERR_INIT;
+
+    return rh_cli_write(text, &err) ? rh_cli_fail(&err) : status;
+}
+
+void rh_cli_note(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+/* Messages may quote names of files, which are any bytes: what is no UTF-8 becomes '?'. */
+static json_t *json_text(const char *s)
+{
+    struct text rest = rh_text(s);
+    json_t *json;
+    RH_CLEANUP_BUF struct buf clean;
+
+    rh_buf_init(&clean, rest.len + 1);
+    while (rest.len > 0) {
+        size_t valid = rh_text_utf8_valid_prefix(rest);
+
+        rh_buf_add(&clean, rest.data, valid);
+        if (valid < rest.len)
+            rh_buf_add_char(&clean, '?');
+        valid += valid < rest.len;
+        rest.data += valid;
+        rest.len -= valid;
+    }
+    json = json_stringn(clean.data ? clean.data : "", clean.len);
+    RH_ASSERT(json != NULL);
+    return json;
+}
+
+json_t *rh_cli_error_json(const struct err *err)
+{
+    json_t *json = json_object();
+
+    json_object_set_new(json, "event", json_string("error"));
+    json_object_set_new(json, "code", json_string(rh_err_code_name(err->code)));
+    json_object_set_new(json, "exit_code", json_integer(exit_status(err)));
+    json_object_set_new(json, "message", json_text(err->message));
+    if (err->sqlstate[0])
+        json_object_set_new(json, "sqlstate", json_text(err->sqlstate));
+    if (err->detail[0])
+        json_object_set_new(json, "detail", json_text(err->detail));
+    if (err->hint[0])
+        json_object_set_new(json, "hint", json_text(err->hint));
+    if (err->context_count > 0) {
+        json_t *contexts = json_array();
+
+        for (unsigned i = 0; i < err->context_count; i++)
+            json_array_append_new(contexts, json_text(err->context[i]));
+        json_object_set_new(json, "context", contexts);
+    }
+    return json;
+}
+
+void rh_cli_overview(struct buf *out)
+{
+    rh_buf_add_str(out, "rehearse gives a database migration its dress rehearsal: it runs it on a "
+                        "throw-away\nserver, watches what the server really does, and says SAFE, "
+                        "UNSAFE or INCONCLUSIVE.\n\nUsage:\n");
+    for (size_t i = 0; rh_commands[i]; i++)
+        rh_buf_printf(out, "    rehearse %-10s %s\n", rh_commands[i]->name,
+                      rh_commands[i]->summary);
+    rh_buf_add_str(out, "\nStart here:\n"
+                        "    rehearse demo\n"
+                        "    rehearse run --schema schema.sql migrations/0042_add_index.sql\n"
+                        "    rehearse run --snapshot app.dump -- alembic upgrade head\n"
+                        "\n\"rehearse COMMAND -h\" is one screen, \"rehearse COMMAND --help\" "
+                        "everything.\n");
+}

@@ -1,0 +1,46 @@
+/*
+ * What subcommands share: the list of them, standard output and standard error.
+ * Everything is printed here and nowhere below.
+ */
+#ifndef RH_CMD_CLI_H
+#define RH_CMD_CLI_H
+
+#include "base/err.h"
+#include "base/text.h"
+#include "cmd/options.h"
+
+#include <jansson.h>
+
+/* One screen of text, help, or a report. */
+#define OUTPUT_MAX_BYTES ((size_t)64 * 1024 * 1024)
+
+extern const struct command rh_command_run;
+extern const struct command rh_command_demo;
+extern const struct command rh_command_explain;
+extern const struct command rh_command_config;
+extern const struct command rh_command_help;
+extern const struct command rh_command_version;
+
+/* In the order help shows them; NULL-terminated. */
+extern const struct command *const rh_commands[];
+const struct command *rh_command_find(const char *name);
+const char *rh_command_suggest(const char *name); /* NULL: nothing like it */
+
+/* Writes to standard output; a reader that went away is no failure. */
+enum err_code rh_cli_write(struct text text, struct err *err) RH_MUST_CHECK;
+/* One object a line, flushed, for those who read along. */
+enum err_code rh_cli_write_json(const json_t *json, struct err *err) RH_MUST_CHECK;
+/* Prints the error once, on standard error; returns the exit status that goes with it. */
+int rh_cli_fail(const struct err *err);
+/* Writes and turns what failed into the status, else `status`. */
+int rh_cli_finish(struct text text, int status);
+/* A line on standard error. */
+void rh_cli_note(const char *fmt, ...) RH_PRINTF(1, 2);
+
+/* {"event":"error", ...}: the same for those who read JSON. A new reference. */
+json_t *rh_cli_error_json(const struct err *err);
+
+/* What `rehearse`, `rehearse -h` and `rehearse help` show. */
+void rh_cli_overview(struct buf *out);
+
+#endif

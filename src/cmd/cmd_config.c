@@ -1,0 +1,180 @@
+#include "cmd/cli.h"
+#include "cmd/run_options.h"
+
+static const struct option rows[] = {
+    {
+        .name = "config",
+        .kind = OPTION_PATH,
+        .value_name = "FILE",
+        .group = GROUP_CONFIG,
+        .environment = "REHEARSE_CONFIG",
+        .is_common = true,
+        .help = "Read options from this file.",
+        .details = "Without it: rehearse.yaml in the current directory, else in those above it up "
+                   "to the root of the repository.",
+    },
+    {
+        .name = "no-config",
+        .kind = OPTION_FLAG,
+        .group = GROUP_CONFIG,
+        .environment = "REHEARSE_NO_CONFIG",
+        .is_common = true,
+        .help = "Read no configuration file.",
+    },
+    {
+        .name = "json",
+        .kind = OPTION_FLAG,
+        .group = GROUP_OUTPUT,
+        .is_common = true,
+        .help = "The same as one JSON object.",
+    },
+};
+
+/* "2s", "a, b", "yes"; NULL when nothing set it. */
+static const char *shown_value(const struct options *settings, size_t index)
+{
+    const struct option *option = &settings->command->options[index];
+    const struct option_value *value = &settings->values[index];
+    char *list;
+
+    if (option->kind == OPTION_FLAG)
+        return value->number ? "yes" : "no";
+    if (value->list.count == 0)
+        return value->text;
+    list = rh_arena_strdup(settings->arena, "");
+    for (size_t i = 0; i < value->list.count; i++)
+        list = rh_arena_printf(settings->arena, "%s%s%s", list, i == 0 ? "" : ", ",
+                               value->list.items[i]);
+    return list;
+}
+
+static const char *shown_origin(const struct option_value *value)
+{
+    return value->origin == ORIGIN_NONE || value->origin == ORIGIN_DEFAULT ? "default"
+                                                                           : value->where;
+}
+
+static void show_text(const struct options *settings, const char *path, struct buf *out)
+{
+    rh_buf_printf(out, "file: %s\n\n", path ? path : "none");
+    for (size_t i = 0; i < settings->command->option_count; i++) {
+        const char *value = shown_value(settings, i);
+
+        if (settings->command->options[i].not_in_file)
+            continue;
+        rh_buf_printf(out, "%-20s %-24s %s\n", settings->command->options[i].name,
+                      value ? value : "-", shown_origin(&settings->values[i]));
+    }
+}
+
+static json_t *value_json(const struct option *option, const struct option_value *value)
+{
+    if (option->kind == OPTION_FLAG)
+        return json_boolean(value->number);
+    if (option->kind == OPTION_PATHS || option->kind == OPTION_PAIRS) {
+        json_t *list = json_array();
+
+        for (size_t i = 0; i < value->list.count; i++)
+            json_array_append_new(list, json_string(value->list.items[i]));
+        return list;
+    }
+    return value->text ? json_string(value->text) : json_null();
+}
+
+static json_t *show_json(const struct options *settings, const char *path)
+{
+    json_t *json = json_object(), *options = json_object();
+
+    json_object_set_new(json, "format_version", json_string("1.0"));
+    json_object_set_new(json, "file", path ? json_string(path) : json_null());
+    for (size_t i = 0; i < settings->command->option_count; i++) {
+        const struct option *option = &settings->command->options[i];
+        const struct option_value *value = &settings->values[i];
+        json_t *entry = json_object();
+
+        json_object_set_new(entry, "value", value_json(option, value));
+        json_object_set_new(entry, "origin", json_string(shown_origin(value)));
+        if (option->not_in_file)
+            json_decref(entry);
+        else
+            json_object_set_new(options, option->name, entry);
+    }
+    json_object_set_new(json, "options", options);
+    return json;
+}
+
+/* The settings `run` would have here: its own rows, filled from what this command was told to read.
+ */
+static int read_settings(const struct options *own, struct options *settings, const char **ret_path)
+{
+    static const char *const passed_on[] = {"config", "no-config"};
+
+    rh_options_init(settings, &rh_command_run, own->arena);
+    for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++) {
+        const struct option_value *value = rh_option_value(own, passed_on[i]);
+
+        if (value->origin == ORIGIN_FLAG)
+            settings->values[rh_options_find(&rh_command_run, passed_on[i])] = *value;
+    }
+    return rh_run_options_complete(settings, ret_path);
+}
+
+static int run(const struct options *parsed)
+{
+    struct options settings;
+    struct err err = RH_ERR_INIT;
+    const char *path = NULL;
+    const char *action = parsed->positionals.count > 0 ? parsed->positionals.items[0] : NULL;
+    RH_CLEANUP_BUF struct buf out;
+    int status;
+
+    rh_buf_init(&out, OUTPUT_MAX_BYTES);
+    if (!action || strcmp(action, "show") != 0) {
+        if (action)
+            rh_err_set(&err, RH_ERR_USAGE, "unknown action \"%s\" of \"rehearse config\"", action);
+        else
+            rh_err_set(&err, RH_ERR_USAGE, "\"rehearse config\" needs an action");
+        rh_err_hint(&err, "Usage: rehearse config show");
+        return rh_cli_fail(&err);
+    }
+    status = read_settings(parsed, &settings, &path);
+    if (status)
+        return status;
+    if (rh_option_flag(parsed, "json")) {
+        json_t *json = show_json(&settings, path);
+
+        status = rh_cli_write_json(json, &err) ? rh_cli_fail(&err) : 0;
+        json_decref(json);
+        return status;
+    }
+    show_text(&settings, path, &out);
+    return rh_cli_finish(rh_buf_text(&out), 0);
+}
+
+static const char *const usage[] = {"rehearse config show [OPTIONS]", NULL};
+static const char *const description[] = {
+    "Shows every option of \"rehearse run\" with the value it would have here and where that comes "
+    "from: an environment variable, a line of rehearse.yaml, or the default. A flag of \"run\" "
+    "wins "
+    "over all of them.",
+    "rehearse.yaml holds the options of \"run\" by their long names (paths are relative to the "
+    "file), "
+    "and the limits below \"gates\": duration, blocked, wal, disk, lag, replica_apply_rate. "
+    "Unknown and "
+    "duplicate keys and durations without a unit are errors.",
+    NULL};
+static const char *const examples[] = {"rehearse config show",
+                                       "REHEARSE_MAX_BLOCKED=1s rehearse config show --json", NULL};
+
+const struct command rh_command_config = {
+    .name = "config",
+    .summary = "show the options in effect and where they come from",
+    .usage = usage,
+    .description = description,
+    .examples = examples,
+    .options = rows,
+    .option_count = sizeof(rows) / sizeof(*rows),
+    .positional_name = "show",
+    .positional_max = 1,
+    .run = run,
+};

@@ -1,0 +1,97 @@
+#include "cmd/cli.h"
+#include "cmd/help.h"
+
+static const char exit_codes[] =
+    "Exit codes of \"rehearse run\" (treat a code you do not know as a failure):\n"
+    "\n"
+    "      0  SAFE\n"
+    "      1  could not rehearse: environment, connection, configuration, or a\n"
+    "         migration that is not valid SQL\n"
+    "      2  usage: an unknown option, a missing or unreadable file\n"
+    "      3  INCONCLUSIVE: too little was observed to say\n"
+    "      5  UNSAFE: a regression, a data failure, or a limit exceeded\n"
+    "    124  --timeout passed\n"
+    "    130  interrupted (Ctrl-C), after clean-up\n"
+    "    143  terminated, after clean-up\n"
+    "\n"
+    "With --exit-zero a verdict exits 0, whatever it is; everything that kept the\n"
+    "rehearsal from ending still has its own code. The status of a wrapped command is\n"
+    "recorded in the result and never returned.\n";
+
+/* The variables of all subcommands, each once, in table order. */
+static void add_environment(struct buf *out)
+{
+    rh_buf_add_str(out, "Options can be given by environment variables. A flag wins over the "
+                        "environment, the\nenvironment over rehearse.yaml, that over the default; "
+                        "\"rehearse config show\" tells\nwhich one won. An empty variable counts "
+                        "as not set. Switches take yes or no.\n\n");
+    for (size_t c = 0; rh_commands[c]; c++) {
+        for (size_t i = 0; i < rh_commands[c]->option_count; i++) {
+            const struct option *option = &rh_commands[c]->options[i];
+            bool is_known = !option->environment;
+
+            for (size_t before = 0; before < c && !is_known; before++)
+                is_known = rh_options_find(rh_commands[before], option->name) != SIZE_MAX;
+            if (is_known)
+                continue;
+            rh_buf_printf(out, "    %-31s --%s", option->environment, option->name);
+            if (option->kind == OPTION_PATHS)
+                rh_buf_add_str(out, " (several: separated by ':')");
+            if (option->kind == OPTION_PAIRS)
+                rh_buf_add_str(out, " (several: separated by ';')");
+            rh_buf_add_char(out, '\n');
+        }
+    }
+    rh_buf_add_str(out,
+                   "\nAlso looked at: NO_COLOR, TERM, COLUMNS and LC_ALL, LC_CTYPE, LANG for what "
+                   "the\nterminal can show; TMPDIR and XDG_CACHE_HOME for where sandboxes and "
+                   "their cache\nlie. PG* variables and DATABASE_URL are never read: a rehearsal "
+                   "touches only\nservers it started.\n");
+}
+
+static int run(const struct options *options)
+{
+    RH_CLEANUP_BUF struct buf out;
+    const char *topic = options->positionals.count > 0 ? options->positionals.items[0] : NULL;
+    const struct command *command = topic ? rh_command_find(topic) : NULL;
+
+    rh_buf_init(&out, OUTPUT_MAX_BYTES);
+    if (!topic) {
+        rh_cli_overview(&out);
+        rh_buf_add_str(&out, "\"rehearse help exit-codes\" and \"rehearse help environment\" tell "
+                             "about those.\n");
+    } else if (command) {
+        rh_help_full(command, &out);
+    } else if (strcmp(topic, "exit-codes") == 0) {
+        rh_buf_add_str(&out, exit_codes);
+    } else if (strcmp(topic, "environment") == 0) {
+        add_environment(&out);
+    } else {
+        struct err err = RH_ERR_INIT;
+        const char *best = rh_command_suggest(topic);
+
+        if (best)
+            rh_err_set(&err, RH_ERR_USAGE, "no help for \"%s\"; did you mean \"%s\"?", topic, best);
+        else
+            rh_err_set(&err, RH_ERR_USAGE, "no help for \"%s\"", topic);
+        rh_err_hint(&err, "There is help for each command, \"exit-codes\" and \"environment\".");
+        return rh_cli_fail(&err);
+    }
+    return rh_cli_finish(rh_buf_text(&out), 0);
+}
+
+static const char *const usage[] = {"rehearse help [COMMAND|exit-codes|environment]", NULL};
+static const char *const description[] = {
+    "Shows everything about a command, the exit codes, or the environment variables. \"rehearse "
+    "COMMAND -h\" is shorter.",
+    NULL};
+
+const struct command rh_command_help = {
+    .name = "help",
+    .summary = "help on a command, the exit codes, the environment",
+    .usage = usage,
+    .description = description,
+    .positional_name = "COMMAND|TOPIC",
+    .positional_max = 1,
+    .run = run,
+};

@@ -1,0 +1,532 @@
+#include "cmd/cli.h"
+#include "cmd/run_options.h"
+
+#include "base/clock.h"
+#include "base/interrupt.h"
+#include "base/terminal.h"
+#include "engine/engine.h"
+#include "rehearsal/rehearsal.h"
+#include "report/report.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const fail_on_choices[] = {"error", "warning", "info", NULL};
+
+static const struct option rows[] = {
+    {
+        .name = "snapshot",
+        .kind = OPTION_PATH,
+        .value_name = "PATH",
+        .group = GROUP_START,
+        .environment = "REHEARSE_SNAPSHOT",
+        .is_common = true,
+        .help = "Production's data: any pg_dump archive.",
+        .details = "Custom, directory, tar or plain format, also .gz and .zst.",
+    },
+    {
+        .name = "schema",
+        .kind = OPTION_PATHS,
+        .value_name = "FILE",
+        .group = GROUP_START,
+        .environment = "REHEARSE_SCHEMA",
+        .is_common = true,
+        .help = "SQL or psql script that creates the start.",
+        .details = "Run in the order given, behind the snapshot.",
+    },
+    {
+        .name = "dir",
+        .kind = OPTION_PATH,
+        .value_name = "DIR",
+        .group = GROUP_MIGRATION,
+        .environment = "REHEARSE_DIR",
+        .help = "Directory of migrations, as if it were an argument.",
+        .details = "Good in rehearse.yaml; ignored there when FILEs or a COMMAND are given.",
+    },
+    {
+        .name = "since",
+        .kind = OPTION_TEXT,
+        .value_name = "REF",
+        .group = GROUP_MIGRATION,
+        .environment = "REHEARSE_SINCE",
+        .is_common = true,
+        .help = "Only migrations new on this branch.",
+        .details = "The files of the directory that were added since the branch left REF are "
+                   "rehearsed; the older ones run first, as the starting point.",
+    },
+    {
+        .name = "env",
+        .kind = OPTION_PAIRS,
+        .value_name = "NAME=TEMPLATE",
+        .group = GROUP_MIGRATION,
+        .environment = "REHEARSE_ENV",
+        .help = "Another environment variable for COMMAND.",
+        .details =
+            "TEMPLATE may hold {url} {jdbc_url} {host} {port} {db} {user} {password}, and so "
+            "may the arguments of COMMAND.",
+    },
+    {
+        .name = "no-isolation",
+        .kind = OPTION_FLAG,
+        .group = GROUP_MIGRATION,
+        .environment = "REHEARSE_NO_ISOLATION",
+        .help = "Run COMMAND without a namespace of its own.",
+        .details = "Only where namespaces are forbidden: COMMAND can then reach whatever this "
+                   "machine can reach.",
+    },
+    {
+        .name = "role",
+        .kind = OPTION_TEXT,
+        .value_name = "ROLE",
+        .group = GROUP_MIGRATION,
+        .environment = "REHEARSE_ROLE",
+        .help = "Database role the migration runs as.",
+        .details = "Without it: the owner of most tables, else \"migrator\". Never a superuser.",
+    },
+    {
+        .name = "max-blocked",
+        .kind = OPTION_DURATION,
+        .value_name = "DURATION",
+        .group = GROUP_GATES,
+        .environment = "REHEARSE_MAX_BLOCKED",
+        .default_text = "2s",
+        .gate = "blocked",
+        .is_common = true,
+        .help = "Longest time anything may wait behind us.",
+    },
+    {
+        .name = "max-duration",
+        .kind = OPTION_DURATION,
+        .value_name = "DURATION",
+        .group = GROUP_GATES,
+        .environment = "REHEARSE_MAX_DURATION",
+        .gate = "duration",
+        .is_common = true,
+        .help = "Longest time the migration may take.",
+    },
+    {
+        .name = "max-wal",
+        .kind = OPTION_BYTES,
+        .value_name = "SIZE",
+        .group = GROUP_GATES,
+        .environment = "REHEARSE_MAX_WAL",
+        .gate = "wal",
+        .help = "Most write-ahead log the migration may write.",
+    },
+    {
+        .name = "max-disk",
+        .kind = OPTION_BYTES,
+        .value_name = "SIZE",
+        .group = GROUP_GATES,
+        .environment = "REHEARSE_MAX_DISK",
+        .gate = "disk",
+        .help = "Most additional disk it may need at its peak.",
+    },
+    {
+        .name = "max-lag",
+        .kind = OPTION_DURATION,
+        .value_name = "DURATION",
+        .group = GROUP_GATES,
+        .environment = "REHEARSE_MAX_LAG",
+        .gate = "lag",
+        .help = "Furthest a replica may fall behind; needs --replica-apply-rate.",
+    },
+    {
+        .name = "replica-apply-rate",
+        .kind = OPTION_RATE,
+        .value_name = "SIZE/s",
+        .group = GROUP_GATES,
+        .environment = "REHEARSE_REPLICA_APPLY_RATE",
+        .gate = "replica_apply_rate",
+        .help = "How fast your replicas apply write-ahead log.",
+    },
+    {
+        .name = "fail-on",
+        .kind = OPTION_CHOICE,
+        .value_name = "SEVERITY",
+        .group = GROUP_GATES,
+        .choices = fail_on_choices,
+        .environment = "REHEARSE_FAIL_ON",
+        .default_text = "error",
+        .is_common = true,
+        .help = "Findings from here on make it UNSAFE.",
+    },
+    {
+        .name = "structure-only",
+        .kind = OPTION_FLAG,
+        .group = GROUP_GATES,
+        .environment = "REHEARSE_STRUCTURE_ONLY",
+        .help = "Accept a rehearsal on empty tables.",
+        .details = "Without it a run whose tables were all empty is INCONCLUSIVE: it says nothing "
+                   "about data, time or locks held.",
+    },
+    {
+        .name = "exit-zero",
+        .kind = OPTION_FLAG,
+        .group = GROUP_GATES,
+        .environment = "REHEARSE_EXIT_ZERO",
+        .help = "Exit with 0 whatever the verdict is.",
+        .details = "What kept the rehearsal from ending still has its own exit code.",
+    },
+    OPTION_ROW_SET,
+    OPTION_ROW_SERVER_BIN,
+    OPTION_ROW_SERVER_USER,
+    OPTION_ROW_SANDBOX_DIR,
+    {
+        .name = "keep",
+        .kind = OPTION_FLAG,
+        .group = GROUP_SANDBOX,
+        .environment = "REHEARSE_KEEP",
+        .is_common = true,
+        .help = "Leave the sandbox up and print its URL.",
+        .details = "And the command that stops it.",
+    },
+    OPTION_ROW_TIMEOUT,
+    {
+        .name = "out",
+        .short_name = 'o',
+        .kind = OPTION_PATH,
+        .value_name = "DIR",
+        .group = GROUP_OUTPUT,
+        .environment = "REHEARSE_OUT",
+        .is_common = true,
+        .help = "Where the files of the run go.",
+        .details =
+            "Without it: .rehearse/runs/<time>-<hash>, to which .rehearse/runs/latest links.",
+    },
+    OPTION_ROW_JSON,
+    OPTION_ROW_QUIET,
+    OPTION_ROW_VERBOSE,
+    OPTION_ROW_COLOR,
+    OPTION_ROW_NO_INPUT,
+    {
+        .name = "config",
+        .kind = OPTION_PATH,
+        .value_name = "FILE",
+        .group = GROUP_CONFIG,
+        .environment = "REHEARSE_CONFIG",
+        .not_in_file = true,
+        .help = "Read options from this file.",
+        .details = "Without it: rehearse.yaml in the current directory, else in those above it up "
+                   "to the root of the repository.",
+    },
+    {
+        .name = "no-config",
+        .kind = OPTION_FLAG,
+        .group = GROUP_CONFIG,
+        .environment = "REHEARSE_NO_CONFIG",
+        .not_in_file = true,
+        .help = "Read no configuration file.",
+    },
+};
+
+/* --- options to the rehearsal's ------------------------------------------------------------------
+ */
+
+static enum err_code check_together(const struct options *options, struct err *err)
+{
+    if (rh_option_flag(options, "quiet") && rh_option_flag(options, "verbose"))
+        return rh_err_set(err, RH_ERR_USAGE, "both --quiet and --verbose were given");
+    if (rh_option_text(options, "max-lag") && !rh_option_text(options, "replica-apply-rate")) {
+        rh_err_set(err, RH_ERR_USAGE, "--max-lag needs --replica-apply-rate");
+        rh_err_hint(err, "The lag is the write-ahead log divided by that rate.");
+        return RH_ERR_USAGE;
+    }
+    if (rh_option_value(options, "replica-apply-rate")->text &&
+        rh_option_number(options, "replica-apply-rate", 1) == 0)
+        return rh_err_set(err, RH_ERR_USAGE, "--replica-apply-rate must be more than 0");
+    if (rh_option_value(options, "timeout")->text && rh_option_number(options, "timeout", 1) == 0)
+        return rh_err_set(err, RH_ERR_USAGE, "--timeout must be more than 0");
+    return RH_OK;
+}
+
+/* What is on the command line wins over a dir or since that the file or environment names. */
+static const char *migration_option(const struct options *options, const char *name,
+                                    bool has_arguments)
+{
+    const struct option_value *value = rh_option_value(options, name);
+
+    return has_arguments && value->origin != ORIGIN_FLAG ? NULL : value->text;
+}
+
+static struct migration_request migration_request(const struct options *options)
+{
+    bool has_command = options->argv != NULL;
+    bool has_arguments = has_command || options->positionals.count > 0;
+
+    return (struct migration_request){
+        .paths = options->positionals.items,
+        .path_count = options->positionals.count,
+        .argv = options->argv,
+        .directory = migration_option(options, "dir", has_arguments),
+        .since = migration_option(options, "since", has_command),
+    };
+}
+
+static struct limits limits(const struct options *options)
+{
+    static const enum severity severities[] = {SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_INFO};
+
+    return (struct limits){
+        .duration_us = rh_option_number(options, "max-duration", -1),
+        .blocked_us = rh_option_number(options, "max-blocked", -1),
+        .wal_bytes = rh_option_number(options, "max-wal", -1),
+        .disk_bytes = rh_option_number(options, "max-disk", -1),
+        .lag_us = rh_option_number(options, "max-lag", -1),
+        .replica_apply_bytes_per_s = rh_option_number(options, "replica-apply-rate", -1),
+        .fail_on = severities[rh_option_number(options, "fail-on", 0)],
+        .structure_only = rh_option_flag(options, "structure-only"),
+    };
+}
+
+static const struct server_setting *server_settings(const struct options *options,
+                                                    size_t *ret_count)
+{
+    const char *const *pairs = rh_option_list(options, "set", ret_count);
+    struct server_setting *settings = rh_arena_alloc_array(options->arena, *ret_count + 1,
+                                                           sizeof(*settings));
+
+    for (size_t i = 0; i < *ret_count; i++) {
+        const char *equals = strchr(pairs[i], '=');
+
+        settings[i].name = rh_arena_strndup(options->arena, pairs[i], (size_t)(equals - pairs[i]));
+        settings[i].value = equals + 1;
+    }
+    return settings;
+}
+
+static struct rehearsal_options rehearsal_options(const struct options *options,
+                                                  struct progress *progress)
+{
+    struct rehearsal_options rehearsal = {
+        .migration = migration_request(options),
+        .sandbox =
+            {
+                .engine = &rh_engine_postgres,
+                .server_bin = rh_option_text(options, "server-bin"),
+                .parent_directory = rh_option_text(options, "sandbox-dir"),
+                .server_user = rh_option_text(options, "server-user"),
+                .role = rh_option_text(options, "role"),
+                .progress = progress,
+            },
+        .snapshot_path = rh_option_text(options, "snapshot"),
+        .environment = rh_option_list(options, "env", NULL),
+        .limits = limits(options),
+        .no_isolation = rh_option_flag(options, "no-isolation"),
+        .keep = rh_option_flag(options, "keep"),
+        .out_directory = rh_option_text(options, "out"),
+        .progress = progress,
+    };
+
+    rehearsal.sandbox.settings = server_settings(options, &rehearsal.sandbox.setting_count);
+    rehearsal.schema_paths = rh_option_list(options, "schema", &rehearsal.schema_count);
+    return rehearsal;
+}
+
+/* --- output -------------------------------------------------------------------------------------
+ */
+
+struct output {
+    const struct options *options;
+    bool json;
+    struct err error; /* the first failure of standard output */
+};
+
+static void write_event(void *context, json_t *event)
+{
+    struct output *output = context;
+    struct err err = RH_ERR_INIT;
+
+    if (!output->error.code && rh_cli_write_json(event, &err))
+        output->error = err;
+}
+
+static void write_new_event(struct output *output, json_t *event)
+{
+    write_event(output, event);
+    json_decref(event);
+}
+
+static void write_start(struct output *output)
+{
+    char now[32];
+    json_t *event = json_object();
+
+    rh_clock_rfc3339(rh_clock_wall(), now);
+    json_object_set_new(event, "format_version", json_string("1.0"));
+    json_object_set_new(event, "event", json_string("start"));
+    json_object_set_new(event, "rehearse_version", json_string(REHEARSE_VERSION));
+    json_object_set_new(event, "started_at", json_string(now));
+    write_new_event(output, event);
+}
+
+static void write_kept(struct output *output, const struct rehearsal *rehearsal)
+{
+    const char *url = rh_rehearsal_kept_url(rehearsal);
+    const char *stop_command = rh_rehearsal_kept_stop_command(rehearsal);
+    struct err err = RH_ERR_INIT;
+    RH_CLEANUP_BUF struct buf text;
+
+    if (!url)
+        return;
+    if (output->json) {
+        json_t *event = json_object();
+
+        json_object_set_new(event, "event", json_string("kept"));
+        json_object_set_new(event, "url", json_string(url));
+        json_object_set_new(event, "stop_command", json_string(stop_command));
+        write_new_event(output, event);
+        return;
+    }
+    rh_buf_init(&text, OUTPUT_MAX_BYTES);
+    rh_buf_printf(&text, "\nThe sandbox is still up:\n    %s\nStop it with:\n    %s\n", url,
+                  stop_command);
+    if (rh_cli_write(rh_buf_text(&text), &err) && !output->error.code)
+        output->error = err;
+}
+
+static void write_result(struct output *output, const struct rehearsal *rehearsal,
+                         const struct result *result)
+{
+    const struct options *options = output->options;
+    struct err err = RH_ERR_INIT;
+    RH_CLEANUP_BUF struct buf text;
+
+    if (output->json) {
+        json_t *event = json_object(), *json = rh_result_to_json(result);
+
+        write_kept(output, rehearsal);
+        json_object_set_new(event, "event", json_string("result"));
+        json_object_update(event, json);
+        json_decref(json);
+        write_new_event(output, event);
+        return;
+    }
+
+    enum report_detail detail = rh_option_flag(options, "quiet")     ? REPORT_QUIET
+                                : rh_option_flag(options, "verbose") ? REPORT_VERBOSE
+                                                                     : REPORT_NORMAL;
+    struct terminal terminal = rh_terminal_probe(
+        STDOUT_FILENO, (enum color_choice)rh_option_number(options, "color", COLOR_AUTO));
+
+    rh_buf_init(&text, OUTPUT_MAX_BYTES);
+    rh_report_terminal(result, &terminal, detail, &text);
+    if (rh_cli_write(rh_buf_text(&text), &err))
+        output->error = err;
+    write_kept(output, rehearsal);
+}
+
+static int fail(struct output *output, const struct err *err)
+{
+    if (output->json)
+        write_new_event(output, rh_cli_error_json(err));
+    return rh_cli_fail(err);
+}
+
+/* --since with nothing new: there is nothing to rehearse, which is no failure of the branch. */
+static bool has_nothing_new(const struct rehearsal_options *rehearsal, struct output *output)
+{
+    struct arena *arena = rh_arena_new();
+    struct migration migration = {0};
+    struct err err = RH_ERR_INIT;
+    bool is_empty = false;
+
+    /* An error here comes again, and is reported, when the rehearsal opens the migration. */
+    if (rehearsal->migration.since &&
+        !rh_migration_open(&rehearsal->migration, arena, &migration, &err))
+        is_empty = migration.steps.count == 0;
+    rh_arena_free(arena);
+    if (!is_empty)
+        return false;
+    if (output->json) {
+        json_t *event = json_object();
+
+        json_object_set_new(event, "event", json_string("nothing-to-rehearse"));
+        json_object_set_new(event, "since", json_string(rehearsal->migration.since));
+        write_new_event(output, event);
+    }
+    rh_cli_note("nothing to rehearse: no migration is new since %s", rehearsal->migration.since);
+    return true;
+}
+
+static int rehearse(struct output *output, const struct rehearsal_options *rehearsal_options)
+{
+    struct rehearsal *rehearsal = NULL;
+    const struct result *result = NULL;
+    struct err err = RH_ERR_INIT;
+    int status;
+
+    if (rh_rehearsal_run(rehearsal_options, &rehearsal, &result, &err))
+        return fail(output, &err);
+    write_result(output, rehearsal, result);
+    status = rh_option_flag(output->options, "exit-zero") ? 0 : result->exit_code;
+    rh_rehearsal_free(rehearsal);
+    return output->error.code ? rh_cli_fail(&output->error) : status;
+}
+
+static int run(const struct options *parsed)
+{
+    struct options options = *parsed;
+    struct output output = {.options = &options};
+    struct err err = RH_ERR_INIT;
+    int status = rh_run_options_complete(&options, NULL);
+
+    if (status)
+        return status;
+    output.json = rh_option_flag(&options, "json");
+    if (output.json)
+        write_start(&output);
+    if (check_together(&options, &err))
+        return fail(&output, &err);
+    if (rh_option_text(&options, "timeout"))
+        rh_interrupt_set_deadline(
+            rh_clock_after(rh_clock_mono(), rh_option_number(&options, "timeout", 0)));
+
+    struct progress *progress = rh_progress_new(STDERR_FILENO, rh_run_progress_style(&options));
+    struct rehearsal_options rehearsal = rehearsal_options(&options, progress);
+
+    if (output.json) {
+        rehearsal.event = write_event;
+        rehearsal.event_context = &output;
+    }
+    status = has_nothing_new(&rehearsal, &output) ? 0 : rehearse(&output, &rehearsal);
+    rh_progress_free(progress);
+    return status;
+}
+
+static const char *const usage[] = {"rehearse run [OPTIONS] FILE|DIR...",
+                                    "rehearse run [OPTIONS] -- COMMAND [ARG...]", NULL};
+static const char *const description[] = {
+    "Starts a throw-away server, fills it with --snapshot or --schema, runs the migration on it, "
+    "watches what the server really does, and gives a verdict: SAFE, UNSAFE or INCONCLUSIVE. It "
+    "touches no other server, and leaves nothing behind.",
+    "FILEs are run as psql would run them, one statement at a time, each in a transaction of its "
+    "own "
+    "unless the file says otherwise. A DIR is run in version order; files of golang-migrate, sqlx, "
+    "goose, dbmate, Flyway, diesel and Prisma are recognised and run the way these tools run them, "
+    "up.",
+    "COMMAND is any migration tool. It finds the sandbox in DATABASE_URL, PGHOST and the other PG* "
+    "variables, FLYWAY_*, LIQUIBASE_COMMAND_*, GOOSE_*, and as {url} {jdbc_url} {host} {port} {db} "
+    "{user} {password} in its arguments; it can reach nothing else.",
+    "Exit codes: 0 SAFE, 5 UNSAFE, 3 INCONCLUSIVE, 1 could not rehearse, 2 usage; \"rehearse help "
+    "exit-codes\" tells all.",
+    NULL};
+static const char *const examples[] = {
+    "rehearse run --schema schema.sql migrations/0042_add_index.sql",
+    "rehearse run --snapshot app.dump --dir migrations --since origin/main",
+    "rehearse run --snapshot app.dump --max-blocked 500ms -- alembic upgrade head", NULL};
+
+const struct command rh_command_run = {
+    .name = "run",
+    .summary = "rehearse a migration and judge it",
+    .usage = usage,
+    .description = description,
+    .examples = examples,
+    .options = rows,
+    .option_count = sizeof(rows) / sizeof(*rows),
+    .positional_name = "FILE|DIR",
+    .positional_max = SIZE_MAX,
+    .takes_command = true,
+    .run = run,
+};

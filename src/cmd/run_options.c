@@ -1,0 +1,71 @@
+#include "cmd/run_options.h"
+
+#include "cmd/cli.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* Problems of a file with thousands of mistakes: the first ones tell the story. */
+#define PROBLEMS_MAX_BYTES ((size_t)256 * 1024)
+
+const char *const rh_color_choices[] = {"auto", "always", "never", NULL};
+
+enum progress_style rh_run_progress_style(const struct options *options)
+{
+    if (rh_option_flag(options, "quiet"))
+        return PROGRESS_NONE;
+    return isatty(STDERR_FILENO) ? PROGRESS_TERMINAL : PROGRESS_LOG;
+}
+
+static enum err_code find_file(const struct options *options, const char **ret_path,
+                               struct err *err)
+{
+    const char *named = rh_option_text(options, "config");
+
+    *ret_path = NULL;
+    if (rh_option_flag(options, "no-config")) {
+        if (rh_option_value(options, "config")->origin == ORIGIN_FLAG &&
+            rh_option_value(options, "no-config")->origin == ORIGIN_FLAG)
+            return rh_err_set(err, RH_ERR_USAGE, "both --config and --no-config were given");
+        return RH_OK;
+    }
+    if (named) {
+        *ret_path = named;
+        return RH_OK;
+    }
+    return rh_config_find(options->arena, ret_path, err);
+}
+
+static int fail_config(const struct config *config, const struct err *err)
+{
+    RH_CLEANUP_BUF struct buf out;
+
+    if (err->code != RH_ERR_CONFIG)
+        return rh_cli_fail(err);
+    rh_buf_init(&out, PROBLEMS_MAX_BYTES);
+    rh_config_format_problems(config, &out);
+    if (out.data)
+        fputs(out.data, stderr);
+    rh_cli_note("%s; nothing was run", err->message);
+    return rh_err_exit_status(err->code);
+}
+
+int rh_run_options_complete(struct options *options, const char **ret_config_path)
+{
+    struct err err = RH_ERR_INIT;
+    struct config config = {0};
+    const char *path = NULL;
+
+    if (rh_options_apply_environment(options, (const char *const *)environ, &err))
+        return rh_cli_fail(&err);
+    if (rh_options_find(options->command, "config") != SIZE_MAX) {
+        if (find_file(options, &path, &err))
+            return rh_cli_fail(&err);
+        if (path && rh_config_load(path, options, options->arena, &config, &err))
+            return fail_config(&config, &err);
+    }
+    rh_options_apply_defaults(options);
+    if (ret_config_path)
+        *ret_config_path = path;
+    return 0;
+}

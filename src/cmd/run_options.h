@@ -1,0 +1,99 @@
+/*
+ * The option rows that subcommands share, and reading them in order of precedence.
+ */
+#ifndef RH_CMD_RUN_OPTIONS_H
+#define RH_CMD_RUN_OPTIONS_H
+
+#include "base/progress.h"
+#include "cmd/config.h"
+#include "cmd/options.h"
+
+#define GROUP_START "Starting point"
+#define GROUP_MIGRATION "Migration"
+#define GROUP_GATES "Limits and verdict"
+#define GROUP_SANDBOX "Sandbox"
+#define GROUP_OUTPUT "Output"
+#define GROUP_CONFIG "Configuration"
+
+extern const char *const rh_color_choices[]; /* in the order of enum color_choice */
+
+#define OPTION_ROW_SET                                                                           \
+    {                                                                                            \
+        .name = "set", .kind = OPTION_PAIRS, .value_name = "NAME=VALUE", .group = GROUP_SANDBOX, \
+        .environment = "REHEARSE_SET", .help = "A server setting of the sandbox.",               \
+        .details = "For example --set work_mem=64MB. It wins over what the snapshot carries.",   \
+    }
+#define OPTION_ROW_SERVER_BIN                                                                   \
+    {                                                                                           \
+        .name = "server-bin", .kind = OPTION_PATH, .value_name = "DIR", .group = GROUP_SANDBOX, \
+        .environment = "REHEARSE_SERVER_BIN",                                                   \
+        .help = "Directory of the server programs (initdb, postgres).",                         \
+        .details = "Without it installed servers are searched for; the major version of the "   \
+                   "snapshot is preferred, else the newest.",                                   \
+    }
+#define OPTION_ROW_SERVER_USER                                                                     \
+    {                                                                                              \
+        .name = "server-user", .kind = OPTION_TEXT, .value_name = "USER", .group = GROUP_SANDBOX,  \
+        .environment = "REHEARSE_SERVER_USER",                                                     \
+        .help = "System user the server runs as when rehearse runs as root.",                      \
+        .details = "A server refuses to run as root. Without this option: postgres, else nobody.", \
+    }
+#define OPTION_ROW_SANDBOX_DIR                                                                   \
+    {                                                                                            \
+        .name = "sandbox-dir", .kind = OPTION_PATH, .value_name = "DIR", .group = GROUP_SANDBOX, \
+        .environment = "REHEARSE_SANDBOX_DIR",                                                   \
+        .help = "Where sandboxes are made; needs room for the data.",                            \
+        .details = "Without it: $TMPDIR, else /var/tmp.",                                        \
+    }
+#define OPTION_ROW_TIMEOUT                                                            \
+    {                                                                                 \
+        .name = "timeout", .kind = OPTION_DURATION, .value_name = "DURATION",         \
+        .group = GROUP_SANDBOX, .environment = "REHEARSE_TIMEOUT", .is_common = true, \
+        .help = "End the whole run after this time (exit code 124).",                 \
+        .details = "Everything is cleaned up, and what was seen until then is kept.", \
+    }
+#define OPTION_ROW_JSON                                                                          \
+    {                                                                                            \
+        .name = "json", .kind = OPTION_FLAG, .group = GROUP_OUTPUT, .is_common = true,           \
+        .environment = "REHEARSE_JSON", .help = "Events and result as JSON, one object a line.", \
+        .details =                                                                               \
+            "On standard output, as it happens: the first line names the format version, "       \
+            "the last one is the result (\"event\": \"result\"), or the error that kept it "     \
+            "from coming.",                                                                      \
+    }
+#define OPTION_ROW_QUIET                                                                \
+    {                                                                                   \
+        .name = "quiet", .short_name = 'q', .kind = OPTION_FLAG, .group = GROUP_OUTPUT, \
+        .environment = "REHEARSE_QUIET", .is_common = true,                             \
+        .help = "No progress, and only the verdict.",                                   \
+    }
+#define OPTION_ROW_VERBOSE                                                                \
+    {                                                                                     \
+        .name = "verbose", .short_name = 'v', .kind = OPTION_FLAG, .group = GROUP_OUTPUT, \
+        .environment = "REHEARSE_VERBOSE", .is_common = true,                             \
+        .help = "Every statement with its locks and figures.",                            \
+    }
+#define OPTION_ROW_COLOR                                                                      \
+    {                                                                                         \
+        .name = "color", .kind = OPTION_CHOICE, .value_name = "WHEN", .group = GROUP_OUTPUT,  \
+        .choices = rh_color_choices, .environment = "REHEARSE_COLOR", .default_text = "auto", \
+        .help = "Colour in the report.",                                                      \
+        .details = "auto: on a terminal, unless NO_COLOR is set.",                            \
+    }
+#define OPTION_ROW_NO_INPUT                                                                \
+    {                                                                                      \
+        .name = "no-input", .kind = OPTION_FLAG, .group = GROUP_OUTPUT,                    \
+        .environment = "REHEARSE_NO_INPUT", .help = "Never ask anything on the terminal.", \
+    }
+
+/* How `command`, a "quiet" and a "json" row, wants progress shown on standard error. */
+enum progress_style rh_run_progress_style(const struct options *options);
+
+/*
+ * Environment, then rehearse.yaml where the command has a "config" row, then defaults. Prints what
+ * is wrong; returns 0, else the exit status. *ret_config_path (may be NULL): the file used, NULL
+ * for none.
+ */
+int rh_run_options_complete(struct options *options, const char **ret_config_path);
+
+#endif
