@@ -162,6 +162,12 @@ struct engine {
     char *(*probe_write_sql)(struct arena *arena, const char *relation);
     /* A reader's lock on what is no plain table: index, materialized view, view. */
     char *(*probe_object_sql)(struct arena *arena, const char *relation);
+    /* What our own sessions say first: quiet, bounded, with plans that do not surprise. */
+    const char *observer_session_sql, *probe_session_sql;
+    /* Gives at least one row unless the table is empty. */
+    char *(*any_row_sql)(struct arena *arena, const char *relation);
+    /* Ends what a session is waiting for or doing, not the session. */
+    char *(*cancel_sql)(struct arena *arena, int64_t backend_pid);
 
     /* The server's log, from the current end on. next: RH_OK with *ret_any false at the end. */
     enum err_code (*log_open)(const char *path, struct server_log **ret_log, struct err *err);

@@ -78,3 +78,14 @@ char *rh_pg_probe_object_sql(struct arena *arena, const char *relation)
     return rh_arena_printf(arena, "SELECT pg_catalog.pg_relation_size(E'%s'::pg_catalog.regclass)",
                            quoted.data ? quoted.data : "");
 }
+
+char *rh_pg_any_row_sql(struct arena *arena, const char *relation)
+{
+    return rh_arena_printf(arena, "SELECT FROM %s LIMIT 1", relation);
+}
+
+char *rh_pg_cancel_sql(struct arena *arena, int64_t backend_pid)
+{
+    return rh_arena_printf(arena, "SELECT pg_catalog.pg_cancel_backend(%lld)",
+                           (long long)backend_pid);
+}
