@@ -95,7 +95,12 @@ enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal, struct err
     const struct rehearsal_options *options = rehearsal->options;
     struct sandbox **sandbox = &rehearsal->sandbox;
 
-    enum err_code code = rh_sandbox_start(&options->sandbox, sandbox, err);
+    struct sandbox_options sandbox_options = options->sandbox;
+    sandbox_options.keep = options->keep;
+    if (!sandbox_options.preferred_major && options->snapshot_path)
+        sandbox_options.preferred_major = rh_sandbox_snapshot_major(options->snapshot_path);
+
+    enum err_code code = rh_sandbox_start(&sandbox_options, sandbox, err);
     if (!code && options->built_in_count)
         code = rh_sandbox_load_sql(*sandbox, options->built_in_name, options->built_in_sql,
                                    options->built_in_count, err);

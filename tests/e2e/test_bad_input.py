@@ -455,8 +455,8 @@ SABOTAGE = {
 
 @pytest.mark.parametrize("sabotage", SABOTAGE.values(), ids=SABOTAGE)
 def test_superuser_that_destroys_the_evidence_is_never_clean(rehearse, sabotage):
-    schema = USERS + "CREATE ROLE deployer SUPERUSER LOGIN;"
-    outcome = rehearse.run(f"{sabotage}\nSET lock_timeout = '2s';\nALTER TABLE users ADD COLUMN a int;\n", schema,
+    schema = USERS + "CREATE ROLE boss SUPERUSER; CREATE ROLE deployer; GRANT boss TO deployer;"
+    outcome = rehearse.run(f"SET ROLE boss;\n{sabotage}\nSET lock_timeout = '2s';\nALTER TABLE users ADD COLUMN a int;\n", schema,
                            "--role", "deployer")
     assert outcome.status in (3, 5), outcome
     result = outcome.result

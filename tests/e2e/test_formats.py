@@ -139,8 +139,9 @@ def test_since_with_nothing_new_says_so(repository):
     git(repository, "add", ".")
     git(repository, "commit", "-qm", "all")
     outcome = repository("run", "--since", "HEAD", "--dir", "migrations")
-    assert outcome.status == 2, outcome
-    assert "HEAD" in outcome.stderr and "migrations" in outcome.stderr
+    assert outcome.status == 0, outcome
+    assert "nothing to rehearse" in outcome.stderr and "HEAD" in outcome.stderr
+    assert not (repository.directory / ".rehearse").exists()
 
 
 def test_since_an_unknown_commit(repository):

@@ -1,7 +1,6 @@
 """Lock facts (HAZARDS.md), proven by hand and by rehearse on every server version."""
 import threading
 
-import psycopg
 import pytest
 
 import scenarios

@@ -4,7 +4,6 @@ import os
 import pty
 import re
 import select
-import shlex
 import stat
 import subprocess
 import time
@@ -272,10 +271,16 @@ def test_output_quiet_says_little(rehearse):
 def test_output_json_is_json_alone(rehearse):
     outcome = rehearse.run(SAFE, USERS, "--json")
     assert outcome.status == 0, outcome
-    lines = [json.loads(line) for line in outcome.stdout.splitlines() if line.strip()] \
-        if not outcome.stdout.lstrip().startswith("{\n") else [json.loads(outcome.stdout)]
-    last = lines[-1].get("result", lines[-1])
-    assert last["verdict"] == "safe"
+    events = [json.loads(line) for line in outcome.stdout.splitlines()]
+    assert events[0]["event"] == "start" and events[-1]["event"] == "result"
+    assert events[-1]["verdict"] == "safe" and events[-1]["statements"]
+
+
+def test_output_json_tells_errors_too(rehearse):
+    outcome = rehearse("run", "gone.sql", "--json")
+    assert outcome.status == 2, outcome
+    last = json.loads(outcome.stdout.splitlines()[-1])
+    assert "gone.sql" in json.dumps(last)
 
 
 def terminal_output(rehearse, arguments, env):
