@@ -98,7 +98,7 @@ enum clause_kind {
     CLAUSE_DROP_INDEX,      /* safe_form */
     CLAUSE_REINDEX,         /* safe_form */
     CLAUSE_REFRESH,         /* safe_form */
-    CLAUSE_ADD_COLUMN,      /* column, definition: type and column constraints */
+    CLAUSE_ADD_COLUMN,      /* column, definition: its type, columns: its default */
     CLAUSE_COLUMN_TYPE,     /* column, definition: the new type */
     CLAUSE_SET_NOT_NULL,    /* column */
     CLAUSE_ADD_CHECK,       /* definition: "CHECK (...)", columns: the expression */

@@ -1,0 +1,133 @@
+#include "judge/judge_int.h"
+
+#include <string.h>
+
+#define US_PER_S 1000000
+
+/* Commands that can take locks on existing relations that others wait for. Those on roles,
+   databases, tablespaces and settings fire no event trigger and lock no table ("Event Trigger
+   Firing Matrix", section 40.2 of the PostgreSQL 15 manual): nothing is missed when they are not
+   observed. */
+static bool can_block(const char *tag)
+{
+    static const char *const harmless[] = {" ROLE",   " DATABASE", " TABLESPACE",
+                                           " SYSTEM", " USER",     " GROUP"};
+    static const char *const first_words[] = {"CREATE ", "ALTER ", "DROP ",   "TRUNCATE", "REINDEX",
+                                              "CLUSTER", "VACUUM", "REFRESH", "LOCK",     "DO",
+                                              "CALL",    "IMPORT", "REASSIGN"};
+    if (!tag)
+        return false;
+    for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
+        if (strstr(tag, harmless[i]))
+            return false;
+    for (size_t i = 0; i < sizeof(first_words) / sizeof(first_words[0]); i++)
+        if (strncmp(tag, first_words[i], strlen(first_words[i])) == 0)
+            return true;
+    return false;
+}
+
+const char *rh_judgement_blind_spot(const struct judgement *judgement)
+{
+    const struct trace *trace = judgement->trace;
+    if (trace->observer_lost)
+        return "the observer lost its connection: what happened afterwards was not observed";
+    if (!trace->evidence_intact)
+        return "the migration removed or disabled our event triggers: part of it was not observed";
+    for (size_t i = 0; i < judgement->acts.count; i++) {
+        const struct act *act = &judgement->acts.items[i];
+        const struct statement *statement = act->statement;
+        if (statement->observation != OBSERVED_NOT || !can_block(statement->tag))
+            continue;
+        /* What failed blocked nobody for longer than it ran; its error says more than a guess. */
+        if (!act->top->ok)
+            continue;
+        return rh_arena_printf(
+            judgement->arena, "statement %d (%s) was not observed%s%s", act->top->index,
+            statement->tag, statement->not_observed_reason ? ": " : "",
+            statement->not_observed_reason ? statement->not_observed_reason : "");
+    }
+    return NULL;
+}
+
+int64_t rh_judgement_lag_us(const struct judgement *judgement)
+{
+    int64_t rate = judgement->limits->replica_apply_bytes_per_s;
+    int64_t wal_bytes = judgement->trace->wal_bytes;
+    if (rate <= 0 || wal_bytes < 0)
+        return NOT_OBSERVED;
+    return (int64_t)((double)wal_bytes / (double)rate * US_PER_S);
+}
+
+static struct gate *add_gate(struct judgement *judgement, const char *name, const char *limit)
+{
+    struct gate *gate = RH_PUSH(judgement->arena, &judgement->result->gates);
+    *gate = (struct gate){.name = name, .limit = limit};
+    return gate;
+}
+
+/* `measured_us` at least; `complete`: nothing more can have been missed. */
+static void measure_time(struct judgement *judgement, const char *name, int64_t limit_us,
+                         int64_t measured_us, bool complete)
+{
+    if (limit_us < 0)
+        return;
+    struct gate *gate = add_gate(judgement, name, rh_say_limit(judgement->arena, limit_us));
+    bool is_over = measured_us > limit_us;
+    gate->observed = measured_us >= 0 && (complete || is_over);
+    gate->ok = gate->observed && !is_over;
+    if (measured_us >= 0)
+        gate->measured = complete ? rh_say_duration(judgement->arena, measured_us)
+                                  : rh_arena_printf(judgement->arena, "at least %s",
+                                                    rh_say_duration(judgement->arena, measured_us));
+}
+
+static void measure_bytes(struct judgement *judgement, const char *name, int64_t limit_bytes,
+                          int64_t measured_bytes, bool complete)
+{
+    if (limit_bytes < 0)
+        return;
+    struct gate *gate = add_gate(judgement, name, rh_say_bytes(judgement->arena, limit_bytes));
+    bool is_over = measured_bytes > limit_bytes;
+    gate->observed = measured_bytes >= 0 && (complete || is_over);
+    gate->ok = gate->observed && !is_over;
+    if (measured_bytes >= 0)
+        gate->measured = rh_arena_printf(judgement->arena, "%s%s", complete ? "" : "at least ",
+                                         rh_say_bytes(judgement->arena, measured_bytes));
+}
+
+/* The longest anything waited or would have: behind a lock, or behind the migration's own wait. */
+static int64_t blocked_us(const struct judgement *judgement)
+{
+    int64_t longest_us = judgement->longest_block_us;
+    for (size_t i = 0; i < judgement->blocks.count; i++) {
+        const struct block *block = &judgement->blocks.items[i];
+        if (block->counts && block->waited_us > longest_us)
+            longest_us = block->waited_us;
+    }
+    return longest_us;
+}
+
+void rh_judgement_measure_gates(struct judgement *judgement)
+{
+    const struct trace *trace = judgement->trace;
+    const struct limits *limits = judgement->limits;
+    /* Cut short: what was measured is what it took until then. */
+    bool whole = !trace->timed_out && !trace->interrupted && !trace->server_crashed;
+    bool seen = whole && !rh_judgement_blind_spot(judgement);
+
+    measure_time(judgement, "blocked", limits->blocked_us, blocked_us(judgement), seen);
+    measure_time(judgement, "duration", limits->duration_us, trace->duration_us, whole);
+    measure_bytes(judgement, "wal", limits->wal_bytes, trace->wal_bytes,
+                  whole && trace->wal_bytes >= 0);
+    int64_t peak_bytes = trace->peak_disk_bytes;
+    measure_bytes(judgement, "disk", limits->disk_bytes, peak_bytes, whole && peak_bytes >= 0);
+    measure_time(judgement, "lag", limits->lag_us, rh_judgement_lag_us(judgement), whole);
+}
+
+const struct gate *rh_judgement_gate(const struct judgement *judgement, const char *name)
+{
+    for (size_t i = 0; i < judgement->result->gates.count; i++)
+        if (strcmp(judgement->result->gates.items[i].name, name) == 0)
+            return &judgement->result->gates.items[i];
+    return NULL;
+}

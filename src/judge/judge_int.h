@@ -1,0 +1,199 @@
+/*
+ * What the rules share: the trace laid out flat, who could not read or write which table for how
+ * long (blocks), and what made it take that long (causes). Built once per judgement, before any
+ * rule.
+ *
+ * Everything lies in the arena of the result.
+ */
+#ifndef RH_JUDGE_JUDGE_INT_H
+#define RH_JUDGE_JUDGE_INT_H
+
+#include "judge/rules.h"
+#include "model/result.h"
+
+#define NO_ACT SIZE_MAX
+
+/* A statement or one of its children, in the order they ran. */
+struct act {
+    const struct statement *statement;
+    const struct statement *top; /* what the client sent; itself for a top-level statement */
+    size_t top_order;            /* index of `top` in trace.statements */
+    int64_t transaction_key;     /* transactions by index; one of its own (negative) for each
+                                    statement that ran outside any */
+    size_t next;                 /* the next act of the same transaction; NO_ACT */
+    bool is_control;             /* BEGIN, COMMIT, SET, SHOW ...: does no work of its own */
+};
+
+/*
+ * One existing table in one transaction: from the first lock that others had to wait for to the end
+ * of the transaction. Locks of its indexes are its own (a SELECT takes ACCESS SHARE on every index
+ * of its tables while it is planned); TOAST tables are never named.
+ */
+struct block {
+    int64_t transaction_key;
+    const char *relation, *kind;
+    const struct relation_facts *facts; /* NULL: unknown */
+    const char *mode; /* the strongest, "AccessExclusiveLock"; NULL: probes only */
+    size_t first_act; /* that took (or asked for) the first blocking lock */
+    int64_t from_us, until_us;
+    int64_t read_us, write_us;             /* from locks: for so long no one could read / write */
+    int64_t probe_read_us, probe_write_us; /* as canary sessions measured it */
+    int64_t waited_us;                     /* the migration itself, for its lock */
+    const char *waited_for;
+    bool counts; /* towards the gate: not proven empty */
+    bool is_granted;
+    bool is_explained; /* a cause carries it: blocks-reads and blocks-writes keep silent */
+};
+
+enum cause_kind { CAUSE_REWRITE, CAUSE_INDEX_REBUILD, CAUSE_INDEX_WORK, CAUSE_SCAN };
+
+/* What a transaction did to a table while it blocked it (or would have, on more rows). */
+struct cause {
+    enum cause_kind kind;
+    int64_t transaction_key;
+    const char *relation;
+    struct block *block; /* NULL: no blocking lock was seen */
+    const struct relation_facts *facts;
+    VEC(size_t) acts;
+    int64_t duration_us; /* of those statements */
+    const char *reason;  /* of a rewrite */
+    int64_t bytes, rows; /* written; read. NOT_OBSERVED */
+    VEC(const char *) indexes;
+    bool is_blamed; /* the block is over the gate and this is why: an error, else a warning */
+};
+
+/* A finding before it is sorted, and the sentence the headline would say of it. */
+struct found {
+    struct finding finding;
+    const char *headline;
+    int64_t weight; /* among findings of one severity: larger is worse */
+    size_t order;   /* as found, to keep the sort stable */
+};
+
+struct judgement {
+    struct result *result;
+    struct arena *arena;
+    const struct trace *trace;
+    const struct limits *limits;
+    VEC(struct act) acts;
+    VEC(struct block) blocks; /* by transaction, then relation */
+    VEC(struct cause) causes; /* in the order of their first act */
+    VEC(struct found) found;
+    const struct relation_facts **facts; /* by name */
+    int64_t longest_block_us;            /* of the blocks that count */
+    const char *longest_block_relation;
+};
+
+/* judgement.c: building */
+void rh_judgement_init(struct judgement *judgement, struct result *result);
+void rh_judgement_find_blocks(struct judgement *judgement);
+void rh_judgement_find_causes(struct judgement *judgement);
+
+/* Queries. */
+const struct relation_facts *rh_judgement_facts(const struct judgement *judgement,
+                                                const char *relation);
+struct block *rh_judgement_block(struct judgement *judgement, int64_t transaction_key,
+                                 const char *relation);
+int64_t rh_block_us(const struct block *block); /* the longest anything would wait behind it */
+bool rh_block_is_over(const struct judgement *judgement, const struct block *block);
+/* The step a statement belongs to; a wrapped command's own statements have that command. NULL. */
+const struct step *rh_judgement_step(const struct judgement *judgement,
+                                     const struct statement *statement);
+/* "0042_x.sql"; a long command line is cut; "the migration" for none. */
+const char *rh_judgement_subject(const struct judgement *judgement,
+                                 const struct statement *statement);
+bool rh_is_toast(const char *relation);
+bool rh_is_one_of(const char *s, const char *const *names, size_t count);
+#define RH_IS_ONE_OF(s, ...)                              \
+    rh_is_one_of((s), (const char *const[]){__VA_ARGS__}, \
+                 sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+/* The clause of that kind, in the act or what encloses it; with `relation`, for that table. NULL.
+ */
+const struct clause *rh_act_clause(const struct act *act, enum clause_kind kind);
+
+/*
+ * Adding. `act` NULL: the run as a whole. The finding's title, why, advice and so on are set by the
+ * caller; the pointer is valid until the next add.
+ */
+struct found *rh_judgement_add(struct judgement *judgement, const struct rule *rule,
+                               enum severity severity, const struct act *act, const char *relation);
+/* Evidence of the finding; times in ms, texts masked by the trace already. */
+void rh_evidence_text(struct found *found, const char *key, const char *value);
+void rh_evidence_count(struct found *found, const char *key, int64_t value);
+void rh_evidence_ms(struct found *found, const char *key, int64_t us);
+void rh_evidence_json(struct found *found, const char *key, json_t *value); /* steals */
+
+/* judge_text.c: how things are said. Results lie in the arena. */
+const char *rh_say_duration(struct arena *arena, int64_t us); /* "15m02s" */
+const char *rh_say_limit(struct arena *arena, int64_t us);    /* as a user writes it: "2s" */
+const char *rh_say_bytes(struct arena *arena, int64_t bytes);
+const char *rh_say_count(struct arena *arena, int64_t count, const char *noun); /* "1,204 rows" */
+/* "public.orders (98,100,000 rows, 41 GB)"; what is not known is left out. */
+const char *rh_say_relation(struct arena *arena, const char *relation,
+                            const struct relation_facts *facts);
+/* "a, b and c", at most `most` of them, then "and 7 more". */
+const char *rh_say_list(struct arena *arena, const char *const *items, size_t count, size_t most);
+/* "orders" of "public.orders", quotes kept. */
+const char *rh_say_bare_name(const char *relation);
+/* A name for a new object: "orders_email_not_null"; quoted where needed, at most 63 bytes. */
+const char *rh_say_new_name(struct arena *arena, const char *relation, const char *column,
+                            const char *suffix);
+/* "SELECT, INSERT, UPDATE and DELETE" and the like: who waits behind the block. */
+const char *rh_say_waiters(const struct block *block);
+
+/* "reads and writes blocked for 15m02s", "writes blocked for 3 s". */
+const char *rh_say_blocked(struct arena *arena, const struct block *block);
+/* The same as figures: mode, blocked_reads_ms, blocked_writes_ms, limit_ms, rows, bytes. */
+void rh_evidence_block(struct judgement *judgement, struct found *found, const struct block *block);
+/* "0043.sql would lock public.orders for 15m02s (limit 2s)". */
+const char *rh_headline_block(struct judgement *judgement, const struct act *act,
+                              const struct block *block);
+
+/* The rules, by file. rules_locks.c: */
+void rh_rule_blocks_reads(const struct rule *rule, struct judgement *judgement);
+void rh_rule_blocks_writes(const struct rule *rule, struct judgement *judgement);
+void rh_rule_lock_queue(const struct rule *rule, struct judgement *judgement);
+void rh_rule_lock_held_across_statements(const struct rule *rule, struct judgement *judgement);
+void rh_rule_no_lock_timeout(const struct rule *rule, struct judgement *judgement);
+/* rules_causes.c: */
+void rh_rule_table_rewrite(const struct rule *rule, struct judgement *judgement);
+void rh_rule_index_rebuild(const struct rule *rule, struct judgement *judgement);
+void rh_rule_index_blocks_writes(const struct rule *rule, struct judgement *judgement);
+void rh_rule_scan_under_lock(const struct rule *rule, struct judgement *judgement);
+/* rules_errors.c: */
+void rh_rule_concurrently_in_transaction(const struct rule *rule, struct judgement *judgement);
+void rh_rule_deadlock(const struct rule *rule, struct judgement *judgement);
+void rh_rule_lock_timeout(const struct rule *rule, struct judgement *judgement);
+void rh_rule_statement_timeout(const struct rule *rule, struct judgement *judgement);
+void rh_rule_statement_error(const struct rule *rule, struct judgement *judgement);
+/* Whether the run failed by a statement of its own. */
+bool rh_judgement_has_failed_statement(const struct judgement *judgement);
+/* What a SQLSTATE means and what to do about it, for this very statement. */
+struct sqlstate_advice {
+    const char *meaning, *advice, *sql; /* sql NULL for none */
+};
+struct sqlstate_advice rh_sqlstate_advice(const struct judgement *judgement, const struct act *act);
+/* rules_objects.c: */
+void rh_rule_destructive(const struct rule *rule, struct judgement *judgement);
+void rh_rule_unnamed_side_effect(const struct rule *rule, struct judgement *judgement);
+void rh_rule_invalid_left_behind(const struct rule *rule, struct judgement *judgement);
+/* rules_run.c: */
+void rh_rule_duration_gate(const struct rule *rule, struct judgement *judgement);
+void rh_rule_disk_gate(const struct rule *rule, struct judgement *judgement);
+void rh_rule_wal_gate(const struct rule *rule, struct judgement *judgement);
+void rh_rule_lag_gate(const struct rule *rule, struct judgement *judgement);
+void rh_rule_server_crash(const struct rule *rule, struct judgement *judgement);
+void rh_rule_no_connection(const struct rule *rule, struct judgement *judgement);
+void rh_rule_open_transaction(const struct rule *rule, struct judgement *judgement);
+void rh_rule_command_failed(const struct rule *rule, struct judgement *judgement);
+void rh_rule_not_observed(const struct rule *rule, struct judgement *judgement);
+
+/* gates.c: measured against the limits, once, before the rules. */
+void rh_judgement_measure_gates(struct judgement *judgement);
+const struct gate *rh_judgement_gate(const struct judgement *judgement, const char *name);
+/* Why no conclusion "it blocks nobody" may be drawn; NULL when it may. */
+const char *rh_judgement_blind_spot(const struct judgement *judgement);
+/* -1: not known. wal_bytes / replica_apply_bytes_per_s. */
+int64_t rh_judgement_lag_us(const struct judgement *judgement);
+
+#endif

@@ -1,0 +1,156 @@
+#include "judge/rules.h"
+
+#include "base/wrap.h"
+#include "judge/judge_int.h"
+#include "judge/rules_text.h"
+
+#include <string.h>
+
+#define ALIASES(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define NO_ALIASES ((const char *const[]){NULL})
+
+#define OVER_GATE "error over the gate, else warning"
+
+/* Aliases: eugene's E*, squawk's names, strong_migrations' keys, Atlas' codes, pgfence's policies,
+   pg-migration-lint's PGM*, as of 2026. Each leads to one rule. */
+const struct rule rh_rules[] = {
+    {"server-crash", "error", "the server died while the migration ran", rh_rule_server_crash,
+     TEXT_SERVER_CRASH, NO_ALIASES},
+    {"no-connection", "error", "the command never connected to the sandbox", rh_rule_no_connection,
+     TEXT_NO_CONNECTION, NO_ALIASES},
+    {"statement-error", "error", "the server refused a statement", rh_rule_statement_error,
+     TEXT_STATEMENT_ERROR, ALIASES("adding-required-field", "MF103")},
+    {"concurrently-in-transaction", "error",
+     "a command that must not run inside a transaction was sent inside one",
+     rh_rule_concurrently_in_transaction, TEXT_CONCURRENTLY_IN_TRANSACTION,
+     ALIASES("ban-concurrent-index-creation-in-transaction", "concurrent-in-transaction", "PG103",
+             "PGM003")},
+    {"deadlock", "error", "the server broke a deadlock by ending the migration's transaction",
+     rh_rule_deadlock, TEXT_DEADLOCK, NO_ALIASES},
+    {"lock-timeout", "error", "a lock was not free within lock_timeout", rh_rule_lock_timeout,
+     TEXT_LOCK_TIMEOUT, NO_ALIASES},
+    {"statement-timeout", "error", "a statement was cancelled by statement_timeout",
+     rh_rule_statement_timeout, TEXT_STATEMENT_TIMEOUT, NO_ALIASES},
+    {"open-transaction", "error", "the migration ended with a transaction open",
+     rh_rule_open_transaction, TEXT_OPEN_TRANSACTION,
+     ALIASES("ban-uncommitted-transaction", "unclosed-transaction")},
+    {"command-failed", "error", "the command reported failure though no statement failed",
+     rh_rule_command_failed, TEXT_COMMAND_FAILED, NO_ALIASES},
+    {"table-rewrite", OVER_GATE, "an existing table was written anew", rh_rule_table_rewrite,
+     TEXT_TABLE_REWRITE,
+     ALIASES("E5", "E10", "E11", "changing-column-type", "adding-field-with-default",
+             "prefer-repack", "add_column_default", "add_column_generated_stored",
+             "add_column_auto_incrementing", "change_column", "PG301", "PG302")},
+    {"index-rebuild", OVER_GATE, "an index of an existing table was written anew",
+     rh_rule_index_rebuild, TEXT_INDEX_REBUILD, NO_ALIASES},
+    {"index-blocks-writes", OVER_GATE,
+     "an index was built, dropped or rebuilt without CONCURRENTLY", rh_rule_index_blocks_writes,
+     TEXT_INDEX_BLOCKS_WRITES,
+     ALIASES("E6", "E7", "E8", "require-concurrent-index-creation",
+             "require-concurrent-index-deletion", "require-concurrent-reindex",
+             "disallowed-unique-constraint", "adding-serial-primary-key-field", "add_index",
+             "remove_index", "add_unique_constraint", "add_exclusion_constraint", "PG101", "PG102",
+             "PG104", "PG105")},
+    {"scan-under-lock", OVER_GATE, "an existing table was read whole while others had to wait",
+     rh_rule_scan_under_lock, TEXT_SCAN_UNDER_LOCK,
+     ALIASES("E1", "E2", "adding-foreign-key-constraint", "adding-not-nullable-field",
+             "constraint-missing-not-valid", "add_reference", "add_foreign_key",
+             "add_check_constraint", "change_column_null", "validate_foreign_key",
+             "validate_check_constraint", "not-valid-validate-same-tx", "PG303", "PG305")},
+    {"blocks-reads", "error", "reads of an existing table would wait longer than the gate",
+     rh_rule_blocks_reads, TEXT_BLOCKS_READS, NO_ALIASES},
+    {"blocks-writes", "error", "writes to an existing table would wait longer than the gate",
+     rh_rule_blocks_writes, TEXT_BLOCKS_WRITES, NO_ALIASES},
+    {"lock-queue", "error", "the migration waited for a lock, and a queue formed behind it",
+     rh_rule_lock_queue, TEXT_LOCK_QUEUE, NO_ALIASES},
+    {"lock-held-across-statements", "warning",
+     "further statements ran while a blocking lock was held", rh_rule_lock_held_across_statements,
+     TEXT_LOCK_HELD_ACROSS_STATEMENTS,
+     ALIASES("E4", "statement-after-access-exclusive", "wide-lock-window")},
+    {"no-lock-timeout", "warning", "a blocking lock was asked for with lock_timeout 0",
+     rh_rule_no_lock_timeout, TEXT_NO_LOCK_TIMEOUT,
+     ALIASES("E9", "require-lock-timeout", "require-timeout-settings", "missing-lock-timeout",
+             "lock-timeout-zero")},
+    {"duration-gate", "error", "the migration took longer than --max-duration",
+     rh_rule_duration_gate, TEXT_DURATION_GATE, NO_ALIASES},
+    {"disk-gate", "error", "the migration needed more disk than its limit", rh_rule_disk_gate,
+     TEXT_DISK_GATE, ALIASES("MP102")},
+    {"wal-gate", "error", "the migration wrote more WAL than its limit", rh_rule_wal_gate,
+     TEXT_WAL_GATE, NO_ALIASES},
+    {"lag-gate", "error", "the migration's WAL would put replicas behind by more than the limit",
+     rh_rule_lag_gate, TEXT_LAG_GATE, ALIASES("MP103")},
+    {"destructive", "warning", "tables, columns, schemas or all rows of a table went for good",
+     rh_rule_destructive, TEXT_DESTRUCTIVE,
+     ALIASES("ban-drop-table", "ban-drop-column", "ban-drop-database", "ban-truncate-cascade",
+             "remove_column", "create_table", "DS101", "DS102", "DS103")},
+    {"unnamed-side-effect", "warning", "objects that no statement named were dropped along",
+     rh_rule_unnamed_side_effect, TEXT_UNNAMED_SIDE_EFFECT,
+     ALIASES("PGM010", "PGM011", "PGM012", "MP022")},
+    {"invalid-left-behind", "error; warning for a constraint left NOT VALID on purpose",
+     "an invalid index or a NOT VALID constraint was left", rh_rule_invalid_left_behind,
+     TEXT_INVALID_LEFT_BEHIND, ALIASES("MP070")},
+    {"not-observed", "info", "part of the migration could not be observed", rh_rule_not_observed,
+     TEXT_NOT_OBSERVED, NO_ALIASES},
+};
+
+const size_t rh_rule_count = sizeof(rh_rules) / sizeof(rh_rules[0]);
+
+const struct rule *rh_rule_find(const char *id)
+{
+    for (size_t i = 0; i < rh_rule_count; i++)
+        if (strcmp(rh_rules[i].id, id) == 0)
+            return &rh_rules[i];
+    for (size_t i = 0; i < rh_rule_count; i++)
+        for (const char *const *alias = rh_rules[i].aliases; *alias; alias++)
+            if (strcmp(*alias, id) == 0)
+                return &rh_rules[i];
+    return NULL;
+}
+
+/* A section: its heading, then its paragraphs indented by two; lines of four blanks stay as they
+ * are. */
+static void explain_section(struct buf *out, const char *heading, const char *text, size_t columns)
+{
+    rh_buf_printf(out, "\n%s\n", heading);
+    struct text rest = rh_text(text);
+    while (rest.len > 0) {
+        const char *newline = memchr(rest.data, '\n', rest.len);
+        size_t len = newline ? (size_t)(newline - rest.data) : rest.len;
+        struct text paragraph = {rest.data, len};
+        if (rh_text_starts_with(paragraph, "    ")) {
+            rh_buf_add_text(out, paragraph);
+            rh_buf_add_char(out, '\n');
+        } else if (len == 0) {
+            rh_buf_add_char(out, '\n');
+        } else {
+            for (struct text line; rh_text_wrap(&paragraph, columns - 2, &line);) {
+                rh_buf_add_str(out, "  ");
+                rh_buf_add_text(out, line);
+                rh_buf_add_char(out, '\n');
+            }
+        }
+        size_t taken = newline ? len + 1 : len;
+        rest.data += taken;
+        rest.len -= taken;
+    }
+}
+
+void rh_rule_explain(const struct rule *rule, size_t columns, struct buf *out)
+{
+    if (columns < 20)
+        columns = 20;
+    rh_buf_printf(out, "%s  [%s]\n", rule->id, rule->severity_text);
+    explain_section(out, "WHAT", rule->what, columns);
+    explain_section(out, "WHY", rule->why, columns);
+    explain_section(out, "MEASURED", rule->example, columns);
+    explain_section(out, "DO THIS", rule->recipe, columns);
+    explain_section(out, "ACCEPT IT", TEXT_ACCEPT, columns);
+    if (rule->aliases[0]) {
+        RH_CLEANUP_BUF struct buf names;
+        rh_buf_init(&names, 4096);
+        for (const char *const *alias = rule->aliases; *alias; alias++)
+            rh_buf_printf(&names, "%s%s", alias == rule->aliases ? "" : ", ", *alias);
+        rh_buf_add_char(&names, '\0');
+        explain_section(out, "KNOWN ELSEWHERE AS", names.data, columns);
+    }
+}
