@@ -65,6 +65,7 @@ enum err_code rh_sandbox_clone(struct sandbox *prepared, struct sandbox **ret_cl
         rh_sandbox_destroy(clone);
         return code;
     }
+    rh_roles_disconnect(clone);
     *ret_clone = clone;
     return RH_OK;
 }

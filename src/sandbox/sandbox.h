@@ -21,12 +21,13 @@ struct sandbox;
 
 struct sandbox_options {
     const struct engine *engine;
-    const char *server_bin;      /* NULL: search */
-    int preferred_major;         /* 0: newest installed; else that major, or the next newer with a note */
+    const char *server_bin; /* NULL: search */
+    int preferred_major; /* 0: newest installed; else that major, or the next newer with a note */
+    bool keep;           /* the server must outlive us: only then may rh_sandbox_keep be called */
     const char *parent_directory; /* NULL: $REHEARSE_SANDBOX_DIR, $TMPDIR, /var/tmp */
-    const char *cache_directory; /* NULL: $XDG_CACHE_HOME/rehearse, ~/.cache/rehearse */
-    const char *server_user;     /* when we are root: NULL: "postgres", else "nobody" */
-    const char *role;            /* migration role; NULL: the owner of most tables, else "migrator" */
+    const char *cache_directory;  /* NULL: $XDG_CACHE_HOME/rehearse, ~/.cache/rehearse */
+    const char *server_user;      /* when we are root: NULL: "postgres", else "nobody" */
+    const char *role; /* migration role; NULL: the owner of most tables, else "migrator" */
     const struct server_setting *settings; /* --set */
     size_t setting_count;
     struct progress *progress;
@@ -39,8 +40,13 @@ struct sandbox_facts {
     const char *source; /* as struct fidelity */
     int64_t snapshot_age_s;
     int64_t relations, rows, bytes;
-    VEC(const char *) notes; /* roles created, extensions missing, settings that could not be kept */
+    VEC(const char *)
+    notes; /* roles created, extensions missing, settings that could not be kept */
 };
+
+/* The server's major version that a dump was made from, read from its header (archives, plain text,
+   compressed ones too); 0 when the file does not say or cannot be read. For preferred_major. */
+int rh_sandbox_snapshot_major(const char *path);
 
 /* Removes what dead runs left, only where our marker says so. Never fails a run. */
 void rh_sandbox_reap(const struct sandbox_options *options);
@@ -48,20 +54,20 @@ void rh_sandbox_reap(const struct sandbox_options *options);
 enum err_code rh_sandbox_start(const struct sandbox_options *options, struct sandbox **ret_sandbox,
                                struct err *err) RH_MUST_CHECK;
 /* Load; any order, any number; schema files are SQL or psql scripts. */
-enum err_code rh_sandbox_load_schema(struct sandbox *sandbox, const char *path, struct err *err)
-    RH_MUST_CHECK;
-enum err_code rh_sandbox_load_snapshot(struct sandbox *sandbox, const char *path, struct err *err)
-    RH_MUST_CHECK;
+enum err_code rh_sandbox_load_schema(struct sandbox *sandbox, const char *path,
+                                     struct err *err) RH_MUST_CHECK;
+enum err_code rh_sandbox_load_snapshot(struct sandbox *sandbox, const char *path,
+                                       struct err *err) RH_MUST_CHECK;
 /* SQL of our own making (the demo's shop), streamed through one psql-less connection. */
 enum err_code rh_sandbox_load_sql(struct sandbox *sandbox, const char *source_name,
-                                  const char *const *statements, size_t count, struct err *err)
-    RH_MUST_CHECK;
+                                  const char *const *statements, size_t count,
+                                  struct err *err) RH_MUST_CHECK;
 /* ANALYZE, hand objects to the migration role, restart with the settings for running. */
 enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 
 /* A copy of a ready sandbox, itself ready. The first clone stops `prepared` with a checkpoint: from
-   then on it only serves clones, its facts and destroy. Data files are copied (reflinked where the
-   file system can). */
+   then on it only serves clones, its facts and destroy, and it must outlive them (texts are
+   shared). Data files are copied (reflinked where the file system can). */
 enum err_code rh_sandbox_clone(struct sandbox *prepared, struct sandbox **ret_clone,
                                struct err *err) RH_MUST_CHECK;
 
@@ -70,7 +76,8 @@ const struct sandbox_facts *rh_sandbox_facts(const struct sandbox *sandbox);
 struct connection_parameters rh_sandbox_superuser(const struct sandbox *sandbox);
 struct connection_parameters rh_sandbox_migration_role(const struct sandbox *sandbox);
 const char *rh_sandbox_socket_path(const struct sandbox *sandbox); /* .../.s.PGSQL.5432 */
-const char *rh_sandbox_directory(const struct sandbox *sandbox);   /* 0700, ours; for sockets and files */
+const char *
+rh_sandbox_directory(const struct sandbox *sandbox); /* 0700, ours; for sockets and files */
 const char *rh_sandbox_data_directory(const struct sandbox *sandbox);
 const char *rh_sandbox_log_path(const struct sandbox *sandbox);
 const char *rh_sandbox_bin_directory(const struct sandbox *sandbox);
@@ -79,10 +86,12 @@ int rh_sandbox_server_pidfd(const struct sandbox *sandbox);
 /* True when the server ended (or crashed and restarted); text "terminated by signal 9". */
 bool rh_sandbox_has_crashed(struct sandbox *sandbox, const char **ret_reason);
 /* A psql (or pg_dump, pg_restore) that fits this server; NULL with *err set when there is none. */
-const char *rh_sandbox_client_program(const struct sandbox *sandbox, const char *name, struct err *err);
+const char *rh_sandbox_client_program(const struct sandbox *sandbox, const char *name,
+                                      struct err *err);
 
-/* Leaves it up: marks it kept so that no reaper touches it. Prints nothing; URL and stop command are
-   returned in the sandbox's arena. The sandbox handle is then only good for destroy (which frees memory). */
+/* Leaves it up: marks it kept so that no reaper touches it. Prints nothing; URL and stop command
+   are returned in the sandbox's arena. The sandbox handle is then only good for destroy (which
+   frees memory). */
 enum err_code rh_sandbox_keep(struct sandbox *sandbox, const char **ret_url,
                               const char **ret_stop_command, struct err *err) RH_MUST_CHECK;
 /* Stops the server, removes every file, frees. NULL allowed. Never fails loudly: what it could not
