@@ -1,0 +1,214 @@
+/*
+ * What the recorder's files share: recorder.c (sessions and protocol), recorder_observe.c
+ * (evidence, boundaries, samples), recorder_settle.c (what is known only when a transaction ended),
+ * recorder_log.c (the server's log) and recorder_events.c.
+ */
+#ifndef RH_TRACE_RECORDER_INT_H
+#define RH_TRACE_RECORDER_INT_H
+
+#include "trace/conversation.h"
+#include "trace/lock_book.h"
+#include "trace/recorder.h"
+
+/* A hold that the observer does not answer ends after this long. */
+#define HOLD_MAX_US (5 * 1000 * 1000)
+/* Bodies the tap collects: evidence of a command that locks some ten thousand relations (about 100
+   bytes each); statements are kept up to STATEMENT_TEXT_MAX. */
+#define BODY_MAX (1024 * 1024)
+/* Commands may nest (functions that call functions); deeper ones share the last frame. */
+#define FRAMES_MAX 8
+/* Statements kept in a trace and the bytes of their texts; beyond, texts are cut to SHORT_TEXT_MAX.
+ */
+#define STATEMENTS_MAX 100000
+#define TEXTS_MAX (64 * 1024 * 1024)
+#define SHORT_TEXT_MAX 200
+/* Sessions kept in a trace. */
+#define SESSIONS_MAX 10000
+/* Statements that wait for one boundary (a pipeline); beyond, they are settled without it. */
+#define BATCH_MAX 1000
+
+struct recorder_session;
+
+/* Where something belongs inside a statement: itself, its child, that one's child. */
+struct place {
+    int statement; /* index into trace.statements, -1: none */
+    int child, grandchild;
+};
+#define PLACE_NONE ((struct place){-1, -1, -1})
+
+/* A statement while it runs and until its session's next boundary. */
+struct running {
+    int index; /* into trace.statements; -1: none, or not recorded */
+    bool is_active;
+    bool has_error;
+    bool saw_start, saw_end; /* evidence of the client's own command */
+    bool saw_evidence;       /* any */
+    bool is_concurrent;      /* it did its work in transactions of its own, without the lock */
+    int64_t sample_count;
+    /* Pieces of a multi-statement string (session->pieces); 0: one command. */
+    size_t piece_count, piece; /* that runs now */
+    struct place piece_place;
+    bool every_piece_observed; /* each reported from inside, or in no need of it */
+    /* Commands under way, by depth (evidence.depth). */
+    struct frame {
+        bool is_open;
+        int64_t start_us;
+        struct place place;
+    } frames[FRAMES_MAX];
+};
+
+/* An index that a command made or dropped, until its table is known. */
+struct pending_index {
+    struct place place;
+    int64_t relation_id, table_id;
+    const char *identity, *table;
+    bool is_concurrent;
+};
+struct pending_rewrite {
+    struct place place;
+    int64_t relation_id;
+    size_t item; /* index in the statement's rewrites */
+};
+struct pending_scan {
+    int64_t relation_id;
+    int64_t rows; /* as last reported in this transaction */
+};
+
+struct recorder_session {
+    struct recorder_session *next;
+    struct recorder *recorder;
+    struct tap_session *tap_session; /* NULL once closed */
+    struct conversation *conversation;
+    int index; /* into trace.sessions; -1: beyond SESSIONS_MAX */
+    int64_t pid;
+    char status;         /* of the last ReadyForQuery; 0 before the first */
+    unsigned references; /* the tap's, and one per answer under way */
+
+    struct running running;
+    struct arena *batch_arena;
+    VEC(struct running) batch; /* ended since the last boundary */
+
+    /* The transaction under way; its memory is cleared when it is settled. */
+    int transaction; /* index into trace.transactions, -1: none */
+    bool is_explicit;
+    bool has_ended; /* but is not settled yet */
+    bool may_have_changed_storage;
+    int64_t transaction_end_us;
+    struct arena *arena;
+    struct lock_book locks;
+    int64_t last_observed_us; /* of its locks, completely */
+    VEC(int) statements;      /* of the transaction, at most BATCH_MAX */
+    VEC(struct pending_index) indexes;
+    VEC(struct pending_rewrite) rewrites;
+    VEC(struct pending_scan) scans;
+    VEC(int64_t) probed;
+
+    /* ReadyForQuery held. */
+    bool is_holding;
+    bool awaits_boundary, awaits_storage;
+    unsigned stale_boundaries, stale_storages; /* answers to come that belong to given-up holds */
+    int64_t boundary_wal;                      /* of the boundary just read, -1: none */
+    bool owes_storage; /* a change was committed where storage could not be read at once */
+    struct loop_timer *hold_timer;
+
+    struct arena *pieces_arena; /* of the running statement */
+    VEC(struct text) pieces;
+};
+
+/* Reasons why locks were not observed, with how many statements each concerns. */
+#define NOT_OBSERVED_LIST(X)                                       \
+    X(WHY_OBSERVED, "")                                            \
+    X(WHY_SHORT, "shorter than the sampling gap")                  \
+    X(WHY_NO_EVIDENCE, "the event triggers were disabled or gone") \
+    X(WHY_FAILED, "failed before its locks could be read")         \
+    X(WHY_PIPELINED, "sent in a pipeline")                         \
+    X(WHY_OBSERVER_LOST, "the observer was lost")                  \
+    X(WHY_NO_ANSWER, "the observer did not answer in time")        \
+    X(WHY_UNFINISHED, "the run ended while it ran")                \
+    X(WHY_OVERFLOW, "more locks than can be kept")
+enum why_not_observed {
+#define X(symbol, text) symbol,
+    NOT_OBSERVED_LIST(X)
+#undef X
+        WHY_COUNT
+};
+
+struct recorder {
+    struct recorder_options options;
+    struct trace *trace;
+    struct observer *observer;
+    struct recorder_session *sessions;
+    size_t session_count; /* of the tap, ever */
+
+    struct mono origin; /* the same moment as trace->started_at */
+    int step, line, column;
+    struct text script; /* of a client that sends it in order; NULL data: none */
+    size_t script_offset;
+    size_t script_line, script_column; /* of script_offset */
+
+    int64_t text_bytes;
+    int64_t first_wal, last_wal; /* -1: none read yet */
+    int64_t disk_bytes;          /* of the database files when last measured, -1 */
+    int64_t dropped_statements;
+    int64_t why_counts[WHY_COUNT];
+    bool observer_lost, has_finished;
+    struct lock_book
+        touched; /* existing relations, as a set (mode ""), that stand in trace.relations */
+
+    struct arena *scratch; /* of one message */
+    struct server_log *log;
+    struct arena *log_arena;
+};
+
+static inline struct statement *rh_recorder_statement(struct recorder *recorder, int index)
+{
+    return &recorder->trace->statements.items[index];
+}
+/* NULL for PLACE_NONE. Valid until the next statement or child is added. */
+struct statement *rh_recorder_at(struct recorder *recorder, struct place place);
+/* Adds a child below `place` (a statement or its child); PLACE_NONE beyond CHILDREN_MAX. */
+struct place rh_recorder_add_child(struct recorder *recorder, struct place place, struct text sql,
+                                   int64_t start_us);
+/* Where the running command's own facts go: the piece of a multi-statement string, or itself. */
+struct place rh_recorder_home(const struct recorder_session *session);
+/* The last statement that ran in this session since the boundary: running, or the batch's last. */
+struct running *rh_recorder_current(struct recorder_session *session);
+/* Trace time of the server's clock, not before `floor_us` and not after now. */
+int64_t rh_recorder_server_time(const struct recorder *recorder, int64_t server_us,
+                                int64_t floor_us);
+
+/* recorder_observe.c */
+bool rh_recorder_take_evidence(struct recorder_session *session, const char *detail);
+void rh_recorder_take_boundary(struct recorder_session *session, const struct boundary *boundary);
+void rh_recorder_take_sample(struct recorder *recorder, const struct sample *sample);
+/* Names an entry of the book from the observer's catalogue. */
+void rh_recorder_name_lock(struct recorder_session *session, struct held_lock *held);
+
+/* recorder_settle.c */
+/* The transaction ended (has_ended): its locks become those of its statements, its memory goes.
+   `changes` may be NULL. */
+void rh_recorder_settle_transaction(struct recorder_session *session,
+                                    const struct storage_change *changes, size_t change_count);
+/* The statements of the batch are final; WHY_OBSERVED: session->boundary_wal and, inside a
+   transaction, the locks were read, else the reason why not. */
+void rh_recorder_settle_batch(struct recorder_session *session, enum why_not_observed why_not);
+/* Ends probes and whatever else lasts as long as the transaction. */
+void rh_recorder_end_probes(struct recorder_session *session);
+bool rh_recorder_is_control(const char *tag); /* takes no lock on a relation by nature */
+bool rh_recorder_tag_may_change_storage(const char *tag); /* without reporting it from inside */
+
+/* recorder_log.c */
+void rh_recorder_read_log(struct recorder *recorder);
+
+/* recorder_events.c */
+void rh_event_statement_started(struct recorder *recorder, int index);
+void rh_event_statement_ended(struct recorder *recorder, int index);
+void rh_event_evidence(struct recorder_session *session, const struct evidence *evidence);
+void rh_event_boundary(struct recorder_session *session, const struct boundary *boundary);
+void rh_event_sample(struct recorder *recorder, const struct sample *sample);
+void rh_event_probe(struct recorder_session *session, const char *relation, bool reads,
+                    bool writes);
+void rh_event_message(struct recorder_session *session, const struct server_message *message);
+void rh_event_transaction_ended(struct recorder *recorder, int index);
+
+#endif

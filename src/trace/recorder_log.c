@@ -1,0 +1,104 @@
+/*
+ * The server's own log, read as it grows: temporary files, statements that functions ran, and the
+ * death of server processes. An entry belongs to the statement its backend runs, or ran last.
+ */
+#include "trace/recorder_int.h"
+
+#include "sql/facts.h"
+#include "trace/redact.h"
+
+static struct recorder_session *find_session(struct recorder *recorder, int64_t pid)
+{
+    for (struct recorder_session *s = recorder->sessions; s; s = s->next)
+        if (s->pid == pid && pid != 0)
+            return s;
+    return NULL;
+}
+
+/* A query inside a function: DDL reports itself by evidence, this is for what does not. */
+static void take_inner_statement(struct recorder_session *session, const struct log_fact *fact)
+{
+    struct recorder *recorder = session->recorder;
+    struct running *current = rh_recorder_current(session);
+    struct sql_facts words = {0};
+    if (!current || current->index < 0 || !fact->query_text)
+        return;
+    rh_sql_facts_of_words(rh_text(fact->query_text), recorder->log_arena, &words);
+    struct statement *top = rh_recorder_statement(recorder, current->index);
+    /* The client's own statement is logged too; only what is not it is inside it. */
+    if (strstr(top->sql, fact->query_text) == top->sql && top->children.count == 0 && words.tag &&
+        top->tag && strcmp(words.tag, top->tag) == 0)
+        return;
+    struct place place = current->is_active ? rh_recorder_home(session)
+                                            : (struct place){current->index, -1, -1};
+    int64_t now_us = rh_recorder_now(recorder);
+    int64_t start_us = fact->duration_us > 0 ? now_us - fact->duration_us : now_us;
+    if (start_us < top->start_us)
+        start_us = top->start_us;
+    place = rh_recorder_add_child(recorder, place, rh_text(fact->query_text), start_us);
+    struct statement *child = rh_recorder_at(recorder, place);
+    if (!child)
+        return;
+    child->tag = words.tag ? rh_arena_strdup(recorder->trace->arena, words.tag) : NULL;
+    child->ok = child->finished = true;
+    child->duration_us = fact->duration_us > 0 ? fact->duration_us : 0;
+    child->not_observed_reason = "seen in the server's log only";
+}
+
+static void take_fact(struct recorder *recorder, const struct log_entry *entry,
+                      const struct log_fact *fact)
+{
+    struct recorder_session *session = find_session(recorder, entry->pid);
+    struct running *current = session ? rh_recorder_current(session) : NULL;
+    struct statement *statement = current && current->index >= 0
+                                      ? rh_recorder_statement(recorder, current->index)
+                                      : NULL;
+    switch (fact->kind) {
+    case LOG_FACT_TEMPORARY_FILE:
+        if (statement && fact->bytes > 0)
+            statement->temp_bytes = (statement->temp_bytes > 0 ? statement->temp_bytes : 0) +
+                                    fact->bytes;
+        break;
+    case LOG_FACT_STATEMENT:
+        if (session)
+            take_inner_statement(session, fact);
+        break;
+    case LOG_FACT_CRASH:
+        recorder->trace->server_crashed = true;
+        if (!recorder->trace->crash_reason && fact->reason)
+            recorder->trace->crash_reason = rh_arena_strdup(recorder->trace->arena, fact->reason);
+        break;
+    case LOG_FACT_REWRITE:
+    case LOG_FACT_VERIFY:
+    case LOG_FACT_INDEX_BUILD:
+    case LOG_FACT_SCAN_SPARED:
+    case LOG_FACT_LOCK_WAIT:
+    case LOG_FACT_DEADLOCK:
+        break; /* evidence, samples and errors tell these with more detail */
+    }
+}
+
+void rh_recorder_read_log(struct recorder *recorder)
+{
+    const struct engine *engine = recorder->options.engine;
+    struct err err = RH_ERR_INIT;
+    if (!recorder->log)
+        return;
+    for (struct recorder_session *s = recorder->sessions; s; s = s->next)
+        for (size_t i = 0; i < s->batch.count; i++)
+            if (s->batch.items[i].index >= 0) {
+                struct statement *ended = rh_recorder_statement(recorder, s->batch.items[i].index);
+                if (ended->temp_bytes == NOT_OBSERVED)
+                    ended->temp_bytes = 0;
+            }
+    for (;;) {
+        struct log_entry entry = {0};
+        struct log_fact fact = {0};
+        bool any = false;
+        rh_arena_clear(recorder->log_arena);
+        if (engine->log_next(recorder->log, recorder->log_arena, &entry, &any, &err) || !any)
+            break;
+        if (engine->log_fact && engine->log_fact(&entry, recorder->log_arena, &fact))
+            take_fact(recorder, &entry, &fact);
+    }
+}

@@ -1,0 +1,547 @@
+/*
+ * What the server reports from inside and what the observer reads, put where it belongs: into the
+ * book of locks of the transaction, and to the innermost command that did it. A fact stands once:
+ * at the piece of a multi-statement string or the command inside DO or a function, else at the
+ * statement.
+ */
+#include "trace/recorder_int.h"
+
+#include "trace/redact.h"
+
+/* --- locks
+ * ---------------------------------------------------------------------------------------- */
+
+static const char *const lock_modes[] = {
+    "AccessShareLock", "RowShareLock",          "RowExclusiveLock", "ShareUpdateExclusiveLock",
+    "ShareLock",       "ShareRowExclusiveLock", "ExclusiveLock",    "AccessExclusiveLock",
+};
+
+static const char *intern_mode(struct recorder_session *session, const char *mode)
+{
+    for (size_t i = 0; i < sizeof(lock_modes) / sizeof(lock_modes[0]); i++)
+        if (strcmp(lock_modes[i], mode) == 0)
+            return lock_modes[i];
+    return rh_arena_strdup(session->arena, mode);
+}
+
+static bool is_system_name(const char *name)
+{
+    static const char *const schemas[] = {"pg_catalog.", "pg_toast.", "information_schema.",
+                                          "rehearse."};
+    for (size_t i = 0; i < sizeof(schemas) / sizeof(schemas[0]); i++)
+        if (strncmp(name, schemas[i], strlen(schemas[i])) == 0)
+            return true;
+    return false;
+}
+
+static void name_held(struct recorder_session *session, struct held_lock *held)
+{
+    struct recorder *recorder = session->recorder;
+    const struct observed_relation *relation = recorder->observer
+                                                   ? rh_observer_find(recorder->observer,
+                                                                      held->relation_id)
+                                                   : NULL;
+    if (!relation)
+        return;
+    held->is_system = relation->is_system || is_system_name(relation->name);
+    held->preexisting = relation->preexisting;
+    held->table_id = relation->table_id;
+    if (held->is_system || held->relation)
+        return;
+    held->relation = rh_arena_strdup(session->arena, relation->name);
+    held->kind = relation->kind ? rh_arena_strdup(session->arena, relation->kind) : NULL;
+    held->table = rh_arena_strdup(session->arena,
+                                  relation->table ? relation->table : relation->name);
+}
+
+void rh_recorder_name_lock(struct recorder_session *session, struct held_lock *held)
+{
+    if (!held->relation && !held->is_system)
+        name_held(session, held);
+}
+
+static bool is_table(const char *kind)
+{
+    return kind && (strcmp(kind, "table") == 0 || strcmp(kind, "partitioned table") == 0 ||
+                    strcmp(kind, "materialized view") == 0);
+}
+
+/* Canary sessions try the table while the migration holds, or waits for, a lock that blocks them.
+ */
+static void probe(struct recorder_session *session, const struct held_lock *held)
+{
+    struct recorder *recorder = session->recorder;
+    if (!held->preexisting || held->is_system || (!held->blocks_reads && !held->blocks_writes) ||
+        !recorder->observer || recorder->observer_lost)
+        return;
+    const struct observed_relation *table = rh_observer_find(
+        recorder->observer, held->table_id != 0 ? held->table_id : held->relation_id);
+    if (!table || !is_table(table->kind))
+        return;
+    bool is_known = false;
+    for (size_t i = 0; i < session->probed.count; i++)
+        is_known |= session->probed.items[i] == table->id;
+    if (!is_known)
+        *RH_PUSH(session->arena, &session->probed) = table->id;
+    rh_observer_probe(recorder->observer, table->id, held->blocks_reads, held->blocks_writes);
+    rh_event_probe(session, table->name, held->blocks_reads, held->blocks_writes);
+}
+
+void rh_recorder_end_probes(struct recorder_session *session)
+{
+    for (size_t i = 0; i < session->probed.count && session->recorder->observer; i++)
+        rh_observer_probe_end(session->recorder->observer, session->probed.items[i]);
+    session->probed.count = 0;
+}
+
+/* Whether storage of an existing relation can change under this lock: it takes one that keeps
+   writers out. */
+static void note_strength(struct recorder_session *session, const struct held_lock *held)
+{
+    if (held->preexisting && !held->is_system && held->blocks_writes)
+        session->may_have_changed_storage = true;
+}
+
+static struct held_lock *see(struct recorder_session *session, const struct lock_sight *sight,
+                             struct place place, int64_t at_us, int64_t not_before_us,
+                             bool *ret_is_new)
+{
+    struct recorder *recorder = session->recorder;
+    struct lock_sight seen = *sight;
+    seen.mode = intern_mode(session, sight->mode);
+    struct held_lock *held = rh_lock_book_see(&session->locks, &seen, at_us, not_before_us,
+                                              ret_is_new);
+    if (!held || !*ret_is_new)
+        return held;
+    held->statement = place.statement;
+    held->child = place.child;
+    held->grandchild = place.grandchild;
+    recorder->options.engine->lock_blocks(held->mode, &held->blocks_reads, &held->blocks_writes);
+    name_held(session, held);
+    return held;
+}
+
+/* --- evidence
+ * ---------------------------------------------------------------------------------------- */
+
+static void see_evidence_locks(struct recorder_session *session, const struct evidence *evidence,
+                               struct place place, int64_t at_us, bool goes_on)
+{
+    rh_lock_book_observe(&session->locks);
+    for (size_t i = 0; i < evidence->locks.count; i++) {
+        const struct evidence_lock *lock = &evidence->locks.items[i];
+        const struct lock_sight sight = {.relation_id = lock->relation_id,
+                                         .mode = lock->mode,
+                                         .granted = true,
+                                         .wait_start_us = -1,
+                                         .observation = OBSERVED_EXACT};
+        bool is_new = false;
+        if (lock->relation && is_system_name(lock->relation))
+            continue;
+        struct held_lock *held = see(session, &sight, place, at_us, session->last_observed_us,
+                                     &is_new);
+        if (!held)
+            continue;
+        if (!held->relation && lock->relation && !held->is_system) {
+            held->relation = rh_arena_strdup(session->arena, lock->relation);
+            held->kind = lock->kind ? rh_arena_strdup(session->arena, lock->kind) : NULL;
+            held->table = rh_arena_strdup(session->arena,
+                                          lock->table ? lock->table : lock->relation);
+        }
+        note_strength(session, held);
+        /* In autocommit the lock goes with the command that just ended. */
+        if (is_new && (goes_on || session->is_explicit))
+            probe(session, held);
+    }
+    session->last_observed_us = at_us;
+}
+
+/* Rows read since the last report of this transaction. */
+static void take_scans(struct recorder_session *session, const struct evidence *evidence,
+                       struct statement *statement)
+{
+    struct recorder *recorder = session->recorder;
+    for (size_t i = 0; i < evidence->scans.count; i++) {
+        const struct evidence_scan *scan = &evidence->scans.items[i];
+        struct pending_scan *known = NULL;
+        for (size_t k = 0; k < session->scans.count && !known; k++)
+            if (session->scans.items[k].relation_id == scan->relation_id)
+                known = &session->scans.items[k];
+        if (!known) {
+            known = RH_PUSH(session->arena, &session->scans);
+            known->relation_id = scan->relation_id;
+        }
+        int64_t rows = scan->rows - known->rows;
+        known->rows = scan->rows;
+        if (!statement || rows <= 0 || !scan->relation || is_system_name(scan->relation))
+            continue;
+        const struct observed_relation *relation = recorder->observer
+                                                       ? rh_observer_find(recorder->observer,
+                                                                          scan->relation_id)
+                                                       : NULL;
+        *RH_PUSH(recorder->trace->arena, &statement->scans) = (struct scan){
+            .relation = rh_arena_strdup(recorder->trace->arena, scan->relation),
+            .rows = rows,
+            .preexisting = relation && relation->preexisting,
+            .observation = OBSERVED_EXACT};
+    }
+}
+
+/* A lock of this report on that table (or, for an index, on it) that keeps writers or readers out.
+ */
+static bool is_table_blocked(const struct recorder *recorder, const struct evidence *evidence,
+                             int64_t table_id, const char *table)
+{
+    for (size_t i = 0; i < evidence->locks.count; i++) {
+        const struct evidence_lock *lock = &evidence->locks.items[i];
+        bool reads = false, writes = false;
+        recorder->options.engine->lock_blocks(lock->mode, &reads, &writes);
+        bool same = (table_id != 0 && lock->relation_id == table_id) ||
+                    (table && lock->relation && strcmp(lock->relation, table) == 0);
+        if (same && (reads || writes))
+            return true;
+    }
+    return false;
+}
+
+static bool any_table_blocked(const struct recorder *recorder, const struct evidence *evidence)
+{
+    for (size_t i = 0; i < evidence->locks.count; i++) {
+        const struct evidence_lock *lock = &evidence->locks.items[i];
+        bool reads = false, writes = false;
+        recorder->options.engine->lock_blocks(lock->mode, &reads, &writes);
+        if ((reads || writes) && is_table(lock->kind))
+            return true;
+    }
+    return false;
+}
+
+static void take_index(struct recorder_session *session, const struct evidence *evidence,
+                       struct place place, int64_t index_id, int64_t table_id, const char *table,
+                       const char *identity)
+{
+    struct recorder *recorder = session->recorder;
+    struct pending_index *index = RH_PUSH(session->arena, &session->indexes);
+    for (size_t i = 0; i < evidence->locks.count && !table; i++) {
+        const struct evidence_lock *lock = &evidence->locks.items[i];
+        if (lock->relation_id == index_id && lock->kind && strcmp(lock->kind, "index") == 0)
+            table = lock->table;
+    }
+    index->place = place;
+    index->relation_id = index_id;
+    index->table_id = table_id;
+    index->table = table ? rh_arena_strdup(session->arena, table) : NULL;
+    index->identity = rh_arena_strdup(session->arena, identity ? identity : "");
+    /* Built, dropped or rebuilt with the table locked, or in transactions of its own that let go.
+     */
+    index->is_concurrent = table || table_id != 0
+                               ? !is_table_blocked(recorder, evidence, table_id, table)
+                               : !any_table_blocked(recorder, evidence);
+    if (index->is_concurrent && evidence->depth == 0)
+        session->running.is_concurrent = true;
+    session->may_have_changed_storage = true; /* the catalogue is read again, and the index named */
+}
+
+static void take_commands(struct recorder_session *session, const struct evidence *evidence,
+                          struct place place)
+{
+    for (size_t i = 0; i < evidence->commands.count; i++) {
+        const struct evidence_command *command = &evidence->commands.items[i];
+        if (!command->tag || !command->object_type || strcmp(command->object_type, "index") != 0)
+            continue;
+        if (strcmp(command->tag, "CREATE INDEX") == 0 || strcmp(command->tag, "REINDEX") == 0)
+            take_index(session, evidence, place, command->relation_id, 0, NULL, command->identity);
+    }
+}
+
+static bool is_dropped_relation(const struct evidence *evidence, int64_t relation_id)
+{
+    for (size_t i = 0; i < evidence->drops.count; i++) {
+        const struct evidence_drop *drop = &evidence->drops.items[i];
+        if (drop->relation_id == relation_id && drop->type &&
+            (is_table(drop->type) || strcmp(drop->type, "view") == 0 ||
+             strcmp(drop->type, "foreign table") == 0))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * What belongs to something else that went is no effect of its own: the row type, the parts, the
+ * TOAST table and the owned sequence of a dropped table; the default of a dropped column; the
+ * triggers that carry out a foreign key.
+ */
+static bool is_part_of_another(const struct evidence *evidence, const struct evidence_drop *drop)
+{
+    bool has_table = false, has_column = false;
+    if (drop->original || !drop->type)
+        return false;
+    for (size_t i = 0; i < evidence->drops.count; i++) {
+        const char *type = evidence->drops.items[i].type;
+        has_table |= type && (is_table(type) || strcmp(type, "foreign table") == 0);
+        has_column |= type && strcmp(type, "table column") == 0;
+    }
+    if (drop->identity && is_system_name(drop->identity))
+        return true;
+    if (strcmp(drop->type, "trigger") == 0 && drop->identity &&
+        strstr(drop->identity, "RI_ConstraintTrigger_"))
+        return true;
+    if (strcmp(drop->type, "type") == 0)
+        return !drop->normal || has_table;
+    if (strcmp(drop->type, "default value") == 0)
+        return has_column || has_table;
+    if (strcmp(drop->type, "sequence") == 0)
+        return !drop->normal && (has_table || has_column);
+    if (strcmp(drop->type, "rule") == 0 && drop->identity &&
+        strncmp(drop->identity, "\"_RETURN\"", 9) == 0)
+        return true;
+    bool is_relation = is_table(drop->type) || strcmp(drop->type, "view") == 0 ||
+                       strcmp(drop->type, "foreign table") == 0;
+    return !is_relation && drop->relation_id != 0 &&
+           is_dropped_relation(evidence, drop->relation_id);
+}
+
+static void take_drops(struct recorder_session *session, const struct evidence *evidence,
+                       struct place place)
+{
+    struct recorder *recorder = session->recorder;
+    struct arena *arena = recorder->trace->arena;
+    struct statement *statement = rh_recorder_at(recorder, place);
+    for (size_t i = 0; i < evidence->drops.count; i++) {
+        const struct evidence_drop *drop = &evidence->drops.items[i];
+        if (!drop->type || is_part_of_another(evidence, drop))
+            continue;
+        const struct observed_relation *relation = recorder->observer
+                                                       ? rh_observer_find(recorder->observer,
+                                                                          drop->relation_id)
+                                                       : NULL;
+        bool is_itself = relation &&
+                         (is_table(drop->type) || strcmp(drop->type, relation->kind) == 0);
+        *RH_PUSH(arena, &statement->dropped) = (struct dropped_object){
+            .type = rh_arena_strdup(arena, drop->type),
+            .identity = rh_arena_strdup(arena, drop->identity ? drop->identity : ""),
+            .named = drop->original,
+            .rows = is_itself && is_table(drop->type) ? relation->rows_estimate : NOT_OBSERVED,
+            .created_in_run = drop->relation_id != 0 && recorder->observer &&
+                              !(relation && relation->preexisting)};
+        if (strcmp(drop->type, "index") == 0 && evidence->tag &&
+            strcmp(evidence->tag, "DROP INDEX") == 0)
+            take_index(session, evidence, place, drop->relation_id,
+                       relation ? relation->table_id : 0,
+                       relation && relation->table ? relation->table : NULL, drop->identity);
+    }
+}
+
+static void take_rewrite(struct recorder_session *session, const struct evidence *evidence,
+                         struct place place)
+{
+    struct recorder *recorder = session->recorder;
+    struct arena *arena = recorder->trace->arena;
+    struct statement *statement = rh_recorder_at(recorder, place);
+    const struct observed_relation *relation = recorder->observer
+                                                   ? rh_observer_find(recorder->observer,
+                                                                      evidence->rewrite_relation_id)
+                                                   : NULL;
+    const char *name = evidence->rewrite_relation ? evidence->rewrite_relation
+                       : relation                 ? relation->name
+                                                  : "";
+    *RH_PUSH(arena, &statement->rewrites) = (struct rewrite){
+        .relation = rh_arena_strdup(arena, name),
+        .table = rh_arena_strdup(arena, name),
+        .kind = relation && relation->kind ? rh_arena_strdup(arena, relation->kind) : "table",
+        .reason = evidence->rewrite_reason ? rh_arena_strdup(arena, evidence->rewrite_reason)
+                                           : "unknown",
+        .bytes = NOT_OBSERVED,
+        .preexisting = relation && relation->preexisting,
+        .observation = OBSERVED_EXACT};
+    *RH_PUSH(session->arena, &session->rewrites) = (struct pending_rewrite){
+        .place = place,
+        .relation_id = evidence->rewrite_relation_id,
+        .item = statement->rewrites.count - 1};
+    session->may_have_changed_storage = true;
+}
+
+/* The place of the command that reports: opened by its start, or now when that was not seen. */
+static struct place open_frame(struct recorder_session *session, const struct evidence *evidence,
+                               int64_t at_us)
+{
+    struct running *running = &session->running;
+    size_t depth = evidence->depth < 0 ? 0 : (size_t)evidence->depth;
+    struct frame *frame = &running->frames[depth < FRAMES_MAX ? depth : FRAMES_MAX - 1];
+    bool is_start = evidence->event == EVIDENCE_COMMAND_START;
+    if (frame->is_open && !is_start)
+        return frame->place;
+    frame->is_open = true;
+    frame->start_us = at_us;
+    frame->place = rh_recorder_home(session);
+    if (depth == 0)
+        return frame->place;
+    const char *sql = evidence->statement ? evidence->statement : evidence->tag;
+    struct place child = rh_recorder_add_child(session->recorder, frame->place,
+                                               rh_text(sql ? sql : ""), at_us);
+    if (child.statement >= 0)
+        frame->place = child;
+    return frame->place;
+}
+
+static void end_frame(struct recorder_session *session, const struct evidence *evidence,
+                      struct place place, int64_t at_us)
+{
+    struct recorder *recorder = session->recorder;
+    struct running *running = &session->running;
+    size_t depth = evidence->depth < 0 ? 0 : (size_t)evidence->depth;
+    struct frame *frame = &running->frames[depth < FRAMES_MAX ? depth : FRAMES_MAX - 1];
+    struct statement *command = rh_recorder_at(recorder, place);
+    frame->is_open = false;
+    if (place.child < 0) {
+        running->saw_end = true;
+        return;
+    }
+    command->observation = OBSERVED_EXACT;
+    if (evidence->tag)
+        command->tag = rh_arena_strdup(recorder->trace->arena, evidence->tag);
+    /* The server's clock is better than ours for a piece: its answers come together at the end. */
+    command->start_us = frame->start_us;
+    command->ok = true;
+    command->finished = true;
+    command->duration_us = at_us > frame->start_us ? at_us - frame->start_us : 0;
+}
+
+bool rh_recorder_take_evidence(struct recorder_session *session, const char *detail)
+{
+    struct recorder *recorder = session->recorder;
+    struct evidence evidence = {0};
+    struct err err = RH_ERR_INIT;
+    if (recorder->options.engine->decode_evidence(detail, recorder->options.evidence_secret,
+                                                  recorder->scratch, &evidence, &err))
+        return false;
+    struct running *running = &session->running;
+    if (recorder->has_finished || !running->is_active || running->index < 0)
+        return true;
+    struct statement *statement = rh_recorder_statement(recorder, running->index);
+    int64_t at_us = rh_recorder_server_time(recorder, evidence.server_clock_us,
+                                            statement->start_us);
+    struct place place = open_frame(session, &evidence, at_us);
+    running->saw_evidence = true;
+    statement = rh_recorder_statement(recorder, running->index);
+    struct statement *command = rh_recorder_at(recorder, place);
+    statement->lock_timeout_ms = command->lock_timeout_ms = evidence.lock_timeout_ms;
+    statement->statement_timeout_ms = command->statement_timeout_ms = evidence.statement_timeout_ms;
+
+    switch (evidence.event) {
+    case EVIDENCE_COMMAND_START:
+        /* What is new here came before this command. */
+        see_evidence_locks(session, &evidence, rh_recorder_home(session), at_us, true);
+        take_scans(session, &evidence, NULL);
+        running->saw_start |= evidence.depth == 0;
+        break;
+    case EVIDENCE_COMMAND_END:
+        see_evidence_locks(session, &evidence, place, at_us, evidence.depth > 0);
+        take_commands(session, &evidence, place);
+        take_scans(session, &evidence, command);
+        end_frame(session, &evidence, place, at_us);
+        break;
+    case EVIDENCE_DROP:
+        see_evidence_locks(session, &evidence, place, at_us, evidence.depth > 0);
+        take_drops(session, &evidence, place);
+        break;
+    case EVIDENCE_REWRITE:
+        see_evidence_locks(session, &evidence, place, at_us, true);
+        take_rewrite(session, &evidence, place);
+        break;
+    }
+    rh_event_evidence(session, &evidence);
+    return true;
+}
+
+/* --- boundaries and samples
+ * ------------------------------------------------------------------------- */
+
+static void see_observed(struct recorder_session *session, const struct observed_lock *lock,
+                         int64_t at_us, int64_t floor_us, struct place place,
+                         enum observation observation)
+{
+    struct recorder *recorder = session->recorder;
+    struct lock_sight sight = {.relation_id = lock->relation_id,
+                               .mode = lock->mode,
+                               .granted = lock->granted,
+                               .wait_start_us = -1,
+                               .observation = observation};
+    if (!lock->granted) {
+        if (lock->wait_start_us > 0)
+            sight.wait_start_us = rh_recorder_server_time(recorder, lock->wait_start_us, floor_us);
+        /* A long wait is seen often: its words are kept once. */
+        const struct held_lock *known = rh_lock_book_find(&session->locks, lock->relation_id,
+                                                          lock->mode);
+        if (lock->waits_for &&
+            !(known && known->waited_for && strcmp(known->waited_for, lock->waits_for) == 0))
+            sight.waited_for = rh_arena_strdup(session->arena, lock->waits_for);
+    }
+    bool is_new = false;
+    int64_t not_before_us = session->last_observed_us > floor_us ? session->last_observed_us
+                                                                 : floor_us;
+    struct held_lock *held = see(session, &sight, place, at_us, not_before_us, &is_new);
+    if (!held)
+        return;
+    note_strength(session, held);
+    if (is_new)
+        probe(session, held);
+}
+
+void rh_recorder_take_boundary(struct recorder_session *session, const struct boundary *boundary)
+{
+    struct recorder *recorder = session->recorder;
+    const struct running *last = rh_recorder_current(session);
+    session->boundary_wal = boundary->wal_position;
+    if (recorder->first_wal < 0)
+        recorder->first_wal = recorder->last_wal = boundary->wal_position;
+    rh_event_boundary(session, boundary);
+    if (session->status == 'I' || session->transaction < 0)
+        return;
+    int64_t floor_us = 0;
+    struct place place = PLACE_NONE;
+    if (last && last->index >= 0) {
+        place.statement = last->index;
+        floor_us = rh_recorder_statement(recorder, last->index)->start_us;
+    }
+    int64_t at_us = rh_recorder_server_time(recorder, boundary->server_clock_us, floor_us);
+    rh_lock_book_observe(&session->locks);
+    for (size_t i = 0; i < boundary->lock_count; i++)
+        see_observed(session, &boundary->locks[i], at_us, floor_us, place, OBSERVED_EXACT);
+    rh_lock_book_release_missing(&session->locks, at_us);
+    session->last_observed_us = at_us;
+}
+
+static void sample_session(struct recorder_session *session, const struct sample *sample)
+{
+    struct recorder *recorder = session->recorder;
+    struct running *last = rh_recorder_current(session);
+    if (session->transaction < 0 || session->has_ended || session->pid == 0 || !last ||
+        last->index < 0)
+        return;
+    int64_t floor_us = rh_recorder_statement(recorder, last->index)->start_us;
+    int64_t taken_us = sample->taken_at_us - recorder->trace->started_at.us;
+    /* Taken before this statement began, or before something newer was seen. */
+    if (taken_us < floor_us || taken_us <= session->last_observed_us)
+        return;
+    int64_t at_us = rh_recorder_server_time(recorder, sample->taken_at_us, floor_us);
+    struct place place = last == &session->running ? rh_recorder_home(session)
+                                                   : (struct place){last->index, -1, -1};
+    for (size_t depth = 1; last == &session->running && depth < FRAMES_MAX; depth++)
+        if (last->frames[depth].is_open)
+            place = last->frames[depth].place;
+    rh_lock_book_observe(&session->locks);
+    for (size_t i = 0; i < sample->lock_count; i++)
+        if (sample->locks[i].pid == session->pid && sample->locks[i].is_ours)
+            see_observed(session, &sample->locks[i], at_us, floor_us, place, OBSERVED_SAMPLED);
+    rh_lock_book_release_missing(&session->locks, at_us);
+    session->last_observed_us = at_us;
+    last->sample_count++;
+}
+
+void rh_recorder_take_sample(struct recorder *recorder, const struct sample *sample)
+{
+    for (struct recorder_session *session = recorder->sessions; session; session = session->next)
+        sample_session(session, sample);
+    rh_event_sample(recorder, sample);
+}
