@@ -60,6 +60,40 @@ char *rh_text_dup(struct arena *arena, struct text a)
     return copy;
 }
 
+bool rh_text_take_int64(struct text *rest, int64_t *ret_value)
+{
+    size_t at = 0;
+    bool is_negative = false;
+    if (rest->len > 0 && (rest->data[0] == '-' || rest->data[0] == '+')) {
+        is_negative = rest->data[0] == '-';
+        at = 1;
+    }
+    size_t first_digit = at;
+    int64_t value = 0;
+    for (; at < rest->len && is_digit(rest->data[at]); at++) {
+        int64_t digit = rest->data[at] - '0';
+        /* Counted down from zero when negative: INT64_MIN has no positive twin. */
+        if (__builtin_mul_overflow(value, INT64_C(10), &value) ||
+            __builtin_add_overflow(value, is_negative ? -digit : digit, &value))
+            return false;
+    }
+    if (at == first_digit)
+        return false;
+    rest->data += at;
+    rest->len -= at;
+    *ret_value = value;
+    return true;
+}
+
+bool rh_text_parse_int64(struct text a, int64_t *ret_value)
+{
+    int64_t value;
+    if (!rh_text_take_int64(&a, &value) || a.len != 0)
+        return false;
+    *ret_value = value;
+    return true;
+}
+
 /*
  * Length of the valid UTF-8 character at the start of s, 0 when there is none (RFC 3629: no
  * overlong forms, no surrogates, nothing above U+10FFFF).

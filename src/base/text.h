@@ -34,6 +34,12 @@ bool rh_text_ends_with(struct text a, const char *suffix);
 struct text rh_text_trim(struct text a); /* ASCII white space at both ends */
 char *rh_text_dup(struct arena *arena, struct text a);
 
+/* Takes a decimal number, perhaps with a sign, off the front of *rest. False, and nothing taken,
+   when there is none or it does not fit. */
+bool rh_text_take_int64(struct text *rest, int64_t *ret_value);
+/* The same for a text that is a number and nothing else. */
+bool rh_text_parse_int64(struct text a, int64_t *ret_value);
+
 /* Offset of the first byte that is not valid UTF-8, or `len` when all is. */
 size_t rh_text_utf8_valid_prefix(struct text a);
 /* Columns on a terminal (wcwidth of each character, 1 for what is not printable). */

@@ -28,6 +28,44 @@ static void test_text_trim_removes_ascii_space_at_both_ends(void **state)
     assert_true(rh_text_is(rh_text_trim(rh_text("\xc2\xa0")), "\xc2\xa0"));
 }
 
+static void test_text_parse_int64_table(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_number;
+        int64_t value;
+    } cases[] = {
+        {"0", true, 0},
+        {"-0", true, 0},
+        {"+7", true, 7},
+        {"0042", true, 42},
+        {"9223372036854775807", true, INT64_MAX},
+        {"-9223372036854775808", true, INT64_MIN},
+        {"9223372036854775808", false, 0},
+        {"-9223372036854775809", false, 0},
+        {"", false, 0},
+        {"-", false, 0},
+        {" 1", false, 0},
+        {"1 ", false, 0},
+        {"1.0", false, 0},
+        {"0x1", false, 0},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        int64_t value = 0;
+        assert_int_equal(rh_text_parse_int64(rh_text(cases[i].text), &value), cases[i].is_number);
+        assert_int_equal(value, cases[i].value);
+    }
+    struct text rest = rh_text("-12ab");
+    int64_t value = 5;
+    assert_true(rh_text_take_int64(&rest, &value));
+    assert_int_equal(value, -12);
+    assert_true(rh_text_is(rest, "ab"));
+    assert_false(rh_text_take_int64(&rest, &value));
+    assert_int_equal(value, -12);
+    assert_true(rh_text_is(rest, "ab"));
+}
+
 static void test_text_utf8_valid_prefix_table(void **state)
 {
     (void)state;
@@ -226,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text_compares_views),
         cmocka_unit_test(test_text_trim_removes_ascii_space_at_both_ends),
+        cmocka_unit_test(test_text_parse_int64_table),
         cmocka_unit_test(test_text_utf8_valid_prefix_table),
         cmocka_unit_test(test_text_columns_table),
         cmocka_unit_test(test_text_one_line_table),
