@@ -131,6 +131,7 @@ class Texts(GuardCase):
         self.put("src/base/a.c", "")
         self.put("src/base/b.c", "")
         self.put("src/base/c.c", "")
+        self.put("src/base/b_part.c", "")
         self.put("tests/unit/base/test_b.c", "")
         self.put("tests/guards/untested.txt", "src/base/c.c by tests/unit/base/test_b.c\n")
         self.assert_finds("src/base/a.c: no tests/unit/base/test_a.c\n\n1 found", "tested")

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Every source file has its unit test, or a stated reason why another test covers it.
 
-src/<folder>/[.../]<module>.c is tested by tests/unit/<folder>/[.../]test_<module>.c; what is not
-stands in untested.txt: the path, then the reason (which names the test that covers it).
+src/<folder>/[.../]<module>.c is tested by tests/unit/<folder>/[.../]test_<module>.c; so are the
+parts of a module, <module>_<part>.c. What is not stands in untested.txt: the path, then the reason
+(which names the test that covers it).
 """
 import re
 
@@ -29,9 +30,10 @@ def main():
     for path in common.sources(root, "src", suffixes=(".c",)):
         seen.add(str(path))
         folder = path.parts[1]
-        names = [test.name for test in (root / "tests/unit" / folder).rglob("test_*.c")] \
+        tests = (root / "tests/unit" / folder).rglob("test_*.c") \
             if (root / "tests/unit" / folder).is_dir() else []
-        has_test = f"test_{path.stem}.c" in names
+        tested = [test.stem.removeprefix("test_") for test in tests]
+        has_test = any(path.stem == name or path.stem.startswith(name + "_") for name in tested)
         if has_test and str(path) in reasons:
             problems.append(f"untested.txt: {path} has a test now")
         elif not has_test and not reasons.get(str(path)):
