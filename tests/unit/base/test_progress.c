@@ -1,9 +1,28 @@
 #include "unit.h"
 
+#include "base/clock.h"
 #include "base/progress.h"
 
 #include <poll.h>
 #include <pty.h>
+
+/* Seconds by which the test is ahead of the real clock; the linker leads progress.c's calls here.
+ */
+static int64_t seconds_ahead;
+
+struct mono __real_rh_clock_mono(void);
+struct mono __wrap_rh_clock_mono(void);
+bool __wrap_rh_clock_passed(struct mono deadline);
+
+struct mono __wrap_rh_clock_mono(void)
+{
+    return rh_clock_after(__real_rh_clock_mono(), seconds_ahead * 1000000);
+}
+
+bool __wrap_rh_clock_passed(struct mono deadline)
+{
+    return deadline.us != RH_NEVER.us && __wrap_rh_clock_mono().us >= deadline.us;
+}
 
 static char *read_all(int fd, char *out, size_t size)
 {
@@ -59,6 +78,34 @@ static void test_progress_log_names_each_phase_and_its_duration(void **state)
                              "restore app.dump (T)\n"
                              "migrate ...\n"
                              "migrate (T)\n");
+}
+
+static void test_progress_log_grows_sparse_when_a_phase_is_long(void **state)
+{
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    struct progress *progress = rh_progress_new(ends[1], PROGRESS_LOG);
+    rh_progress_phase(progress, "load");
+    int64_t start = seconds_ahead;
+    for (int second = 0; second <= 15 * 60; second++) {
+        seconds_ahead = start + second;
+        rh_progress_at(progress, "%d s", second);
+    }
+    rh_progress_free(progress);
+    close(ends[1]);
+    char out[4096];
+    hide_durations(read_all(ends[0], out, sizeof out));
+    close(ends[0]);
+    seconds_ahead = 0;
+    assert_string_equal(out, "load ...\n"
+                             "load: 10 s (T)\n"
+                             "load: 30 s (T)\n"
+                             "load: 60 s (T)\n"
+                             "load: 120 s (T)\n"
+                             "load: 240 s (T)\n"
+                             "load: 480 s (T)\n"
+                             "load (T)\n");
 }
 
 static void test_progress_is_silent_when_quiet(void **state)
@@ -145,6 +192,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_progress_log_names_each_phase_and_its_duration),
+        cmocka_unit_test(test_progress_log_grows_sparse_when_a_phase_is_long),
         cmocka_unit_test(test_progress_is_silent_when_quiet),
         cmocka_unit_test(test_progress_allows_null_everywhere),
         cmocka_unit_test(test_progress_terminal_redraws_at_most_five_times_a_second),
