@@ -1,0 +1,189 @@
+#include "report/report_int.h"
+
+#include <string.h>
+
+/* Lines of a finding by severity: an error may need its SQL, a warning is read less patiently. */
+#define WARNING_LINES_MAX 9
+#define INFO_LINES_MAX 3
+
+#define LABEL_WHY "  why   "
+#define LABEL_FIX "  fix   "
+#define LABEL_ALSO "  also  "
+#define INDENT_SQL "        "
+
+enum section { SECTION_TITLE, SECTION_WHY, SECTION_FIX, SECTION_SQL, SECTION_ALSO, SECTION_COUNT };
+
+static const char *mark_of(const struct layout *layout, enum severity severity,
+                           enum style *ret_style)
+{
+    switch (severity) {
+    case SEVERITY_ERROR:
+        *ret_style = STYLE_BAD;
+        return layout->glyphs->bad;
+    case SEVERITY_WARNING:
+        *ret_style = STYLE_WARNING;
+        return layout->glyphs->warning;
+    case SEVERITY_INFO:
+        *ret_style = STYLE_DIM;
+        return layout->glyphs->note;
+    }
+    *ret_style = STYLE_PLAIN;
+    return layout->glyphs->note;
+}
+
+const char *rh_report_place(const struct layout *layout, const struct finding *finding)
+{
+    if (finding->step && finding->line > 0)
+        return rh_arena_printf(layout->arena, "%s:%d", finding->step, finding->line);
+    if (finding->statement > 0)
+        return rh_arena_printf(layout->arena, "statement %d", finding->statement);
+    return finding->step ? finding->step : "";
+}
+
+/* How many lines of each section fit in `budget`, the header not counted. */
+static void allot(const struct layout_lines *sections, size_t budget, size_t *allotted)
+{
+    /* First what a reader needs of each section, then the rest in the order it is missed. */
+    static const size_t least[SECTION_COUNT] = {[SECTION_TITLE] = 2,
+                                                [SECTION_WHY] = 1,
+                                                [SECTION_FIX] = 1,
+                                                [SECTION_SQL] = 2,
+                                                [SECTION_ALSO] = 1};
+    static const enum section order[] = {SECTION_FIX, SECTION_SQL, SECTION_WHY, SECTION_ALSO,
+                                         SECTION_TITLE};
+    for (size_t s = 0; s < SECTION_COUNT; s++) {
+        allotted[s] = sections[s].count < least[s] ? sections[s].count : least[s];
+        if (allotted[s] > budget)
+            allotted[s] = budget;
+        budget -= allotted[s];
+    }
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        size_t wanted = sections[order[i]].count - allotted[order[i]];
+        size_t given = wanted < budget ? wanted : budget;
+        allotted[order[i]] += given;
+        budget -= given;
+    }
+}
+
+/* The last line of a section that was cut says so. */
+static const char *cut_line(const struct layout *layout, enum section section, const char *line)
+{
+    if (section == SECTION_SQL)
+        return rh_layout_one_line(layout, "-- the rest: advice_sql in result.json",
+                                  layout->columns - strlen(INDENT_SQL));
+    size_t indent = strspn(line, " ");
+    const char *text = rh_arena_printf(layout->arena, "%s%s", line, layout->glyphs->ellipsis);
+    if (rh_layout_width(text) <= layout->columns)
+        return text;
+    const char *body = rh_layout_one_line(layout, line + indent,
+                                          layout->columns - indent -
+                                              rh_layout_width(layout->glyphs->ellipsis));
+    return rh_arena_printf(layout->arena, "%.*s%s%s", (int)indent, line, body,
+                           layout->glyphs->ellipsis);
+}
+
+static void add_section(const struct layout *layout, enum section section,
+                        const struct layout_lines *lines, size_t allotted)
+{
+    for (size_t i = 0; i < allotted; i++) {
+        const char *text = lines->items[i].text;
+        if (i + 1 == allotted && allotted < lines->count && section != SECTION_ALSO) {
+            text = cut_line(layout, section, text);
+            if (section == SECTION_SQL)
+                rh_buf_add_str(layout->out, INDENT_SQL);
+        }
+        rh_layout_add(layout, lines->items[i].style, text);
+        rh_layout_end_line(layout);
+    }
+}
+
+static void add_header(const struct layout *layout, const struct finding *finding)
+{
+    enum style style;
+    const char *mark = mark_of(layout, finding->severity, &style);
+    const char *word = rh_severity_name(finding->severity);
+    const char *head = rh_arena_printf(layout->arena, "%s %s", mark, word);
+    rh_layout_add(layout, style, head);
+    rh_layout_add(layout, STYLE_PLAIN, "  ");
+    size_t used = rh_layout_width(head) + 2;
+    const char *rule = rh_layout_one_line(layout, finding->rule, layout->columns - used);
+    rh_layout_add(layout, STYLE_BOLD, rule);
+    used += rh_layout_width(rule) + 2;
+    const char *place = rh_report_place(layout, finding);
+    if (place[0] && used + 8 < layout->columns) {
+        rh_layout_add(layout, STYLE_PLAIN, "  ");
+        rh_layout_add(layout, STYLE_PLAIN,
+                      rh_layout_one_line(layout, place, layout->columns - used));
+    }
+    rh_layout_end_line(layout);
+}
+
+/* `others` are those of the same rule that share this one's lines. */
+static void add_finding(const struct layout *layout, const struct finding *finding,
+                        const struct finding *const *others, size_t other_count,
+                        enum report_detail detail)
+{
+    struct layout_lines sections[SECTION_COUNT] = {0};
+    bool is_info = finding->severity == SEVERITY_INFO && detail != REPORT_VERBOSE;
+    const char *title = is_info && other_count > 0
+                            ? rh_arena_printf(layout->arena, "%s (and %zu more like it)",
+                                              finding->title, other_count)
+                            : finding->title;
+    rh_layout_wrap(layout, &sections[SECTION_TITLE], STYLE_BOLD, "  ", title);
+    if (!is_info) {
+        if (finding->why)
+            rh_layout_wrap(layout, &sections[SECTION_WHY], STYLE_PLAIN, LABEL_WHY, finding->why);
+        if (finding->advice)
+            rh_layout_wrap(layout, &sections[SECTION_FIX], STYLE_PLAIN, LABEL_FIX, finding->advice);
+        if (finding->advice_sql)
+            rh_layout_wrap_sql(layout, &sections[SECTION_SQL], INDENT_SQL, finding->advice_sql);
+        /* One line each, so that the number of those left out can be told. */
+        for (size_t i = 0; i < other_count; i++) {
+            const char *place = rh_report_place(layout, others[i]);
+            const char *text = rh_arena_printf(layout->arena, "%s%s%s", place, place[0] ? "  " : "",
+                                               others[i]->title);
+            struct layout_line *line = RH_PUSH(layout->arena, &sections[SECTION_ALSO]);
+            line->style = STYLE_PLAIN;
+            line->text = rh_arena_printf(
+                layout->arena, "%s%s", LABEL_ALSO,
+                rh_layout_one_line(layout, text, layout->columns - strlen(LABEL_ALSO)));
+        }
+    }
+    size_t budget = finding->severity == SEVERITY_ERROR || detail == REPORT_VERBOSE
+                        ? FINDING_LINES_MAX
+                    : finding->severity == SEVERITY_WARNING ? WARNING_LINES_MAX
+                                                            : INFO_LINES_MAX;
+    size_t allotted[SECTION_COUNT];
+    allot(sections, budget - 1, allotted);
+    size_t also = allotted[SECTION_ALSO];
+    if (also > 0 && also < other_count)
+        sections[SECTION_ALSO].items[also - 1].text = rh_arena_printf(
+            layout->arena, "%s%zu more of this rule in result.json", LABEL_ALSO,
+            other_count - also + 1);
+    add_header(layout, finding);
+    for (size_t s = 0; s < SECTION_COUNT; s++)
+        add_section(layout, (enum section)s, &sections[s], allotted[s]);
+    rh_buf_add_char(layout->out, '\n');
+}
+
+void rh_report_findings(const struct layout *layout, const struct result *result,
+                        enum report_detail detail)
+{
+    size_t count = result->findings.count;
+    const struct finding *items = result->findings.items;
+    bool *is_told = rh_arena_alloc_array(layout->arena, count + 1, sizeof(bool));
+    const struct finding **others = rh_arena_alloc_array(layout->arena, count + 1,
+                                                         sizeof(struct finding *));
+    for (size_t i = 0; i < count; i++) {
+        if (is_told[i])
+            continue;
+        size_t other_count = 0;
+        for (size_t j = i + 1; j < count && detail != REPORT_VERBOSE; j++) {
+            if (items[j].severity != items[i].severity || strcmp(items[j].rule, items[i].rule) != 0)
+                continue;
+            is_told[j] = true;
+            others[other_count++] = &items[j];
+        }
+        add_finding(layout, &items[i], others, other_count, detail);
+    }
+}

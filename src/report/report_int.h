@@ -1,0 +1,28 @@
+/*
+ * The parts of the text reports, each a block of lines.
+ */
+#ifndef RH_REPORT_REPORT_INT_H
+#define RH_REPORT_REPORT_INT_H
+
+#include "report/layout.h"
+#include "report/report.h"
+
+/* How like production the copy was; notes. */
+void rh_report_fidelity(const struct layout *layout, const struct result *result,
+                        enum report_detail detail);
+/* One table for each step; long runs of statements are folded (not with REPORT_VERBOSE). */
+void rh_report_statements(const struct layout *layout, const struct result *result,
+                          enum report_detail detail);
+/* Worst first, at most FINDING_LINES_MAX lines each; those of one rule share one (not with
+ * VERBOSE). */
+#define FINDING_LINES_MAX 12
+void rh_report_findings(const struct layout *layout, const struct result *result,
+                        enum report_detail detail);
+void rh_report_gates(const struct layout *layout, const struct result *result);
+/* "x UNSAFE  headline ... exit 5" */
+void rh_report_verdict(const struct layout *layout, const struct result *result);
+
+/* "0043_orders.sql:7", "statement 3"; the step alone; "" for the run as a whole. */
+const char *rh_report_place(const struct layout *layout, const struct finding *finding);
+
+#endif
