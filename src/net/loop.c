@@ -187,15 +187,20 @@ static void on_prepare(uv_prepare_t *prepare)
     (void)prepare;
 }
 
+/* Timers run before the poll of the same round, which without uv_stop would sleep for ever. */
 static void on_deadline(void *context)
 {
-    ((struct loop *)context)->deadline_passed = true;
+    struct loop *loop = context;
+    loop->deadline_passed = true;
+    uv_stop(&loop->uv);
 }
 
 static void on_interrupt(void *context, unsigned events)
 {
+    struct loop *loop = context;
     (void)events;
-    ((struct loop *)context)->was_interrupted = true;
+    loop->was_interrupted = true;
+    uv_stop(&loop->uv);
 }
 
 enum err_code rh_loop_new(struct loop **ret_loop, struct err *err)
@@ -335,6 +340,8 @@ enum err_code rh_loop_run(struct loop *loop, struct mono deadline, struct err *e
 void rh_loop_stop(struct loop *loop)
 {
     loop->stop_wanted = true;
+    if (loop->is_running)
+        uv_stop(&loop->uv);
 }
 
 struct loop_statistics rh_loop_statistics(const struct loop *loop)

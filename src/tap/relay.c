@@ -152,6 +152,8 @@ static void pass_range(struct tap_session *session, const struct chunk *chunk, s
 
 static void keep(struct tap_session *session, const struct chunk *chunk, size_t begin, size_t end)
 {
+    if (begin == end)
+        return;
     rh_buf_add(&session->stash, chunk->bytes.data + begin, end - begin);
     RH_ASSERT(!session->stash.failed);
 }

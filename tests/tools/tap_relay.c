@@ -1,0 +1,225 @@
+/*
+ * The tap as a program of its own, for differential tests, recordings and benchmarks:
+ *
+ *   tap_relay --listen PATH|PORT --server PATH|PORT [--collect] [--hold] [--spin MICROSECONDS]
+ *
+ * Ports are on 127.0.0.1. --collect shows a handler what a trace collects and keeps it in a ring;
+ * --hold also holds every ReadyForQuery until the next turn of the loop. Prints "ready" once it
+ * listens; on SIGTERM or SIGINT prints its statistics as one line of JSON and ends.
+ */
+#include "base/interrupt.h"
+#include "tap/tap.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define RING_BYTES (1024 * 1024)
+#define COLLECT_MAX (1024 * 1024)
+#define HELD_MAX 4096
+
+struct relay {
+    struct loop_timer *soon;
+    bool holds;
+    struct tap_session *held[HELD_MAX];
+    size_t held_count;
+    uint64_t shown, rows;
+    size_t ring_at;
+    char ring[RING_BYTES];
+};
+
+/* What a trace does at the least: a time stamp and a copy of the text. */
+static void record(struct relay *relay, const struct pg_message *message)
+{
+    int64_t now_us = rh_clock_mono().us;
+    size_t length = message->body.len < 4096 ? message->body.len : 4096;
+    if (relay->ring_at + sizeof(now_us) + length > RING_BYTES)
+        relay->ring_at = 0;
+    memcpy(relay->ring + relay->ring_at, &now_us, sizeof(now_us));
+    memcpy(relay->ring + relay->ring_at + sizeof(now_us), message->body.data, length);
+    relay->ring_at += sizeof(now_us) + length;
+    relay->shown++;
+}
+
+static enum tap_action on_frontend(void *context, struct tap_session *session,
+                                   const struct pg_message *message)
+{
+    (void)session;
+    record(context, message);
+    return TAP_FORWARD;
+}
+
+static enum tap_action on_backend(void *context, struct tap_session *session,
+                                  const struct pg_message *message)
+{
+    struct relay *relay = context;
+    struct text tag;
+    int64_t rows;
+    record(relay, message);
+    if (message->type == 'C' && rh_pg_decode_command_complete(message->body, &tag, &rows) &&
+        rows > 0)
+        relay->rows += (uint64_t)rows;
+    if (message->type != 'Z' || !relay->holds || relay->held_count == HELD_MAX)
+        return TAP_FORWARD;
+    relay->held[relay->held_count++] = session;
+    rh_loop_timer_start(relay->soon, 0, 0);
+    return TAP_HOLD;
+}
+
+static void on_soon(void *context)
+{
+    struct relay *relay = context;
+    while (relay->held_count > 0)
+        rh_tap_session_release(relay->held[--relay->held_count]);
+}
+
+static void on_session_closed(void *context, struct tap_session *session)
+{
+    struct relay *relay = context;
+    for (size_t i = 0; i < relay->held_count; i++) {
+        if (relay->held[i] == session)
+            relay->held[i--] = relay->held[--relay->held_count];
+    }
+}
+
+static void add_types(struct pg_type_set *set, const char *types)
+{
+    for (; *types; types++)
+        rh_pg_type_set_add(set, (unsigned char)*types);
+}
+
+static int listen_at(const char *where)
+{
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    struct sockaddr_in inet = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    bool is_path = strchr(where, '/') != NULL;
+    int fd = socket(is_path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    int on = 1, result;
+    if (is_path) {
+        snprintf(local.sun_path, sizeof(local.sun_path), "%s", where);
+        unlink(where);
+        result = bind(fd, (struct sockaddr *)&local, sizeof(local));
+    } else {
+        inet.sin_port = htons((uint16_t)strtoul(where, NULL, 10));
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+        result = bind(fd, (struct sockaddr *)&inet, sizeof(inet));
+    }
+    if (result != 0 || listen(fd, 128) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int fail(const struct err *err)
+{
+    char text[2048];
+    rh_err_format(err, text, sizeof(text));
+    fputs(text, stderr);
+    return 1;
+}
+
+static void print_statistics(const struct tap *tap, const struct loop *loop,
+                             const struct relay *relay)
+{
+    struct tap_statistics t = rh_tap_statistics(tap);
+    struct loop_statistics l = rh_loop_statistics(loop);
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    int64_t cpu_us = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) +
+                     usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+    printf("{\"sessions\":%" PRIu64 ",\"frontend_bytes\":%" PRIu64 ",\"backend_bytes\":%" PRIu64
+           ",\"refused\":%" PRIu64 ",\"held\":%" PRIu64 ",\"shown\":%" PRIu64 ",\"rows\":%" PRIu64
+           ",\"sleeps\":%" PRIu64 ",\"spins\":%" PRIu64 ",\"spin_hits\":%" PRIu64
+           ",\"cpu_us\":%" PRId64 ",\"max_rss_kb\":%ld,\"open_sessions\":%zu}\n",
+           t.sessions, t.frontend_bytes, t.backend_bytes, t.refused_connections, t.held_messages,
+           relay->shown, relay->rows, l.sleeps, l.spins, l.spin_hits, cpu_us, usage.ru_maxrss,
+           rh_tap_open_sessions(tap));
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"listen", required_argument, NULL, 'l'}, {"server", required_argument, NULL, 's'},
+        {"spin", required_argument, NULL, 'p'},   {"collect", no_argument, NULL, 'c'},
+        {"hold", no_argument, NULL, 'h'},         {0}};
+    static struct relay relay;
+    const char *listen_text = NULL, *server_text = NULL;
+    int64_t spin_us = 0;
+    bool collects = false;
+    int option;
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        switch (option) {
+        case 'l':
+            listen_text = optarg;
+            break;
+        case 's':
+            server_text = optarg;
+            break;
+        case 'p':
+            spin_us = strtoll(optarg, NULL, 10);
+            break;
+        case 'h':
+            relay.holds = true;
+            collects = true;
+            break;
+        case 'c':
+            collects = true;
+            break;
+        default:
+            return 2;
+        }
+    }
+    if (!listen_text || !server_text)
+        return 2;
+
+    struct err err = RH_ERR_INIT;
+    RH_CLEANUP_LOOP struct loop *loop = NULL;
+    struct tap_handler handler = {.context = &relay, .collect_max = COLLECT_MAX};
+    if (collects) {
+        rh_pg_type_set_add(&handler.frontend_types, 0);
+        add_types(&handler.frontend_types, "QPBEDCSXF");
+        add_types(&handler.backend_types, "CENZKIS12");
+        handler.frontend_message = on_frontend;
+        handler.backend_message = on_backend;
+        handler.session_closed = on_session_closed;
+    }
+    struct tap_options options = {0};
+    if (strchr(server_text, '/')) {
+        options.server_socket_path = server_text;
+    } else {
+        options.server_host = "127.0.0.1";
+        options.server_port = (uint16_t)strtoul(server_text, NULL, 10);
+    }
+    struct tap *tap;
+    if (rh_interrupt_install(&err) != RH_OK || rh_loop_new(&loop, &err) != RH_OK ||
+        rh_tap_new(loop, &options, &handler, &tap, &err) != RH_OK)
+        return fail(&err);
+    relay.soon = rh_loop_timer_new(loop, on_soon, &relay);
+    int listener_fd = listen_at(listen_text);
+    if (listener_fd < 0) {
+        fprintf(stderr, "cannot listen at %s: %s\n", listen_text, strerror(errno));
+        return 1;
+    }
+    if (rh_tap_listen(tap, listener_fd, &err) != RH_OK)
+        return fail(&err);
+    rh_loop_set_spin(loop, spin_us);
+    puts("ready");
+    fflush(stdout);
+    enum err_code code = rh_loop_run(loop, RH_NEVER, &err);
+    print_statistics(tap, loop, &relay);
+    rh_tap_free(tap);
+    return code == RH_ERR_INTERRUPTED ? 0 : fail(&err);
+}
