@@ -177,18 +177,44 @@ static void find_index_rebuilds(struct judgement *judgement, size_t i)
     }
 }
 
+/*
+ * An index that a constraint built (ADD UNIQUE, PRIMARY KEY, EXCLUDE): no command of its own is
+ * reported for it, but its statement locks an index that is new on a table it read and that is not.
+ */
+static const char *new_index_of(const struct act *act, const char *relation)
+{
+    for (size_t i = 0; i < act->statement->locks.count; i++) {
+        const struct lock *lock = &act->statement->locks.items[i];
+        if (is_index(lock->kind) && !lock->preexisting && lock->table &&
+            strcmp(lock->table, relation) == 0)
+            return lock->relation;
+    }
+    return NULL;
+}
+
 static void find_index_work(struct judgement *judgement, size_t i)
 {
-    const struct statement *statement = judgement->acts.items[i].statement;
-    for (size_t j = 0; j < statement->indexes.count; j++) {
-        const struct index_work *work = &statement->indexes.items[j];
-        if (work->concurrently || !work->preexisting_table || !work->table ||
-            rh_is_toast(work->table) ||
-            anywhere_in_statement(judgement, i, work->table, act_rewrites_table) ||
-            anywhere_in_statement(judgement, i, work->table, act_drops_table))
+    const struct act *act = &judgement->acts.items[i];
+    for (size_t j = 0; j < act->statement->indexes.count; j++) {
+        const struct index_work *work = &act->statement->indexes.items[j];
+        const char *table = work->table && work->table[0] ? work->table
+                                                          : table_of_index(judgement, work->index);
+        if (!table || !table[0])
+            table = work->index;
+        if (work->concurrently || !work->preexisting_table || rh_is_toast(table) ||
+            anywhere_in_statement(judgement, i, table, act_rewrites_table) ||
+            anywhere_in_statement(judgement, i, table, act_drops_table))
             continue;
-        add_index_name(judgement, cause_of(judgement, CAUSE_INDEX_WORK, i, work->table),
-                       work->index);
+        add_index_name(judgement, cause_of(judgement, CAUSE_INDEX_WORK, i, table), work->index);
+    }
+    for (size_t j = 0; j < act->statement->scans.count; j++) {
+        const struct scan *scan = &act->statement->scans.items[j];
+        const char *index = scan->preexisting ? new_index_of(act, scan->relation) : NULL;
+        if (index && rh_judgement_block(judgement, act->transaction_key, scan->relation) &&
+            !anywhere_in_statement(judgement, i, scan->relation, act_works_on_indexes_of) &&
+            !anywhere_in_statement(judgement, i, scan->relation, act_rewrites_table))
+            add_index_name(judgement, cause_of(judgement, CAUSE_INDEX_WORK, i, scan->relation),
+                           index);
     }
 }
 
@@ -204,7 +230,8 @@ static void find_scans(struct judgement *judgement, size_t i)
         if (!block || !block->is_granted ||
             judgement->acts.items[block->first_act].top_order > act->top_order ||
             anywhere_in_statement(judgement, i, scan->relation, act_rewrites_table) ||
-            anywhere_in_statement(judgement, i, scan->relation, act_works_on_indexes_of))
+            anywhere_in_statement(judgement, i, scan->relation, act_works_on_indexes_of) ||
+            new_index_of(act, scan->relation))
             continue;
         struct cause *cause = cause_of(judgement, CAUSE_SCAN, i, scan->relation);
         if (scan->rows > cause->rows)

@@ -69,9 +69,9 @@ static const char *say_place(const struct judgement *judgement, const struct sta
     return rh_arena_printf(judgement->arena, "statement %d", top->index);
 }
 
-static const char *message_of(const struct judgement *judgement, const struct statement *top)
+static const char *message_of(const struct statement *top)
 {
-    return top->error && top->error->message ? rh_server_message_text(top->error, judgement->arena)
+    return top->error && top->error->message ? top->error->message
                                              : "the server's message was not seen";
 }
 
@@ -118,7 +118,7 @@ static struct found *add_error(struct judgement *judgement, const struct rule *r
                                            table_of(judgement, top->error));
     if (top->error) {
         rh_evidence_text(found, "sqlstate", top->error->sqlstate);
-        rh_evidence_text(found, "message", message_of(judgement, top));
+        rh_evidence_text(found, "message", message_of(top));
         if (top->error->constraint)
             rh_evidence_text(found, "constraint", top->error->constraint);
         if (top->error->column)
@@ -129,7 +129,7 @@ static struct found *add_error(struct judgement *judgement, const struct rule *r
     found->weight = INT64_MAX - top->index;
     found->headline = rh_arena_printf(
         judgement->arena, "%s would fail in production at %s: %s%s",
-        rh_judgement_subject(judgement, top), say_place(judgement, top), message_of(judgement, top),
+        rh_judgement_subject(judgement, top), say_place(judgement, top), message_of(top),
         top->error ? rh_arena_printf(judgement->arena, " (%s)", top->error->sqlstate) : "");
     return found;
 }
@@ -166,7 +166,7 @@ void rh_rule_concurrently_in_transaction(const struct rule *rule, struct judgeme
                                                     : NULL;
         struct found *found = add_error(judgement, rule, SEVERITY_ERROR, act);
         struct finding *finding = &found->finding;
-        finding->title = message_of(judgement, top);
+        finding->title = message_of(top);
         const char *opener = "a multi-statement string, which is one transaction";
         if (transaction && transaction->opened_by) {
             const char *text = rh_text_one_line(arena, rh_text(transaction->opened_by), 60);
@@ -277,7 +277,7 @@ void rh_rule_lock_timeout(const struct rule *rule, struct judgement *judgement)
                                                "a lock was not free within lock_timeout (%s)",
                                                rh_say_limit(arena, timeout_ms * 1000))
                              : rh_arena_printf(arena, "a lock was not free at once: %s",
-                                               message_of(judgement, act->top));
+                                               message_of(act->top));
         finding->why = rh_arena_printf(
             arena,
             "The wait was given up, as it should be: nothing was changed by this statement.%s%s",
@@ -342,7 +342,7 @@ void rh_rule_statement_error(const struct rule *rule, struct judgement *judgemen
             struct found *found = add_error(judgement, rule, SEVERITY_INFO, act);
             found->finding.title = rh_arena_printf(
                 arena, "a query of the command failed (%s) and the command went on: %s",
-                sqlstate_of(top), message_of(judgement, top));
+                sqlstate_of(top), message_of(top));
             found->finding.why =
                 "The command ended well, so it expected this: tools ask so whether their own "
                 "tables exist.";
@@ -351,9 +351,9 @@ void rh_rule_statement_error(const struct rule *rule, struct judgement *judgemen
         struct sqlstate_advice advice = rh_sqlstate_advice(judgement, act);
         struct found *found = add_error(judgement, rule, SEVERITY_ERROR, act);
         struct finding *finding = &found->finding;
-        finding->title = top->error ? rh_arena_printf(arena, "%s: %s", sqlstate_of(top),
-                                                      message_of(judgement, top))
-                                    : "a statement failed; the server's message was not seen";
+        finding->title = top->error
+                             ? rh_arena_printf(arena, "%s: %s", sqlstate_of(top), message_of(top))
+                             : "a statement failed; the server's message was not seen";
         finding->why = rh_arena_printf(arena, "%s%s", advice.meaning, say_remains(judgement, top));
         finding->advice = advice.advice;
         finding->advice_sql = advice.sql;

@@ -76,32 +76,3 @@ void rh_result_deinit(struct result *result)
     result->findings.count = 0;
     result->gates.count = 0;
 }
-
-/*
- * `message` without all between its first and its last quote: a value may hold quotes of its own,
- * which PostgreSQL does not escape, so nothing in between can be trusted. 22021 shows bytes without
- * quotes.
- */
-static const char *mask_values(const char *message, struct arena *arena)
-{
-    const char *first = strchr(message, '"');
-    const char *last = strrchr(message, '"');
-    const char *bytes = strstr(message, ": 0x");
-    if (bytes)
-        return rh_arena_strndup(arena, message, (size_t)(bytes - message));
-    if (!first)
-        return message;
-    return rh_arena_printf(arena, "%.*s\"...\"%s", (int)(first - message), message,
-                           last > first ? last + 1 : "");
-}
-
-const char *rh_server_message_text(const struct server_message *message, struct arena *arena)
-{
-    if (!message->message)
-        return "";
-    /* Class 22, "Data Exception" (PostgreSQL 15 manual, appendix A). Constraint violations (23)
-       name only objects in their message; their values are in the detail. */
-    if (strncmp(message->sqlstate, "22", 2) == 0)
-        return mask_values(message->message, arena);
-    return message->message;
-}

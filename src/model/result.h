@@ -123,11 +123,4 @@ json_t *rh_json_text(const char *s);
 json_t *rh_json_ms(int64_t us); /* a number with three decimals */
 json_t *rh_json_count(int64_t count);
 
-/*
- * The server's message without row values, in `arena`: data exceptions (SQLSTATE class 22) quote
- * the value they choke on ("invalid input syntax for type integer: "x""); it becomes "...". Never
- * NULL.
- */
-const char *rh_server_message_text(const struct server_message *message, struct arena *arena);
-
 #endif

@@ -84,12 +84,12 @@ static json_t *texts(const char *const *items, size_t count)
     return array;
 }
 
-static json_t *message_json(const struct server_message *message, struct arena *arena)
+static json_t *message_json(const struct server_message *message)
 {
     json_t *object = json_object();
     put(object, "severity", rh_json_text(message->severity));
     put(object, "sqlstate", rh_json_text(message->sqlstate));
-    put(object, "message", rh_json_text(rh_server_message_text(message, arena)));
+    put(object, "message", rh_json_text(message->message));
     put(object, "detail", rh_json_text(message->detail));
     put(object, "hint", rh_json_text(message->hint));
     put(object, "context", rh_json_text(message->context));
@@ -204,22 +204,18 @@ static json_t *statement_json(const struct statement *statement, const struct tr
     put(object, "statement_timeout_ms", rh_json_count(statement->statement_timeout_ms));
     put(object, "observation", rh_json_text(rh_observation_name(statement->observation)));
     put(object, "not_observed_reason", rh_json_text(statement->not_observed_reason));
-    put(object, "error", statement->error ? message_json(statement->error, arena) : json_null());
+    put(object, "error", statement->error ? message_json(statement->error) : json_null());
     PUT_ARRAY(object, "locks", statement->locks, lock_json);
     PUT_ARRAY(object, "rewrites", statement->rewrites, rewrite_json);
     PUT_ARRAY(object, "scans", statement->scans, scan_json);
     PUT_ARRAY(object, "dropped", statement->dropped, dropped_json);
     PUT_ARRAY(object, "indexes", statement->indexes, index_work_json);
-    json_t *notices = json_array();
-    for (size_t i = 0; i < statement->notices.count; i++)
-        append(notices, message_json(&statement->notices.items[i], arena));
-    put(object, "notices", notices);
+    PUT_ARRAY(object, "notices", statement->notices, message_json);
     put(object, "notice_count", rh_json_count(statement->notice_count));
     json_t *children = json_array();
     if (depth < CHILD_DEPTH_MAX)
         for (size_t i = 0; i < statement->children.count; i++)
-            append(children,
-                   statement_json(&statement->children.items[i], trace, arena, depth + 1));
+            append(children, statement_json(&statement->children.items[i], trace, depth + 1));
     else
         put(object, "children_omitted", json_integer((json_int_t)statement->children.count));
     put(object, "children", children);
@@ -392,12 +388,12 @@ static json_t *gate_json(const struct gate *gate)
     return object;
 }
 
-static void put_trace(json_t *object, const struct trace *trace, struct arena *arena)
+static void put_trace(json_t *object, const struct trace *trace)
 {
     PUT_ARRAY(object, "steps", trace->steps, step_json);
     json_t *statements = json_array();
     for (size_t i = 0; i < trace->statements.count; i++)
-        append(statements, statement_json(&trace->statements.items[i], trace, arena, 0));
+        append(statements, statement_json(&trace->statements.items[i], trace, 0));
     put(object, "statements", statements);
     PUT_ARRAY(object, "sessions", trace->sessions, session_json);
     PUT_ARRAY(object, "transactions", trace->transactions, transaction_json);
@@ -411,7 +407,6 @@ static void put_trace(json_t *object, const struct trace *trace, struct arena *a
 
 json_t *rh_result_to_json(const struct result *result)
 {
-    struct arena *scratch = rh_arena_new();
     char started_at[32];
     rh_clock_rfc3339(result->started_at, started_at);
 
@@ -427,7 +422,7 @@ json_t *rh_result_to_json(const struct result *result)
     put(object, "fidelity", fidelity_json(&result->fidelity));
     put(object, "limits", limits_json(&result->limits));
     if (result->trace)
-        put_trace(object, result->trace, scratch);
+        put_trace(object, result->trace);
     PUT_ARRAY(object, "findings", result->findings, finding_json);
     PUT_ARRAY(object, "gates", result->gates, gate_json);
     /* Parts that this run did not compare: null says "not compared", never "no differences". */
@@ -435,6 +430,5 @@ json_t *rh_result_to_json(const struct result *result)
         "checks", "schema_differences", "data_differences", "round_trip", "rerun", "workload"};
     for (size_t i = 0; i < sizeof(not_compared) / sizeof(not_compared[0]); i++)
         put(object, not_compared[i], json_null());
-    rh_arena_free(scratch);
     return object;
 }

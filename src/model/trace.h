@@ -35,7 +35,7 @@ const char *rh_observation_name(enum observation observation);
 struct server_message {
     const char *severity; /* not localised (field V) */
     char sqlstate[6];
-    const char *message, *detail, *hint, *context; /* detail may hold values: masked by trace */
+    const char *message, *detail, *hint, *context; /* values in them are masked by trace */
     const char *schema, *table, *column, *constraint, *data_type;
     int64_t position;           /* 1-based character in the statement, 0 for none */
     const char *internal_query; /* the failing statement of a function, NULL for none */
