@@ -103,14 +103,14 @@ struct connection_parameters rh_roles_loader(const struct sandbox *sandbox)
 static const char *own_settings(struct arena *arena, const char *role)
 {
     static const char *const settings[] = {
-        "session_preload_libraries = ''",
+        "auto_explain.log_min_duration = -1",
         "statement_timeout = 0",
         "lock_timeout = 0",
         "idle_in_transaction_session_timeout = 0",
         "log_min_messages = 'warning'",
         "default_transaction_read_only = off",
         "default_transaction_isolation = 'read committed'",
-        "search_path = '\"$user\", public'",
+        "search_path = \"$user\", public",
         "row_security = on",
         "check_function_bodies = on",
         "standard_conforming_strings = on",
