@@ -146,8 +146,7 @@ const char *rh_judgement_subject(const struct judgement *judgement,
         rh_text_one_line(judgement->arena, rh_text(step->name), SUBJECT_COLUMNS));
 }
 
-/* --- blocks ------------------------------------------------------------------------------------
- */
+/* --- blocks --- */
 
 /* PostgreSQL's table-level modes, weakest first ("Table-Level Locks", section 13.3 of the manual).
  */
@@ -385,8 +384,7 @@ void rh_judgement_find_blocks(struct judgement *judgement)
     }
 }
 
-/* --- adding findings ---------------------------------------------------------------------------
- */
+/* --- adding findings --- */
 
 const struct clause *rh_act_clause(const struct act *act, enum clause_kind kind)
 {

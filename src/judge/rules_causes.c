@@ -7,6 +7,12 @@
 /* Names of indexes listed in one sentence. */
 #define INDEXES_SHOWN 4
 
+/* For a type or collation under which the values stay and their order does not. */
+#define CHANGED_ORDER_ADVICE                                                               \
+    "Expand and contract: a new column with an index built CONCURRENTLY on it, filled in " \
+    "batches, "                                                                            \
+    "then swapped. Where only the order changes (another collation) there is no shorter way."
+
 static const struct act *first_act(const struct judgement *judgement, const struct cause *cause)
 {
     return &judgement->acts.items[cause->acts.items[0]];
@@ -71,8 +77,7 @@ static const char *waiters(const struct cause *cause)
     return cause->block ? rh_say_waiters(cause->block) : "every SELECT, INSERT, UPDATE and DELETE";
 }
 
-/* --- table-rewrite -----------------------------------------------------------------------------
- */
+/* --- table-rewrite --- */
 
 static const char *rewrite_why(const char *reason)
 {
@@ -84,7 +89,7 @@ static const char *rewrite_why(const char *reason)
                "stored generated column), so every row and every index was written anew";
     if (RH_IS_ONE_OF(reason, "persistence"))
         return "SET LOGGED and SET UNLOGGED write the whole table and its indexes anew";
-    if (RH_IS_ONE_OF(reason, "access method"))
+    if (RH_IS_ONE_OF(reason, "access method", "tablespace"))
         return "Changing the access method or tablespace writes the whole table anew";
     if (RH_IS_ONE_OF(reason, "cluster"))
         return "CLUSTER sorts the table into a new file and rebuilds every index";
@@ -206,8 +211,7 @@ void rh_rule_table_rewrite(const struct rule *rule, struct judgement *judgement)
     }
 }
 
-/* --- index-rebuild -----------------------------------------------------------------------------
- */
+/* --- index-rebuild --- */
 
 void rh_rule_index_rebuild(const struct rule *rule, struct judgement *judgement)
 {
@@ -239,17 +243,12 @@ void rh_rule_index_rebuild(const struct rule *rule, struct judgement *judgement)
                                       : rh_arena_printf(arena, "REINDEX INDEX CONCURRENTLY %s;",
                                                         cause->indexes.items[0]);
         } else {
-            finding->advice = "Expand and contract: a new column with an index built CONCURRENTLY "
-                              "on it, filled in "
-                              "batches, then swapped. A type change that keeps the rows but not "
-                              "the order of an index "
-                              "(another collation, text to varchar with one) has no shorter way.";
+            finding->advice = CHANGED_ORDER_ADVICE;
         }
     }
 }
 
-/* --- index-blocks-writes -----------------------------------------------------------------------
- */
+/* --- index-blocks-writes --- */
 
 enum index_action { INDEX_BUILT, INDEX_DROPPED, INDEX_REBUILT };
 
@@ -334,6 +333,10 @@ static void advise_index(struct judgement *judgement, const struct cause *cause,
     }
     if (action == INDEX_BUILT && advise_constraint(judgement, cause, finding))
         return;
+    if (action == INDEX_BUILT && rh_act_clause(act, CLAUSE_COLUMN_TYPE)) {
+        finding->advice = CHANGED_ORDER_ADVICE;
+        return;
+    }
     enum clause_kind kind = action == INDEX_BUILT     ? CLAUSE_CREATE_INDEX
                             : action == INDEX_DROPPED ? CLAUSE_DROP_INDEX
                                                       : CLAUSE_REINDEX;
@@ -387,8 +390,7 @@ void rh_rule_index_blocks_writes(const struct rule *rule, struct judgement *judg
     }
 }
 
-/* --- scan-under-lock ---------------------------------------------------------------------------
- */
+/* --- scan-under-lock --- */
 
 static void advise_not_null(struct judgement *judgement, const struct cause *cause,
                             const struct clause *clause, struct finding *finding)

@@ -149,8 +149,7 @@ static const struct act *next_failed(const struct judgement *judgement, size_t *
     return NULL;
 }
 
-/* --- concurrently-in-transaction ---------------------------------------------------------------
- */
+/* --- concurrently-in-transaction --- */
 
 void rh_rule_concurrently_in_transaction(const struct rule *rule, struct judgement *judgement)
 {
@@ -200,8 +199,7 @@ void rh_rule_concurrently_in_transaction(const struct rule *rule, struct judgeme
     }
 }
 
-/* --- deadlock, lock-timeout, statement-timeout -------------------------------------------------
- */
+/* --- deadlock, lock-timeout, statement-timeout --- */
 
 /* The lock this statement waited for the longest; NULL. */
 static const struct lock *longest_wait(const struct statement *statement)
@@ -319,8 +317,7 @@ void rh_rule_statement_timeout(const struct rule *rule, struct judgement *judgem
     }
 }
 
-/* --- statement-error ---------------------------------------------------------------------------
- */
+/* --- statement-error --- */
 
 static bool has_own_rule(const char *sqlstate)
 {

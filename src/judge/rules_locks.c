@@ -45,8 +45,7 @@ static const char *say_act(struct arena *arena, const struct act *act)
     return rh_arena_printf(arena, "statement %d", act->top->index);
 }
 
-/* --- blocks-reads, blocks-writes ---------------------------------------------------------------
- */
+/* --- blocks-reads, blocks-writes --- */
 
 static bool is_reads_over(const struct judgement *judgement, const struct block *block)
 {
@@ -126,8 +125,7 @@ void rh_rule_blocks_writes(const struct rule *rule, struct judgement *judgement)
     }
 }
 
-/* --- lock-queue --------------------------------------------------------------------------------
- */
+/* --- lock-queue --- */
 
 /* What canary sessions waited beyond the time the lock was held: they stood in the queue behind us.
  */
@@ -195,8 +193,7 @@ void rh_rule_lock_queue(const struct rule *rule, struct judgement *judgement)
     }
 }
 
-/* --- lock-held-across-statements ---------------------------------------------------------------
- */
+/* --- lock-held-across-statements --- */
 
 void rh_rule_lock_held_across_statements(const struct rule *rule, struct judgement *judgement)
 {
@@ -233,8 +230,7 @@ void rh_rule_lock_held_across_statements(const struct rule *rule, struct judgeme
     }
 }
 
-/* --- no-lock-timeout ---------------------------------------------------------------------------
- */
+/* --- no-lock-timeout --- */
 
 static bool asks_without_timeout(const struct act *act)
 {

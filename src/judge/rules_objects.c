@@ -38,8 +38,7 @@ static bool is_own_creation(const struct judgement *judgement, const struct act 
     return false;
 }
 
-/* --- destructive -------------------------------------------------------------------------------
- */
+/* --- destructive --- */
 
 static int64_t rows_of(const struct judgement *judgement, const struct dropped_object *dropped)
 {
@@ -237,8 +236,7 @@ void rh_rule_destructive(const struct rule *rule, struct judgement *judgement)
     }
 }
 
-/* --- unnamed-side-effect -----------------------------------------------------------------------
- */
+/* --- unnamed-side-effect --- */
 
 /* The table of "users_email_key on public.users"; NULL. */
 static const char *owner_table(const char *identity)
@@ -390,8 +388,7 @@ void rh_rule_unnamed_side_effect(const struct rule *rule, struct judgement *judg
     }
 }
 
-/* --- invalid-left-behind -----------------------------------------------------------------------
- */
+/* --- invalid-left-behind --- */
 
 /* The run's statement that failed while it worked on this table or index; NULL. */
 static const struct act *culprit(const struct judgement *judgement, const struct leftover *leftover)

@@ -7,8 +7,7 @@
 #define LOG_LINES_SHOWN 10
 #define STATEMENTS_SHOWN 6
 
-/* --- the gates ---------------------------------------------------------------------------------
- */
+/* --- the gates --- */
 
 /* The act that took most of what the gate counts; NULL. */
 static const struct act *greatest(const struct judgement *judgement,
@@ -147,8 +146,7 @@ void rh_rule_lag_gate(const struct rule *rule, struct judgement *judgement)
                   "rewrite of a large table.";
 }
 
-/* --- how it ended ------------------------------------------------------------------------------
- */
+/* --- how it ended --- */
 
 static const struct act *unfinished_act(const struct judgement *judgement)
 {
@@ -320,8 +318,7 @@ void rh_rule_command_failed(const struct rule *rule, struct judgement *judgement
     }
 }
 
-/* --- not-observed ------------------------------------------------------------------------------
- */
+/* --- not-observed --- */
 
 void rh_rule_not_observed(const struct rule *rule, struct judgement *judgement)
 {

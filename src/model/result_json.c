@@ -175,7 +175,7 @@ static json_t *index_work_json(const struct index_work *work)
     } while (0)
 
 static json_t *statement_json(const struct statement *statement, const struct trace *trace,
-                              struct arena *arena, int depth)
+                              int depth)
 {
     json_t *object = json_object();
     put(object, "index", positive(statement->index));

@@ -38,8 +38,7 @@ struct layout rh_layout(struct arena *arena, const struct terminal *terminal, st
     };
 }
 
-/* --- cleaning ----------------------------------------------------------------------------------
- */
+/* --- cleaning --- */
 
 static uint32_t decode(const char *s, size_t bytes)
 {
@@ -169,8 +168,7 @@ const char *rh_layout_one_line(const struct layout *layout, const char *s, size_
     return cut(layout, collapsed, columns);
 }
 
-/* --- writing -----------------------------------------------------------------------------------
- */
+/* --- writing --- */
 
 /* SGR sequences of ECMA-48; the eight basic colours follow the user's own palette. */
 static const char *escape_of(enum style style)

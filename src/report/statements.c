@@ -17,8 +17,7 @@ struct row {
     bool is_shown;
 };
 
-/* --- what a statement's row says ---------------------------------------------------------------
- */
+/* --- what a statement's row says --- */
 
 static const struct finding *worst_finding(const struct result *result, int statement)
 {
@@ -138,8 +137,7 @@ static const char *skip_comments(const char *sql)
     }
 }
 
-/* --- rows --------------------------------------------------------------------------------------
- */
+/* --- rows --- */
 
 static size_t note_columns(const struct layout *layout)
 {
@@ -221,8 +219,7 @@ static void add_folded(const struct layout *layout, size_t count, int64_t durati
     rh_layout_end_line(layout);
 }
 
-/* --- choosing ----------------------------------------------------------------------------------
- */
+/* --- choosing --- */
 
 #define SCORE_CLASS INT64_C(1000000000000000) /* above any duration in microseconds (30 years) */
 
@@ -292,8 +289,7 @@ static void add_rows(const struct layout *layout, struct row *rows, size_t count
         add_folded(layout, folded, folded_us);
 }
 
-/* --- steps -------------------------------------------------------------------------------------
- */
+/* --- steps --- */
 
 /* A wrapped command's own statements carry no step: they are that command's. */
 static int step_of(const struct trace *trace, const struct statement *statement)

@@ -6,8 +6,7 @@
 /* Notes and gaps shown before the rest is only counted. */
 #define NOTES_SHOWN 6
 
-/* --- fidelity ----------------------------------------------------------------------------------
- */
+/* --- fidelity --- */
 
 static const char *join(const struct layout *layout, const char *text, const char *part)
 {
@@ -83,8 +82,7 @@ void rh_report_fidelity(const struct layout *layout, const struct result *result
     rh_buf_add_char(layout->out, '\n');
 }
 
-/* --- gates, verdict ----------------------------------------------------------------------------
- */
+/* --- gates, verdict --- */
 
 static const char *gate_text(const struct layout *layout, const struct gate *gate)
 {
