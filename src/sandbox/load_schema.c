@@ -221,7 +221,7 @@ enum err_code rh_load_schema(struct sandbox *sandbox, const char *path, struct e
     if ((code = examine(path, &needs, &is_dump, &bytes, err)))
         return code;
     if (is_dump)
-        return rh_load_snapshot(sandbox, path, err);
+        return rh_load_dump(sandbox, path, true, err);
     if (!(psql = rh_client_find(sandbox, "psql", err)))
         return err->code;
     rh_progress_phase(sandbox->progress, "load schema %s", path);

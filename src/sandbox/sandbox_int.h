@@ -13,7 +13,7 @@
  *   load_schema.c    psql scripts
  *   snapshot_file.c  what kind of dump a file is
  *   sql_scan.c       roles and extensions that SQL text needs: pure
- *   load_snapshot.c  dumps: what they need, which way they go in
+ *   load_snapshot.c  dumps: what they need, which way they go in (load_int.h)
  *   load_archive.c   pg_restore
  *   load_plain.c     plain text through psql
  *   sandbox.c        the public functions
@@ -216,6 +216,9 @@ enum err_code rh_load_schema(struct sandbox *sandbox, const char *path,
                              struct err *err) RH_MUST_CHECK;
 enum err_code rh_load_snapshot(struct sandbox *sandbox, const char *path,
                                struct err *err) RH_MUST_CHECK;
+/* is_script: a schema file that pg_dump made; people add psql commands and strip comments there. */
+enum err_code rh_load_dump(struct sandbox *sandbox, const char *path, bool is_script,
+                           struct err *err) RH_MUST_CHECK;
 
 /* --- snapshot_file.c --- */
 #define SNAPSHOT_KIND_LIST(X)                  \
@@ -239,6 +242,8 @@ struct snapshot_file {
     int server_major;                 /* 0 */
     const char *database;             /* NULL */
     int64_t age_s;                    /* -1 */
+    bool is_pg_dump;                  /* plain text that begins as pg_dump's does */
+    struct text head;                 /* its first bytes, decompressed; NUL behind them */
 };
 /* RH_ERR_USAGE: missing, unreadable; RH_ERR_FORMAT: empty, a directory without toc.dat. */
 enum err_code rh_snapshot_file_examine(const char *path, struct arena *arena,

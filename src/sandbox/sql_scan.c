@@ -201,7 +201,8 @@ static void end_statement(struct sql_scan *scan, struct buf *out)
 
     if (scan->is_held && scan->tokens.count && matters(scan->tokens.items, scan->tokens.count)) {
         struct sql_statement statement = {.tokens = scan->tokens.items,
-                                          .count = scan->tokens.count};
+                                          .count = scan->tokens.count,
+                                          .text = rh_buf_text(&scan->held)};
         if (scan->fn(scan->context, &statement) == SQL_DROP)
             drop(scan, out);
     }
@@ -272,6 +273,7 @@ static bool text_byte(struct sql_scan *scan, char c, struct buf *out)
     if (c == '\'') {
         scan->state = STATE_STRING;
         scan->is_escape = scan->is_escaped = false;
+        scan->word_length = 0;
     } else if (c == '"') {
         scan->state = STATE_NAME;
         scan->word_length = 0;
@@ -311,9 +313,11 @@ static void string_byte(struct sql_scan *scan, char c, struct buf *out)
         scan->is_escaped = true;
     } else if (c == '\'') {
         /* Of a doubled quote the second opens a string again: the same extent, one token more. */
-        add_token(scan, SQL_STRING, "", 0, out);
+        add_token(scan, SQL_STRING, scan->word, scan->word_length, out);
         scan->state = STATE_TEXT;
+        return;
     }
+    keep_byte(scan, c);
 }
 
 /* Looks for the closing tag; after a mismatch the byte may begin it anew. */
@@ -358,6 +362,7 @@ static bool step(struct sql_scan *scan, char c, bool *ret_ends, struct buf *out)
             scan->state = STATE_STRING;
             scan->is_escape = true;
             scan->is_escaped = false;
+            scan->word_length = 0;
             return false;
         }
         end_word(scan, out);

@@ -17,7 +17,7 @@
 enum sql_token_kind {
     SQL_WORD,   /* unquoted, in lower case: a keyword or a name */
     SQL_NAME,   /* a quoted name, without its quotes */
-    SQL_STRING, /* 'text' or $$text$$; its text is not kept */
+    SQL_STRING, /* 'text'; of $$text$$ the text is not kept */
     SQL_SYMBOL  /* one character */
 };
 struct sql_token {
@@ -27,6 +27,7 @@ struct sql_token {
 struct sql_statement {
     const struct sql_token *tokens;
     size_t count;
+    struct text text; /* as written, its ';' included */
     const char *meta; /* a psql command as written ("\connect app"); no tokens then */
 };
 
@@ -42,6 +43,8 @@ void rh_sql_scan_freep(struct sql_scan **scan);
    so that line numbers stay true. rh_sql_scan_end flushes an unfinished statement. */
 void rh_sql_scan_feed(struct sql_scan *scan, struct text chunk, struct buf *out);
 void rh_sql_scan_end(struct sql_scan *scan, struct buf *out);
+/* Between COPY ... FROM stdin and its end. */
+bool rh_sql_scan_is_in_data(const struct sql_scan *scan);
 
 /* --- what a load needs
  * ------------------------------------------------------------------------------ */
