@@ -1,346 +1,363 @@
 /*
- * The texts of `rehearse explain`, in the order what, why, measured example, recipe: four members of
- * struct rule each. Paragraphs are lines; lines of four blanks are code. Plain ASCII.
+ * The texts of `rehearse explain`, in the order what, why, measured example, recipe: four members
+ * of struct rule each. Paragraphs are lines; lines of four blanks are code. Plain ASCII.
  *
- * Measured: PostgreSQL 15.18, a table "orders" of 1,000,000 rows and 109 MB with two indexes, default
- * settings, two cores of a virtual machine, nobody else at work.
+ * Measured: PostgreSQL 15.18, a table "orders" of 1,000,000 rows and 109 MB with two indexes,
+ * default settings, two cores of a virtual machine, nobody else at work.
  */
 #ifndef RH_JUDGE_RULES_TEXT_H
 #define RH_JUDGE_RULES_TEXT_H
 
 /* clang-format off */
 
-#define TEXT_ACCEPT                                                                                \
-    "Findings of severity error make the verdict UNSAFE (exit status 5); --fail-on warning or "     \
-    "--fail-on info counts milder ones too. Time limits are yours to set: --max-blocked is the "    \
-    "longest that anything may wait behind the migration (2s unless set), --max-duration the "      \
-    "longest it may take. Limits also live in the file rehearse.yaml, under gates."
+#define TEXT_ACCEPT \
+    "Findings of severity error make the verdict UNSAFE (exit status 5); --fail-on warning " \
+    "or --fail-on info counts milder ones too. Time limits are yours to set: --max-blocked " \
+    "is the longest that anything may wait behind the migration (2s unless set), " \
+    "--max-duration the longest it may take. Limits also live in the file rehearse.yaml, " \
+    "under gates."
 
-#define TEXT_BLOCKS_READS                                                                          \
-    "Queries on a table that existed before the run would wait, or did wait, longer than the gate " \
-    "\"blocked\". The time runs from the first lock that conflicts with a SELECT (ACCESS "          \
-    "EXCLUSIVE, on the table or on any of its indexes) to the end of the transaction; where canary " \
-    "sessions waited longer than that, their wait counts. Fires only when no rewrite, index build " \
-    "or scan explains the time: those rules say it themselves.",                                    \
-    "A waiting request keeps its connection. With a pool of 100 connections and 50 requests a "     \
-    "second on that table, nothing answers any more after two seconds, also what never touches "    \
-    "the table.",                                                                                   \
-    "BEGIN; ALTER TABLE orders ADD COLUMN loyalty int DEFAULT 0 takes 0.7 ms. Followed in the same " \
-    "transaction by UPDATE orders SET note = 'x', which takes 11 s, it blocks every SELECT for "    \
-    "those 11 s.",                                                                                  \
-    "Give the statement that needs the lock a transaction of its own, and do slow work before or "  \
-    "after it:\n"                                                                                   \
-    "    SET lock_timeout = '2s';\n"                                                                \
-    "    ALTER TABLE orders ADD COLUMN loyalty int DEFAULT 0;\n"                                    \
-    "    -- committed; now, in batches:\n"                                                          \
+#define TEXT_BLOCKS_READS \
+    "Queries on a table that existed before the run would wait, or did wait, longer than " \
+    "the gate \"blocked\". The time runs from the first lock that conflicts with a SELECT " \
+    "(ACCESS EXCLUSIVE, on the table or on any of its indexes) to the end of the " \
+    "transaction; where canary sessions waited longer than that, their wait counts. Fires " \
+    "only when no rewrite, index build or scan explains the time: those rules say it " \
+    "themselves.", \
+    "A waiting request keeps its connection. With a pool of 100 connections and 50 " \
+    "requests a second on that table, nothing answers any more after two seconds, also " \
+    "what never touches the table.", \
+    "BEGIN; ALTER TABLE orders ADD COLUMN loyalty int DEFAULT 0 takes 0.7 ms. Followed in " \
+    "the same transaction by UPDATE orders SET note = 'x', which takes 11 s, it blocks " \
+    "every SELECT for those 11 s.", \
+    "Give the statement that needs the lock a transaction of its own, and do slow work " \
+    "before or after it:\n" \
+    "    SET lock_timeout = '2s';\n" \
+    "    ALTER TABLE orders ADD COLUMN loyalty int DEFAULT 0;\n" \
+    "    -- committed; now, in batches:\n" \
     "    UPDATE orders SET note = 'x' WHERE id BETWEEN 1 AND 10000;"
 
-#define TEXT_BLOCKS_WRITES                                                                         \
-    "INSERT, UPDATE and DELETE on a table that existed before the run would wait, or did wait, "    \
-    "longer than the gate \"blocked\"; SELECT goes on. Locks that do this: SHARE (CREATE INDEX), "  \
-    "SHARE ROW EXCLUSIVE (ADD FOREIGN KEY on both tables, CREATE TRIGGER), EXCLUSIVE. Fires only "  \
-    "when no index build or scan explains the time: those rules say it themselves.",                \
-    "Writers that wait keep their connections, and often the rows they locked before; so the wait " \
-    "spreads to tables the migration never named.",                                                 \
-    "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers blocks writes to both "  \
-    "tables for 140 ms with 1,000,000 orders; at 100 times the rows that is 14 s.",                 \
-    "Keep the transaction short: the statement that takes the lock alone, with lock_timeout set; "  \
-    "constraints NOT VALID first, then VALIDATE in a transaction of its own:\n"                     \
-    "    SET lock_timeout = '2s';\n"                                                                \
-    "    ALTER TABLE orders ADD CONSTRAINT orders_customer_fk\n"                                    \
-    "      FOREIGN KEY (customer_id) REFERENCES customers NOT VALID;\n"                             \
+#define TEXT_BLOCKS_WRITES \
+    "INSERT, UPDATE and DELETE on a table that existed before the run would wait, or did " \
+    "wait, longer than the gate \"blocked\"; SELECT goes on. Locks that do this: SHARE " \
+    "(CREATE INDEX), SHARE ROW EXCLUSIVE (ADD FOREIGN KEY on both tables, CREATE TRIGGER), " \
+    "EXCLUSIVE. Fires only when no index build or scan explains the time: those rules say " \
+    "it themselves.", \
+    "Writers that wait keep their connections, and often the rows they locked before; so " \
+    "the wait spreads to tables the migration never named.", \
+    "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers blocks writes " \
+    "to both tables for 140 ms with 1,000,000 orders; at 100 times the rows that is 14 s.", \
+    "Keep the transaction short: the statement that takes the lock alone, with " \
+    "lock_timeout set; constraints NOT VALID first, then VALIDATE in a transaction of its " \
+    "own:\n" \
+    "    SET lock_timeout = '2s';\n" \
+    "    ALTER TABLE orders ADD CONSTRAINT orders_customer_fk\n" \
+    "      FOREIGN KEY (customer_id) REFERENCES customers NOT VALID;\n" \
     "    ALTER TABLE orders VALIDATE CONSTRAINT orders_customer_fk;"
 
-#define TEXT_LOCK_QUEUE                                                                            \
-    "The migration itself waited for a lock longer than the gate \"blocked\", or others queued "    \
-    "behind its waiting request.",                                                                  \
-    "PostgreSQL's lock queue is fair: once ACCESS EXCLUSIVE waits, every later request that "       \
-    "conflicts with it waits behind it, even a SELECT that the present holder would let through. "  \
-    "One report that runs for ten minutes and one ALTER TABLE of a millisecond together stop the "  \
-    "table for ten minutes.",                                                                       \
-    "A transaction that had only read orders was left open for 5 s. ALTER TABLE orders ADD COLUMN " \
-    "x int waited these 5 s; a SELECT sent after it waited as long, and without it not at all.",    \
-    "Bound the wait, and retry with a pause until it gets through:\n"                               \
-    "    SET lock_timeout = '2s';\n"                                                                \
-    "    ALTER TABLE orders ADD COLUMN x int;\n"                                                    \
-    "Before the deploy look for transactions that are old or idle:\n"                               \
-    "    SELECT pid, state, age(now(), xact_start), left(query, 60)\n"                              \
+#define TEXT_LOCK_QUEUE \
+    "The migration itself waited for a lock longer than the gate \"blocked\", or others " \
+    "queued behind its waiting request.", \
+    "PostgreSQL's lock queue is fair: once ACCESS EXCLUSIVE waits, every later request " \
+    "that conflicts with it waits behind it, even a SELECT that the present holder would " \
+    "let through. One report that runs for ten minutes and one ALTER TABLE of a " \
+    "millisecond together stop the table for ten minutes.", \
+    "A transaction that had only read orders was left open for 5 s. ALTER TABLE orders ADD " \
+    "COLUMN x int waited these 5 s; a SELECT sent after it waited as long, and without it " \
+    "not at all.", \
+    "Bound the wait, and retry with a pause until it gets through:\n" \
+    "    SET lock_timeout = '2s';\n" \
+    "    ALTER TABLE orders ADD COLUMN x int;\n" \
+    "Before the deploy look for transactions that are old or idle:\n" \
+    "    SELECT pid, state, age(now(), xact_start), left(query, 60)\n" \
     "    FROM pg_stat_activity WHERE xact_start < now() - interval '1 min';"
 
-#define TEXT_LOCK_HELD_ACROSS_STATEMENTS                                                           \
-    "A statement took a lock that makes others wait, and further statements ran in the same "       \
-    "transaction before it ended. BEGIN, COMMIT, SET and the like do not count.",                   \
-    "PostgreSQL releases locks only at the end of the transaction. All that runs after the lock was " \
-    "taken lengthens everybody's wait, however quick the statement that took it was.",              \
-    "BEGIN; ALTER TABLE orders ADD COLUMN loyalty int; takes 0.7 ms, VALIDATE CONSTRAINT after it " \
-    "47 ms: apart they block reads for 0.7 ms, together for 48 ms.",                                \
-    "One lock, one transaction. Where the tool wraps each file in a transaction, make it two "      \
-    "files. Where several changes of one table belong together, say them in one ALTER TABLE:\n"     \
+#define TEXT_LOCK_HELD_ACROSS_STATEMENTS \
+    "A statement took a lock that makes others wait, and further statements ran in the " \
+    "same transaction before it ended. BEGIN, COMMIT, SET and the like do not count.", \
+    "PostgreSQL releases locks only at the end of the transaction. All that runs after the " \
+    "lock was taken lengthens everybody's wait, however quick the statement that took it " \
+    "was.", \
+    "BEGIN; ALTER TABLE orders ADD COLUMN loyalty int; takes 0.7 ms, VALIDATE CONSTRAINT " \
+    "after it 47 ms: apart they block reads for 0.7 ms, together for 48 ms.", \
+    "One lock, one transaction. Where the tool wraps each file in a transaction, make it " \
+    "two files. Where several changes of one table belong together, say them in one ALTER " \
+    "TABLE:\n" \
     "    ALTER TABLE orders ADD COLUMN a int, ADD COLUMN b int;"
 
-#define TEXT_NO_LOCK_TIMEOUT                                                                       \
-    "A lock that blocks reads or writes of an existing table was asked for while the session's "    \
-    "lock_timeout was 0. The setting is read from the session itself, so what the role, the "       \
-    "database or the tool set counts.",                                                             \
-    "In the sandbox the lock is free. In production a long query, a backup or a forgotten "         \
-    "transaction may hold it; with lock_timeout 0 the migration waits for ever, and everybody "     \
-    "who comes later waits behind it (see lock-queue).",                                            \
-    "With lock_timeout = '2s' the ALTER TABLE of lock-queue gives up after 2 s with SQLSTATE "      \
-    "55P03, nothing is changed, and the SELECT behind it waits 2 s instead of 5 s.",                \
-    "    SET lock_timeout = '2s';              -- the session\n"                                    \
-    "    SET LOCAL lock_timeout = '2s';        -- inside a transaction\n"                           \
-    "    ALTER ROLE migrator SET lock_timeout = '2s';\n"                                            \
-    "    PGOPTIONS='-c lock_timeout=2s' TOOL   -- for tools on libpq\n"                             \
+#define TEXT_NO_LOCK_TIMEOUT \
+    "A lock that blocks reads or writes of an existing table was asked for while the " \
+    "session's lock_timeout was 0. The setting is read from the session itself, so what " \
+    "the role, the database or the tool set counts.", \
+    "In the sandbox the lock is free. In production a long query, a backup or a forgotten " \
+    "transaction may hold it; with lock_timeout 0 the migration waits for ever, and " \
+    "everybody who comes later waits behind it (see lock-queue).", \
+    "With lock_timeout = '2s' the ALTER TABLE of lock-queue gives up after 2 s with " \
+    "SQLSTATE 55P03, nothing is changed, and the SELECT behind it waits 2 s instead of 5 s.", \
+    "    SET lock_timeout = '2s';              -- the session\n" \
+    "    SET LOCAL lock_timeout = '2s';        -- inside a transaction\n" \
+    "    ALTER ROLE migrator SET lock_timeout = '2s';\n" \
+    "    PGOPTIONS='-c lock_timeout=2s' TOOL   -- for tools on libpq\n" \
     "Then let the deploy retry on 55P03."
 
-#define TEXT_TABLE_REWRITE                                                                         \
-    "The file of a table (or materialized view) that existed before the run was replaced by a new " \
-    "one: its relfilenode changed. An error when the table was blocked longer than the gate "       \
-    "\"blocked\" because of it, else a warning. Not decided by the text: varchar(50) to "           \
-    "varchar(100) and ADD COLUMN with a constant default rewrite nothing and are not reported.",    \
-    "Every row and every index is written anew under ACCESS EXCLUSIVE, which nobody can read "      \
-    "through; WAL for all of it goes to every replica, and old and new copy lie on the disk side "  \
-    "by side. The time grows with the table.",                                                      \
-    "ALTER TABLE orders ALTER id TYPE bigint: 2.7 s.\n"                                             \
-    "ADD COLUMN uid uuid DEFAULT gen_random_uuid(): 4.0 s.\n"                                       \
-    "VACUUM FULL orders: 2.8 s.\n"                                                                  \
-    "ADD COLUMN loyalty int DEFAULT 0: 0.7 ms, no rewrite.",                                        \
-    "Type change: expand and contract.\n"                                                           \
-    "    ALTER TABLE orders ADD COLUMN id_new bigint;\n"                                            \
-    "    -- trigger that keeps id_new in step; then, batch by batch:\n"                             \
-    "    UPDATE orders SET id_new = id WHERE id BETWEEN 1 AND 10000;\n"                             \
-    "    -- at last, in one short transaction, swap the names\n"                                    \
-    "Volatile default: add the column without it, SET DEFAULT, fill the old rows in batches. "      \
-    "Bloat: VACUUM, or pg_repack. Materialized view: REFRESH ... CONCURRENTLY."
+#define TEXT_TABLE_REWRITE \
+    "The file of a table (or materialized view) that existed before the run was replaced " \
+    "by a new one: its relfilenode changed. An error when the table was blocked longer " \
+    "than the gate \"blocked\" because of it, else a warning. Not decided by the text: " \
+    "varchar(50) to varchar(100) and ADD COLUMN with a constant default rewrite nothing " \
+    "and are not reported.", \
+    "Every row and every index is written anew under ACCESS EXCLUSIVE, which nobody can " \
+    "read through; WAL for all of it goes to every replica, and old and new copy lie on " \
+    "the disk side by side. The time grows with the table.", \
+    "ALTER TABLE orders ALTER id TYPE bigint: 2.7 s.\n" \
+    "ADD COLUMN uid uuid DEFAULT gen_random_uuid(): 4.0 s.\n" \
+    "VACUUM FULL orders: 2.8 s.\n" \
+    "ADD COLUMN loyalty int DEFAULT 0: 0.7 ms, no rewrite.", \
+    "Type change: expand and contract.\n" \
+    "    ALTER TABLE orders ADD COLUMN id_new bigint;\n" \
+    "    -- trigger that keeps id_new in step; then, batch by batch:\n" \
+    "    UPDATE orders SET id_new = id WHERE id BETWEEN 1 AND 10000;\n" \
+    "    -- at last, in one short transaction, swap the names\n" \
+    "Volatile default: add the column without it, SET DEFAULT, fill the old rows in " \
+    "batches. Bloat: VACUUM, or pg_repack. Materialized view: REFRESH ... CONCURRENTLY."
 
-#define TEXT_INDEX_REBUILD                                                                         \
-    "The file of an index of an existing table was replaced, and the table's was not: a type or "   \
-    "collation change that keeps the rows but not the order, or REINDEX. An error when the table "  \
-    "was blocked longer than the gate \"blocked\" because of it, else a warning.",                  \
-    "The whole table is read and sorted while writes, and under ALTER TABLE also reads, wait. A "   \
-    "SELECT takes ACCESS SHARE on every index of its tables while it is planned, so a locked index " \
-    "stops queries that would never use it.",                                                       \
-    "REINDEX INDEX orders_customer on 1,000,000 rows: 380 ms.",                                     \
-    "    REINDEX INDEX CONCURRENTLY orders_customer;\n"                                             \
+#define TEXT_INDEX_REBUILD \
+    "The file of an index of an existing table was replaced, and the table's was not: a " \
+    "type or collation change that keeps the rows but not the order, or REINDEX. An error " \
+    "when the table was blocked longer than the gate \"blocked\" because of it, else a " \
+    "warning.", \
+    "The whole table is read and sorted while writes, and under ALTER TABLE also reads, " \
+    "wait. A SELECT takes ACCESS SHARE on every index of its tables while it is planned, " \
+    "so a locked index stops queries that would never use it.", \
+    "REINDEX INDEX orders_customer on 1,000,000 rows: 380 ms.", \
+    "    REINDEX INDEX CONCURRENTLY orders_customer;\n" \
     "For a type change: a new column with its own index, built CONCURRENTLY, then swap."
 
-#define TEXT_INDEX_BLOCKS_WRITES                                                                   \
-    "An index on an existing table was built, dropped or rebuilt without CONCURRENTLY, also by ADD " \
-    "UNIQUE, ADD PRIMARY KEY and ADD EXCLUDE. An error when the table was blocked longer than the " \
-    "gate \"blocked\" because of it, else a warning.",                                              \
-    "CREATE INDEX reads and sorts the whole table under SHARE: every INSERT, UPDATE and DELETE "    \
-    "waits. A constraint that builds its index does so under ACCESS EXCLUSIVE: reads wait too. "    \
-    "DROP INDEX is quick but takes ACCESS EXCLUSIVE on the table: it needs the lock all the same.", \
-    "CREATE INDEX ON orders (email): writes blocked for 0.88 s; CONCURRENTLY it takes 0.92 s and "  \
-    "blocks nobody.\n"                                                                              \
-    "ADD CONSTRAINT ... UNIQUE (email): reads and writes blocked for 0.66 s; UNIQUE USING INDEX: "  \
-    "0.5 ms.",                                                                                      \
-    "    CREATE INDEX CONCURRENTLY orders_email ON orders (email);\n"                               \
-    "    DROP INDEX CONCURRENTLY orders_email;\n"                                                   \
-    "A constraint:\n"                                                                               \
-    "    CREATE UNIQUE INDEX CONCURRENTLY orders_email_key ON orders (email);\n"                    \
-    "    ALTER TABLE orders ADD CONSTRAINT orders_email_key\n"                                      \
-    "      UNIQUE USING INDEX orders_email_key;\n"                                                  \
-    "Each outside a transaction. A build that fails leaves an invalid index: drop it, then retry. " \
-    "On a partitioned table: CREATE INDEX ON ONLY the parent, CONCURRENTLY on each partition, "     \
-    "ALTER INDEX ... ATTACH PARTITION."
+#define TEXT_INDEX_BLOCKS_WRITES \
+    "An index on an existing table was built, dropped or rebuilt without CONCURRENTLY, " \
+    "also by ADD UNIQUE, ADD PRIMARY KEY and ADD EXCLUDE. An error when the table was " \
+    "blocked longer than the gate \"blocked\" because of it, else a warning.", \
+    "CREATE INDEX reads and sorts the whole table under SHARE: every INSERT, UPDATE and " \
+    "DELETE waits. A constraint that builds its index does so under ACCESS EXCLUSIVE: " \
+    "reads wait too. DROP INDEX is quick but takes ACCESS EXCLUSIVE on the table: it needs " \
+    "the lock all the same.", \
+    "CREATE INDEX ON orders (email): writes blocked for 0.88 s; CONCURRENTLY it takes 0.92 " \
+    "s and blocks nobody.\n" \
+    "ADD CONSTRAINT ... UNIQUE (email): reads and writes blocked for 0.66 s; UNIQUE USING " \
+    "INDEX: 0.5 ms.", \
+    "    CREATE INDEX CONCURRENTLY orders_email ON orders (email);\n" \
+    "    DROP INDEX CONCURRENTLY orders_email;\n" \
+    "A constraint:\n" \
+    "    CREATE UNIQUE INDEX CONCURRENTLY orders_email_key ON orders (email);\n" \
+    "    ALTER TABLE orders ADD CONSTRAINT orders_email_key\n" \
+    "      UNIQUE USING INDEX orders_email_key;\n" \
+    "Each outside a transaction. A build that fails leaves an invalid index: drop it, then " \
+    "retry. On a partitioned table: CREATE INDEX ON ONLY the parent, CONCURRENTLY on each " \
+    "partition, ALTER INDEX ... ATTACH PARTITION."
 
-#define TEXT_SCAN_UNDER_LOCK                                                                       \
-    "An existing table was read from end to end while a lock of the same transaction kept others "  \
-    "from reading or writing it: a constraint being validated, SET NOT NULL, a partition being "    \
-    "attached, or a query or UPDATE after ALTER TABLE. An error when the table was blocked longer " \
-    "than the gate \"blocked\" because of it, else a warning.",                                     \
-    "The lock is needed for a moment, the proof that all rows comply takes as long as reading "     \
-    "them. PostgreSQL lets you do the two apart.",                                                  \
-    "ALTER TABLE orders ALTER email SET NOT NULL: 54 ms under ACCESS EXCLUSIVE; with a validated "  \
-    "CHECK (email IS NOT NULL) in place: 0.4 ms.\n"                                                 \
-    "ADD FOREIGN KEY: writes to both tables blocked for 140 ms; NOT VALID: 0.5 ms, and VALIDATE "   \
-    "135 ms that block nobody.",                                                                    \
-    "    ALTER TABLE orders ADD CONSTRAINT c CHECK (email IS NOT NULL) NOT VALID;\n"                \
-    "    ALTER TABLE orders VALIDATE CONSTRAINT c;   -- a transaction of its own\n"                 \
-    "    ALTER TABLE orders ALTER email SET NOT NULL;\n"                                            \
-    "    ALTER TABLE orders DROP CONSTRAINT c;\n"                                                   \
-    "Foreign keys and checks: ADD ... NOT VALID, then VALIDATE CONSTRAINT in a transaction of its " \
-    "own: that takes SHARE UPDATE EXCLUSIVE, which reads and writes pass."
+#define TEXT_SCAN_UNDER_LOCK \
+    "An existing table was read from end to end while a lock of the same transaction kept " \
+    "others from reading or writing it: a constraint being validated, SET NOT NULL, a " \
+    "partition being attached, or a query or UPDATE after ALTER TABLE. An error when the " \
+    "table was blocked longer than the gate \"blocked\" because of it, else a warning.", \
+    "The lock is needed for a moment, the proof that all rows comply takes as long as " \
+    "reading them. PostgreSQL lets you do the two apart.", \
+    "ALTER TABLE orders ALTER email SET NOT NULL: 54 ms under ACCESS EXCLUSIVE; with a " \
+    "validated CHECK (email IS NOT NULL) in place: 0.4 ms.\n" \
+    "ADD FOREIGN KEY: writes to both tables blocked for 140 ms; NOT VALID: 0.5 ms, and " \
+    "VALIDATE 135 ms that block nobody.", \
+    "    ALTER TABLE orders ADD CONSTRAINT c CHECK (email IS NOT NULL) NOT VALID;\n" \
+    "    ALTER TABLE orders VALIDATE CONSTRAINT c;   -- a transaction of its own\n" \
+    "    ALTER TABLE orders ALTER email SET NOT NULL;\n" \
+    "    ALTER TABLE orders DROP CONSTRAINT c;\n" \
+    "Foreign keys and checks: ADD ... NOT VALID, then VALIDATE CONSTRAINT in a transaction " \
+    "of its own: that takes SHARE UPDATE EXCLUSIVE, which reads and writes pass."
 
-#define TEXT_CONCURRENTLY_IN_TRANSACTION                                                           \
-    "The server refused a command with SQLSTATE 25001 because a transaction was open: CREATE or "   \
-    "DROP INDEX CONCURRENTLY, REINDEX CONCURRENTLY, VACUUM, CREATE DATABASE and their like. The "   \
-    "finding names what had opened the transaction.",                                               \
-    "Such a command commits in between its phases and cannot be rolled back as a whole. Many "      \
-    "migration tools open a transaction around every file unless told otherwise.",                  \
-    "psql -1 -f 0042.sql with CREATE INDEX CONCURRENTLY in it: \"CREATE INDEX CONCURRENTLY cannot "  \
-    "run inside a transaction block\"; the whole file is rolled back.",                             \
-    "Give the command a migration of its own and switch the transaction off for it:\n"              \
-    "    Flyway           executeInTransaction=false\n"                                             \
-    "    Liquibase        runInTransaction:false\n"                                                 \
-    "    goose            -- +goose NO TRANSACTION\n"                                               \
-    "    sqlx             -- no-transaction\n"                                                      \
-    "    dbmate           -- migrate:up transaction:false\n"                                        \
-    "    golang-migrate   one statement per file\n"                                                 \
-    "    Alembic          with op.get_context().autocommit_block():\n"                              \
-    "    Rails            disable_ddl_transaction!\n"                                               \
+#define TEXT_CONCURRENTLY_IN_TRANSACTION \
+    "The server refused a command with SQLSTATE 25001 because a transaction was open: " \
+    "CREATE or DROP INDEX CONCURRENTLY, REINDEX CONCURRENTLY, VACUUM, CREATE DATABASE and " \
+    "their like. The finding names what had opened the transaction.", \
+    "Such a command commits in between its phases and cannot be rolled back as a whole. " \
+    "Many migration tools open a transaction around every file unless told otherwise.", \
+    "psql -1 -f 0042.sql with CREATE INDEX CONCURRENTLY in it: \"CREATE INDEX CONCURRENTLY " \
+    "cannot run inside a transaction block\"; the whole file is rolled back.", \
+    "Give the command a migration of its own and switch the transaction off for it:\n" \
+    "    Flyway           executeInTransaction=false\n" \
+    "    Liquibase        runInTransaction:false\n" \
+    "    goose            -- +goose NO TRANSACTION\n" \
+    "    sqlx             -- no-transaction\n" \
+    "    dbmate           -- migrate:up transaction:false\n" \
+    "    golang-migrate   one statement per file\n" \
+    "    Alembic          with op.get_context().autocommit_block():\n" \
+    "    Rails            disable_ddl_transaction!\n" \
     "    Django           atomic = False"
 
-#define TEXT_DURATION_GATE                                                                         \
-    "From its first statement to its last the migration took longer than --max-duration.",          \
-    "A deploy that waits for it takes as long, and so does undoing it half-way.",                   \
-    "UPDATE of all 1,000,000 orders in one statement: 11 s.",                                       \
-    "Take what needs no lock out of the deploy: backfills in batches, concurrent index builds, "    \
-    "VALIDATE CONSTRAINT. Times are those of the machine that rehearsed: compare its fidelity "     \
-    "lines with production before trusting a number to the second."
+#define TEXT_DURATION_GATE \
+    "From its first statement to its last the migration took longer than --max-duration.", \
+    "A deploy that waits for it takes as long, and so does undoing it half-way.", \
+    "UPDATE of all 1,000,000 orders in one statement: 11 s.", \
+    "Take what needs no lock out of the deploy: backfills in batches, concurrent index " \
+    "builds, VALIDATE CONSTRAINT. Times are those of the machine that rehearsed: compare " \
+    "its fidelity lines with production before trusting a number to the second."
 
-#define TEXT_DISK_GATE                                                                             \
-    "At its peak the server's files took more room than the limit: old and new files of rewritten " \
-    "tables, indexes, temporary files and WAL together.",                                           \
-    "A server whose disk is full stops, for everybody.",                                            \
-    "VACUUM FULL of the 109 MB table keeps old and new copy until it commits: twice the room, and " \
-    "as much again in WAL.",                                                                        \
+#define TEXT_DISK_GATE \
+    "At its peak the server's files took more room than the limit: old and new files of " \
+    "rewritten tables, indexes, temporary files and WAL together.", \
+    "A server whose disk is full stops, for everybody.", \
+    "VACUUM FULL of the 109 MB table keeps old and new copy until it commits: twice the " \
+    "room, and as much again in WAL.", \
     "No rewrite where expand and contract will do; one table at a time; room first."
 
-#define TEXT_WAL_GATE                                                                              \
-    "The migration wrote more write-ahead log than the limit.",                                     \
-    "Every byte of it goes to every replica and into the archive, and replication slots keep it "   \
-    "on the primary's disk until it was fetched.",                                                  \
-    "A rewrite writes about the size of the new table and its indexes as WAL; an UPDATE of every "  \
-    "row more than that.",                                                                          \
+#define TEXT_WAL_GATE \
+    "The migration wrote more write-ahead log than the limit.", \
+    "Every byte of it goes to every replica and into the archive, and replication slots " \
+    "keep it on the primary's disk until it was fetched.", \
+    "A rewrite writes about the size of the new table and its indexes as WAL; an UPDATE of " \
+    "every row more than that.", \
     "Batches with pauses; no rewrite; fewer indexes to maintain while a backfill runs."
 
-#define TEXT_LAG_GATE                                                                              \
-    "WAL written, divided by the rate at which a replica applies it (replica_apply_bytes_per_s), "  \
-    "is more than the limit. Without the rate the gate cannot be measured and the verdict is "      \
-    "INCONCLUSIVE.",                                                                                \
-    "Reads from a replica are stale for so long; a failover in that time loses the rest or waits "  \
-    "for it.",                                                                                      \
-    "1 GB of WAL at 50 MB per second: 20 s behind.",                                                \
-    "Batches with pauses that watch replay_lag in pg_stat_replication; no rewrite of a large "      \
-    "table."
+#define TEXT_LAG_GATE \
+    "WAL written, divided by the rate at which a replica applies it " \
+    "(replica_apply_bytes_per_s), is more than the limit. Without the rate the gate cannot " \
+    "be measured and the verdict is INCONCLUSIVE.", \
+    "Reads from a replica are stale for so long; a failover in that time loses the rest or " \
+    "waits for it.", \
+    "1 GB of WAL at 50 MB per second: 20 s behind.", \
+    "Batches with pauses that watch replay_lag in pg_stat_replication; no rewrite of a " \
+    "large table."
 
-#define TEXT_DEADLOCK                                                                              \
-    "A statement of the migration ended with SQLSTATE 40P01.",                                      \
-    "Two sessions each held a lock the other asked for. After deadlock_timeout (1 s) the server "   \
-    "cancels one of them: this time the migration, next time perhaps a customer's request.",        \
-    "Session 1 locks a then b, session 2 locks b then a: after 1.0 s one of them fails.",           \
-    "Lock in the order the application does, one table per transaction where possible; take the "   \
-    "strongest lock first instead of upgrading it:\n"                                               \
-    "    BEGIN;\n"                                                                                  \
-    "    SET LOCAL lock_timeout = '2s';\n"                                                          \
-    "    LOCK TABLE a, b IN ACCESS EXCLUSIVE MODE;\n"                                               \
+#define TEXT_DEADLOCK \
+    "A statement of the migration ended with SQLSTATE 40P01.", \
+    "Two sessions each held a lock the other asked for. After deadlock_timeout (1 s) the " \
+    "server cancels one of them: this time the migration, next time perhaps a customer's " \
+    "request.", \
+    "Session 1 locks a then b, session 2 locks b then a: after 1.0 s one of them fails.", \
+    "Lock in the order the application does, one table per transaction where possible; " \
+    "take the strongest lock first instead of upgrading it:\n" \
+    "    BEGIN;\n" \
+    "    SET LOCAL lock_timeout = '2s';\n" \
+    "    LOCK TABLE a, b IN ACCESS EXCLUSIVE MODE;\n" \
     "    COMMIT;"
 
-#define TEXT_LOCK_TIMEOUT                                                                          \
-    "A statement ended with SQLSTATE 55P03: the lock was not free within lock_timeout, or at once " \
-    "where NOWAIT was asked for.",                                                                  \
-    "That is the timeout doing its work: nothing was changed, nobody queued for longer. But the "   \
-    "migration stops here unless somebody retries it.",                                             \
-    "With lock_timeout = '2s' and a reader that stays for 5 s: failed after 2.0 s.",                \
-    "Retry with a pause:\n"                                                                         \
-    "    for i in 1 2 3 4 5 6 7 8; do psql -v ON_ERROR_STOP=1 -f 0042.sql && break; sleep 15; done\n" \
+#define TEXT_LOCK_TIMEOUT \
+    "A statement ended with SQLSTATE 55P03: the lock was not free within lock_timeout, or " \
+    "at once where NOWAIT was asked for.", \
+    "That is the timeout doing its work: nothing was changed, nobody queued for longer. " \
+    "But the migration stops here unless somebody retries it.", \
+    "With lock_timeout = '2s' and a reader that stays for 5 s: failed after 2.0 s.", \
+    "Retry with a pause:\n" \
+    "    for i in 1 2 3 4 5; do psql -v ON_ERROR_STOP=1 -f 0042.sql && break; sleep 15; done\n" \
     "and end or wait for long transactions on the table first."
 
-#define TEXT_STATEMENT_TIMEOUT                                                                     \
-    "A statement ended with SQLSTATE 57014: it ran longer than statement_timeout, or was cancelled " \
-    "by somebody else than rehearse.",                                                              \
-    "It takes longer than its session allows, here and so in production: the deploy will stop at "  \
-    "this place.",                                                                                  \
-    "CREATE INDEX CONCURRENTLY cancelled half-way leaves an invalid index that every write keeps "  \
-    "up to date and no query uses.",                                                                \
-    "Make it shorter (batches, NOT VALID and VALIDATE), or give this one session more time, with "  \
-    "lock_timeout kept:\n"                                                                          \
-    "    SET statement_timeout = 0;\n"                                                              \
+#define TEXT_STATEMENT_TIMEOUT \
+    "A statement ended with SQLSTATE 57014: it ran longer than statement_timeout, or was " \
+    "cancelled by somebody else than rehearse.", \
+    "It takes longer than its session allows, here and so in production: the deploy will " \
+    "stop at this place.", \
+    "CREATE INDEX CONCURRENTLY cancelled half-way leaves an invalid index that every write " \
+    "keeps up to date and no query uses.", \
+    "Make it shorter (batches, NOT VALID and VALIDATE), or give this one session more " \
+    "time, with lock_timeout kept:\n" \
+    "    SET statement_timeout = 0;\n" \
     "    SET lock_timeout = '2s';"
 
-#define TEXT_STATEMENT_ERROR                                                                       \
-    "The server refused a statement. Deadlocks, timeouts and 25001 have rules of their own. A query " \
-    "of a wrapped command that asks for something that does not exist, after which the command "    \
-    "goes on and ends well, is only a note.",                                                       \
-    "What fails on a copy of production fails in production, after what ran before it was "         \
-    "committed or had blocked others in vain.",                                                     \
-    "ALTER TABLE users ADD UNIQUE (email) on a table with duplicates: 23505, found only after the "  \
-    "whole table was read under ACCESS EXCLUSIVE.",                                                 \
-    "By SQLSTATE: 23505 list the duplicates and merge them; 23502 fill the NULLs in batches; 23503 " \
-    "find the orphans; 23514 find the offending rows; 22001, 22003, 22P02 find the values that do " \
-    "not fit; 42501 run as the owner; 42P01, 42703 check the order of migrations and the starting " \
-    "point. The finding has the query for the table at hand."
+#define TEXT_STATEMENT_ERROR \
+    "The server refused a statement. Deadlocks, timeouts and 25001 have rules of their " \
+    "own. A query of a wrapped command that asks for something that does not exist, after " \
+    "which the command goes on and ends well, is only a note.", \
+    "What fails on a copy of production fails in production, after what ran before it was " \
+    "committed or had blocked others in vain.", \
+    "ALTER TABLE users ADD UNIQUE (email) on a table with duplicates: 23505, found only " \
+    "after the whole table was read under ACCESS EXCLUSIVE.", \
+    "By SQLSTATE: 23505 list the duplicates and merge them; 23502 fill the NULLs in " \
+    "batches; 23503 find the orphans; 23514 find the offending rows; 22001, 22003, 22P02 " \
+    "find the values that do not fit; 42501 run as the owner; 42P01, 42703 check the order " \
+    "of migrations and the starting point. The finding has the query for the table at hand."
 
-#define TEXT_DESTRUCTIVE                                                                           \
-    "A table, materialized view, column or schema that existed before the run was dropped, a table " \
-    "was truncated, or a DELETE took every row it had. Says what exactly went, with rows.",         \
-    "Only a backup brings it back. And code that is still running while the deploy goes on names "  \
-    "the column or table and fails from that moment on.",                                           \
-    "ALTER TABLE orders DROP COLUMN note takes 0.4 ms; so does losing it.",                         \
-    "First deploy code that no longer uses it. Then rename, wait, and drop in a later deploy:\n"    \
-    "    ALTER TABLE orders RENAME TO orders_to_drop;\n"                                            \
+#define TEXT_DESTRUCTIVE \
+    "A table, materialized view, column or schema that existed before the run was dropped, " \
+    "a table was truncated, or a DELETE took every row it had. Says what exactly went, " \
+    "with rows.", \
+    "Only a backup brings it back. And code that is still running while the deploy goes on " \
+    "names the column or table and fails from that moment on.", \
+    "ALTER TABLE orders DROP COLUMN note takes 0.4 ms; so does losing it.", \
+    "First deploy code that no longer uses it. Then rename, wait, and drop in a later " \
+    "deploy:\n" \
+    "    ALTER TABLE orders RENAME TO orders_to_drop;\n" \
     "Keep a dump of what is in it."
 
-#define TEXT_UNNAMED_SIDE_EFFECT                                                                   \
-    "A statement dropped objects it did not name: an index or constraint that used a dropped "      \
-    "column together with others, a view, foreign key, policy or trigger that CASCADE took. What "  \
-    "cannot outlive a dropped table (its own indexes, constraints, types) is not reported.",        \
-    "A unique constraint that went unseen lets duplicates in; an index that went makes queries "    \
-    "slow; a policy that went shows rows to those who must not see them.",                          \
-    "ALTER TABLE orders DROP COLUMN customer_id also drops every index that has the column in it, " \
-    "also one on (created, customer_id), without a word.",                                          \
-    "Name what is to go, create again what is still needed. Leave CASCADE out: the server then "    \
-    "refuses and lists the dependents."
+#define TEXT_UNNAMED_SIDE_EFFECT \
+    "A statement dropped objects it did not name: an index or constraint that used a " \
+    "dropped column together with others, a view, foreign key, policy or trigger that " \
+    "CASCADE took. What cannot outlive a dropped table (its own indexes, constraints, " \
+    "types) is not reported.", \
+    "A unique constraint that went unseen lets duplicates in; an index that went makes " \
+    "queries slow; a policy that went shows rows to those who must not see them.", \
+    "ALTER TABLE orders DROP COLUMN customer_id also drops every index that has the column " \
+    "in it, also one on (created, customer_id), without a word.", \
+    "Name what is to go, create again what is still needed. Leave CASCADE out: the server " \
+    "then refuses and lists the dependents."
 
-#define TEXT_INVALID_LEFT_BEHIND                                                                   \
-    "After the run an index is invalid (indisvalid is false) or a constraint not validated "        \
-    "(convalidated is false), and was not so before. A NOT VALID constraint after a run without a " \
-    "failure is a warning: the next migration may validate it.",                                    \
-    "An invalid index costs every write and serves no query; CREATE INDEX IF NOT EXISTS takes it "  \
-    "for done. The planner does not rely on a constraint that was never validated.",                \
-    "CREATE UNIQUE INDEX CONCURRENTLY on a column with duplicates fails and leaves the index, "     \
-    "invalid.",                                                                                     \
-    "    DROP INDEX CONCURRENTLY orders_email_key;   -- then repair, then build again\n"            \
-    "    ALTER TABLE orders VALIDATE CONSTRAINT orders_customer_fk;\n"                              \
-    "Those of the whole database:\n"                                                                \
-    "    SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid;\n"                         \
+#define TEXT_INVALID_LEFT_BEHIND \
+    "After the run an index is invalid (indisvalid is false) or a constraint not validated " \
+    "(convalidated is false), and was not so before. A NOT VALID constraint after a run " \
+    "without a failure is a warning: the next migration may validate it.", \
+    "An invalid index costs every write and serves no query; CREATE INDEX IF NOT EXISTS " \
+    "takes it for done. The planner does not rely on a constraint that was never validated.", \
+    "CREATE UNIQUE INDEX CONCURRENTLY on a column with duplicates fails and leaves the " \
+    "index, invalid.", \
+    "    DROP INDEX CONCURRENTLY orders_email_key;   -- then repair, then build again\n" \
+    "    ALTER TABLE orders VALIDATE CONSTRAINT orders_customer_fk;\n" \
+    "Those of the whole database:\n" \
+    "    SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid;\n" \
     "    SELECT conrelid::regclass, conname FROM pg_constraint WHERE NOT convalidated;"
 
-#define TEXT_OPEN_TRANSACTION                                                                      \
-    "A session of the migration ended, or stayed, with a transaction open.",                        \
-    "The server rolls it back: nothing of it is kept, though every statement succeeded and the "    \
-    "tool reported success.",                                                                       \
-    "psql -f with BEGIN; ALTER TABLE ...; and no COMMIT ends with status 0 and changes nothing.",   \
-    "    COMMIT;\n"                                                                                 \
+#define TEXT_OPEN_TRANSACTION \
+    "A session of the migration ended, or stayed, with a transaction open.", \
+    "The server rolls it back: nothing of it is kept, though every statement succeeded and " \
+    "the tool reported success.", \
+    "psql -f with BEGIN; ALTER TABLE ...; and no COMMIT ends with status 0 and changes " \
+    "nothing.", \
+    "    COMMIT;\n" \
     "or leave BEGIN out where the tool opens the transaction itself."
 
-#define TEXT_NO_CONNECTION                                                                         \
-    "The wrapped command ended without ever connecting to the server it was given.",                \
-    "Nothing was rehearsed. A pass would be worth nothing; most likely the command looked for "     \
-    "another database.",                                                                            \
-    "rehearse run -- true never connects.",                                                         \
-    "The command gets DATABASE_URL, PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE and the "        \
-    "variables of Flyway, Liquibase and goose. For others:\n"                                       \
-    "    rehearse run --env 'MY_DB_URL={url}' -- COMMAND\n"                                         \
+#define TEXT_NO_CONNECTION \
+    "The wrapped command ended without ever connecting to the server it was given.", \
+    "Nothing was rehearsed. A pass would be worth nothing; most likely the command looked " \
+    "for another database.", \
+    "rehearse run -- true never connects.", \
+    "The command gets DATABASE_URL, PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE and the " \
+    "variables of Flyway, Liquibase and goose. For others:\n" \
+    "    rehearse run --env 'MY_DB_URL={url}' -- COMMAND\n" \
     "    rehearse run -- COMMAND --url {jdbc_url} --user {user} --password {password}"
 
-#define TEXT_SERVER_CRASH                                                                          \
-    "The sandbox's server died while the migration ran; the finding quotes the end of its log.",    \
-    "Memory or disk ran out, or PostgreSQL or an extension has a bug: production runs the same "    \
-    "statement.",                                                                                   \
-    "kill -9 of one backend makes the server restart all of them: every client loses its session.", \
-    "Read the log in the run's directory; look at work_mem, maintenance_work_mem and the size of "  \
-    "the change; try the same minor version production runs."
+#define TEXT_SERVER_CRASH \
+    "The sandbox's server died while the migration ran; the finding quotes the end of its " \
+    "log.", \
+    "Memory or disk ran out, or PostgreSQL or an extension has a bug: production runs the " \
+    "same statement.", \
+    "kill -9 of one backend makes the server restart all of them: every client loses its " \
+    "session.", \
+    "Read the log in the run's directory; look at work_mem, maintenance_work_mem and the " \
+    "size of the change; try the same minor version production runs."
 
-#define TEXT_COMMAND_FAILED                                                                        \
-    "The wrapped command ended with a status other than 0 though the server refused none of its "   \
-    "statements.",                                                                                  \
-    "It failed for a reason of its own: a missing file, a checksum in its ledger, a check of its "  \
-    "own. A deploy stops here just the same.",                                                      \
-    "flyway migrate after an applied file was edited: no statement fails, status 1.",               \
+#define TEXT_COMMAND_FAILED \
+    "The wrapped command ended with a status other than 0 though the server refused none " \
+    "of its statements.", \
+    "It failed for a reason of its own: a missing file, a checksum in its ledger, a check " \
+    "of its own. A deploy stops here just the same.", \
+    "flyway migrate after an applied file was edited: no statement fails, status 1.", \
     "Its output is in output.log of the run's directory."
 
-#define TEXT_NOT_OBSERVED                                                                          \
-    "Evidence is missing for a statement that can lock tables: the observer was lost, the "         \
-    "migration removed or disabled the event triggers in schema rehearse, or the statement was "    \
-    "shorter than the gap between two samples.",                                                    \
-    "What was not seen is not known to be harmless. The verdict is INCONCLUSIVE unless something "  \
-    "else is already wrong.",                                                                       \
-    "A migration that runs DROP SCHEMA rehearse CASCADE is reported so, never as clean.",           \
-    "Leave the schema rehearse and event triggers alone; run it again where the machine was too "   \
-    "busy for the sampler."
+#define TEXT_NOT_OBSERVED \
+    "Evidence is missing for a statement that can lock tables: the observer was lost, the " \
+    "migration removed or disabled the event triggers in schema rehearse, or the statement " \
+    "was shorter than the gap between two samples.", \
+    "What was not seen is not known to be harmless. The verdict is INCONCLUSIVE unless " \
+    "something else is already wrong.", \
+    "A migration that runs DROP SCHEMA rehearse CASCADE is reported so, never as clean.", \
+    "Leave the schema rehearse and event triggers alone; run it again where the machine " \
+    "was too busy for the sampler."
 
 /* clang-format on */
 
