@@ -152,9 +152,12 @@ json_t *rh_cli_error_json(const struct err *err)
 
 void rh_cli_overview(struct buf *out)
 {
-    rh_buf_add_str(out, "rehearse gives a database migration its dress rehearsal: it runs it on a "
-                        "throw-away\nserver, watches what the server really does, and says SAFE, "
-                        "UNSAFE or INCONCLUSIVE.\n\nUsage:\n");
+    rh_help_paragraph(
+        "rehearse gives a database migration its dress rehearsal: it runs it on a "
+        "throw-away server, watches what the server really does, and says SAFE, UNSAFE "
+        "or INCONCLUSIVE.",
+        0, out);
+    rh_buf_add_str(out, "\nUsage:\n");
     for (size_t i = 0; rh_commands[i]; i++)
         rh_buf_printf(out, "    rehearse %-10s %s\n", rh_commands[i]->name,
                       rh_commands[i]->summary);

@@ -38,7 +38,7 @@ static const char *shown_value(const struct options *settings, size_t index)
     char *list;
 
     if (option->kind == OPTION_FLAG)
-        return value->number ? "yes" : "no";
+        return value->origin == ORIGIN_NONE ? NULL : value->number ? "yes" : "no";
     if (value->list.count == 0)
         return value->text;
     list = rh_arena_strdup(settings->arena, "");
@@ -50,8 +50,7 @@ static const char *shown_value(const struct options *settings, size_t index)
 
 static const char *shown_origin(const struct option_value *value)
 {
-    return value->origin == ORIGIN_NONE || value->origin == ORIGIN_DEFAULT ? "default"
-                                                                           : value->where;
+    return value->origin == ORIGIN_NONE ? "not set" : value->where;
 }
 
 static void show_text(const struct options *settings, const char *path, struct buf *out)

@@ -1,5 +1,6 @@
 #include "cmd/cli.h"
 #include "cmd/help.h"
+#include "cmd/suggest.h"
 
 static const char exit_codes[] =
     "Exit codes of \"rehearse run\" (treat a code you do not know as a failure):\n"
@@ -21,10 +22,13 @@ static const char exit_codes[] =
 /* The variables of all subcommands, each once, in table order. */
 static void add_environment(struct buf *out)
 {
-    rh_buf_add_str(out, "Options can be given by environment variables. A flag wins over the "
-                        "environment, the\nenvironment over rehearse.yaml, that over the default; "
-                        "\"rehearse config show\" tells\nwhich one won. An empty variable counts "
-                        "as not set. Switches take yes or no.\n\n");
+    rh_help_paragraph(
+        "Options can be given by environment variables. A flag wins over the "
+        "environment, the environment over rehearse.yaml, that over the default; "
+        "\"rehearse config show\" tells which one won. An empty variable counts as not "
+        "set. Switches take yes or no.",
+        0, out);
+    rh_buf_add_char(out, '\n');
     for (size_t c = 0; rh_commands[c]; c++) {
         for (size_t i = 0; i < rh_commands[c]->option_count; i++) {
             const struct option *option = &rh_commands[c]->options[i];
@@ -42,11 +46,13 @@ static void add_environment(struct buf *out)
             rh_buf_add_char(out, '\n');
         }
     }
-    rh_buf_add_str(out,
-                   "\nAlso looked at: NO_COLOR, TERM, COLUMNS and LC_ALL, LC_CTYPE, LANG for what "
-                   "the\nterminal can show; TMPDIR and XDG_CACHE_HOME for where sandboxes and "
-                   "their cache\nlie. PG* variables and DATABASE_URL are never read: a rehearsal "
-                   "touches only\nservers it started.\n");
+    rh_buf_add_char(out, '\n');
+    rh_help_paragraph(
+        "Also looked at: NO_COLOR, TERM, COLUMNS and LC_ALL, LC_CTYPE, LANG for what the "
+        "terminal can show; TMPDIR and XDG_CACHE_HOME for where sandboxes and their "
+        "cache lie. PG* variables and DATABASE_URL are never read: a rehearsal touches "
+        "only servers it started.",
+        0, out);
 }
 
 static int run(const struct options *options)
@@ -68,10 +74,15 @@ static int run(const struct options *options)
         add_environment(&out);
     } else {
         struct err err = RH_ERR_INIT;
-        const char *best = rh_command_suggest(topic);
+        struct suggestion suggestion = {.typed = topic};
 
-        if (best)
-            rh_err_set(&err, RH_ERR_USAGE, "no help for \"%s\"; did you mean \"%s\"?", topic, best);
+        for (size_t i = 0; rh_commands[i]; i++)
+            rh_suggest_consider(&suggestion, rh_commands[i]->name);
+        rh_suggest_consider(&suggestion, "exit-codes");
+        rh_suggest_consider(&suggestion, "environment");
+        if (suggestion.best)
+            rh_err_set(&err, RH_ERR_USAGE, "no help for \"%s\"; did you mean \"%s\"?", topic,
+                       suggestion.best);
         else
             rh_err_set(&err, RH_ERR_USAGE, "no help for \"%s\"", topic);
         rh_err_hint(&err, "There is help for each command, \"exit-codes\" and \"environment\".");

@@ -2,7 +2,7 @@
 
 #include "base/wrap.h"
 
-#define SHORT_HELP_COLUMN 28 /* where -h puts the explanations */
+#define SHORT_HELP_COLUMN 30 /* where -h puts the explanations */
 
 static void pad(struct buf *out, size_t count)
 {

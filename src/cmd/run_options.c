@@ -1,6 +1,7 @@
 #include "cmd/run_options.h"
 
 #include "cmd/cli.h"
+#include "cmd/suggest.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -50,12 +51,46 @@ static int fail_config(const struct config *config, const struct err *err)
     return rh_err_exit_status(err->code);
 }
 
+static bool is_variable(const char *name)
+{
+    for (size_t c = 0; rh_commands[c]; c++) {
+        for (size_t i = 0; i < rh_commands[c]->option_count; i++) {
+            const char *known = rh_commands[c]->options[i].environment;
+
+            if (known && strcmp(known, name) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* A mistyped variable would silently be no limit. Only what looks like one of ours is spoken of:
+   the prefix belongs to the user's own variables, too. */
+static void warn_of_mistyped_variables(struct arena *arena, const char *const *environment)
+{
+    for (; *environment; environment++) {
+        const char *name = rh_arena_strndup(arena, *environment, strcspn(*environment, "="));
+        struct suggestion suggestion = {.typed = name};
+
+        if (strncmp(name, "REHEARSE_", strlen("REHEARSE_")) != 0 || is_variable(name))
+            continue;
+        for (size_t i = 0; i < rh_command_run.option_count; i++) {
+            if (rh_command_run.options[i].environment)
+                rh_suggest_consider(&suggestion, rh_command_run.options[i].environment);
+        }
+        if (suggestion.best)
+            rh_cli_note("warning: unknown environment variable %s; did you mean %s?", name,
+                        suggestion.best);
+    }
+}
+
 int rh_run_options_complete(struct options *options, const char **ret_config_path)
 {
     struct err err = RH_ERR_INIT;
     struct config config = {0};
     const char *path = NULL;
 
+    warn_of_mistyped_variables(options->arena, (const char *const *)environ);
     if (rh_options_apply_environment(options, (const char *const *)environ, &err))
         return rh_cli_fail(&err);
     if (rh_options_find(options->command, "config") != SIZE_MAX) {

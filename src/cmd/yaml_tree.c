@@ -65,6 +65,11 @@ static struct yaml_node *new_node(struct reader *reader, struct fy_event *event)
         node->kind = YAML_SCALAR;
         node->text = scalar_text(reader, token);
         node->is_plain = !token || fy_token_scalar_style(token) == FYSS_PLAIN;
+        /* Of a quoted scalar libfyaml marks what is inside the quotes. */
+        if (token && node->column > 1 &&
+            (fy_token_scalar_style(token) == FYSS_SINGLE_QUOTED ||
+             fy_token_scalar_style(token) == FYSS_DOUBLE_QUOTED))
+            node->column--;
         break;
     }
     case FYET_MAPPING_START:

@@ -2,7 +2,6 @@
 
 #include "sql/lexer.h"
 
-#include <ctype.h>
 #include <jansson.h>
 #include <pg_query.h>
 
@@ -29,8 +28,10 @@ static void gather_words(struct text sql, struct arena *arena, struct words *wor
         if (token.kind == SQL_TOKEN_WORD && boundary.parentheses == 0 && words->count < WORDS_MAX) {
             char *word = rh_arena_strndup(arena, sql.data + token.offset, token.len);
 
-            for (char *p = word; *p; p++)
-                *p = (char)toupper((unsigned char)*p);
+            for (char *p = word; *p; p++) {
+                if (*p >= 'a' && *p <= 'z')
+                    *p = (char)(*p - 'a' + 'A');
+            }
             words->items[words->count++] = word;
         }
         if (rh_sql_boundary_feed(&boundary, sql, &token) && words->count > 0)

@@ -1,8 +1,5 @@
 #include "cmd_unit.h"
 
-#include "cmd/help.h"
-#include "cmd/suggest.h"
-
 #include <string.h>
 
 static enum err_code parse(struct fixture *fixture, const char *const *arguments)
@@ -152,53 +149,6 @@ static void test_options_bad_environment_is_a_usage_error(void **state)
                         "no unit: write 5s, 5ms or 5m");
 }
 
-static void test_help_fits_and_names_every_option(void **state)
-{
-    RH_CLEANUP_BUF struct buf out;
-    (void)state;
-
-    rh_buf_init(&out, 65536);
-    rh_help_full(&unit_command, &out);
-    for (size_t i = 0; i < COUNT(unit_rows); i++) {
-        char name[64] = "--";
-
-        assert_non_null(strstr(out.data, strcat(name, unit_rows[i].name)));
-    }
-    assert_non_null(strstr(out.data, "[default 2s; $REHEARSE_MAX_BLOCKED]"));
-    assert_non_null(strstr(out.data, "[one of red, green; default red; $REHEARSE_COLOR]"));
-    for (const char *line = out.data; *line; line = strchrnul(line, '\n') + 1)
-        assert_true((size_t)(strchrnul(line, '\n') - line) <= HELP_COLUMNS);
-    rh_buf_clear(&out);
-    rh_help_short(&unit_command, &out);
-    assert_non_null(strstr(out.data, "-o, --out DIR"));
-    assert_null(strstr(out.data, "--jobs"));
-}
-
-static void test_suggestion_is_the_closest_name(void **state)
-{
-    static const struct {
-        const char *typed, *best;
-    } cases[] = {{"snapshto", "snapshot"},
-                 {"schema", "schema"},
-                 {"scema", "schema"},
-                 {"snap", "snapshot"},
-                 {"xyz", NULL},
-                 {"s", NULL},
-                 {"", NULL}};
-    (void)state;
-
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        struct suggestion suggestion = {.typed = cases[i].typed};
-
-        rh_suggest_consider(&suggestion, "schema");
-        rh_suggest_consider(&suggestion, "snapshot");
-        if (cases[i].best)
-            assert_string_equal(suggestion.best, cases[i].best);
-        else
-            assert_null(suggestion.best);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,8 +157,6 @@ int main(void)
         WITH_FIXTURE(test_options_mistakes_are_usage_errors),
         WITH_FIXTURE(test_options_precedence_is_flag_environment_default),
         WITH_FIXTURE(test_options_bad_environment_is_a_usage_error),
-        cmocka_unit_test(test_help_fits_and_names_every_option),
-        cmocka_unit_test(test_suggestion_is_the_closest_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,2 @@
+echo "gates: {blocked: 500ms}" >own.yaml
+rehearse config show --json --config own.yaml

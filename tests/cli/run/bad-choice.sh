@@ -1,0 +1,1 @@
+rehearse run --fail-on everything m.sql

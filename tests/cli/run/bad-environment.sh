@@ -1,0 +1,1 @@
+REHEARSE_MAX_WAL=lots rehearse run m.sql

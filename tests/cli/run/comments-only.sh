@@ -1,0 +1,2 @@
+echo "-- later" >m.sql
+rehearse run m.sql

@@ -1,0 +1,1 @@
+rehearse run --config gone.yaml m.sql

@@ -1,0 +1,2 @@
+printf "out: [a\n" >rehearse.yaml
+rehearse run gone.sql

@@ -1,0 +1,2 @@
+echo nonsense >rehearse.yaml
+rehearse run --no-config gone.sql

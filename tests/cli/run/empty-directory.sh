@@ -1,0 +1,2 @@
+mkdir db
+rehearse run db

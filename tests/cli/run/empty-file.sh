@@ -1,0 +1,2 @@
+touch m.sql
+rehearse run m.sql

@@ -1,0 +1,1 @@
+rehearse run --max-lag 5s m.sql

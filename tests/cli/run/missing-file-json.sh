@@ -1,0 +1,1 @@
+rehearse run --json gone.sql

@@ -1,0 +1,3 @@
+rehearse run gone.sql
+status=$?
+test ! -e .rehearse && exit $status

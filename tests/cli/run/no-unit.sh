@@ -1,0 +1,1 @@
+rehearse run --max-blocked 3 m.sql

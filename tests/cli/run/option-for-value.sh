@@ -1,0 +1,1 @@
+rehearse run --out --json m.sql

@@ -1,0 +1,1 @@
+rehearse run --out a --out=b m.sql

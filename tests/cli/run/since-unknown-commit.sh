@@ -1,0 +1,6 @@
+git init -q -b main .
+mkdir db
+echo "select 1;" >db/1.sql
+git add db
+git commit -q -m one
+rehearse run --since nowhere --dir db

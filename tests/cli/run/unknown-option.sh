@@ -1,0 +1,1 @@
+rehearse run --max-bloked 2s m.sql
