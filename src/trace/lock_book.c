@@ -75,6 +75,21 @@ void rh_lock_book_observe(struct lock_book *book)
     book->generation++;
 }
 
+void rh_lock_book_renew(struct held_lock *held)
+{
+    *held = (struct held_lock){.relation_id = held->relation_id,
+                               .mode = held->mode,
+                               .relation = held->relation,
+                               .kind = held->kind,
+                               .table = held->table,
+                               .statement = -1,
+                               .child = -1,
+                               .grandchild = -1,
+                               .acquired_us = -1,
+                               .waiting_since_us = -1,
+                               .released_us = -1};
+}
+
 static struct held_lock *add(struct lock_book *book, int64_t relation_id, const char *mode)
 {
     if (book->count >= LOCK_BOOK_MAX) {
@@ -85,14 +100,10 @@ static struct held_lock *add(struct lock_book *book, int64_t relation_id, const 
         grow(book);
     book->slots[slot_of(book, relation_id, mode)] = (uint32_t)(book->count + 1);
     struct held_lock *held = &book->items[book->count++];
-    *held = (struct held_lock){.relation_id = relation_id,
-                               .mode = mode,
-                               .statement = -1,
-                               .child = -1,
-                               .grandchild = -1,
-                               .acquired_us = -1,
-                               .waiting_since_us = -1,
-                               .released_us = -1};
+    held->relation_id = relation_id;
+    held->mode = mode;
+    held->relation = held->kind = held->table = NULL;
+    rh_lock_book_renew(held);
     return held;
 }
 

@@ -69,6 +69,8 @@ void rh_lock_book_observe(struct lock_book *book);
  */
 struct held_lock *rh_lock_book_see(struct lock_book *book, const struct lock_sight *sight,
                                    int64_t at_us, int64_t not_before_us, bool *ret_is_new);
+/* The entry begins anew: its next sighting gives it a statement again. */
+void rh_lock_book_renew(struct held_lock *held);
 /* The observation was complete: what it lacks, and was last seen before it, is released. */
 void rh_lock_book_release_missing(struct lock_book *book, int64_t at_us);
 

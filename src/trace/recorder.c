@@ -16,6 +16,7 @@ int64_t rh_recorder_now(const struct recorder *recorder)
 
 void rh_recorder_start(struct recorder *recorder)
 {
+    recorder->disk_bytes = rh_recorder_disk_bytes(recorder);
     recorder->origin = rh_clock_mono();
     recorder->trace->started_at = rh_clock_wall();
 }
@@ -168,6 +169,15 @@ static void find_in_script(struct recorder *recorder, struct text sql)
 /* --- transactions --------------------------------------------------------------------------------
  */
 
+/* "BEGIN" of "BEGIN;": one line, without the semicolon. */
+static const char *opener(struct recorder_session *session, const char *sql)
+{
+    struct text text = rh_text_trim(rh_text(sql ? sql : ""));
+    if (rh_text_ends_with(text, ";"))
+        text.len--;
+    return rh_text_one_line(session->recorder->trace->arena, text, OPENER_COLUMNS);
+}
+
 static void begin_transaction(struct recorder_session *session, int64_t start_us,
                               const char *opened_by, int opened_by_statement)
 {
@@ -176,7 +186,7 @@ static void begin_transaction(struct recorder_session *session, int64_t start_us
     *transaction = (struct transaction){.session = session->index,
                                         .start_us = start_us,
                                         .end_us = -1,
-                                        .opened_by = opened_by,
+                                        .opened_by = opened_by ? opener(session, opened_by) : NULL,
                                         .opened_by_statement = opened_by_statement};
     session->transaction = (int)trace->transactions.count - 1;
     session->is_explicit = opened_by != NULL;
@@ -191,7 +201,7 @@ static void make_explicit(struct recorder_session *session, const char *opened_b
     struct trace *trace = session->recorder->trace;
     struct transaction *transaction = &trace->transactions.items[session->transaction];
     session->is_explicit = true;
-    transaction->opened_by = opened_by ? opened_by : "";
+    transaction->opened_by = opener(session, opened_by);
     transaction->opened_by_statement = index >= 0 ? index + 1 : 0;
 }
 
@@ -261,8 +271,8 @@ static int on_begun(void *context, const struct conversation_statement *begun)
     struct recorder *recorder = session->recorder;
     struct trace *trace = recorder->trace;
 
-    session->running = (struct running){.index = -1, .is_active = true, .piece_place = PLACE_NONE};
-    session->running.every_piece_observed = true;
+    session->running = (struct running){
+        .index = -1, .is_active = true, .piece_place = PLACE_NONE, .piece_reported_us = -1};
     for (size_t i = 0; i < FRAMES_MAX; i++)
         session->running.frames[i].place = PLACE_NONE;
     rh_arena_clear(session->pieces_arena);
@@ -310,7 +320,6 @@ static void on_resumed(void *context, int token)
     struct recorder_session *session = context;
     session->running = (struct running){.index = token, .is_active = true};
     session->running.piece_place = PLACE_NONE;
-    session->running.every_piece_observed = true;
     /* It may stand in the batch already: it goes on as the one it was. */
     for (size_t i = 0; i < session->batch.count; i++)
         if (session->batch.items[i].index == token) {
@@ -381,11 +390,18 @@ static void on_completed(void *context, struct text tag, int64_t rows, int64_t a
             finish_place(piece, true, at_us);
         if (rh_recorder_is_control(kept))
             piece->observation = OBSERVED_EXACT;
-        if (piece->observation != OBSERVED_EXACT)
-            running->every_piece_observed = false;
     }
+    /* What a piece locked is shown by any later report of the same transaction. */
+    if (session->has_ended)
+        running->lost_piece |= running->has_unseen_piece;
+    else if (!rh_recorder_is_control(kept) && running->piece_reported_us < 0)
+        running->has_unseen_piece = true;
+    /* The next began when this one's report says that it ended: answers come together at the end.
+     */
+    int64_t next_us = running->piece_reported_us >= 0 ? running->piece_reported_us : at_us;
+    running->piece_reported_us = -1;
     if (++running->piece < running->piece_count)
-        open_piece(session, at_us);
+        open_piece(session, next_us);
     else
         running->piece_place = PLACE_NONE;
 }
@@ -899,11 +915,10 @@ enum err_code rh_recorder_new(const struct recorder_options *options,
     recorder->options = *options;
     recorder->trace = options->trace;
     recorder->step = -1;
-    rh_recorder_start(recorder);
     recorder->first_wal = recorder->last_wal = -1;
-    recorder->disk_bytes = -1;
     recorder->scratch = rh_arena_new();
     recorder->log_arena = rh_arena_new();
+    rh_recorder_start(recorder);
     if (options->log_path) {
         enum err_code code = options->engine->log_open(options->log_path, &recorder->log, err);
         if (code) {

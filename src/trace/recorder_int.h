@@ -12,9 +12,9 @@
 
 /* A hold that the observer does not answer ends after this long. */
 #define HOLD_MAX_US (5 * 1000 * 1000)
-/* Bodies the tap collects: evidence of a command that locks some ten thousand relations (about 100
-   bytes each); statements are kept up to STATEMENT_TEXT_MAX. */
-#define BODY_MAX (1024 * 1024)
+/* Bodies the tap collects: a report with the other fields of its notice (its context may be as long
+   as the statement's text); statements are kept up to STATEMENT_TEXT_MAX. */
+#define BODY_MAX (EVIDENCE_BYTES_MAX + 256 * 1024)
 /* Commands may nest (functions that call functions); deeper ones share the last frame. */
 #define FRAMES_MAX 8
 /* Statements kept in a trace and the bytes of their texts; beyond, texts are cut to SHORT_TEXT_MAX.
@@ -22,6 +22,8 @@
 #define STATEMENTS_MAX 100000
 #define TEXTS_MAX (64 * 1024 * 1024)
 #define SHORT_TEXT_MAX 200
+/* Columns kept of the text that opened a transaction. */
+#define OPENER_COLUMNS 80
 /* Sessions kept in a trace. */
 #define SESSIONS_MAX 10000
 /* Statements that wait for one boundary (a pipeline); beyond, they are settled without it. */
@@ -48,7 +50,10 @@ struct running {
     /* Pieces of a multi-statement string (session->pieces); 0: one command. */
     size_t piece_count, piece; /* that runs now */
     struct place piece_place;
-    bool every_piece_observed; /* each reported from inside, or in no need of it */
+    int64_t piece_reported_us; /* end of this piece's command by its report, -1: none came */
+    /* A piece took locks that no report in its transaction showed afterwards. */
+    bool has_unseen_piece, lost_piece;
+    bool is_incomplete; /* a report left something out */
     /* Commands under way, by depth (evidence.depth). */
     struct frame {
         bool is_open;
@@ -125,7 +130,8 @@ struct recorder_session {
     X(WHY_OBSERVER_LOST, "the observer was lost")                  \
     X(WHY_NO_ANSWER, "the observer did not answer in time")        \
     X(WHY_UNFINISHED, "the run ended while it ran")                \
-    X(WHY_OVERFLOW, "more locks than can be kept")
+    X(WHY_OVERFLOW, "more locks than can be kept")                 \
+    X(WHY_INCOMPLETE, "the report from inside the server was incomplete")
 enum why_not_observed {
 #define X(symbol, text) symbol,
     NOT_OBSERVED_LIST(X)
@@ -178,6 +184,7 @@ int64_t rh_recorder_server_time(const struct recorder *recorder, int64_t server_
                                 int64_t floor_us);
 
 /* recorder_observe.c */
+bool rh_recorder_is_table(const char *kind); /* what holds rows of its own; NULL is none */
 bool rh_recorder_take_evidence(struct recorder_session *session, const char *detail);
 void rh_recorder_take_boundary(struct recorder_session *session, const struct boundary *boundary);
 void rh_recorder_take_sample(struct recorder *recorder, const struct sample *sample);
@@ -185,6 +192,9 @@ void rh_recorder_take_sample(struct recorder *recorder, const struct sample *sam
 void rh_recorder_name_lock(struct recorder_session *session, struct held_lock *held);
 
 /* recorder_settle.c */
+/* One lock of the book becomes one of its statement. */
+void rh_recorder_settle_lock(struct recorder_session *session, struct held_lock *held,
+                             int64_t end_us);
 /* The transaction ended (has_ended): its locks become those of its statements, its memory goes.
    `changes` may be NULL. */
 void rh_recorder_settle_transaction(struct recorder_session *session,
@@ -196,6 +206,8 @@ void rh_recorder_settle_batch(struct recorder_session *session, enum why_not_obs
 void rh_recorder_end_probes(struct recorder_session *session);
 bool rh_recorder_is_control(const char *tag); /* takes no lock on a relation by nature */
 bool rh_recorder_tag_may_change_storage(const char *tag); /* without reporting it from inside */
+
+int64_t rh_recorder_disk_bytes(struct recorder *recorder); /* of the database files, -1: unknown */
 
 /* recorder_log.c */
 void rh_recorder_read_log(struct recorder *recorder);

@@ -60,7 +60,7 @@ void rh_recorder_name_lock(struct recorder_session *session, struct held_lock *h
         name_held(session, held);
 }
 
-static bool is_table(const char *kind)
+bool rh_recorder_is_table(const char *kind)
 {
     return kind && (strcmp(kind, "table") == 0 || strcmp(kind, "partitioned table") == 0 ||
                     strcmp(kind, "materialized view") == 0);
@@ -76,7 +76,7 @@ static void probe(struct recorder_session *session, const struct held_lock *held
         return;
     const struct observed_relation *table = rh_observer_find(
         recorder->observer, held->table_id != 0 ? held->table_id : held->relation_id);
-    if (!table || !is_table(table->kind))
+    if (!table || !rh_recorder_is_table(table->kind))
         return;
     bool is_known = false;
     for (size_t i = 0; i < session->probed.count; i++)
@@ -111,8 +111,9 @@ static struct held_lock *see(struct recorder_session *session, const struct lock
     seen.mode = intern_mode(session, sight->mode);
     struct held_lock *held = rh_lock_book_see(&session->locks, &seen, at_us, not_before_us,
                                               ret_is_new);
-    if (!held || !*ret_is_new)
+    if (!held || (!*ret_is_new && held->statement >= 0))
         return held;
+    *ret_is_new = true;
     held->statement = place.statement;
     held->child = place.child;
     held->grandchild = place.grandchild;
@@ -156,7 +157,19 @@ static void see_evidence_locks(struct recorder_session *session, const struct ev
     session->last_observed_us = at_us;
 }
 
-/* Rows read since the last report of this transaction. */
+static const struct evidence_scan *find_scan(const struct evidence *evidence, int64_t relation_id)
+{
+    for (size_t i = 0; i < evidence->scans.count; i++)
+        if (evidence->scans.items[i].relation_id == relation_id)
+            return &evidence->scans.items[i];
+    return NULL;
+}
+
+/*
+ * Rows read since the report before it are those of `statement` (NULL: nobody's). The counters
+ * reach back beyond this command, and fall to nothing when the server collects them: so each start
+ * says what the end is compared with.
+ */
 static void take_scans(struct recorder_session *session, const struct evidence *evidence,
                        struct statement *statement)
 {
@@ -185,32 +198,46 @@ static void take_scans(struct recorder_session *session, const struct evidence *
             .preexisting = relation && relation->preexisting,
             .observation = OBSERVED_EXACT};
     }
+    for (size_t k = 0; k < session->scans.count; k++)
+        if (!find_scan(evidence, session->scans.items[k].relation_id))
+            session->scans.items[k].rows = 0;
 }
 
-/* A lock of this report on that table (or, for an index, on it) that keeps writers or readers out.
- */
+/* Reports name kind and table only of what the run itself made; the observer knows the rest. */
+struct lock_names {
+    const char *relation, *kind, *table;
+};
+static struct lock_names names_of(const struct recorder *recorder, const struct evidence_lock *lock)
+{
+    const struct observed_relation *known = recorder->observer
+                                                ? rh_observer_find(recorder->observer,
+                                                                   lock->relation_id)
+                                                : NULL;
+    return (struct lock_names){.relation = lock->relation ? lock->relation
+                                           : known        ? known->name
+                                                          : NULL,
+                               .kind = lock->kind ? lock->kind
+                                       : known    ? known->kind
+                                                  : NULL,
+                               .table = lock->table ? lock->table
+                                        : known     ? known->table
+                                                    : NULL};
+}
+
+/* Whether this report shows a lock that keeps readers or writers out of that table; of any when
+   neither id nor name is known. */
 static bool is_table_blocked(const struct recorder *recorder, const struct evidence *evidence,
                              int64_t table_id, const char *table)
 {
     for (size_t i = 0; i < evidence->locks.count; i++) {
         const struct evidence_lock *lock = &evidence->locks.items[i];
+        const struct lock_names names = names_of(recorder, lock);
         bool reads = false, writes = false;
         recorder->options.engine->lock_blocks(lock->mode, &reads, &writes);
-        bool same = (table_id != 0 && lock->relation_id == table_id) ||
-                    (table && lock->relation && strcmp(lock->relation, table) == 0);
+        bool same = table_id != 0 ? lock->relation_id == table_id
+                    : table       ? names.relation && strcmp(names.relation, table) == 0
+                                  : rh_recorder_is_table(names.kind);
         if (same && (reads || writes))
-            return true;
-    }
-    return false;
-}
-
-static bool any_table_blocked(const struct recorder *recorder, const struct evidence *evidence)
-{
-    for (size_t i = 0; i < evidence->locks.count; i++) {
-        const struct evidence_lock *lock = &evidence->locks.items[i];
-        bool reads = false, writes = false;
-        recorder->options.engine->lock_blocks(lock->mode, &reads, &writes);
-        if ((reads || writes) && is_table(lock->kind))
             return true;
     }
     return false;
@@ -223,9 +250,10 @@ static void take_index(struct recorder_session *session, const struct evidence *
     struct recorder *recorder = session->recorder;
     struct pending_index *index = RH_PUSH(session->arena, &session->indexes);
     for (size_t i = 0; i < evidence->locks.count && !table; i++) {
-        const struct evidence_lock *lock = &evidence->locks.items[i];
-        if (lock->relation_id == index_id && lock->kind && strcmp(lock->kind, "index") == 0)
-            table = lock->table;
+        const struct lock_names names = names_of(recorder, &evidence->locks.items[i]);
+        if (evidence->locks.items[i].relation_id == index_id && names.kind &&
+            strcmp(names.kind, "index") == 0)
+            table = names.table;
     }
     index->place = place;
     index->relation_id = index_id;
@@ -234,9 +262,7 @@ static void take_index(struct recorder_session *session, const struct evidence *
     index->identity = rh_arena_strdup(session->arena, identity ? identity : "");
     /* Built, dropped or rebuilt with the table locked, or in transactions of its own that let go.
      */
-    index->is_concurrent = table || table_id != 0
-                               ? !is_table_blocked(recorder, evidence, table_id, table)
-                               : !any_table_blocked(recorder, evidence);
+    index->is_concurrent = !is_table_blocked(recorder, evidence, table_id, table);
     if (index->is_concurrent && evidence->depth == 0)
         session->running.is_concurrent = true;
     session->may_have_changed_storage = true; /* the catalogue is read again, and the index named */
@@ -247,58 +273,77 @@ static void take_commands(struct recorder_session *session, const struct evidenc
 {
     for (size_t i = 0; i < evidence->commands.count; i++) {
         const struct evidence_command *command = &evidence->commands.items[i];
-        if (!command->tag || !command->object_type || strcmp(command->object_type, "index") != 0)
+        if (!command->tag || !command->object_type || command->in_extension ||
+            strcmp(command->object_type, "index") != 0)
             continue;
         if (strcmp(command->tag, "CREATE INDEX") == 0 || strcmp(command->tag, "REINDEX") == 0)
             take_index(session, evidence, place, command->relation_id, 0, NULL, command->identity);
     }
 }
 
-static bool is_dropped_relation(const struct evidence *evidence, int64_t relation_id)
+static bool is_relation(const char *type)
+{
+    return rh_recorder_is_table(type) ||
+           (type && (strcmp(type, "view") == 0 || strcmp(type, "foreign table") == 0));
+}
+
+/* The relation that went along with this report under that id, or under that name. */
+static bool has_dropped(const struct evidence *evidence, int64_t relation_id, const char *identity)
 {
     for (size_t i = 0; i < evidence->drops.count; i++) {
         const struct evidence_drop *drop = &evidence->drops.items[i];
-        if (drop->relation_id == relation_id && drop->type &&
-            (is_table(drop->type) || strcmp(drop->type, "view") == 0 ||
-             strcmp(drop->type, "foreign table") == 0))
+        if (is_relation(drop->type) &&
+            ((relation_id != 0 && drop->relation_id == relation_id) ||
+             (identity && drop->identity && strcmp(drop->identity, identity) == 0)))
             return true;
     }
     return false;
 }
 
+static bool has_dropped_type(const struct evidence *evidence, const char *type)
+{
+    for (size_t i = 0; i < evidence->drops.count; i++)
+        if (evidence->drops.items[i].type && strcmp(evidence->drops.items[i].type, type) == 0)
+            return true;
+    return false;
+}
+
 /*
- * What belongs to something else that went is no effect of its own: the row type, the parts, the
+ * What belongs to something else that went is no effect of its own: the parts, the row type, the
  * TOAST table and the owned sequence of a dropped table; the default of a dropped column; the
  * triggers that carry out a foreign key.
  */
-static bool is_part_of_another(const struct evidence *evidence, const struct evidence_drop *drop)
+static bool is_part_of_another(const struct recorder *recorder, const struct evidence *evidence,
+                               const struct evidence_drop *drop)
 {
-    bool has_table = false, has_column = false;
-    if (drop->original || !drop->type)
+    const char *identity = drop->identity ? drop->identity : "";
+    if (drop->original)
         return false;
-    for (size_t i = 0; i < evidence->drops.count; i++) {
-        const char *type = evidence->drops.items[i].type;
-        has_table |= type && (is_table(type) || strcmp(type, "foreign table") == 0);
-        has_column |= type && strcmp(type, "table column") == 0;
-    }
-    if (drop->identity && is_system_name(drop->identity))
+    if (is_system_name(identity) || strstr(identity, "RI_ConstraintTrigger_") == identity ||
+        strncmp(identity, "\"RI_ConstraintTrigger_", 22) == 0 ||
+        strncmp(identity, "\"_RETURN\"", 9) == 0)
         return true;
-    if (strcmp(drop->type, "trigger") == 0 && drop->identity &&
-        strstr(drop->identity, "RI_ConstraintTrigger_"))
-        return true;
-    if (strcmp(drop->type, "type") == 0)
-        return !drop->normal || has_table;
-    if (strcmp(drop->type, "default value") == 0)
-        return has_column || has_table;
+    if (strcmp(drop->type, "type") == 0 || strcmp(drop->type, "default value") == 0)
+        return !drop->normal || has_dropped_type(evidence, "table");
     if (strcmp(drop->type, "sequence") == 0)
-        return !drop->normal && (has_table || has_column);
-    if (strcmp(drop->type, "rule") == 0 && drop->identity &&
-        strncmp(drop->identity, "\"_RETURN\"", 9) == 0)
+        return !drop->normal;
+    if (is_relation(drop->type))
+        return false;
+    if (strcmp(drop->type, "index") == 0) {
+        const struct observed_relation *index = recorder->observer
+                                                    ? rh_observer_find(recorder->observer,
+                                                                       drop->relation_id)
+                                                    : NULL;
+        return index ? has_dropped(evidence, index->table_id, index->table)
+                     : !drop->normal && has_dropped_type(evidence, "table");
+    }
+    if (has_dropped(evidence, drop->relation_id, NULL))
         return true;
-    bool is_relation = is_table(drop->type) || strcmp(drop->type, "view") == 0 ||
-                       strcmp(drop->type, "foreign table") == 0;
-    return !is_relation && drop->relation_id != 0 &&
-           is_dropped_relation(evidence, drop->relation_id);
+    /* "users_pkey on public.users": constraints, triggers, rules and policies. */
+    const char *on = NULL;
+    for (const char *at = strstr(identity, " on "); at; at = strstr(at + 1, " on "))
+        on = at;
+    return on && has_dropped(evidence, 0, on + strlen(" on "));
 }
 
 static void take_drops(struct recorder_session *session, const struct evidence *evidence,
@@ -309,19 +354,21 @@ static void take_drops(struct recorder_session *session, const struct evidence *
     struct statement *statement = rh_recorder_at(recorder, place);
     for (size_t i = 0; i < evidence->drops.count; i++) {
         const struct evidence_drop *drop = &evidence->drops.items[i];
-        if (!drop->type || is_part_of_another(evidence, drop))
+        if (!drop->type || is_part_of_another(recorder, evidence, drop))
             continue;
         const struct observed_relation *relation = recorder->observer
                                                        ? rh_observer_find(recorder->observer,
                                                                           drop->relation_id)
                                                        : NULL;
-        bool is_itself = relation &&
-                         (is_table(drop->type) || strcmp(drop->type, relation->kind) == 0);
+        bool is_itself = relation && (rh_recorder_is_table(drop->type) ||
+                                      strcmp(drop->type, relation->kind) == 0);
         *RH_PUSH(arena, &statement->dropped) = (struct dropped_object){
             .type = rh_arena_strdup(arena, drop->type),
             .identity = rh_arena_strdup(arena, drop->identity ? drop->identity : ""),
             .named = drop->original,
-            .rows = is_itself && is_table(drop->type) ? relation->rows_estimate : NOT_OBSERVED,
+            .rows = !is_itself || !rh_recorder_is_table(drop->type) ? NOT_OBSERVED
+                    : relation->is_empty                            ? 0
+                                                                    : relation->rows_estimate,
             .created_in_run = drop->relation_id != 0 && recorder->observer &&
                               !(relation && relation->preexisting)};
         if (strcmp(drop->type, "index") == 0 && evidence->tag &&
@@ -393,6 +440,8 @@ static void end_frame(struct recorder_session *session, const struct evidence *e
     struct frame *frame = &running->frames[depth < FRAMES_MAX ? depth : FRAMES_MAX - 1];
     struct statement *command = rh_recorder_at(recorder, place);
     frame->is_open = false;
+    if (depth == 0)
+        running->piece_reported_us = at_us;
     if (place.child < 0) {
         running->saw_end = true;
         return;
@@ -422,7 +471,11 @@ bool rh_recorder_take_evidence(struct recorder_session *session, const char *det
     int64_t at_us = rh_recorder_server_time(recorder, evidence.server_clock_us,
                                             statement->start_us);
     struct place place = open_frame(session, &evidence, at_us);
+    bool reported_before = running->saw_evidence;
     running->saw_evidence = true;
+    running->has_unseen_piece = false;
+    if (evidence.locks_omitted > 0 || evidence.problem)
+        running->is_incomplete = true;
     statement = rh_recorder_statement(recorder, running->index);
     struct statement *command = rh_recorder_at(recorder, place);
     statement->lock_timeout_ms = command->lock_timeout_ms = evidence.lock_timeout_ms;
@@ -432,7 +485,11 @@ bool rh_recorder_take_evidence(struct recorder_session *session, const char *det
     case EVIDENCE_COMMAND_START:
         /* What is new here came before this command. */
         see_evidence_locks(session, &evidence, rh_recorder_home(session), at_us, true);
-        take_scans(session, &evidence, NULL);
+        /* Between two commands of one function, what was read is the function's own doing. */
+        take_scans(session, &evidence,
+                   reported_before && evidence.depth > 0
+                       ? rh_recorder_at(recorder, rh_recorder_home(session))
+                       : NULL);
         running->saw_start |= evidence.depth == 0;
         break;
     case EVIDENCE_COMMAND_END:

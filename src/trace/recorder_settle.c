@@ -10,6 +10,8 @@
    some hundred files costs about half a millisecond. */
 #define MEASURE_DISK_AFTER_US (50 * 1000)
 #define MEASURE_DISK_AFTER_WAL (1024 * 1024)
+/* So many samples without a lock are taken for "it held none for long". */
+#define SAMPLES_MIN 3
 
 static bool is_one_of(const char *s, const char *const *names)
 {
@@ -89,7 +91,7 @@ static void note_touched(struct recorder *recorder, const struct held_lock *held
                                                 : NULL;
     const struct lock_sight sight = {.relation_id = id, .mode = "", .granted = true};
     bool is_new = false;
-    if (!table || !table->preexisting || table->is_system ||
+    if (!table || !table->preexisting || table->is_system || !rh_recorder_is_table(table->kind) ||
         !rh_lock_book_see(&recorder->touched, &sight, 0, 0, &is_new) || !is_new)
         return;
     *RH_PUSH(arena, &recorder->trace->relations) = (struct relation_facts){
@@ -100,39 +102,41 @@ static void note_touched(struct recorder *recorder, const struct held_lock *held
         .bytes = table->bytes};
 }
 
-static void settle_locks(struct recorder_session *session)
+void rh_recorder_settle_lock(struct recorder_session *session, struct held_lock *held,
+                             int64_t end_us)
 {
     struct recorder *recorder = session->recorder;
     struct arena *arena = recorder->trace->arena;
-    for (size_t i = 0; i < session->locks.count; i++) {
-        struct held_lock *held = &session->locks.items[i];
-        rh_recorder_name_lock(session, held);
-        if (held->is_system || !held->relation || held->statement < 0)
-            continue;
-        if (held->preexisting)
-            note_touched(recorder, held);
-        const struct statement *top = rh_recorder_statement(recorder, held->statement);
-        bool granted_unseen = top->finished && !top->error;
-        struct lock_times times = rh_lock_book_times(held, session->transaction_end_us,
-                                                     granted_unseen);
-        struct statement *statement = rh_recorder_at(
-            recorder, (struct place){held->statement, held->child, held->grandchild});
-        *RH_PUSH(arena, &statement->locks) = (struct lock){
-            .relation = rh_arena_strdup(arena, held->relation),
-            .kind = held->kind ? rh_arena_strdup(arena, held->kind) : "table",
-            .table = rh_arena_strdup(arena, held->table ? held->table : held->relation),
-            .mode = rh_arena_strdup(arena, held->mode),
-            .acquired_us = times.acquired_us,
-            .held_us = times.held_us,
-            .waited_us = times.waited_us,
-            .waited_for = held->waited_for ? rh_arena_strdup(arena, held->waited_for) : NULL,
-            .preexisting = held->preexisting,
-            .blocks_reads = held->blocks_reads,
-            .blocks_writes = held->blocks_writes,
-            .observation = held->observation};
-    }
+    rh_recorder_name_lock(session, held);
+    if (held->is_system || !held->relation || held->statement < 0)
+        return;
+    if (held->preexisting)
+        note_touched(recorder, held);
+    const struct statement *top = rh_recorder_statement(recorder, held->statement);
+    struct lock_times times = rh_lock_book_times(held, end_us, top->finished && !top->error);
+    struct statement *statement = rh_recorder_at(
+        recorder, (struct place){held->statement, held->child, held->grandchild});
+    *RH_PUSH(arena, &statement->locks) = (struct lock){
+        .relation = rh_arena_strdup(arena, held->relation),
+        .kind = held->kind ? rh_arena_strdup(arena, held->kind) : "table",
+        .table = rh_arena_strdup(arena, held->table ? held->table : held->relation),
+        .mode = rh_arena_strdup(arena, held->mode),
+        .acquired_us = times.acquired_us,
+        .held_us = times.held_us,
+        .waited_us = times.waited_us,
+        .waited_for = held->waited_for ? rh_arena_strdup(arena, held->waited_for) : NULL,
+        .preexisting = held->preexisting,
+        .blocks_reads = held->blocks_reads,
+        .blocks_writes = held->blocks_writes,
+        .observation = held->observation};
+}
+
+static void settle_locks(struct recorder_session *session)
+{
+    for (size_t i = 0; i < session->locks.count; i++)
+        rh_recorder_settle_lock(session, &session->locks.items[i], session->transaction_end_us);
     if (session->locks.overflowed)
-        recorder->why_counts[WHY_OVERFLOW]++;
+        session->recorder->why_counts[WHY_OVERFLOW]++;
 }
 
 /* --- rewrites
@@ -226,6 +230,27 @@ static const struct pending_index *find_index(const struct recorder_session *ses
     return NULL;
 }
 
+/* New storage needs ACCESS EXCLUSIVE on the relation ("Explicit Locking"; every command above is
+   listed there): a lock that no one saw was still there, at most from the statement's start. */
+static void note_exclusive(struct recorder_session *session, struct statement *statement,
+                           const struct storage_change *change, const char *table)
+{
+    struct arena *arena = session->recorder->trace->arena;
+    if (has_exclusive_lock(statement, change->name))
+        return;
+    *RH_PUSH(arena, &statement->locks) = (struct lock){
+        .relation = rh_arena_strdup(arena, change->name),
+        .kind = change->kind ? rh_arena_strdup(arena, change->kind) : "table",
+        .table = rh_arena_strdup(arena, table ? table : change->name),
+        .mode = "AccessExclusiveLock",
+        .acquired_us = statement->start_us,
+        .held_us = session->transaction_end_us - statement->start_us,
+        .preexisting = change->preexisting,
+        .blocks_reads = true,
+        .blocks_writes = true,
+        .observation = OBSERVED_SAMPLED};
+}
+
 static void settle_change(struct recorder_session *session, const struct storage_change *change)
 {
     struct recorder *recorder = session->recorder;
@@ -248,6 +273,7 @@ static void settle_change(struct recorder_session *session, const struct storage
     struct statement *statement = rh_recorder_at(recorder, cause.place);
     if (!statement)
         return;
+    note_exclusive(session, statement, change, table);
     *RH_PUSH(arena, &statement->rewrites) = (struct rewrite){
         .relation = rh_arena_strdup(arena, change->name),
         .table = table ? rh_arena_strdup(arena, table) : NULL,
@@ -374,7 +400,11 @@ static enum why_not_observed judge_observation(const struct recorder_session *se
     /* Inside a transaction: what it locked is held until the boundary; an error let it all go. */
     if (why_not == WHY_OBSERVED && session->status == 'T' && statement->in_transaction)
         return WHY_OBSERVED;
-    if (has_pieces ? running->every_piece_observed && !running->has_error
+    if (running->is_incomplete) {
+        *ret_observation = running->sample_count > 0 ? OBSERVED_SAMPLED : OBSERVED_NOT;
+        return WHY_INCOMPLETE;
+    }
+    if (has_pieces ? !running->lost_piece && !running->has_unseen_piece && !running->has_error
                    : running->saw_end && !running->is_concurrent)
         return WHY_OBSERVED;
     bool lacks_evidence = statement->ok && !has_pieces && statement->tag &&
@@ -406,14 +436,22 @@ static const char *why_text(enum why_not_observed why)
     return texts[why];
 }
 
+int64_t rh_recorder_disk_bytes(struct recorder *recorder)
+{
+    if (!recorder->options.data_directory)
+        return -1;
+    return rh_file_tree_bytes(
+        rh_file_join(recorder->scratch, recorder->options.data_directory, "base"));
+}
+
 static void measure_disk(struct recorder *recorder, struct statement *statement)
 {
     if (!recorder->options.data_directory ||
         (recorder->disk_bytes >= 0 && statement->duration_us < MEASURE_DISK_AFTER_US &&
-         statement->wal_bytes < MEASURE_DISK_AFTER_WAL))
+         statement->wal_bytes < MEASURE_DISK_AFTER_WAL && statement->rewrites.count == 0 &&
+         statement->dropped.count == 0))
         return;
-    char *base = rh_file_join(recorder->scratch, recorder->options.data_directory, "base");
-    int64_t bytes = rh_file_tree_bytes(base);
+    int64_t bytes = rh_recorder_disk_bytes(recorder);
     if (recorder->disk_bytes >= 0)
         statement->disk_growth_bytes = bytes - recorder->disk_bytes;
     recorder->disk_bytes = bytes;

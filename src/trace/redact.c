@@ -110,6 +110,15 @@ static void redact_string(struct buf *out, struct text s)
     }
 }
 
+/* SQL quoted in a message: the message around it is none. */
+static char *redact_quoted(struct arena *arena, struct text text)
+{
+    RH_CLEANUP_BUF struct buf out;
+    rh_buf_init(&out, output_cap(text));
+    redact_string(&out, text);
+    return take(arena, &out);
+}
+
 /* Length of the opening $tag$ of a dollar-quoted token, 0 when it is another kind of string. */
 static size_t dollar_tag(struct text token)
 {
@@ -268,8 +277,7 @@ char *rh_mask_context(struct arena *arena, struct text context)
             at = end + 1;
         }
     }
-    char *masked = take(arena, &out);
-    return rh_redact_sql(arena, rh_text(masked));
+    return redact_quoted(arena, rh_buf_text(&out));
 }
 
 char *rh_mask_log_line(struct arena *arena, struct text line)
@@ -277,7 +285,7 @@ char *rh_mask_log_line(struct arena *arena, struct text line)
     RH_CLEANUP_BUF struct buf out;
     rh_buf_init(&out, output_cap(line));
     mask_values(&out, line);
-    struct text text = rh_text(rh_redact_sql(arena, rh_buf_text(&out)));
+    struct text text = rh_text(redact_quoted(arena, rh_buf_text(&out)));
     /* Data exceptions and COPY contexts put the value behind a colon, between quotes. */
     size_t colon = find_word(text, 0, ": \"");
     if (colon == text.len)
