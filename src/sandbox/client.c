@@ -18,8 +18,7 @@
 /* What a child has that is told to end. */
 #define STOP_GRACE_US (2 * INT64_C(1000000))
 
-/* --- where they are
- * -------------------------------------------------------------------------------- */
+/* --- where they are --------------------------------------------------------------------------- */
 
 static const char *executable_in(struct arena *arena, const char *directory, const char *name)
 {
@@ -88,8 +87,7 @@ const char *rh_client_find(const struct sandbox *sandbox, const char *name, stru
     return NULL;
 }
 
-/* --- running them
- * ---------------------------------------------------------------------------------- */
+/* --- running them ----------------------------------------------------------------------------- */
 
 /* Ours but for PG*, which would lead elsewhere, and the language, which we read messages in. */
 static const char *const *environment(const struct sandbox *sandbox)

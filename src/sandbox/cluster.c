@@ -28,8 +28,7 @@
 /* With less than this left, a failure to write is the disk's. */
 #define DISK_FULL_BYTES (INT64_C(32) << 20)
 
-/* --- children that are programs of the server
- * ----------------------------------------------------- */
+/* --- children that are programs of the server ------------------------------------------------- */
 
 struct process_options rh_cluster_process_options(const struct sandbox *sandbox,
                                                   const char *const *argv)
@@ -62,8 +61,7 @@ struct process_options rh_cluster_process_options(const struct sandbox *sandbox,
     };
 }
 
-/* --- nowhere else to go
- * ---------------------------------------------------------------------------- */
+/* --- nowhere else to go ----------------------------------------------------------------------- */
 
 static bool write_once(const char *path, const char *text, size_t len)
 {
@@ -118,8 +116,7 @@ static bool shares_network(const struct sandbox *sandbox)
            stat("/proc/self/ns/net", &own) == 0 && theirs.st_ino == own.st_ino;
 }
 
-/* --- the log
- * --------------------------------------------------------------------------------------- */
+/* --- the log ---------------------------------------------------------------------------------- */
 
 /* The last bytes of the log, NUL-terminated. */
 static struct text log_tail(const struct sandbox *sandbox, struct arena *arena)
@@ -183,8 +180,7 @@ enum err_code rh_cluster_check_disk(const struct sandbox *sandbox, struct err *e
     return RH_OK;
 }
 
-/* --- start
- * ----------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static enum err_code did_not_start(struct sandbox *sandbox, struct err *err)
 {
@@ -317,8 +313,7 @@ enum err_code rh_cluster_ensure(struct sandbox *sandbox, enum cluster_mode mode,
     return RH_OK;
 }
 
-/* --- stop
- * ------------------------------------------------------------------------------------------ */
+/* --- stop ------------------------------------------------------------------------------------- */
 
 void rh_cluster_stop_now(struct sandbox *sandbox)
 {
@@ -356,8 +351,7 @@ enum err_code rh_cluster_switch(struct sandbox *sandbox, enum cluster_mode mode,
     return start_server(sandbox, mode, err);
 }
 
-/* --- crashes
- * --------------------------------------------------------------------------------------- */
+/* --- crashes ---------------------------------------------------------------------------------- */
 
 /* "terminated by signal 9: Killed" of "server process (PID 7) was terminated by signal 9: Killed".
  */

@@ -42,8 +42,7 @@ static const char *after(const char *line, const char *prefix)
     return strncmp(line, prefix, len) == 0 ? line + len : NULL;
 }
 
-/* --- the table of contents
- * ------------------------------------------------------------------------------ */
+/* --- the table of contents -------------------------------------------------------------------- */
 
 /* "215; 1259 16385 TABLE public users alice" -> "TABLE public users alice"; NULL for a comment. */
 static const char *entry_text(const char *line)
@@ -150,8 +149,7 @@ static enum err_code read_list(struct restore *restore, struct err *err)
     return process.status == 0 ? RH_OK : cannot_read(restore, err);
 }
 
-/* --- roles, database
- * ------------------------------------------------------------------------------------- */
+/* --- roles, database -------------------------------------------------------------------------- */
 
 static enum sql_action on_statement(void *context, const struct sql_statement *statement)
 {
@@ -248,8 +246,7 @@ static enum err_code keep_settings(struct restore *restore, struct err *err)
     return RH_OK;
 }
 
-/* --- pg_restore's words
- * ---------------------------------------------------------------------------------- */
+/* --- pg_restore's words ----------------------------------------------------------------------- */
 
 /* A consequence of an extension that is not there: something of it, or something that needed that.
  */
@@ -416,8 +413,7 @@ static enum err_code run_restore(struct restore *restore, struct process *ret_pr
     return code;
 }
 
-/* --- the outcome
- * ------------------------------------------------------------------------------------------- */
+/* --- the outcome ------------------------------------------------------------------------------ */
 
 static void note_lost(struct restore *restore)
 {

@@ -5,7 +5,7 @@
 #define RH_SANDBOX_LOAD_INT_H
 
 #include "sandbox/sandbox_int.h"
-#include "sandbox/sql_scan_int.h"
+#include "sandbox/sql_scan.h"
 
 struct load {
     struct sandbox *sandbox;

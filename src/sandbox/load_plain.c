@@ -48,8 +48,7 @@ static bool name_is(const struct sql_statement *statement, size_t at, const char
     return at < statement->count && strcmp(statement->tokens[at].text, name) == 0;
 }
 
-/* --- psql commands
- * --------------------------------------------------------------------------------------- */
+/* --- psql commands ---------------------------------------------------------------------------- */
 
 static bool begins(const char *meta, const char *command)
 {
@@ -81,8 +80,7 @@ static enum sql_action on_meta(struct plain *plain, const char *meta)
     return SQL_DROP;
 }
 
-/* --- statements
- * ------------------------------------------------------------------------------------------ */
+/* --- statements ------------------------------------------------------------------------------- */
 
 /* The database is made already, under the name that the dump gives first. */
 static enum sql_action on_database(struct plain *plain, const struct sql_statement *statement)
@@ -141,8 +139,7 @@ static enum sql_action on_statement(void *context, const struct sql_statement *s
     return SQL_KEEP;
 }
 
-/* --- the stream
- * ------------------------------------------------------------------------------------------ */
+/* --- the stream ------------------------------------------------------------------------------- */
 
 static void look_for_end_mark(struct plain *plain, struct text chunk)
 {
@@ -241,9 +238,7 @@ static void on_error_line(void *context, struct text line)
     rh_psql_message_line(&plain->messages, line);
 }
 
-/* --- before
- * ------------------------------------------------------------------------------------------------
- */
+/* --- before ----------------------------------------------------------------------------------- */
 
 static enum sql_action on_head_statement(void *context, const struct sql_statement *statement)
 {

@@ -1,5 +1,5 @@
 #include "sandbox/sandbox_int.h"
-#include "sandbox/sql_scan_int.h"
+#include "sandbox/sql_scan.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -13,8 +13,7 @@
 #define LARGE_SCHEMA_BYTES (INT64_C(4) << 20)
 #define CHUNK_BYTES ((size_t)64 * 1024)
 
-/* --- psql's messages
- * --------------------------------------------------------------------------------- */
+/* --- psql's messages -------------------------------------------------------------------------- */
 
 void rh_psql_message_init(struct psql_messages *messages, struct sandbox *sandbox)
 {
@@ -107,8 +106,7 @@ enum err_code rh_psql_message_error(const struct psql_messages *messages, const 
     return err->code;
 }
 
-/* --- the script
- * -------------------------------------------------------------------------------------- */
+/* --- the script ------------------------------------------------------------------------------- */
 
 static enum sql_action collect(void *context, const struct sql_statement *statement)
 {

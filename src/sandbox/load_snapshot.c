@@ -14,8 +14,7 @@
 #define PROGRESS_SLICE_US 500000
 #define MESSAGE_MAX 512
 
-/* --- what a dump needs
- * -------------------------------------------------------------------------------- */
+/* --- what a dump needs ------------------------------------------------------------------------ */
 
 enum err_code rh_load_read_extensions(struct load *load, struct err *err)
 {
@@ -106,8 +105,7 @@ void rh_load_read_database(struct load *load, const struct sql_statement *statem
         load->locale = rh_arena_strdup(arena, locale);
 }
 
-/* --- compressed archives
- * ------------------------------------------------------------------------------ */
+/* --- compressed archives ---------------------------------------------------------------------- */
 
 /* What a decompressor said, in one line. */
 static enum err_code damaged(struct sandbox *sandbox, int message_fd, const char *path,
@@ -205,8 +203,7 @@ static enum err_code decompress(struct load *load, const char *to, struct err *e
     return rh_load_decompressor_end(load, &decompressor, err);
 }
 
-/* --- which way
- * ---------------------------------------------------------------------------------------- */
+/* --- which way -------------------------------------------------------------------------------- */
 
 static enum err_code check_file(const struct load *load, struct err *err)
 {

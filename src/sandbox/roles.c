@@ -38,8 +38,7 @@ char *rh_roles_literal(struct arena *arena, const char *text)
     return quoted;
 }
 
-/* --- statements
- * ------------------------------------------------------------------------------------ */
+/* --- statements ------------------------------------------------------------------------------- */
 
 enum err_code rh_roles_query(struct sandbox *sandbox, const char *sql,
                              const char *const *parameters, int parameter_count,
@@ -60,8 +59,7 @@ enum err_code rh_roles_execute(struct sandbox *sandbox, struct err *err, const c
                                   rh_clock_after(rh_clock_mono(), STATEMENT_TIMEOUT_US), NULL, err);
 }
 
-/* --- connections
- * ----------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 void rh_roles_disconnect(struct sandbox *sandbox)
 {
@@ -226,8 +224,7 @@ enum err_code rh_roles_prepare_database(struct sandbox *sandbox, const char *nam
     return connect_to(sandbox, sandbox->database, err);
 }
 
-/* --- roles of a dump
- * ------------------------------------------------------------------------------- */
+/* --- roles of a dump -------------------------------------------------------------------------- */
 
 enum err_code rh_roles_create_missing(struct sandbox *sandbox, const struct name_list *names,
                                       const char *why, struct err *err)
@@ -252,8 +249,7 @@ enum err_code rh_roles_create_missing(struct sandbox *sandbox, const struct name
     return RH_OK;
 }
 
-/* --- hand-over
- * ------------------------------------------------------------------------------------- */
+/* --- hand-over -------------------------------------------------------------------------------- */
 
 /* Whoever owns most tables of users; the loader's count as nobody's. */
 static const char owner_of_most[] =

@@ -8,8 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-/* --- small helpers of the whole folder
- * ------------------------------------------------------------- */
+/* --- small helpers of the whole folder -------------------------------------------------------- */
 
 void rh_sandbox_note(struct sandbox *sandbox, const char *fmt, ...)
 {
@@ -45,8 +44,7 @@ char *rh_sandbox_random_name(struct arena *arena, const char *prefix, size_t ran
     return rh_arena_printf(arena, "%s%s", prefix, text);
 }
 
-/* --- start
- * ----------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static enum err_code choose_server(struct sandbox *sandbox, const struct sandbox_options *options,
                                    struct err *err)
@@ -149,8 +147,7 @@ enum err_code rh_sandbox_start(const struct sandbox_options *options, struct san
     return RH_OK;
 }
 
-/* --- load
- * ------------------------------------------------------------------------------------------ */
+/* --- load ------------------------------------------------------------------------------------- */
 
 static void add_source(struct sandbox *sandbox, const char *source)
 {
@@ -213,8 +210,7 @@ enum err_code rh_sandbox_load_sql(struct sandbox *sandbox, const char *source_na
     return code;
 }
 
-/* --- ready
- * ----------------------------------------------------------------------------------------- */
+/* --- ready ------------------------------------------------------------------------------------ */
 
 /* Tables of users that hold anything, the largest first. */
 static const char tables_with_rows[] =
@@ -301,8 +297,7 @@ enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err)
     return RH_OK;
 }
 
-/* --- queries
- * --------------------------------------------------------------------------------------- */
+/* --- queries ---------------------------------------------------------------------------------- */
 
 const struct sandbox_facts *rh_sandbox_facts(const struct sandbox *sandbox)
 {
@@ -367,8 +362,7 @@ const char *rh_sandbox_client_program(const struct sandbox *sandbox, const char 
     return rh_client_find(sandbox, name, err);
 }
 
-/* --- the end
- * --------------------------------------------------------------------------------------- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 /* What a URL may hold as it is (RFC 3986, section 2.3, and '/' in a query). */
 static char *url_encode(struct arena *arena, const char *text)

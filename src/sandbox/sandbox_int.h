@@ -89,7 +89,7 @@ void rh_sandbox_remove_quietly(const char *path);
 /* Lower-case letters and digits from getrandom. */
 char *rh_sandbox_random_name(struct arena *arena, const char *prefix, size_t random_length);
 
-/* --- place.c --- */
+/* --- place.c ---------------------------------------------------------------------------------- */
 enum err_code rh_place_choose(struct sandbox *sandbox, const struct sandbox_options *options,
                               struct err *err) RH_MUST_CHECK;
 /* $REHEARSE_SANDBOX_DIR, $TMPDIR, /var/tmp; where the reaper looks too. */
@@ -101,7 +101,7 @@ enum err_code rh_place_server_user(const struct sandbox_options *options, struct
 #define SOCKET_DIRECTORY_PREFIX "/tmp/rehearse-s-"
 #define SANDBOX_NAME_PREFIX "rehearse-sandbox-"
 
-/* --- marker.c --- */
+/* --- marker.c --------------------------------------------------------------------------------- */
 struct marker {
     int64_t pid, pid_start; /* owner; start in clock ticks since boot (proc(5), stat field 22) */
     char boot_id[64];
@@ -116,18 +116,18 @@ enum err_code rh_marker_update(struct sandbox *sandbox, struct err *err) RH_MUST
 bool rh_marker_claim(const char *directory, int *ret_fd, struct marker *ret_marker);
 bool rh_marker_is_present(const char *directory);
 
-/* --- template.c --- */
+/* --- template.c ------------------------------------------------------------------------------- */
 enum err_code rh_template_provide(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 /* The copy did not start: throws the template away and makes the data directory anew. */
 enum err_code rh_template_replace(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 
-/* --- settings.c --- */
+/* --- settings.c ------------------------------------------------------------------------------- */
 enum err_code rh_settings_write(struct sandbox *sandbox, enum cluster_mode mode,
                                 struct err *err) RH_MUST_CHECK;
 /* Refuses ours, unknown names and bad values before anything is loaded. */
 enum err_code rh_settings_check(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 
-/* --- cluster.c --- */
+/* --- cluster.c -------------------------------------------------------------------------------- */
 /* Options of a child that is a program of the server: user, clean environment. */
 struct process_options rh_cluster_process_options(const struct sandbox *sandbox,
                                                   const char *const *argv);
@@ -148,7 +148,7 @@ const char *rh_cluster_log_reason(const struct sandbox *sandbox, struct arena *a
 enum err_code rh_cluster_check_disk(const struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 enum err_code rh_cluster_disk_full(const struct sandbox *sandbox, struct err *err);
 
-/* --- roles.c --- */
+/* --- roles.c ---------------------------------------------------------------------------------- */
 enum err_code rh_roles_execute(struct sandbox *sandbox, struct err *err, const char *fmt, ...)
     RH_PRINTF(3, 4) RH_MUST_CHECK;
 enum err_code rh_roles_query(struct sandbox *sandbox, const char *sql,
@@ -173,7 +173,7 @@ char *rh_roles_identifier(struct arena *arena, const char *name);
 char *rh_roles_literal(struct arena *arena, const char *text);
 struct connection_parameters rh_roles_loader(const struct sandbox *sandbox);
 
-/* --- client.c --- */
+/* --- client.c --------------------------------------------------------------------------------- */
 /* Lines of a child's output, without the end of line; `line` is NUL-terminated, valid during the
    call. A line longer than CLIENT_LINE_MAX comes in pieces. */
 typedef void client_line_fn(void *context, struct text line);
@@ -195,7 +195,7 @@ enum err_code rh_client_run(struct sandbox *sandbox, const struct client_run *ru
 /* pg_restore, gzip and the like; as rh_sandbox_client_program. */
 const char *rh_client_find(const struct sandbox *sandbox, const char *name, struct err *err);
 
-/* --- load_schema.c, load_snapshot.c --- */
+/* --- load_schema.c, load_snapshot.c ----------------------------------------------------------- */
 /* The first error that psql wrote to stderr (VERBOSITY verbose), with its place. */
 #define PSQL_DETAIL_LINES_MAX 8
 struct psql_messages {
@@ -220,7 +220,7 @@ enum err_code rh_load_snapshot(struct sandbox *sandbox, const char *path,
 enum err_code rh_load_dump(struct sandbox *sandbox, const char *path, bool is_script,
                            struct err *err) RH_MUST_CHECK;
 
-/* --- snapshot_file.c --- */
+/* --- snapshot_file.c -------------------------------------------------------------------------- */
 #define SNAPSHOT_KIND_LIST(X)                  \
     X(SNAPSHOT_UNKNOWN, "unknown")             \
     X(SNAPSHOT_CUSTOM, "custom archive")       \

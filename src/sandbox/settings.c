@@ -202,8 +202,7 @@ enum err_code rh_settings_write(struct sandbox *sandbox, enum cluster_mode mode,
                       rh_text(rh_arena_printf(arena, "%s%s", text.data, include)), err);
 }
 
-/* --- checks of --set
- * ------------------------------------------------------------------------------ */
+/* --- checks of --set -------------------------------------------------------------------------- */
 
 static size_t least(size_t a, size_t b)
 {

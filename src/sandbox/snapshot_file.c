@@ -24,8 +24,7 @@ static void set_server_version(struct snapshot_file *file, const char *version)
     file->server_major = version && isdigit((unsigned char)version[0]) ? atoi(version) : 0;
 }
 
-/* --- archives (pg_dump's pg_backup_archiver.c, WriteHead)
- * --------------------------------------------- */
+/* --- archives (pg_dump's pg_backup_archiver.c, WriteHead) ------------------------------------- */
 
 struct header_reader {
     struct text rest;
@@ -119,8 +118,7 @@ static bool read_archive_header(struct text head, struct arena *arena, struct sn
     return true;
 }
 
-/* --- plain text
- * --------------------------------------------------------------------------------------- */
+/* --- plain text ------------------------------------------------------------------------------- */
 
 static const char *value_after(struct arena *arena, const char *text, const char *label)
 {
@@ -158,8 +156,7 @@ static void read_plain(const char *text, struct arena *arena, struct snapshot_fi
     file->dump_version = value_after(arena, text, "-- Dumped by pg_dump version ");
 }
 
-/* --- any head
- * ----------------------------------------------------------------------------------------- */
+/* --- any head --------------------------------------------------------------------------------- */
 
 struct magic {
     const char *bytes;

@@ -1,4 +1,4 @@
-#include "sandbox/sql_scan_int.h"
+#include "sandbox/sql_scan.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -88,8 +88,7 @@ void rh_sql_scan_freep(struct sql_scan **scan)
     *scan = NULL;
 }
 
-/* --- tokens and statements
- * --------------------------------------------------------------------------- */
+/* --- tokens and statements -------------------------------------------------------------------- */
 
 static bool is_word(const struct sql_token *token, const char *word)
 {
@@ -227,8 +226,7 @@ static void end_meta(struct sql_scan *scan, struct buf *out)
     scan->state = STATE_TEXT;
 }
 
-/* --- bytes
- * ------------------------------------------------------------------------------------------- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
 static bool starts_word(char c)
 {
@@ -499,8 +497,12 @@ void rh_sql_scan_end(struct sql_scan *scan, struct buf *out)
     scan->state = STATE_TEXT;
 }
 
-/* --- what a load needs
- * ------------------------------------------------------------------------------- */
+bool rh_sql_scan_is_in_data(const struct sql_scan *scan)
+{
+    return scan->state == STATE_COPY_HEAD || scan->state == STATE_COPY_DATA;
+}
+
+/* --- what a load needs ------------------------------------------------------------------------ */
 
 bool rh_sql_starts_with(const struct sql_statement *statement, const char *first,
                         const char *second)

@@ -110,22 +110,18 @@ static struct rows *rows_of_result(PGresult *result)
 /* --- errors --------------------------------------------------------------------------------------
  */
 
-/* libpq's message is one or several lines that end in \n; the last says what matters. */
-static struct text last_line(const char *message)
+/* libpq's messages: the first line says what happened, the others guess why. */
+static struct text first_line(const char *message)
 {
     struct text all = rh_text_trim(rh_text(message ? message : ""));
-    const char *newline = all.len ? memrchr(all.data, '\n', all.len) : NULL;
+    const char *newline = all.len ? memchr(all.data, '\n', all.len) : NULL;
 
-    if (newline) {
-        size_t skip = (size_t)(newline + 1 - all.data);
-        all = (struct text){all.data + skip, all.len - skip};
-    }
-    return all;
+    return newline ? (struct text){all.data, (size_t)(newline - all.data)} : all;
 }
 
 static void set_lost(struct connection *connection, enum err_code code, const char *reason)
 {
-    struct text line = last_line(reason);
+    struct text line = first_line(reason);
 
     if (connection->is_lost)
         return;
@@ -149,7 +145,7 @@ static void set_server_error(struct err *err, const PGresult *result)
     if (message) {
         rh_err_set(err, RH_ERR_SERVER, "%s", message);
     } else {
-        struct text line = last_line(PQresultErrorMessage(result));
+        struct text line = first_line(PQresultErrorMessage(result));
         rh_err_set(err, RH_ERR_SERVER, "%.*s", (int)line.len, line.data);
     }
     if (sqlstate)
@@ -160,8 +156,7 @@ static void set_server_error(struct err *err, const PGresult *result)
         rh_err_hint(err, "%s", hint);
 }
 
-/* --- a request on the wire
- * ------------------------------------------------------------------------ */
+/* --- a request on the wire -------------------------------------------------------------------- */
 
 static void query_name(enum engine_query query, char out[static 24])
 {
@@ -646,7 +641,7 @@ static enum err_code finish_connect(PGconn *conn, const struct connection_parame
         status = PQconnectPoll(conn);
     }
     if (status == PGRES_POLLING_FAILED) {
-        struct text line = last_line(PQerrorMessage(conn));
+        struct text line = first_line(PQerrorMessage(conn));
         return rh_err_set(err, RH_ERR_CONNECTION, "cannot connect to the server at \"%s\": %.*s",
                           where ? where : "", (int)line.len, line.data);
     }

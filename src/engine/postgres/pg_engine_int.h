@@ -78,7 +78,7 @@ enum err_code rh_pg_log_next(struct server_log *log, struct arena *arena,
                              struct log_entry *ret_entry, bool *ret_any,
                              struct err *err) RH_MUST_CHECK;
 
-/* --- pg_log_facts.c ---------------------------------------------------------------------------- */
+/* --- pg_log_facts.c --------------------------------------------------------------------------- */
 bool rh_pg_log_fact(const struct log_entry *entry, struct arena *arena, struct log_fact *ret_fact);
 
 #endif

@@ -6,8 +6,8 @@
  * EXTENSION, ...), held until their ';' and shown to the caller, who may drop them; everything else
  * passes through. COPY data and the bodies of functions are never looked into.
  */
-#ifndef RH_SANDBOX_SQL_SCAN_INT_H
-#define RH_SANDBOX_SQL_SCAN_INT_H
+#ifndef RH_SANDBOX_SQL_SCAN_H
+#define RH_SANDBOX_SQL_SCAN_H
 
 #include "base/arena.h"
 #include "base/text.h"
@@ -46,8 +46,7 @@ void rh_sql_scan_end(struct sql_scan *scan, struct buf *out);
 /* Between COPY ... FROM stdin and its end. */
 bool rh_sql_scan_is_in_data(const struct sql_scan *scan);
 
-/* --- what a load needs
- * ------------------------------------------------------------------------------ */
+/* --- what a load needs ------------------------------------------------------------------------ */
 
 struct sql_needs {
     struct arena *arena;
