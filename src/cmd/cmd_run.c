@@ -368,6 +368,7 @@ static void write_kept(struct output *output, const struct rehearsal *rehearsal)
     struct err err = RH_ERR_INIT;
     RH_CLEANUP_BUF struct buf text;
 
+    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     if (!url)
         return;
     if (output->json) {
@@ -379,7 +380,6 @@ static void write_kept(struct output *output, const struct rehearsal *rehearsal)
         write_new_event(output, event);
         return;
     }
-    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     rh_buf_printf(&text, "\nThe sandbox is still up:\n    %s\nStop it with:\n    %s\n", url,
                   stop_command);
     if (rh_cli_write(rh_buf_text(&text), &err) && !output->error.code)
@@ -393,6 +393,7 @@ static void write_result(struct output *output, const struct rehearsal *rehearsa
     struct err err = RH_ERR_INIT;
     RH_CLEANUP_BUF struct buf text;
 
+    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     if (output->json) {
         json_t *event = json_object(), *json = rh_result_to_json(result);
 
@@ -410,7 +411,6 @@ static void write_result(struct output *output, const struct rehearsal *rehearsa
     struct terminal terminal = rh_terminal_probe(
         STDOUT_FILENO, (enum color_choice)rh_option_number(options, "color", COLOR_AUTO));
 
-    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     rh_report_terminal(result, &terminal, detail, &text);
     if (rh_cli_write(rh_buf_text(&text), &err))
         output->error = err;

@@ -39,12 +39,12 @@ static void add_problem(struct reading *reading, const struct yaml_node *at, con
     problem->column = at->column;
 }
 
-/* An empty value or a null has no place of its own. */
+/* An empty value or a null, which have no place of their own. */
 static bool is_missing(const struct yaml_node *value)
 {
-    return !value || (value->kind == YAML_SCALAR && value->is_plain &&
-                      (value->text[0] == '\0' || strcmp(value->text, "~") == 0 ||
-                       strcmp(value->text, "null") == 0));
+    return value->kind == YAML_SCALAR && value->is_plain &&
+           (value->text[0] == '\0' || strcmp(value->text, "~") == 0 ||
+            strcmp(value->text, "null") == 0);
 }
 
 static void set_value(struct reading *reading, size_t index, const struct yaml_node *at,
@@ -70,6 +70,8 @@ static void read_pairs(struct reading *reading, size_t index, const struct yaml_
         const struct yaml_pair *pair = &mapping->pairs.items[i];
         bool is_duplicate = false;
 
+        if (!pair->value)
+            continue;
         for (size_t j = 0; j < i; j++)
             is_duplicate |= strcmp(mapping->pairs.items[j].key->text, pair->key->text) == 0;
         if (is_duplicate)
@@ -104,6 +106,8 @@ static void read_value(struct reading *reading, size_t index, const struct yaml_
     const struct option *option = &reading->options->command->options[index];
     bool is_list = option->kind == OPTION_PATHS || option->kind == OPTION_PAIRS;
 
+    if (!value) /* the document broke off here, which is a problem of its own */
+        return;
     if (is_missing(value))
         add_problem(reading, key, "\"%s\" has no value", key->text);
     else if (option->kind == OPTION_FLAG &&
@@ -170,6 +174,8 @@ static void read_gates(struct reading *reading, const struct yaml_node *key,
 {
     const struct command *command = reading->options->command;
 
+    if (!gates)
+        return;
     if (is_missing(gates) || gates->kind != YAML_MAPPING) {
         add_problem(reading, key, "\"gates\" must hold limits, as in \"blocked: 2s\"");
         return;

@@ -41,9 +41,9 @@ static int fail_config(const struct config *config, const struct err *err)
 {
     RH_CLEANUP_BUF struct buf out;
 
+    rh_buf_init(&out, PROBLEMS_MAX_BYTES);
     if (err->code != RH_ERR_CONFIG)
         return rh_cli_fail(err);
-    rh_buf_init(&out, PROBLEMS_MAX_BYTES);
     rh_config_format_problems(config, &out);
     if (out.data)
         fputs(out.data, stderr);

@@ -1,2 +1,2 @@
-printf "out: [a\n" >rehearse.yaml
+printf "out: \"a\n" >rehearse.yaml
 rehearse run gone.sql
