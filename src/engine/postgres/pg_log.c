@@ -265,7 +265,7 @@ static bool find_start(struct server_log *log, struct log_line *ret_head)
 
     while (log->start < log->pending.len) {
         bool is_whole = line_at(log, log->start, &line);
-        if (log->is_dropping && !is_whole && !has_prefix(line)) {
+        if (log->is_dropping && !is_whole && line.len > 4 && !has_prefix(line)) {
             log->start = log->pending.len; /* the middle of a long line */
             return false;
         }

@@ -59,6 +59,7 @@ DECLARE
     rewrite json;
     problem text;
     report text;
+    encoding text;
 BEGIN
     GET DIAGNOSTICS context = PG_CONTEXT;
     IF length(context) > 70000 THEN
@@ -78,7 +79,7 @@ BEGIN
                    json_agg(json_build_array(l.relation::int8, l.mode, l.relation::regclass::text))
                        FILTER (WHERE l.number <= 2000)
               INTO held, locks_omitted, locks
-              FROM (SELECT k.relation, k.mode, row_number() OVER () AS number
+              FROM (SELECT k.relation, k.mode, row_number() OVER (ORDER BY k.relation) AS number
                       FROM pg_lock_status() AS k
                      WHERE k.pid = pg_backend_pid() AND k.locktype = 'relation' AND k.granted
                        AND (k.relation >= 16384
@@ -112,7 +113,9 @@ BEGIN
               INTO commands, commands_omitted
               FROM pg_event_trigger_ddl_commands() WITH ORDINALITY AS d;
         ELSIF TG_EVENT = 'sql_drop' THEN
-            -- What the command named comes first, so that the cap never hides it.
+            -- What the command named comes first, so that the cap never hides it. Parts that have no
+            -- life of their own are left out: row types, TOAST, defaults, the triggers behind a foreign
+            -- key, the rule behind a view.
             SELECT json_agg(json_build_array(d.object_type, d.object_identity, d.original, d.normal,
                                 CASE WHEN d.classid = 1259 THEN d.objid::int8 ELSE 0 END))
                        FILTER (WHERE d.number <= 1000),
@@ -120,8 +123,10 @@ BEGIN
               INTO drops, drops_omitted
               FROM (SELECT o.*, row_number() OVER (ORDER BY o.original DESC) AS number
                       FROM pg_event_trigger_dropped_objects() AS o
-                     WHERE o.object_type NOT IN ('type', 'toast table', 'default value')
-                        OR o.original) AS d;
+                     WHERE o.original
+                        OR (o.object_type NOT IN ('type', 'toast table', 'default value')
+                            AND NOT starts_with(o.object_identity, '"RI_ConstraintTrigger_')
+                            AND NOT starts_with(o.object_identity, '"_RETURN" on '))) AS d;
         ELSIF TG_EVENT = 'table_rewrite' THEN
             rewrite := json_build_array(pg_event_trigger_table_rewrite_oid()::int8,
                                         pg_event_trigger_table_rewrite_oid()::regclass::text,
@@ -146,7 +151,20 @@ BEGIN
         context := left(context, 66000);
         locks := NULL; relations := NULL; scans := NULL; commands := NULL; drops := NULL;
     END LOOP;
+    -- A character that the client's encoding lacks would turn the notice into an error, and other bytes
+    -- than UTF-8 could not be read. In the report such letters go (ids still tell relations); the
+    -- notice's own context, which cannot be changed, is sent as UTF-8.
+    encoding := current_setting('client_encoding');
+    IF encoding <> 'UTF8' OR getdatabaseencoding() = 'SQL_ASCII' THEN
+        report := regexp_replace(report, E'[^\\x01-\\x7f]', '?', 'g');
+        IF octet_length(context) <> length(context) THEN
+            PERFORM set_config('client_encoding', 'UTF8', true);
+        END IF;
+    END IF;
     RAISE INFO USING ERRCODE = 'RH001', MESSAGE = 'rehearse', DETAIL = report;
+    IF current_setting('client_encoding') <> encoding THEN
+        PERFORM set_config('client_encoding', encoding, true);
+    END IF;
 END
 $rehearse$;
 REVOKE ALL ON FUNCTION rehearse.report() FROM PUBLIC;
