@@ -109,6 +109,12 @@ static struct held_lock *see(struct recorder_session *session, const struct lock
     struct recorder *recorder = session->recorder;
     struct lock_sight seen = *sight;
     seen.mode = intern_mode(session, sight->mode);
+    struct held_lock *before = rh_lock_book_find(&session->locks, seen.relation_id, seen.mode);
+    /* Let go (ROLLBACK TO SAVEPOINT) and taken again by another statement: two holds. */
+    if (before && before->released_us >= 0 && before->statement != place.statement) {
+        rh_recorder_settle_lock(session, before, before->released_us);
+        rh_lock_book_renew(before);
+    }
     struct held_lock *held = rh_lock_book_see(&session->locks, &seen, at_us, not_before_us,
                                               ret_is_new);
     if (!held || (!*ret_is_new && held->statement >= 0))
