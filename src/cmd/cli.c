@@ -1,5 +1,6 @@
 #include "cmd/cli.h"
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "cmd/help.h"
 #include "cmd/suggest.h"
@@ -126,7 +127,23 @@ static json_t *json_text(const char *s)
     return json;
 }
 
-json_t *rh_cli_error_json(const struct err *err)
+enum err_code rh_cli_write_json_start(struct err *err)
+{
+    char now[32];
+    json_t *event = json_object();
+    enum err_code code;
+
+    rh_clock_rfc3339(rh_clock_wall(), now);
+    json_object_set_new(event, "format_version", json_string("1.0"));
+    json_object_set_new(event, "event", json_string("start"));
+    json_object_set_new(event, "rehearse_version", json_string(REHEARSE_VERSION));
+    json_object_set_new(event, "started_at", json_string(now));
+    code = rh_cli_write_json(event, err);
+    json_decref(event);
+    return code;
+}
+
+static json_t *error_json(const struct err *err)
 {
     json_t *json = json_object();
 
@@ -148,6 +165,18 @@ json_t *rh_cli_error_json(const struct err *err)
         json_object_set_new(json, "context", contexts);
     }
     return json;
+}
+
+int rh_cli_fail_json(const struct err *err)
+{
+    json_t *event = error_json(err);
+    struct err write_error = RH_ERR_INIT;
+
+    /* Where standard output is gone, too, standard error still tells of the first failure. */
+    if (rh_cli_write_json(event, &write_error))
+        rh_cli_fail(&write_error);
+    json_decref(event);
+    return rh_cli_fail(err);
 }
 
 void rh_cli_overview(struct buf *out)

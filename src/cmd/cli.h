@@ -37,8 +37,10 @@ int rh_cli_finish(struct text text, int status);
 /* A line on standard error. */
 void rh_cli_note(const char *fmt, ...) RH_PRINTF(1, 2);
 
-/* {"event":"error", ...}: the same for those who read JSON. A new reference. */
-json_t *rh_cli_error_json(const struct err *err);
+/* For those who read JSON, the first line: {"format_version":"1.0","event":"start",...}. */
+enum err_code rh_cli_write_json_start(struct err *err) RH_MUST_CHECK;
+/* ... and the last one when there is no result: {"event":"error",...}; then as rh_cli_fail. */
+int rh_cli_fail_json(const struct err *err);
 
 /* What `rehearse`, `rehearse -h` and `rehearse help` show. */
 void rh_cli_overview(struct buf *out);

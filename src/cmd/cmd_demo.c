@@ -67,6 +67,8 @@ static int run(const struct options *parsed)
     if (status)
         return status;
     show.json = rh_option_flag(&options, "json");
+    if (show.json && rh_cli_write_json_start(&err))
+        return rh_cli_fail(&err);
     if (rh_option_number(&options, "timeout", 0) > 0)
         rh_interrupt_set_deadline(
             rh_clock_after(rh_clock_mono(), rh_option_number(&options, "timeout", 0)));
@@ -92,7 +94,7 @@ static int run(const struct options *parsed)
     };
 
     if (rh_demo_run(&demo, &as_expected, &err))
-        status = rh_cli_fail(&err);
+        status = show.json ? rh_cli_fail_json(&err) : rh_cli_fail(&err);
     else if (show.error.code)
         status = rh_cli_fail(&show.error);
     else if (!as_expected)

@@ -348,19 +348,6 @@ static void write_new_event(struct output *output, json_t *event)
     json_decref(event);
 }
 
-static void write_start(struct output *output)
-{
-    char now[32];
-    json_t *event = json_object();
-
-    rh_clock_rfc3339(rh_clock_wall(), now);
-    json_object_set_new(event, "format_version", json_string("1.0"));
-    json_object_set_new(event, "event", json_string("start"));
-    json_object_set_new(event, "rehearse_version", json_string(REHEARSE_VERSION));
-    json_object_set_new(event, "started_at", json_string(now));
-    write_new_event(output, event);
-}
-
 static void write_kept(struct output *output, const struct rehearsal *rehearsal)
 {
     const char *url = rh_rehearsal_kept_url(rehearsal);
@@ -417,11 +404,9 @@ static void write_result(struct output *output, const struct rehearsal *rehearsa
     write_kept(output, rehearsal);
 }
 
-static int fail(struct output *output, const struct err *err)
+static int fail(const struct output *output, const struct err *err)
 {
-    if (output->json)
-        write_new_event(output, rh_cli_error_json(err));
-    return rh_cli_fail(err);
+    return output->json ? rh_cli_fail_json(err) : rh_cli_fail(err);
 }
 
 /* --since with nothing new: there is nothing to rehearse, which is no failure of the branch. */
@@ -475,8 +460,8 @@ static int run(const struct options *parsed)
     if (status)
         return status;
     output.json = rh_option_flag(&options, "json");
-    if (output.json)
-        write_start(&output);
+    if (output.json && rh_cli_write_json_start(&err))
+        return rh_cli_fail(&err);
     if (check_together(&options, &err))
         return fail(&output, &err);
     if (rh_option_text(&options, "timeout"))
