@@ -14,7 +14,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define INPUT_MAX 4096
-#define MUTATIONS_DEFAULT 20000
+#define MUTATIONS_DEFAULT 8000
 
 /* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016). */
 static uint64_t next_random(uint64_t *state)
