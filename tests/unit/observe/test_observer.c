@@ -217,8 +217,9 @@ static const struct probe *find_probe(const struct trace *trace, const char *rel
         if (!strcmp(trace->probes.items[i].relation, relation) &&
             trace->probes.items[i].is_write == is_write)
             return &trace->probes.items[i];
+    static const struct probe NONE;
     fail_msg("no probe of %s", relation);
-    return NULL;
+    return &NONE;
 }
 
 /* --- what is known before
