@@ -1,8 +1,9 @@
 #include "net/spin.h"
 
+#include "base/file.h"
+
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,20 +31,30 @@ void rh_spin_deinit(struct spin *spin)
     rh_spin_init(spin);
 }
 
+/* Reads a file of the kernel's that fits in `line`; 0 when that fails. */
+static size_t read_line(int fd, char *line, size_t size)
+{
+    ssize_t len = pread(fd, line, size - 1, 0);
+    if (len <= 0)
+        return 0;
+    line[len] = '\0';
+    return (size_t)len;
+}
+
 /* Whole cores of the CPU quota of our control group ("max 100000" or "150000 100000", the kernel's
    cgroup-v2 documentation, "cpu.max"); `otherwise` when there is none. */
 static unsigned quota_cores(unsigned otherwise)
 {
-    unsigned cores = otherwise;
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (!file)
-        return cores;
-    long long quota_us, period_us;
-    if (fscanf(file, "%lld %lld", &quota_us, &period_us) == 2 && period_us > 0 &&
-        quota_us / period_us < (long long)otherwise)
-        cores = (unsigned)(quota_us / period_us);
-    fclose(file);
-    return cores;
+    char line[64];
+    RH_CLEANUP_FD int fd = open("/sys/fs/cgroup/cpu.max", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read_line(fd, line, sizeof(line)) == 0)
+        return otherwise;
+    char *end;
+    unsigned long long quota_us = strtoull(line, &end, 10);
+    unsigned long long period_us = strtoull(end, NULL, 10);
+    if (end == line || period_us == 0 || quota_us / period_us >= otherwise)
+        return otherwise;
+    return (unsigned)(quota_us / period_us);
 }
 
 static unsigned usable_cores(void)
@@ -73,10 +84,8 @@ void rh_spin_learn_load(struct spin *spin, unsigned runnable)
 static void look(struct spin *spin)
 {
     char line[128];
-    ssize_t len = pread(spin->loadavg_fd, line, sizeof(line) - 1, 0);
-    if (len <= 0)
+    if (read_line(spin->loadavg_fd, line, sizeof(line)) == 0)
         return;
-    line[len] = '\0';
     const char *slash = strchr(line, '/');
     if (!slash)
         return;

@@ -1,4 +1,4 @@
-#include "tap/session_int.h"
+#include "tap/tap_int.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -3,18 +3,18 @@
  *
  *              client bytes                        server bytes
  *   client ───────► up ───────► server      server ───────► down ───────► client
- *                (relay.c)                              (relay.c)
+ *                (tap_relay.c)                              (tap_relay.c)
  *
  *   STARTUP ──start-up packet──► CONNECTING ──connected──► RELAYING ──server ended──► LEAVING
  *      │ ▲ SSL/GSS: 'N'              │                        │                          │
  *      │ └───────┘                   └───refused──────────────│────────────────► LEAVING │
  *      └──────── any state: client gone, rh_tap_session_close, deadline ──────────► CLOSED
  *
- * session.c alone writes `state`. A closed session stays in memory until no function of the tap is
- * on the stack (struct tap, `depth`), so code here looks at `state` after every callback.
+ * tap_session.c alone writes `state`. A closed session stays in memory until no function of the tap
+ * is on the stack (struct tap, `depth`), so code here looks at `state` after every callback.
  */
-#ifndef RH_TAP_SESSION_INT_H
-#define RH_TAP_SESSION_INT_H
+#ifndef RH_TAP_TAP_INT_H
+#define RH_TAP_TAP_INT_H
 
 #include "base/text.h"
 #include "tap/tap.h"
@@ -119,14 +119,16 @@ static inline void rh_tap_enter(struct tap *tap)
 /* Frees the sessions that were closed meanwhile when it was the outermost. */
 void rh_tap_leave(struct tap *tap);
 
-/* --- session.c -------------------------------------------------------------------------------- */
+/* --- tap_session.c
+ * -------------------------------------------------------------------------------- */
 
 /* Takes client_fd in any case. */
 enum err_code rh_tap_session_new(struct tap *tap, int client_fd, struct err *err) RH_MUST_CHECK;
 /* After anything happened: ends what has ended, and watches what is to be waited for. */
 void rh_tap_session_settle(struct tap_session *session);
 
-/* --- relay.c ---------------------------------------------------------------------------------- */
+/* --- tap_relay.c
+ * ---------------------------------------------------------------------------------- */
 
 void rh_tap_relay_init(struct tap_session *session);
 void rh_tap_relay_deinit(struct tap_session *session);

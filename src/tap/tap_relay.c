@@ -1,6 +1,6 @@
 /* Moving bytes: send first, queue what the kernel would not take, show the handler what it asked
  * for. */
-#include "tap/session_int.h"
+#include "tap/tap_int.h"
 
 #include <errno.h>
 

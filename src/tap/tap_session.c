@@ -1,5 +1,5 @@
 /* The life of a session: start-up packets, the server's connection, ends. */
-#include "tap/session_int.h"
+#include "tap/tap_int.h"
 
 #include <errno.h>
 #include <netinet/in.h>
