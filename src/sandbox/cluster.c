@@ -20,6 +20,8 @@
 #define START_TIMEOUT_US (120 * INT64_C(1000000))
 /* Between two attempts to connect to a server that starts. */
 #define START_POLL_US 2000
+/* Between two looks whether a reload has happened; it takes about 1 ms. */
+#define RELOAD_POLL_US 500
 /* A fast shutdown writes what is dirty: gigabytes after a load. */
 #define STOP_GRACE_US (600 * INT64_C(1000000))
 /* An immediate shutdown gives its children 5 s (postmaster.c, SIGKILL_CHILDREN_AFTER_SECS). */
@@ -338,6 +340,36 @@ enum err_code rh_cluster_stop(struct sandbox *sandbox, struct err *err)
     return RH_OK;
 }
 
+/* A session sees its own reload, which it does when told by the server that has done it. */
+static enum err_code reload(struct sandbox *sandbox, enum cluster_mode mode, struct err *err)
+{
+    static const char loaded_at[] = "SELECT pg_conf_load_time()";
+    struct mono deadline = rh_clock_after(rh_clock_mono(), START_TIMEOUT_US);
+    RH_CLEANUP_ROWS struct rows *before = NULL;
+    enum err_code code;
+
+    if ((code = rh_settings_write(sandbox, mode, err)) || (code = rh_roles_connect(sandbox, err)) ||
+        (code = rh_roles_query(sandbox, loaded_at, NULL, 0, &before, err)) ||
+        (code = rh_roles_query(sandbox, "SELECT pg_reload_conf()", NULL, 0, NULL, err)))
+        return code;
+    for (;;) {
+        RH_CLEANUP_ROWS struct rows *now = NULL;
+        if ((code = rh_roles_query(sandbox, loaded_at, NULL, 0, &now, err)))
+            return code;
+        if (strcmp(rh_rows_value(before, 0, 0), rh_rows_value(now, 0, 0)) != 0)
+            break;
+        if (rh_clock_passed(deadline))
+            return rh_err_set(err, RH_ERR_TIMEOUT,
+                              "the sandbox server did not reload its settings");
+        struct err ignored = RH_ERR_INIT;
+        if (rh_process_wait(&sandbox->process, rh_clock_after(rh_clock_mono(), RELOAD_POLL_US),
+                            &ignored) == RH_OK)
+            return did_not_start(sandbox, err);
+    }
+    sandbox->mode = mode;
+    return RH_OK;
+}
+
 enum err_code rh_cluster_switch(struct sandbox *sandbox, enum cluster_mode mode, struct err *err)
 {
     enum err_code code;
@@ -346,6 +378,8 @@ enum err_code rh_cluster_switch(struct sandbox *sandbox, enum cluster_mode mode,
         return RH_OK;
     if (sandbox->mode == CLUSTER_STOPPED)
         return rh_cluster_ensure(sandbox, mode, err);
+    if (sandbox->mode == CLUSTER_PREPARING && mode == CLUSTER_RUNNING)
+        return reload(sandbox, mode, err);
     if ((code = rh_cluster_stop(sandbox, err)))
         return code;
     return start_server(sandbox, mode, err);

@@ -224,7 +224,7 @@ enum err_code rh_load_schema(struct sandbox *sandbox, const char *path, struct e
         return err->code;
     rh_progress_phase(sandbox->progress, "load schema %s", path);
     if ((code = bytes > LARGE_SCHEMA_BYTES ? rh_cluster_switch(sandbox, CLUSTER_LOADING, err)
-                                           : rh_cluster_ensure(sandbox, CLUSTER_RUNNING, err)) ||
+                                           : rh_cluster_ensure(sandbox, CLUSTER_PREPARING, err)) ||
         (code = rh_roles_connect(sandbox, err)) || (code = create_roles(sandbox, &needs, err)))
         return code;
     return run_psql(sandbox, psql, path, err);

@@ -277,7 +277,7 @@ enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err)
     enum err_code code;
 
     RH_ASSERT(!sandbox->is_ready);
-    if ((code = rh_cluster_ensure(sandbox, CLUSTER_RUNNING, err)) ||
+    if ((code = rh_cluster_ensure(sandbox, CLUSTER_PREPARING, err)) ||
         (code = rh_roles_connect(sandbox, err)))
         return code;
     if (sandbox->has_loaded &&
@@ -286,13 +286,11 @@ enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err)
         return code;
     if ((code = rh_roles_hand_over(sandbox, err)) || (code = read_facts(sandbox, err)))
         return code;
-    rh_roles_disconnect(sandbox);
-    if (sandbox->mode != CLUSTER_RUNNING) {
+    if (sandbox->mode == CLUSTER_LOADING)
         rh_progress_phase(sandbox->progress, "restart with the settings for running");
-        if ((code = rh_cluster_switch(sandbox, CLUSTER_RUNNING, err)))
-            return code;
-        rh_roles_disconnect(sandbox);
-    }
+    if ((code = rh_cluster_switch(sandbox, CLUSTER_RUNNING, err)))
+        return code;
+    rh_roles_disconnect(sandbox);
     sandbox->is_ready = true;
     return RH_OK;
 }

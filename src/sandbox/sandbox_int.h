@@ -30,8 +30,9 @@
 
 enum cluster_mode {
     CLUSTER_STOPPED,
-    CLUSTER_LOADING, /* durability off, nothing in the background */
-    CLUSTER_RUNNING, /* as a server in production runs */
+    CLUSTER_LOADING,   /* durability off, nothing in the background, sizes for loading */
+    CLUSTER_PREPARING, /* as running, but for what a reload can change: durability off, quiet */
+    CLUSTER_RUNNING,   /* as a server in production runs */
 };
 
 struct sandbox {
@@ -134,7 +135,7 @@ struct process_options rh_cluster_process_options(const struct sandbox *sandbox,
 /* Starts it if it is stopped, else leaves it as it is. */
 enum err_code rh_cluster_ensure(struct sandbox *sandbox, enum cluster_mode mode,
                                 struct err *err) RH_MUST_CHECK;
-/* In this mode, by a restart where needed. */
+/* In this mode, by a reload or a restart where needed. */
 enum err_code rh_cluster_switch(struct sandbox *sandbox, enum cluster_mode mode,
                                 struct err *err) RH_MUST_CHECK;
 /* Fast shutdown, with a checkpoint: the data directory is consistent then. */

@@ -72,14 +72,17 @@ static const char always[] = "listen_addresses = ''\n"
                              "archive_mode = off\n"
                              "max_logical_replication_workers = 0\n";
 
-/* Manual, "Populating a Database" and "Non-Durable Settings": a crash costs a sandbox nothing. */
-static const char loading[] = "log_min_messages = warning\n"
-                              "fsync = off\n"
-                              "full_page_writes = off\n"
-                              "synchronous_commit = off\n"
-                              "wal_level = minimal\n"
+/* Manual, "Populating a Database" and "Non-Durable Settings": a crash costs a sandbox nothing.
+   These a reload changes back ... */
+static const char preparing[] = "log_min_messages = warning\n"
+                                "fsync = off\n"
+                                "full_page_writes = off\n"
+                                "synchronous_commit = off\n"
+                                "autovacuum = off\n"
+                                "session_preload_libraries = ''\n";
+/* ... these a restart. */
+static const char loading[] = "wal_level = minimal\n"
                               "max_wal_senders = 0\n"
-                              "autovacuum = off\n"
                               "checkpoint_timeout = 1h\n";
 
 /*
@@ -179,9 +182,10 @@ enum err_code rh_settings_write(struct sandbox *sandbox, enum cluster_mode mode,
         add_quoted(&out, sandbox->settings[i].value);
         rh_buf_add_char(&out, '\n');
     }
+    if (mode != CLUSTER_RUNNING)
+        rh_buf_add_str(&out, preparing);
     if (mode == CLUSTER_LOADING) {
         rh_buf_add_str(&out, loading);
-        rh_buf_add_str(&out, "session_preload_libraries = ''\n");
         add_load_sizes(sandbox, &out);
     }
     if (out.failed)

@@ -68,6 +68,19 @@ static const char *parse_version(struct arena *arena, struct text output)
     return len && start[0] >= '1' && start[0] <= '9' ? rh_arena_strndup(arena, start, len) : NULL;
 }
 
+/* Where the programs really lie: a directory of links (/usr/local/bin) leads to the installation.
+ */
+static bool find_real_directory(struct arena *arena, const char *directory,
+                                char out[static PATH_MAX])
+{
+    char *slash;
+
+    if (!realpath(rh_file_join(arena, directory, "postgres"), out) || !(slash = strrchr(out, '/')))
+        return false;
+    *slash = 0;
+    return has_program(arena, out, "initdb") || realpath(directory, out);
+}
+
 static enum err_code consider(struct search *search, const char *directory, struct err *err)
 {
     struct arena *arena = search->arena;
@@ -75,11 +88,12 @@ static enum err_code consider(struct search *search, const char *directory, stru
     struct process process = PROCESS_INIT;
     struct text output, errors;
 
-    if (!has_program(arena, directory, "postgres") || !realpath(directory, real) ||
-        is_seen(search, real) || search->seen.count == CANDIDATES_MAX)
+    if (!has_program(arena, directory, "postgres") ||
+        !find_real_directory(arena, directory, real) || is_seen(search, real) ||
+        search->seen.count == CANDIDATES_MAX)
         return RH_OK;
     *RH_PUSH(arena, &search->seen) = rh_arena_strdup(arena, real);
-    if (!has_program(arena, directory, "initdb")) {
+    if (!has_program(arena, real, "initdb")) {
         *RH_PUSH(arena, &search->refused) = rh_arena_printf(arena, "%s (has no initdb)", directory);
         return RH_OK;
     }
@@ -162,13 +176,23 @@ static enum err_code consider_machine(struct search *search, struct err *err)
     return code;
 }
 
-static int compare_versions(const void *a, const void *b)
+static int compare_versions(const struct server_programs *left, const struct server_programs *right)
 {
-    const struct server_programs *left = a, *right = b;
-
     if (left->major != right->major)
         return left->major < right->major ? -1 : 1;
     return rh_text_natural_compare(left->version, right->version);
+}
+
+/* Newest last; of equal ones the one found first, which is the one installed in the usual place. */
+static void sort_versions(struct server_programs *items, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct server_programs item = items[i];
+        size_t at = i;
+        for (; at > 0 && compare_versions(&items[at - 1], &item) >= 0; at--)
+            items[at] = items[at - 1];
+        items[at] = item;
+    }
 }
 
 static enum err_code none_found(const struct search *search, const char *bin_directory,
@@ -223,7 +247,7 @@ enum err_code rh_pg_find_servers(const char *bin_directory, struct arena *arena,
         return code;
     if (search.found.count == 0)
         return none_found(&search, bin_directory, path_list, err);
-    qsort(search.found.items, search.found.count, sizeof(search.found.items[0]), compare_versions);
+    sort_versions(search.found.items, search.found.count);
     ret_servers->items = search.found.items;
     ret_servers->count = search.found.count;
     return RH_OK;
