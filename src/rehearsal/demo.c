@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/wrap.h"
 #include "rehearsal/rehearsal_int.h"
 #include "report/report.h"
 
@@ -114,15 +115,21 @@ static void print_heading(const struct demo *demo, size_t n)
     rh_buf_deinit(&text);
 }
 
+/* The headline, without the name that stands in the column before it. */
+static const char *reason(const struct result *result, const char *name)
+{
+    const char *headline = result->headline ? result->headline : "";
+    size_t length = strlen(name);
+    return strncmp(headline, name, length) == 0 && headline[length] == ' ' ? headline + length + 1
+                                                                           : headline;
+}
+
 static void add_row(struct demo *demo, const char *name, const struct result *result,
                     enum verdict expected)
 {
     struct demo_row *row = RH_PUSH(demo->arena, &demo->rows);
-    const char *why = result->findings.count && result->verdict != VERDICT_SAFE
-                          ? result->findings.items[0].title
-                          : result->headline;
     *row = (struct demo_row){.name = name,
-                             .why = rh_arena_strdup(demo->arena, why ? why : ""),
+                             .why = rh_arena_strdup(demo->arena, reason(result, name)),
                              .verdict = result->verdict,
                              .as_expected = result->verdict == expected};
     if (!row->as_expected)
@@ -179,36 +186,47 @@ static enum err_code rehearse_one(struct demo *demo, size_t n, struct err *err)
     return code;
 }
 
-static void print_table(const struct demo *demo, struct mono began)
+/* A narrow terminal still gets reasons of this many columns; a long one goes on below itself. */
+#define WHY_COLUMNS_MIN 20u
+
+static void print_row(const struct demo *demo, const struct demo_row *row, size_t name_columns,
+                      size_t verdict_columns, struct buf *text)
 {
     const struct terminal *terminal = &demo->options->terminal;
-    size_t name_columns = 0;
+    size_t before = 2 + name_columns + 2 + verdict_columns + 2;
+    size_t why_columns = terminal->columns > before + WHY_COLUMNS_MIN ? terminal->columns - before
+                                                                      : WHY_COLUMNS_MIN;
+    rh_buf_printf(text, "  %-*s  %s%-*s%s", (int)name_columns, row->name,
+                  color_of(terminal, row->verdict), (int)verdict_columns,
+                  verdict_text(demo->arena, row->verdict), terminal->has_color ? "\033[0m" : "");
+    struct text rest = rh_text(rh_arena_printf(
+        demo->arena, "%s%s", row->as_expected ? "" : "(not as expected) ", row->why));
+    int indent = 2;
+    for (struct text line; rh_text_wrap(&rest, why_columns, &line); indent = (int)before)
+        rh_buf_printf(text, "%*s%.*s\n", indent, "", (int)line.len, line.data);
+}
+
+static void print_table(const struct demo *demo, struct mono began)
+{
+    size_t name_columns = strlen("migration"), verdict_columns = strlen("verdict");
     for (size_t n = 0; n < demo->rows.count; n++) {
-        size_t columns = rh_text_columns(rh_text(demo->rows.items[n].name));
-        name_columns = columns > name_columns ? columns : name_columns;
+        const struct demo_row *row = &demo->rows.items[n];
+        size_t name = strlen(row->name), verdict = strlen(rh_verdict_name(row->verdict));
+        name_columns = name > name_columns ? name : name_columns;
+        verdict_columns = verdict > verdict_columns ? verdict : verdict_columns;
     }
-    const size_t verdict_columns = sizeof("INCONCLUSIVE") - 1;
-    size_t why_columns = terminal->columns - 6 - name_columns - verdict_columns;
-    if (terminal->columns < name_columns + verdict_columns + 26)
-        why_columns = 20;
 
     struct buf text;
     rh_buf_init(&text, DEMO_OUTPUT_MAX);
     rh_buf_printf(&text, "\n  %-*s  %-*s  %s\n", (int)name_columns, "migration",
                   (int)verdict_columns, "verdict", "why");
-    for (size_t n = 0; n < demo->rows.count; n++) {
-        const struct demo_row *row = &demo->rows.items[n];
-        rh_buf_printf(&text, "  %-*s  %s%-*s%s  %s%s\n", (int)name_columns, row->name,
-                      color_of(terminal, row->verdict), (int)verdict_columns,
-                      verdict_text(demo->arena, row->verdict), terminal->has_color ? "\033[0m" : "",
-                      row->as_expected ? "" : "(not as expected) ",
-                      rh_text_one_line(demo->arena, rh_text(row->why), why_columns));
-    }
+    for (size_t n = 0; n < demo->rows.count; n++)
+        print_row(demo, &demo->rows.items[n], name_columns, verdict_columns, &text);
     char took[24];
     rh_duration_format(rh_clock_mono().us - began.us, took);
     rh_buf_printf(
         &text,
-        "\n%s in %s, nothing is left behind. Yours next:\n"
+        "\n%s in %s; nothing is left behind. Yours next:\n"
         "    rehearse run --schema schema.sql migrations/0042_your_change.sql\n",
         demo->as_expected ? "Four verdicts, as they should be," : "Done, with a surprise,", took);
     print(demo, &text);
