@@ -68,19 +68,25 @@ static bool is_variable(const char *name)
    the prefix belongs to the user's own variables, too. */
 static void warn_of_mistyped_variables(struct arena *arena, const char *const *environment)
 {
-    for (; *environment; environment++) {
-        const char *name = rh_arena_strndup(arena, *environment, strcspn(*environment, "="));
-        struct suggestion suggestion = {.typed = name};
+    static const char prefix[] = "REHEARSE_";
 
-        if (strncmp(name, "REHEARSE_", strlen("REHEARSE_")) != 0 || is_variable(name))
+    for (; *environment; environment++) {
+        if (strncmp(*environment, prefix, strlen(prefix)) != 0)
+            continue;
+
+        const char *name = rh_arena_strndup(arena, *environment, strcspn(*environment, "="));
+        struct suggestion suggestion = {.typed = name + strlen(prefix)};
+
+        if (is_variable(name))
             continue;
         for (size_t i = 0; i < rh_command_run.option_count; i++) {
             if (rh_command_run.options[i].environment)
-                rh_suggest_consider(&suggestion, rh_command_run.options[i].environment);
+                rh_suggest_consider(&suggestion,
+                                    rh_command_run.options[i].environment + strlen(prefix));
         }
         if (suggestion.best)
-            rh_cli_note("warning: unknown environment variable %s; did you mean %s?", name,
-                        suggestion.best);
+            rh_cli_note("warning: unknown environment variable %s; did you mean %s%s?", name,
+                        prefix, suggestion.best);
     }
 }
 

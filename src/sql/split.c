@@ -134,8 +134,10 @@ void rh_sql_split(struct text script, struct arena *arena, struct sql_script *re
 {
     const char *parse_error = NULL;
 
+    if (!script.data)
+        script = TEXT_LITERAL("");
     /* The parser takes a C string: a NUL would hide what follows. */
-    if (script.len <= SQL_PARSE_MAX && !memchr(script.data ? script.data : "", '\0', script.len)) {
+    if (script.len <= SQL_PARSE_MAX && !memchr(script.data, '\0', script.len)) {
         struct arena *scratch = rh_arena_new();
         PgQuerySplitResult split = pg_query_split_with_parser(rh_text_dup(scratch, script));
         bool taken = !split.error && take_parsed(script, &split, arena, ret_script);

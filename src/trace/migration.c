@@ -170,7 +170,7 @@ static enum err_code open_file(const char *path, struct arena *arena, struct mig
                                struct err *err)
 {
     struct migration_step step = {0};
-    struct text content;
+    struct text content = {0};
     enum err_code code = read_file(path, arena, &content, err);
 
     if (!code)
@@ -248,7 +248,10 @@ static void choose_names(const char *directory, const struct name_list *all, str
 
         if (rh_migration_role_of_name(name) == MIGRATION_DOWN)
             continue;
-        *RH_PUSH(arena, takes_name(&kind, name) ? &chosen->names : &ignored.names) = name;
+
+        struct name_list *list = takes_name(&kind, name) ? chosen : &ignored;
+
+        *RH_PUSH(arena, &list->names) = name;
     }
     note_ignored(directory, &ignored,
                  kind.is_flyway ? "not a versioned or repeatable migration of Flyway"
@@ -348,7 +351,7 @@ static enum err_code read_directory(const char *directory, struct arena *arena,
         const char *name = names.names.items[i];
         const char *path = rh_file_join(arena, directory, name);
         struct migration_step step = {0};
-        struct text content;
+        struct text content = {0};
 
         code = read_file(path, arena, &content, err);
         if (!code)
