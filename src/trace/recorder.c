@@ -248,6 +248,14 @@ static void open_piece(struct recorder_session *session, int64_t start_us)
     }
 }
 
+void rh_recorder_next_piece(struct recorder_session *session, int64_t at_us)
+{
+    struct running *running = &session->running;
+    running->piece_place = PLACE_NONE;
+    if (++running->piece < running->piece_count)
+        open_piece(session, at_us);
+}
+
 /* A string of several statements runs as one: each is a child. The text is kept (and split) without
    passwords. */
 static void split_pieces(struct recorder_session *session, const char *sql)
@@ -271,8 +279,7 @@ static int on_begun(void *context, const struct conversation_statement *begun)
     struct recorder *recorder = session->recorder;
     struct trace *trace = recorder->trace;
 
-    session->running = (struct running){
-        .index = -1, .is_active = true, .piece_place = PLACE_NONE, .piece_reported_us = -1};
+    session->running = (struct running){.index = -1, .is_active = true, .piece_place = PLACE_NONE};
     for (size_t i = 0; i < FRAMES_MAX; i++)
         session->running.frames[i].place = PLACE_NONE;
     rh_arena_clear(session->pieces_arena);
@@ -341,6 +348,28 @@ static void finish_place(struct statement *statement, bool ok, int64_t at_us)
     statement->duration_us = at_us > statement->start_us ? at_us - statement->start_us : 0;
 }
 
+/* Prepared transactions are told by their order alone: their names are the user's. */
+static void end_prepared(struct recorder *recorder, bool committed, int64_t at_us)
+{
+    const struct prepared_transaction *last = &recorder->prepared.items[--recorder->prepared.count];
+    struct transaction *transaction = &recorder->trace->transactions.items[last->transaction];
+    transaction->end_us = at_us;
+    transaction->committed = committed;
+}
+
+static void note_prepared(struct recorder *recorder)
+{
+    struct trace *trace = recorder->trace;
+    for (size_t i = 0; i < recorder->prepared.count; i++) {
+        const struct prepared_transaction *left = &recorder->prepared.items[i];
+        trace->transactions.items[left->transaction].end_us = -1;
+        if (left->session >= 0)
+            trace->sessions.items[left->session].left_transaction_open = true;
+        *RH_PUSH(trace->arena, &trace->not_observed) =
+            "a prepared transaction was left behind: how long its locks are held was not observed";
+    }
+}
+
 /* BEGIN, COMMIT and ROLLBACK say what becomes of the transaction; the tag of ROLLBACK TO SAVEPOINT
    is ROLLBACK too, so its words are looked at. */
 static void control_transaction(struct recorder_session *session, struct text tag, const char *sql,
@@ -352,7 +381,16 @@ static void control_transaction(struct recorder_session *session, struct text ta
         struct statement *statement = rh_recorder_at(recorder, rh_recorder_home(session));
         if (statement)
             statement->in_transaction = true;
-    } else if (rh_text_is(tag, "COMMIT") || rh_text_is(tag, "PREPARE TRANSACTION")) {
+    } else if (rh_text_is(tag, "PREPARE TRANSACTION")) {
+        /* It goes on without a session, and so do its locks. */
+        end_transaction(session, false, at_us);
+        if (session->transaction >= 0)
+            *RH_PUSH(recorder->trace->arena, &recorder->prepared) = (struct prepared_transaction){
+                session->index, session->transaction};
+    } else if (rh_text_is(tag, "COMMIT PREPARED") || rh_text_is(tag, "ROLLBACK PREPARED")) {
+        if (recorder->prepared.count > 0)
+            end_prepared(recorder, rh_text_is(tag, "COMMIT PREPARED"), at_us);
+    } else if (rh_text_is(tag, "COMMIT")) {
         end_transaction(session, true, at_us);
     } else if (rh_text_is(tag, "ROLLBACK")) {
         struct sql_facts facts = {0};
@@ -369,9 +407,7 @@ static void on_completed(void *context, struct text tag, int64_t rows, int64_t a
     struct running *running = &session->running;
     if (recorder->has_finished || running->index < 0)
         return;
-    struct place home = rh_recorder_home(session);
     struct statement *statement = rh_recorder_statement(recorder, running->index);
-    struct statement *piece = rh_recorder_at(recorder, home);
     const char *kept = rh_text_dup(recorder->trace->arena, tag);
 
     if (rh_recorder_tag_may_change_storage(kept))
@@ -380,30 +416,30 @@ static void on_completed(void *context, struct text tag, int64_t rows, int64_t a
         statement->tag = kept;
     if (rows >= 0)
         statement->rows = statement->rows < 0 ? rows : statement->rows + rows;
-    control_transaction(session, tag, piece->sql, at_us);
-    if (running->piece_count == 0)
+    if (running->piece_count == 0) {
+        control_transaction(session, tag, statement->sql, at_us);
         return;
-    if (home.child >= 0) {
+    }
+    /* The answer may come after the report that this command ended. */
+    size_t number = running->completed++;
+    bool is_current = number == running->piece;
+    if (number < statement->children.count && number < running->piece_count) {
+        struct statement *piece = &statement->children.items[number];
         piece->tag = kept;
         piece->rows = rows >= 0 ? rows : NOT_OBSERVED;
         if (!piece->finished)
             finish_place(piece, true, at_us);
         if (rh_recorder_is_control(kept))
             piece->observation = OBSERVED_EXACT;
+        control_transaction(session, tag, piece->sql, at_us);
     }
     /* What a piece locked is shown by any later report of the same transaction. */
     if (session->has_ended)
         running->lost_piece |= running->has_unseen_piece;
-    else if (!rh_recorder_is_control(kept) && running->piece_reported_us < 0)
+    else if (is_current && !rh_recorder_is_control(kept))
         running->has_unseen_piece = true;
-    /* The next began when this one's report says that it ended: answers come together at the end.
-     */
-    int64_t next_us = running->piece_reported_us >= 0 ? running->piece_reported_us : at_us;
-    running->piece_reported_us = -1;
-    if (++running->piece < running->piece_count)
-        open_piece(session, next_us);
-    else
-        running->piece_place = PLACE_NONE;
+    if (is_current)
+        rh_recorder_next_piece(session, at_us);
 }
 
 /* --- messages of the server
@@ -977,6 +1013,23 @@ static void note_counts(struct recorder *recorder)
             (long long)recorder->dropped_statements, STATEMENTS_MAX);
 }
 
+static int compare_starts(const void *a, const void *b)
+{
+    const struct statement *left = a, *right = b;
+    return left->start_us < right->start_us ? -1 : left->start_us > right->start_us;
+}
+
+/* Commands inside a function are reported as they run, queries when the log is read. Nothing refers
+   to children by their place any more. */
+static void sort_children(struct statement *statement)
+{
+    if (statement->children.count > 1)
+        qsort(statement->children.items, statement->children.count,
+              sizeof(statement->children.items[0]), compare_starts);
+    for (size_t i = 0; i < statement->children.count; i++)
+        sort_children(&statement->children.items[i]);
+}
+
 void rh_recorder_finish(struct recorder *recorder)
 {
     struct trace *trace = recorder->trace;
@@ -992,7 +1045,10 @@ void rh_recorder_finish(struct recorder *recorder)
                                                 : NOT_OBSERVED;
     trace->temp_bytes = 0;
     for (size_t i = 0; i < trace->statements.count; i++)
+        sort_children(&trace->statements.items[i]);
+    for (size_t i = 0; i < trace->statements.count; i++)
         if (trace->statements.items[i].temp_bytes > 0)
             trace->temp_bytes += trace->statements.items[i].temp_bytes;
+    note_prepared(recorder);
     note_counts(recorder);
 }

@@ -49,8 +49,8 @@ struct running {
     int64_t sample_count;
     /* Pieces of a multi-statement string (session->pieces); 0: one command. */
     size_t piece_count, piece; /* that runs now */
+    size_t completed;          /* whose CommandComplete came: at most `piece` */
     struct place piece_place;
-    int64_t piece_reported_us; /* end of this piece's command by its report, -1: none came */
     /* A piece took locks that no report in its transaction showed afterwards. */
     bool has_unseen_piece, lost_piece;
     bool is_incomplete; /* a report left something out */
@@ -139,6 +139,11 @@ enum why_not_observed {
         WHY_COUNT
 };
 
+/* PREPARE TRANSACTION: neither committed nor rolled back yet. Indexes into the trace. */
+struct prepared_transaction {
+    int session, transaction;
+};
+
 struct recorder {
     struct recorder_options options;
     struct trace *trace;
@@ -156,6 +161,7 @@ struct recorder {
     int64_t first_wal, last_wal; /* -1: none read yet */
     int64_t disk_bytes;          /* of the database files when last measured, -1 */
     int64_t dropped_statements;
+    VEC(struct prepared_transaction) prepared;
     int64_t why_counts[WHY_COUNT];
     bool observer_lost, has_finished;
     struct lock_book
@@ -177,6 +183,8 @@ struct place rh_recorder_add_child(struct recorder *recorder, struct place place
                                    int64_t start_us);
 /* Where the running command's own facts go: the piece of a multi-statement string, or itself. */
 struct place rh_recorder_home(const struct recorder_session *session);
+/* The running piece of a multi-statement string is over. */
+void rh_recorder_next_piece(struct recorder_session *session, int64_t at_us);
 /* The last statement that ran in this session since the boundary: running, or the batch's last. */
 struct running *rh_recorder_current(struct recorder_session *session);
 /* Trace time of the server's clock, not before `floor_us` and not after now. */

@@ -15,8 +15,18 @@ static struct recorder_session *find_session(struct recorder *recorder, int64_t 
     return NULL;
 }
 
+/* The same text as far as both are kept: ours may be cut, the server's lacks blanks at its end. */
+static bool begins_alike(const char *ours, const char *servers)
+{
+    struct text a = rh_text_trim(rh_text(ours)), b = rh_text_trim(rh_text(servers));
+    size_t len = a.len < b.len ? a.len : b.len;
+    return len > 0 && memcmp(a.data, b.data, len) == 0 &&
+           (a.len == b.len || a.len - len <= 1 || a.len >= STATEMENT_TEXT_MAX - 8);
+}
+
 /* A query inside a function: DDL reports itself by evidence, this is for what does not. */
-static void take_inner_statement(struct recorder_session *session, const struct log_fact *fact)
+static void take_inner_statement(struct recorder_session *session, const struct log_entry *entry,
+                                 const struct log_fact *fact)
 {
     struct recorder *recorder = session->recorder;
     struct running *current = rh_recorder_current(session);
@@ -26,13 +36,15 @@ static void take_inner_statement(struct recorder_session *session, const struct 
     rh_sql_facts_of_words(rh_text(fact->query_text), recorder->log_arena, &words);
     struct statement *top = rh_recorder_statement(recorder, current->index);
     /* The client's own statement is logged too; only what is not it is inside it. */
-    if (strstr(top->sql, fact->query_text) == top->sql && top->children.count == 0 && words.tag &&
-        top->tag && strcmp(words.tag, top->tag) == 0)
+    if (begins_alike(top->sql, fact->query_text))
         return;
     struct place place = current->is_active ? rh_recorder_home(session)
                                             : (struct place){current->index, -1, -1};
-    int64_t now_us = rh_recorder_now(recorder);
-    int64_t start_us = fact->duration_us > 0 ? now_us - fact->duration_us : now_us;
+    /* The log's clock is good to a millisecond. */
+    int64_t end_us = entry->at_us > 0
+                         ? rh_recorder_server_time(recorder, entry->at_us, top->start_us)
+                         : rh_recorder_now(recorder);
+    int64_t start_us = fact->duration_us > 0 ? end_us - fact->duration_us : end_us;
     if (start_us < top->start_us)
         start_us = top->start_us;
     place = rh_recorder_add_child(recorder, place, rh_text(fact->query_text), start_us);
@@ -42,7 +54,6 @@ static void take_inner_statement(struct recorder_session *session, const struct 
     child->tag = words.tag ? rh_arena_strdup(recorder->trace->arena, words.tag) : NULL;
     child->ok = child->finished = true;
     child->duration_us = fact->duration_us > 0 ? fact->duration_us : 0;
-    child->not_observed_reason = "seen in the server's log only";
 }
 
 static void take_fact(struct recorder *recorder, const struct log_entry *entry,
@@ -61,7 +72,7 @@ static void take_fact(struct recorder *recorder, const struct log_entry *entry,
         break;
     case LOG_FACT_STATEMENT:
         if (session)
-            take_inner_statement(session, fact);
+            take_inner_statement(session, entry, fact);
         break;
     case LOG_FACT_CRASH:
         recorder->trace->server_crashed = true;

@@ -446,8 +446,6 @@ static void end_frame(struct recorder_session *session, const struct evidence *e
     struct frame *frame = &running->frames[depth < FRAMES_MAX ? depth : FRAMES_MAX - 1];
     struct statement *command = rh_recorder_at(recorder, place);
     frame->is_open = false;
-    if (depth == 0)
-        running->piece_reported_us = at_us;
     if (place.child < 0) {
         running->saw_end = true;
         return;
@@ -503,7 +501,11 @@ bool rh_recorder_take_evidence(struct recorder_session *session, const char *det
         take_commands(session, &evidence, place);
         take_scans(session, &evidence, command);
         end_frame(session, &evidence, place, at_us);
-        break;
+        rh_event_evidence(session, &evidence);
+        /* Its answer waits in the server's buffer while the next piece runs already. */
+        if (evidence.depth == 0 && running->piece < running->piece_count)
+            rh_recorder_next_piece(session, at_us);
+        return true;
     case EVIDENCE_DROP:
         see_evidence_locks(session, &evidence, place, at_us, evidence.depth > 0);
         take_drops(session, &evidence, place);

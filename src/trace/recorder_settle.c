@@ -410,9 +410,11 @@ static enum why_not_observed judge_observation(const struct recorder_session *se
     bool lacks_evidence = statement->ok && !has_pieces && statement->tag &&
                           must_report(statement->tag) && !running->saw_evidence &&
                           session->recorder->options.engine->evidence_sqlstate;
-    if (!lacks_evidence &&
-        (running->sample_count > 0 ||
-         (running->saw_evidence && !running->has_error && !running->is_concurrent))) {
+    /* One or two samples that show nothing prove nothing: the lock may have come after them. */
+    bool was_sampled = running->sample_count >= SAMPLES_MIN ||
+                       (running->sample_count > 0 && statement->locks.count > 0);
+    bool was_reported = running->saw_evidence && !running->has_error && !running->is_concurrent;
+    if (!lacks_evidence && (was_sampled || was_reported)) {
         *ret_observation = OBSERVED_SAMPLED;
         return WHY_OBSERVED;
     }
@@ -444,6 +446,16 @@ int64_t rh_recorder_disk_bytes(struct recorder *recorder)
         rh_file_join(recorder->scratch, recorder->options.data_directory, "base"));
 }
 
+static void share_observation(struct statement *child, const struct statement *parent)
+{
+    if (child->observation < parent->observation)
+        child->observation = parent->observation;
+    if (child->observation == OBSERVED_NOT)
+        child->not_observed_reason = parent->not_observed_reason;
+    for (size_t i = 0; i < child->children.count; i++)
+        share_observation(&child->children.items[i], child);
+}
+
 static void measure_disk(struct recorder *recorder, struct statement *statement)
 {
     if (!recorder->options.data_directory ||
@@ -473,6 +485,9 @@ void rh_recorder_settle_batch(struct recorder_session *session, enum why_not_obs
                                                       &observation);
         statement->observation = observation;
         statement->not_observed_reason = why == WHY_OBSERVED ? NULL : why_text(why);
+        /* Commands inside that reported nothing themselves are seen as well as the whole. */
+        for (size_t k = 0; k < statement->children.count; k++)
+            share_observation(&statement->children.items[k], statement);
         if (why != WHY_OBSERVED)
             recorder->why_counts[why]++;
         if (session->batch.count == 1 && wal >= 0 && recorder->last_wal >= 0)
