@@ -43,9 +43,10 @@ struct evidence_drop {
 struct evidence_scan {
     int64_t relation_id;
     const char *relation;
-    /* Sequential scans and rows they read, not yet sent to the statistics system: of this transaction
-       so far, and of the session's earlier ones of about the last second. What one command read is the
-       difference between its COMMAND_END and its COMMAND_START (absent there: 0). */
+    /* Sequential scans and rows they read, not yet sent to the statistics system: of this
+       transaction so far, and of the session's earlier ones of about the last second. What one
+       command read is the difference between its COMMAND_END and its COMMAND_START (absent there:
+       0). */
     int64_t scans, rows;
 };
 
@@ -55,11 +56,11 @@ struct evidence {
     int64_t server_clock_us; /* since 1970, when the event happened */
     int64_t transaction_start_us;
     int64_t lock_timeout_ms, statement_timeout_ms;
-    const char *statement;           /* innermost SQL text below the client's, NULL at top level */
-    int depth;                       /* 0: the client's own command; 1..: inside DO, functions */
-    const char *frame;               /* where, innermost: "PL/pgSQL function f() line 3 at EXECUTE" */
-    /* All relation locks this session holds now, weak ones on the system's own relations left out. A
-       COMMAND_START that is alone in a new transaction holds nothing yet and reports none. */
+    const char *statement; /* innermost SQL text below the client's, NULL at top level */
+    int depth;             /* 0: the client's own command; 1..: inside DO, functions */
+    const char *frame;     /* where, innermost: "PL/pgSQL function f() line 3 at EXECUTE" */
+    /* All relation locks this session holds now, weak ones on the system's own relations left out.
+       A COMMAND_START that is alone in a new transaction holds nothing yet and reports none. */
     VEC(struct evidence_lock) locks;
     int64_t locks_omitted; /* beyond what a report carries (2000; commands and drops: 1000) */
     int64_t commands_omitted, drops_omitted;

@@ -468,7 +468,14 @@ static enum err_code open_all(struct observer *observer, const char *secret, str
         return code;
     if ((code = read_state_before(observer, deadline, err)) ||
         (code = open_session(observer, "observer", &observer->boundary, deadline, err)) ||
-        (code = open_session(observer, "sampler", &observer->sampling, deadline, err)) ||
+        (code = open_session(observer, "sampler", &observer->sampling, deadline, err)))
+        return code;
+    /* Planned before the migration's first statement is held for one. */
+    const char *nobody[] = {"0"}, *none[] = {"{}"};
+    if ((code = engine->ask(observer->boundary, ENGINE_QUERY_BOUNDARY, nobody, 1, deadline, NULL,
+                            err)) ||
+        (code = engine->ask(observer->sampling, ENGINE_QUERY_SAMPLE, none, 1, deadline, NULL,
+                            err)) ||
         (code = engine->attach(observer->catalogue, observer->loop, err)) ||
         (code = engine->attach(observer->boundary, observer->loop, err)) ||
         (code = engine->attach(observer->sampling, observer->loop, err)))

@@ -40,7 +40,7 @@ const char *rh_pg_query_text(enum engine_query query, int server_version)
  * Probes take one lock in a transaction of their own and hold nothing while they wait, so that they
  * cannot take part in a deadlock. That rules out SELECT ... LIMIT 1: planning locks the table and
  * then each of its indexes, and a session that rebuilt an index (ACCESS EXCLUSIVE on it, SHARE on
- * the table) and then alters the table would deadlock with the canary, as victim. It would also
+ * the table) and then alters the table would deadlock with the canary (seen on 15). It would also
  * take reading past many dead rows for a wait. LOCK TABLE holds no snapshot either, so that CREATE
  * INDEX CONCURRENTLY does not wait for a waiting canary.
  *

@@ -31,7 +31,7 @@ REVOKE ALL ON SCHEMA rehearse FROM PUBLIC;
 CREATE TABLE rehearse.evidence (secret text NOT NULL, newest oid NOT NULL, tables oid[] NOT NULL);
 REVOKE ALL ON rehearse.evidence FROM PUBLIC;
 
--- Cheap (30 to 110 us a call, nearly all of it pg_lock_status()) and harmless: it reads catalogues
+-- Cheap (60 to 160 us a call as the client sees it, most of it pg_lock_status()) and harmless: it reads catalogues
 -- only, takes no transaction id, writes nothing, and an error inside is reported instead of raised.
 -- Statement timeouts and cancels pass through (WHEN OTHERS does not catch them), as they would anyway.
 -- search_path is pinned, so that names are qualified and cached plans stay valid; log_min_messages
@@ -97,7 +97,11 @@ BEGIN
         END IF;
 
         -- Counters not yet sent to the statistics system: of this transaction, and of earlier ones of
-        -- the last second. So reports at the start and at the end of a command are compared.
+        -- the last second. So reports at the start and at the end of a command are compared. What the
+        -- command scanned it still holds, unless it ran in transactions of its own (CONCURRENTLY).
+        IF TG_EVENT <> 'ddl_command_start' AND held IS NOT NULL THEN
+            tables := ARRAY(SELECT unnest(tables) INTERSECT SELECT unnest(held));
+        END IF;
         SELECT json_agg(json_build_array(t::int8, t::regclass::text, pg_stat_get_xact_numscans(t),
                                          pg_stat_get_xact_tuples_returned(t)))
           INTO scans
