@@ -147,7 +147,13 @@ static void decide(struct judgement *judgement)
         result->headline = why_not;
     } else {
         result->verdict = VERDICT_SAFE;
+        size_t warnings = 0;
+        for (size_t i = 0; i < result->findings.count; i++)
+            warnings += result->findings.items[i].severity == SEVERITY_WARNING;
         result->headline = safe_headline(judgement);
+        if (warnings > 0)
+            result->headline = rh_arena_printf(arena, "%s; %s", result->headline,
+                                               rh_say_count(arena, (int64_t)warnings, "warning"));
     }
     result->exit_code = rh_verdict_exit_status(result->verdict);
 }

@@ -1,6 +1,5 @@
 #include "judge/judge_int.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 

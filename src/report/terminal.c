@@ -1,6 +1,5 @@
 #include "report/report_int.h"
 
-#include <ctype.h>
 #include <string.h>
 
 /* Notes and gaps shown before the rest is only counted. */
@@ -130,7 +129,8 @@ static const char *verdict_word(const struct layout *layout, enum verdict verdic
 {
     char *word = rh_arena_strdup(layout->arena, rh_verdict_name(verdict));
     for (char *c = word; *c; c++)
-        *c = (char)toupper((unsigned char)*c);
+        if (*c >= 'a' && *c <= 'z')
+            *c = (char)(*c - ('a' - 'A'));
     return word;
 }
 
