@@ -142,9 +142,8 @@ void rh_rule_explain(const struct rule *rule, size_t columns, struct buf *out)
     rh_buf_printf(out, "%s  [%s]\n", rule->id, rule->severity_text);
     explain_section(out, "WHAT", rule->what, columns);
     explain_section(out, "WHY", rule->why, columns);
-    explain_section(out, "MEASURED", rule->example, columns);
+    explain_section(out, "EXAMPLE", rule->example, columns);
     explain_section(out, "DO THIS", rule->recipe, columns);
-    explain_section(out, "ACCEPT IT", TEXT_ACCEPT, columns);
     if (rule->aliases[0]) {
         RH_CLEANUP_BUF struct buf names;
         rh_buf_init(&names, 4096);
@@ -153,4 +152,5 @@ void rh_rule_explain(const struct rule *rule, size_t columns, struct buf *out)
         rh_buf_add_char(&names, '\0');
         explain_section(out, "KNOWN ELSEWHERE AS", names.data, columns);
     }
+    explain_section(out, "ACCEPT IT", TEXT_ACCEPT, columns);
 }

@@ -127,7 +127,12 @@ static void render(struct buf *out)
         rh_buf_init(&text, TEXT_MAX_BYTES);
         rh_rule_explain(&rh_rules[i], 96, &text);
         const char *body = strchr(text.data, '\n') + 1; /* the heading is said already */
-        rh_buf_printf(out, "\n## %s\n\n```text%s```\n", rh_rules[i].id, body);
+        const char *same_for_all = strstr(body, "\nACCEPT IT\n");
+        assert_non_null(same_for_all);
+        rh_buf_printf(out, "\n## %s\n\n```text%.*s```\n", rh_rules[i].id,
+                      (int)(same_for_all - body), body);
+        if (i + 1 == rh_rule_count)
+            rh_buf_printf(out, "\n## All of them\n\n```text%s```\n", same_for_all);
     }
 }
 
