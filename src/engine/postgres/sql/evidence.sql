@@ -47,6 +47,7 @@ DECLARE
     secret text;
     newest oid;
     tables oid[];
+    ours oid;
     held oid[];
     locks json;
     locks_omitted int8 := 0;
@@ -66,7 +67,7 @@ BEGIN
         context := left(context, 66000) || E'"\n' || right(context, 2000);
     END IF;
     BEGIN
-        SELECT e.secret, e.newest, e.tables INTO secret, newest, tables
+        SELECT e.secret, e.newest, e.tables, e.tableoid INTO secret, newest, tables, ours
           FROM rehearse.evidence AS e;
 
         -- Nothing is held yet by the only statement of a new transaction: the read is spared.
@@ -82,6 +83,7 @@ BEGIN
               FROM (SELECT k.relation, k.mode, row_number() OVER (ORDER BY k.relation) AS number
                       FROM pg_lock_status() AS k
                      WHERE k.pid = pg_backend_pid() AND k.locktype = 'relation' AND k.granted
+                       AND k.relation <> ours
                        AND (k.relation >= 16384
                             OR k.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock'))
                    ) AS l;
