@@ -1,7 +1,8 @@
 /*
- * What the recorder's files share: recorder.c (sessions and protocol), recorder_observe.c
- * (evidence, boundaries, samples), recorder_settle.c (what is known only when a transaction ended),
- * recorder_log.c (the server's log) and recorder_events.c.
+ * What the recorder's files share: recorder.c (life cycle, places), recorder_session.c (the tap's
+ * sessions and holds), recorder_statement.c (statements and transactions), recorder_message.c
+ * (errors and notices), recorder_observe.c (evidence, boundaries, samples), recorder_settle.c (what
+ * is known only when a transaction ended), recorder_log.c (the server's log) and recorder_events.c.
  */
 #ifndef RH_TRACE_RECORDER_INT_H
 #define RH_TRACE_RECORDER_INT_H
@@ -183,13 +184,47 @@ struct place rh_recorder_add_child(struct recorder *recorder, struct place place
                                    int64_t start_us);
 /* Where the running command's own facts go: the piece of a multi-statement string, or itself. */
 struct place rh_recorder_home(const struct recorder_session *session);
-/* The running piece of a multi-statement string is over. */
-void rh_recorder_next_piece(struct recorder_session *session, int64_t at_us);
 /* The last statement that ran in this session since the boundary: running, or the batch's last. */
 struct running *rh_recorder_current(struct recorder_session *session);
 /* Trace time of the server's clock, not before `floor_us` and not after now. */
 int64_t rh_recorder_server_time(const struct recorder *recorder, int64_t server_us,
                                 int64_t floor_us);
+
+void rh_recorder_init_statement(struct statement *statement);
+/* The text as kept: without passwords, cut at a character. */
+const char *rh_recorder_keep_text(struct recorder *recorder, struct text sql);
+/* Sets line and column of the statement to come from the script that is sent. */
+void rh_recorder_find_in_script(struct recorder *recorder, struct text sql);
+
+/* recorder_statement.c: members of conversation_handler, context is the session */
+int rh_recorder_on_begun(void *context, const struct conversation_statement *begun);
+void rh_recorder_on_resumed(void *context, int token);
+void rh_recorder_on_completed(void *context, struct text tag, int64_t rows, int64_t at_us);
+void rh_recorder_on_ended(void *context, bool ok, bool suspended, int64_t at_us);
+/* The running piece of a multi-statement string is over. */
+void rh_recorder_next_piece(struct recorder_session *session, int64_t at_us);
+void rh_recorder_finish_place(struct statement *statement, bool ok, int64_t at_us);
+/* opened_by NULL: an implicit one. */
+void rh_recorder_begin_transaction(struct recorder_session *session, int64_t start_us,
+                                   const char *opened_by, int opened_by_statement);
+/* A transaction block began in what ran already; index of the statement, -1: unknown. */
+void rh_recorder_make_explicit(struct recorder_session *session, const char *opened_by, int index);
+/* It is over, but not settled yet; no-op when there is none. */
+void rh_recorder_end_transaction(struct recorder_session *session, bool committed, int64_t at_us);
+
+/* recorder_message.c */
+void rh_recorder_on_failed(void *context, const struct pg_message *error, bool has_statement,
+                           int64_t at_us); /* of conversation_handler */
+/* True when it was a report of ours, which the client must not see. */
+bool rh_recorder_on_notice(struct recorder_session *session, const struct pg_message *notice);
+const char *rh_recorder_keep(struct recorder *recorder, const char *value); /* NULL stays NULL */
+
+/* recorder_session.c */
+void rh_recorder_on_ready(void *context, char status, bool pipelined,
+                          int64_t at_us); /* of conversation_handler */
+/* What runs or is open is cut off now; has_closed: the session is gone. */
+void rh_recorder_cut_session(struct recorder_session *session, bool has_closed);
+void rh_recorder_session_release(struct recorder_session *session);
 
 /* recorder_observe.c */
 bool rh_recorder_is_table(const char *kind); /* what holds rows of its own; NULL is none */

@@ -1,0 +1,117 @@
+/*
+ * The server's errors and notices: read, masked, and given to the statement they concern.
+ */
+#include "trace/recorder_int.h"
+
+#include "trace/redact.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* --- messages of the server
+ * ------------------------------------------------------------------------ */
+
+struct fields {
+    const char *values[128]; /* by field code */
+};
+
+static void take_field(void *context, char code, const char *value)
+{
+    struct fields *fields = context;
+    if ((unsigned char)code < 128)
+        fields->values[(unsigned char)code] = value;
+}
+
+const char *rh_recorder_keep(struct recorder *recorder, const char *value)
+{
+    return value ? rh_arena_strdup(recorder->trace->arena, value) : NULL;
+}
+
+/* Copies into the trace's arena, values masked. */
+static struct server_message read_message(struct recorder *recorder, const struct fields *fields)
+{
+    struct arena *arena = recorder->trace->arena;
+    const char *const *v = fields->values;
+    struct server_message message = {0};
+    const char *sqlstate = v['C'] ? v['C'] : "";
+    snprintf(message.sqlstate, sizeof(message.sqlstate), "%s", sqlstate);
+    message.severity = rh_recorder_keep(recorder, v['V'] ? v['V'] : v['S']);
+    if (v['M'])
+        message.message = rh_mask_message(arena, sqlstate, rh_text(v['M']));
+    if (v['D'])
+        message.detail = rh_mask_detail(arena, sqlstate, rh_text(v['D']));
+    message.hint = rh_recorder_keep(recorder, v['H']);
+    if (v['W'])
+        message.context = rh_mask_context(arena, rh_text(v['W']));
+    message.schema = rh_recorder_keep(recorder, v['s']);
+    message.table = rh_recorder_keep(recorder, v['t']);
+    message.column = rh_recorder_keep(recorder, v['c']);
+    message.constraint = rh_recorder_keep(recorder, v['n']);
+    message.data_type = rh_recorder_keep(recorder, v['d']);
+    message.position = v['P'] ? strtoll(v['P'], NULL, 10) : 0;
+    if (v['q'])
+        message.internal_query = rh_redact_sql(arena, rh_text(v['q']));
+    return message;
+}
+
+void rh_recorder_on_failed(void *context, const struct pg_message *error, bool has_statement,
+                           int64_t at_us)
+{
+    struct recorder_session *session = context;
+    struct recorder *recorder = session->recorder;
+    (void)at_us;
+    if (recorder->has_finished)
+        return;
+    struct fields fields = {{0}};
+    (void)rh_pg_decode_fields(error->body, take_field, &fields); /* what could be read counts */
+    struct server_message message = read_message(recorder, &fields);
+    rh_event_message(session, &message);
+    struct running *running = has_statement ? &session->running : rh_recorder_current(session);
+    if (!running || running->index < 0)
+        return;
+    running->has_error = true;
+    struct statement *statement = rh_recorder_statement(recorder, running->index);
+    if (!statement->error) {
+        statement->error = RH_NEW(recorder->trace->arena, struct server_message);
+        *statement->error = message;
+    }
+    statement->ok = false;
+    if (!has_statement)
+        return;
+    /* The innermost command that was under way failed with it. */
+    struct place places[] = {rh_recorder_home(session), PLACE_NONE};
+    for (size_t depth = 1; depth < FRAMES_MAX; depth++)
+        if (running->frames[depth].is_open)
+            places[1] = running->frames[depth].place;
+    for (size_t i = 0; i < 2; i++) {
+        struct statement *part = rh_recorder_at(recorder, places[i]);
+        if (part && part != statement) {
+            part->error = statement->error;
+            rh_recorder_finish_place(part, false, at_us);
+        }
+    }
+}
+
+bool rh_recorder_on_notice(struct recorder_session *session, const struct pg_message *notice)
+{
+    struct recorder *recorder = session->recorder;
+    const char *private_state = recorder->options.engine->evidence_sqlstate;
+    struct fields fields = {{0}};
+    if (!rh_pg_decode_fields(notice->body, take_field, &fields))
+        return false;
+    const char *sqlstate = fields.values['C'];
+    if (private_state && sqlstate && strcmp(sqlstate, private_state) == 0 && notice->is_whole &&
+        fields.values['D'] && rh_recorder_take_evidence(session, fields.values['D']))
+        return true;
+    struct running *running = rh_recorder_current(session);
+    if (recorder->has_finished || !running || running->index < 0)
+        return false;
+    struct statement *statement = rh_recorder_statement(recorder, running->index);
+    statement->notice_count++;
+    if (statement->notices.count >= NOTICES_MAX)
+        return false;
+    struct server_message message = read_message(recorder, &fields);
+    *RH_PUSH(recorder->trace->arena, &statement->notices) = message;
+    rh_event_message(session, &message);
+    return false;
+}
