@@ -190,8 +190,8 @@ int main(int argc, char **argv)
     struct tap_handler handler = {.context = &relay, .collect_max = COLLECT_MAX};
     if (collects) {
         rh_pg_type_set_add(&handler.frontend_types, 0);
-        add_types(&handler.frontend_types, "QPBEDCSXF");
-        add_types(&handler.backend_types, "CENZKIS12");
+        add_types(&handler.frontend_types, "QPBECSDFcf");
+        add_types(&handler.backend_types, "123nTCIsEGWZNSK");
         handler.frontend_message = on_frontend;
         handler.backend_message = on_backend;
         handler.session_closed = on_session_closed;

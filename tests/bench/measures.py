@@ -1,0 +1,224 @@
+"""One measurement each: a pgbench cell, a large result, memory under COPY, a traced migration."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+import urllib.parse
+
+import peers
+
+
+def pgbench(server, peer, mode, clients, seconds):
+    """-> (transactions per second, mean latency in us, the peer's CPU us per transaction)."""
+    cpu_before = peer.cpu_us()
+    output = server.client("pgbench", "-n", "-S", "-M", mode, "-c", str(clients), "-j",
+                           str(min(clients, 2)), "-T", str(seconds), port=peer.port,
+                           timeout=seconds + 60).stdout
+    cpu_used = peer.cpu_us() - cpu_before
+    rate = float(re.search(r"tps = ([\d.]+) \(without", output).group(1))
+    count = int(re.search(r"actually processed: (\d+)", output).group(1))
+    latency_us = float(re.search(r"latency average = ([\d.]+) ms", output).group(1)) * 1000
+    return rate, latency_us, cpu_used / count
+
+
+def connect_raw(port):
+    connection = socket.create_connection(("127.0.0.1", port), 120)
+    body = struct.pack(">I", 196608) + b"user\0postgres\0database\0postgres\0\0"
+    connection.sendall(struct.pack(">I", len(body) + 4) + body)
+    read_until_ready(connection)
+    return connection
+
+
+def read_until_ready(connection):
+    """Takes bytes until ReadyForQuery ends them; returns how many. A cheap client is a fair one."""
+    total, tail = 0, b""
+    buffer = bytearray(256 * 1024)
+    while not tail.endswith(b"Z\0\0\0\5I"):
+        count = connection.recv_into(buffer)
+        if count == 0:
+            raise RuntimeError("the connection ended")
+        total += count
+        tail = (tail + bytes(buffer[max(0, count - 6):count]))[-6:]
+    return total
+
+
+LARGE_ROWS = 50_000
+
+
+def prepare_large_result(server):
+    """50 MB in rows of 1000 bytes, already in the server's memory."""
+    server.sql(f"CREATE TABLE large AS SELECT repeat('x', 1000) AS line "
+               f"FROM generate_series(1, {LARGE_ROWS})")
+    server.sql("VACUUM ANALYZE large")
+
+
+def large_result(peer):
+    """-> MB per second of SELECT over 50 MB."""
+    with connect_raw(peer.port) as connection:
+        query = b"SELECT line FROM large\0"
+        rates = []
+        for _ in range(3):
+            start = time.perf_counter()
+            connection.sendall(b"Q" + struct.pack(">I", len(query) + 4) + query)
+            total = read_until_ready(connection)
+            rates.append(total / 1e6 / (time.perf_counter() - start))
+        return sorted(rates)[1]
+
+
+def copy_memory(server, peer, megabytes):
+    """Peak memory of the peer in kB while COPY passes, out and in."""
+    rows = megabytes * 1_000_000 // 1001
+    with connect_raw(peer.port) as connection:
+        query = f"COPY (SELECT repeat('y', 1000) FROM generate_series(1, {rows})) TO STDOUT\0".encode()
+        connection.sendall(b"Q" + struct.pack(">I", len(query) + 4) + query)
+        read_until_ready(connection)
+    out_kb = peer.memory_kb()
+    with connect_raw(peer.port) as connection:
+        query = b"CREATE TEMP TABLE copied (line text); COPY copied FROM STDIN\0"
+        connection.sendall(b"Q" + struct.pack(">I", len(query) + 4) + query)
+        while connection.recv(65536)[-20:].find(b"G") < 0:
+            pass
+        line = b"z" * 1000 + b"\n"
+        message = b"d" + struct.pack(">I", 4 + 60 * len(line)) + 60 * line
+        for _ in range(megabytes * 1_000_000 // len(message)):
+            connection.sendall(message)
+        connection.sendall(b"c" + struct.pack(">I", 4))
+        read_until_ready(connection)
+    return out_kb, peer.memory_kb()
+
+
+def row_memory(peer, megabytes):
+    """Peak memory of the peer in kB while one row of that size passes."""
+    with connect_raw(peer.port) as connection:
+        query = f"SELECT repeat('r', {megabytes * 1_000_000})\0".encode()
+        connection.sendall(b"Q" + struct.pack(">I", len(query) + 4) + query)
+        read_until_ready(connection)
+    return peer.memory_kb()
+
+
+# --- the product itself ------------------------------------------------------------------------------
+
+SCHEMA = """
+CREATE TABLE shop (id int PRIMARY KEY, name text, price numeric);
+INSERT INTO shop SELECT i, 'item ' || i, i FROM generate_series(1, 1000) i;
+"""
+
+
+def migration_text(statements=200):
+    """What migrations do: half of it DDL, half of it rows."""
+    texts = []
+    for i in range(statements // 8):
+        texts += [f"CREATE TABLE part_{i} (id int PRIMARY KEY, shop_id int, note text);",
+                  f"INSERT INTO part_{i} SELECT i, i, 'note' FROM generate_series(1, 500) i;",
+                  f"ALTER TABLE part_{i} ADD COLUMN amount numeric DEFAULT 0;",
+                  f"CREATE INDEX part_{i}_shop ON part_{i} (shop_id);",
+                  f"UPDATE part_{i} SET note = 'changed' WHERE id % 3 = 0;",
+                  f"ALTER TABLE shop ADD COLUMN extra_{i} int;",
+                  f"UPDATE shop SET price = price + 1 WHERE id = {i + 1};",
+                  f"COMMENT ON TABLE part_{i} IS 'number {i}';"]
+    return "\n".join(texts) + "\n"
+
+
+class Twin:
+    """The prepared server of a rehearsal, without the evidence inside: a kept sandbox, copied."""
+
+    def __init__(self, program, directory, schema):
+        noop = directory / "noop.sql"
+        noop.write_text("SELECT 1;\n")
+        kept = subprocess.run([program, "run", "--schema", schema, noop, "--keep", "--out",
+                               directory / "kept"], capture_output=True, text=True, timeout=120)
+        text = kept.stdout + kept.stderr
+        match = re.search(r"postgres://(\S+?):(\S+?)@/(\S+?)\?host=(\S+)", text)
+        if not match:
+            raise RuntimeError(f"no sandbox was kept: {text}")
+        user, password, database, host = map(urllib.parse.unquote, match.groups())
+        self.user, self.database = user, database
+        sandbox = pathlib.Path(host).parent
+        environment = {**os.environ, "PGHOST": host, "PGUSER": user, "PGPASSWORD": password}
+        superuser = subprocess.run(["psql", "-XAtqc", "SELECT rolname FROM pg_roles WHERE rolsuper "
+                                    "ORDER BY oid LIMIT 1", "-d", database], env=environment,
+                                   capture_output=True, text=True, check=True).stdout.strip()
+        pid = int((sandbox / "data/postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGINT)
+        peers.wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "the sandbox ends")
+        self.directory = directory / "twin"
+        shutil.copytree(sandbox / "data", self.directory, symlinks=True)
+        shutil.rmtree(sandbox)
+        (self.directory / "pg_hba.conf").write_text("local all all trust\n")
+        if peers.IS_ROOT:
+            subprocess.run(["chown", "-R", "postgres:postgres", directory / "twin"], check=True)
+            directory.chmod(0o755)
+        self.directory.chmod(0o700)
+        self.sockets = directory / "s"
+        self.sockets.mkdir()
+        if peers.IS_ROOT:
+            shutil.chown(self.sockets, "postgres", "postgres")
+        self.log = open(directory / "twin.log", "wb")
+        self.process = subprocess.Popen(
+            [peers.server_directory() / "postgres", "-D", self.directory, "-c",
+             f"unix_socket_directories={self.sockets}"],
+            cwd="/", stdout=self.log, stderr=self.log, **peers.as_server())
+        peers.wait_until(lambda: self.psql(superuser, "postgres", "-c", "SELECT 1", check=False)
+                         .returncode == 0, "the twin answers")
+        self.superuser = superuser
+        triggers = self.psql(superuser, database, "-c", "SELECT quote_ident(evtname) FROM "
+                             "pg_event_trigger").stdout.split()
+        for trigger in triggers:
+            self.psql(superuser, database, "-c", f"DROP EVENT TRIGGER {trigger}")
+        self.psql(superuser, database, "-c", "DROP SCHEMA IF EXISTS rehearse CASCADE")
+
+    def psql(self, user, database, *arguments, check=True):
+        return subprocess.run(["psql", "-XAtq", "-h", self.sockets, "-U", user, "-d", database,
+                               "-v", "ON_ERROR_STOP=1", *arguments], capture_output=True, text=True,
+                              check=check, timeout=120)
+
+    def run(self, migration, empty):
+        """Seconds of `psql -f`, without what psql itself takes to start and connect."""
+        self.psql(self.superuser, "postgres", "-c", "CREATE DATABASE bench TEMPLATE " + self.database)
+        self.psql(self.superuser, "postgres", "-c", "CHECKPOINT")
+        times = []
+        for file in (empty, migration):
+            start = time.perf_counter()
+            self.psql(self.user, "bench", "-f", file)
+            times.append(time.perf_counter() - start)
+        self.psql(self.superuser, "postgres", "-c", "DROP DATABASE bench")
+        return times[1] - times[0]
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+        self.log.close()
+
+
+def traced_migration(program, schema, migration, out):
+    """Seconds that the step took under trace."""
+    shutil.rmtree(out, ignore_errors=True)
+    subprocess.run([program, "run", "--schema", schema, migration, "--out", out],
+                   capture_output=True, timeout=300, check=False)
+    result = json.loads((out / "result.json").read_text())
+    if len(result["statements"]) < 200 or not all(step["ok"] for step in result["steps"]):
+        raise RuntimeError(f"the traced migration did not pass: {result['headline']}")
+    return sum(step["duration_ms"] for step in result["steps"]) / 1000
+
+
+def first_statement(program, schema, migration, out):
+    """Seconds from the command to the first statement in events.ndjson."""
+    shutil.rmtree(out, ignore_errors=True)
+    start = time.perf_counter()
+    process = subprocess.Popen([program, "run", "--schema", schema, migration, "--out", out],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    events = out / "events.ndjson"
+    seen = None
+    while seen is None and process.poll() is None and time.perf_counter() - start < 60:
+        if events.exists() and b'"statement_started"' in events.read_bytes():
+            seen = time.perf_counter() - start
+        time.sleep(0.002)
+    process.wait(60)
+    # Where events are not flushed as they come, the whole run is an upper bound.
+    return seen if seen is not None else time.perf_counter() - start
