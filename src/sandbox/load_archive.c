@@ -469,6 +469,8 @@ enum err_code rh_load_archive(struct load *load, struct err *err)
     struct process process = PROCESS_INIT;
     enum err_code code;
 
+    if ((code = rh_archive_check(load, err)))
+        return code;
     restore.program = rh_client_find(load->sandbox, "pg_restore", err);
     if (!restore.program)
         return err->code;

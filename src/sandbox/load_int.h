@@ -47,6 +47,8 @@ enum err_code rh_load_decompressor_end(struct load *load, struct decompressor *d
                                        struct err *err) RH_MUST_CHECK;
 void rh_load_decompressor_deinit(struct decompressor *decompressor);
 
+/* archive_check.c: RH_ERR_FORMAT when rows are missing at the end of a tar or directory archive. */
+enum err_code rh_archive_check(const struct load *load, struct err *err) RH_MUST_CHECK;
 enum err_code rh_load_archive(struct load *load, struct err *err) RH_MUST_CHECK;
 enum err_code rh_load_plain(struct load *load, struct err *err) RH_MUST_CHECK;
 

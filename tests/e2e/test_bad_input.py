@@ -110,10 +110,10 @@ def test_no_server_binaries(rehearse):
 def test_syntax_error_has_line_column_and_caret(rehearse):
     outcome = rehearse.run("-- a comment\nALTER TABLE users ADD COLUMN a int;\n\n"
                            "ALTER TABLE users\n    ADD KOLUMN nickname text;\n", USERS)
-    assert_error(outcome, 1, "migration.sql:5:16", "syntax error")
+    assert_error(outcome, 1, "migration.sql:5:25", "syntax error")
     lines = outcome.stderr.splitlines()
     at = next(number for number, line in enumerate(lines) if "ADD KOLUMN" in line and "^" not in line)
-    assert lines[at + 1].index("^") == lines[at].index("nickname")
+    assert lines[at + 1].index("^") == lines[at].index("text")
     # What was seen until then is kept.
     assert outcome.result["exit_code"] == 1
     assert [statement["ok"] for statement in outcome.result["statements"]] == [True, False]
@@ -121,7 +121,7 @@ def test_syntax_error_has_line_column_and_caret(rehearse):
 
 def test_syntax_error_after_wide_characters_and_tabs(rehearse):
     outcome = rehearse.run("COMMENT ON TABLE users IS 'Ünïcödé 漢字'; \tSELEKT 1;\n", USERS)
-    assert_error(outcome, 1, "migration.sql:1:41")
+    assert_error(outcome, 1, "migration.sql:1:42")
 
 
 def test_syntax_error_of_a_wrapped_command(rehearse):
@@ -186,6 +186,21 @@ def test_dump_truncated(rehearse, dump, format):
         rehearse.write("m.sql", SAFE)
         outcome = rehearse("run", "m.sql", "--snapshot", cut)
         assert_error(outcome, 1, cut.name)
+
+
+def test_dump_truncated_between_two_rows(rehearse, dump):
+    """pg_restore alone takes such a tar, or such a file of a directory, for whole: some rows short."""
+    rehearse.write("m.sql", SAFE)
+    whole = dump("t").read_bytes()
+    cut = rehearse.write("cut.tar", whole[:whole.index(b"\n500\t") + 1])
+    assert_error(rehearse("run", "m.sql", "--snapshot", cut), 1, "cut.tar")
+
+    directory = dump("d", "-Z0")
+    outcome = rehearse("run", "m.sql", "--snapshot", directory)
+    assert outcome.result["fidelity"]["rows"] == 1000
+    data = max(directory.glob("[0-9]*.dat"), key=lambda path: path.stat().st_size)
+    data.write_bytes(data.read_bytes().partition(b"500\t")[0])
+    assert_error(rehearse("run", "m.sql", "--snapshot", directory), 1, data.name)
 
 
 def test_dump_truncated_directory(rehearse, dump):
@@ -449,7 +464,6 @@ SABOTAGE = {
     "drops the schema": "DROP SCHEMA rehearse CASCADE;",
     "disables the triggers": "DO $$ DECLARE name text; BEGIN FOR name IN SELECT evtname FROM pg_event_trigger LOOP"
                              " EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', name); END LOOP; END $$;",
-    "switches triggers off": "SET session_replication_role = replica;",
 }
 
 
@@ -464,6 +478,16 @@ def test_superuser_that_destroys_the_evidence_is_never_clean(rehearse, sabotage)
     statement = outcome.statement("ADD COLUMN")
     assert statement["observation"] != "exact" or not result["run"]["evidence_intact"]
     assert "not observed" in outcome.stdout.lower() or "not-observed" in outcome.stdout
+
+
+def test_superuser_that_switches_triggers_off_is_still_observed(rehearse):
+    schema = USERS + "CREATE ROLE boss SUPERUSER; CREATE ROLE deployer; GRANT boss TO deployer;"
+    outcome = rehearse.run("SET ROLE boss;\nSET session_replication_role = replica;\nSET lock_timeout = '2s';\n"
+                           "ALTER TABLE users ADD COLUMN a int;\n", schema, "--role", "deployer")
+    assert outcome.status == 0, outcome
+    statement = outcome.statement("ADD COLUMN")
+    assert statement["observation"] == "exact"
+    assert "AccessExclusiveLock" in {lock["mode"] for lock in statement["locks"]}
 
 
 @pytest.mark.nightly
