@@ -25,6 +25,8 @@
 #define KILL_TIMEOUT_US INT64_C(10000000)
 /* How often a polite wait looks whether the user has become urgent. */
 #define URGENT_POLL_US INT64_C(50000)
+/* 64 signals, one bit each (rt_sigaction(2), "C library/kernel differences"). */
+#define KERNEL_SIGSET_BYTES ((size_t)8)
 /* One read of a child's output. */
 #define READ_BYTES ((size_t)16 * 1024)
 
@@ -56,12 +58,16 @@ static _Noreturn void give_up(const struct plan *plan, enum stage stage)
     _exit(127);
 }
 
-/* Handlers back to default (ours would write into the parent's pipe), nothing blocked. */
+/*
+ * Handlers back to default (ours would write into the parent's pipe), nothing blocked. Asked of the
+ * kernel: the C library refuses its own two signals, which somebody above us may have left ignored.
+ */
 static void reset_signals(void)
 {
-    struct sigaction standard = {.sa_handler = SIG_DFL};
-    for (int i = 1; i < NSIG; i++)
-        sigaction(i, &standard, NULL); /* fails for SIGKILL, SIGSTOP and the C library's own */
+    /* The kernel's struct sigaction, whatever its layout: all zero is SIG_DFL without flags. */
+    static const uint64_t standard[8] = {0};
+    for (int i = 1; i <= SIGRTMAX; i++)
+        syscall(SYS_rt_sigaction, i, standard, NULL, KERNEL_SIGSET_BYTES);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
