@@ -80,7 +80,9 @@ BEGIN
                    json_agg(json_build_array(l.relation::int8, l.mode, l.relation::regclass::text))
                        FILTER (WHERE l.number <= 2000)
               INTO held, locks_omitted, locks
-              FROM (SELECT k.relation, k.mode, row_number() OVER (ORDER BY k.relation) AS number
+              FROM (SELECT k.relation, k.mode,
+                           row_number() OVER (ORDER BY k.mode <> 'AccessExclusiveLock', k.relation)
+                               AS number
                       FROM pg_lock_status() AS k
                      WHERE k.pid = pg_backend_pid() AND k.locktype = 'relation' AND k.granted
                        AND k.relation <> ours
