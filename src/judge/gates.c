@@ -26,6 +26,17 @@ static bool can_block(const char *tag)
     return false;
 }
 
+/* It wrote no WAL, so it changed nothing; and it ran alone, so that whatever it locked was free
+   again within its own duration, which is within the limit. */
+static bool cannot_matter(const struct judgement *judgement, const struct act *act)
+{
+    const struct statement *statement = act->statement;
+    int64_t limit_us = judgement->limits->blocked_us;
+    return statement == act->top && statement->finished && !statement->in_transaction &&
+           statement->children.count == 0 && statement->wal_bytes == 0 &&
+           (limit_us < 0 || statement->duration_us <= limit_us);
+}
+
 const char *rh_judgement_blind_spot(const struct judgement *judgement)
 {
     const struct trace *trace = judgement->trace;
@@ -36,7 +47,8 @@ const char *rh_judgement_blind_spot(const struct judgement *judgement)
     for (size_t i = 0; i < judgement->acts.count; i++) {
         const struct act *act = &judgement->acts.items[i];
         const struct statement *statement = act->statement;
-        if (statement->observation != OBSERVED_NOT || !can_block(statement->tag))
+        if (statement->observation != OBSERVED_NOT || !can_block(statement->tag) ||
+            cannot_matter(judgement, act))
             continue;
         /* What failed blocked nobody for longer than it ran; its error says more than a guess. */
         if (!act->top->ok)

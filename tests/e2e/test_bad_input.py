@@ -300,15 +300,11 @@ def test_disk_full_while_migrating_is_a_finding(rehearse, small_disk):
     assert list(small_disk.iterdir()) == []
 
 
-# A user namespace of its own, in which no further ones may be made.
-NO_NAMESPACES = ["unshare", "--user", "--map-users=0,0,65536", "--map-groups=0,0,65536", "--setuid", "0",
-                 "--setgid", "0", "sh", "-c",
-                 "echo 0 > /proc/sys/user/max_user_namespaces && echo 0 > /proc/sys/user/max_net_namespaces"
-                 " && exec \"$@\"", "sh"]
+NO_NAMESPACES = ["/usr/bin/python3", str(pathlib.Path(__file__).with_name("no_namespaces.py"))]
 
 
 def test_no_permission_for_namespaces_is_said_and_can_be_waived(rehearse):
-    if not IS_ROOT or subprocess.run([*NO_NAMESPACES, "true"], capture_output=True).returncode:
+    if not IS_ROOT or subprocess.run([*NO_NAMESPACES, "true"], capture_output=True).returncode == 77:
         pytest.skip("cannot make a place without namespaces here")
     rehearse.write("s.sql", USERS)
 

@@ -107,6 +107,24 @@ static void test_gates_blind_spots(void **state)
     }
 }
 
+/* What wrote no WAL changed nothing, and alone it locks no longer than it runs. */
+static void test_gates_short_and_without_wal_is_no_blind_spot(void **state)
+{
+    struct story *story = *state;
+    struct statement *statement = story_run(story, "DO", 1 * MS);
+    statement->observation = OBSERVED_NOT;
+    statement->wal_bytes = 0;
+    assert_true(gate(story, "blocked")->observed);
+    statement->wal_bytes = NOT_OBSERVED;
+    assert_false(gate(story, "blocked")->observed);
+    statement->wal_bytes = 0;
+    statement->in_transaction = true;
+    assert_false(gate(story, "blocked")->observed);
+    statement->in_transaction = false;
+    statement->duration_us = story->result.limits.blocked_us + 1;
+    assert_false(gate(story, "blocked")->observed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +134,7 @@ int main(void)
         STORY_TEST(test_gates_not_measured_are_not_passed),
         STORY_TEST(test_gates_cut_short_count_what_they_saw),
         STORY_TEST(test_gates_blind_spots),
+        STORY_TEST(test_gates_short_and_without_wal_is_no_blind_spot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
