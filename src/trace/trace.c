@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "observe/observer.h"
+#include "sql/clauses.h"
 #include "trace/drive_int.h"
 #include "trace/recorder.h"
 #include "trace/redact.h"
@@ -296,6 +297,8 @@ enum err_code rh_trace_run(const struct trace_options *options, struct arena *ar
         if (trace->timed_out || trace->interrupted)
             code = RH_OK;
         rh_recorder_finish(tracing.recorder);
+        for (size_t i = 0; i < trace->statements.count; i++)
+            rh_sql_clauses(&trace->statements.items[i], arena);
         look_for_crash(&tracing);
         finish_observing(&tracing, trace);
     }
