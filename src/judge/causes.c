@@ -177,16 +177,29 @@ static void find_index_rebuilds(struct judgement *judgement, size_t i)
     }
 }
 
+static bool is_seen_before(const struct judgement *judgement, size_t act, const char *relation)
+{
+    for (size_t i = 0; i < act; i++) {
+        const struct statement *statement = judgement->acts.items[i].statement;
+        for (size_t j = 0; j < statement->locks.count; j++)
+            if (strcmp(statement->locks.items[j].relation, relation) == 0)
+                return true;
+    }
+    return false;
+}
+
 /*
  * An index that a constraint built (ADD UNIQUE, PRIMARY KEY, EXCLUDE): no command of its own is
- * reported for it, but its statement locks an index that is new on a table it read and that is not.
+ * reported for it, but its statement is the first to lock an index, and for itself alone, on a
+ * table that it read.
  */
-static const char *new_index_of(const struct act *act, const char *relation)
+static const char *new_index_of(const struct judgement *judgement, size_t act, const char *relation)
 {
-    for (size_t i = 0; i < act->statement->locks.count; i++) {
-        const struct lock *lock = &act->statement->locks.items[i];
-        if (is_index(lock->kind) && !lock->preexisting && lock->table &&
-            strcmp(lock->table, relation) == 0)
+    const struct statement *statement = judgement->acts.items[act].statement;
+    for (size_t i = 0; i < statement->locks.count; i++) {
+        const struct lock *lock = &statement->locks.items[i];
+        if (is_index(lock->kind) && !lock->preexisting && lock->blocks_reads && lock->table &&
+            strcmp(lock->table, relation) == 0 && !is_seen_before(judgement, act, lock->relation))
             return lock->relation;
     }
     return NULL;
@@ -209,7 +222,7 @@ static void find_index_work(struct judgement *judgement, size_t i)
     }
     for (size_t j = 0; j < act->statement->scans.count; j++) {
         const struct scan *scan = &act->statement->scans.items[j];
-        const char *index = scan->preexisting ? new_index_of(act, scan->relation) : NULL;
+        const char *index = scan->preexisting ? new_index_of(judgement, i, scan->relation) : NULL;
         if (index && rh_judgement_block(judgement, act->transaction_key, scan->relation) &&
             !anywhere_in_statement(judgement, i, scan->relation, act_works_on_indexes_of) &&
             !anywhere_in_statement(judgement, i, scan->relation, act_rewrites_table))
@@ -231,7 +244,7 @@ static void find_scans(struct judgement *judgement, size_t i)
             judgement->acts.items[block->first_act].top_order > act->top_order ||
             anywhere_in_statement(judgement, i, scan->relation, act_rewrites_table) ||
             anywhere_in_statement(judgement, i, scan->relation, act_works_on_indexes_of) ||
-            new_index_of(act, scan->relation))
+            new_index_of(judgement, i, scan->relation))
             continue;
         struct cause *cause = cause_of(judgement, CAUSE_SCAN, i, scan->relation);
         if (scan->rows > cause->rows)

@@ -11,6 +11,8 @@
 const char *rh_say_duration(struct arena *arena, int64_t us)
 {
     char text[24];
+    if (us == 0)
+        return "0 s";
     rh_duration_format(us, text);
     return rh_arena_strdup(arena, text);
 }

@@ -121,14 +121,13 @@ static void advise_column_type(struct judgement *judgement, const struct cause *
                       "trigger, fill it in batches, then swap the names in one short transaction.";
     finding->advice_sql = rh_arena_printf(
         arena,
-        "ALTER TABLE %s ADD COLUMN %s %s;\n"
-        "-- BEFORE INSERT OR UPDATE trigger: NEW.%s := NEW.%s; then, batch by batch:\n"
-        "UPDATE %s SET %s = %s WHERE %s IS NULL AND <key range>;\n"
-        "-- at last, in one transaction with lock_timeout set (and the trigger dropped):\n"
+        "ALTER TABLE %s ADD COLUMN %s %s;  -- and the trigger\n"
+        "UPDATE %s SET %s = %s WHERE %s IS NULL AND <key range>;  -- batch by batch\n"
+        "-- at last, in one transaction with lock_timeout set:\n"
         "ALTER TABLE %s RENAME COLUMN %s TO %s;\n"
         "ALTER TABLE %s RENAME COLUMN %s TO %s;",
-        cause->relation, next, type, next, column, cause->relation, next, column, next,
-        cause->relation, column, old, cause->relation, next, column);
+        cause->relation, next, type, cause->relation, next, column, next, cause->relation, column,
+        old, cause->relation, next, column);
 }
 
 static void advise_column_default(struct judgement *judgement, const struct cause *cause,
@@ -191,7 +190,7 @@ void rh_rule_table_rewrite(const struct rule *rule, struct judgement *judgement)
             continue;
         struct found *found = add_cause(judgement, rule, cause);
         struct finding *finding = &found->finding;
-        finding->title = rh_arena_printf(arena, "%s was rewritten: %s",
+        finding->title = rh_arena_printf(arena, "%s rewritten: %s",
                                          rh_say_relation(arena, cause->relation, cause->facts),
                                          cost(judgement, cause));
         const char *indexes = cause->indexes.count == 0

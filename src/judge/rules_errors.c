@@ -2,7 +2,6 @@
  * SQLSTATE. */
 #include "judge/judge_int.h"
 
-#include <ctype.h>
 #include <string.h>
 
 static const char *sqlstate_of(const struct statement *statement)
@@ -28,14 +27,6 @@ static bool is_our_cancel(const struct judgement *judgement, const struct statem
            strcmp(sqlstate_of(statement), "57014") == 0;
 }
 
-static bool starts_with_word(const char *sql, const char *word)
-{
-    while (*sql && isspace((unsigned char)*sql))
-        sql++;
-    size_t len = strlen(word);
-    return strncasecmp(sql, word, len) == 0 && !isalnum((unsigned char)sql[len]) && sql[len] != '_';
-}
-
 /*
  * A tool that asks whether something exists, is told that it does not (class 42), and goes on to
  * end well: sqitch asks for its registry that way. Only a query can be such a question, so a failed
@@ -46,7 +37,7 @@ static bool is_question_of_tool(const struct judgement *judgement, const struct 
     const struct step *step = rh_judgement_step(judgement, top);
     if (!step || !step->is_command || !step->ok || strncmp(sqlstate_of(top), "42", 2) != 0)
         return false;
-    return top->sql && starts_with_word(top->sql, "SELECT");
+    return RH_IS_ONE_OF(top->tag, "SELECT");
 }
 
 bool rh_judgement_has_failed_statement(const struct judgement *judgement)

@@ -61,7 +61,7 @@ static const char *say_dropped(struct judgement *judgement, const struct dropped
                        : RH_IS_ONE_OF(dropped->type, "schema") ? "schema "
                                                                : "";
     if (rows < 0)
-        return rh_arena_printf(arena, "%s%s", type, dropped->identity);
+        return rh_arena_printf(arena, "%s%s (not counted)", type, dropped->identity);
     return rh_arena_printf(arena, "%s%s (%s)", type, dropped->identity,
                            rh_say_count(arena, rows, is_column ? "value" : "row"));
 }

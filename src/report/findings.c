@@ -45,7 +45,7 @@ static void allot(const struct layout_lines *sections, size_t budget, size_t *al
 {
     /* First what a reader needs of each section, then the rest in the order it is missed. */
     static const size_t least[SECTION_COUNT] = {[SECTION_TITLE] = 2,
-                                                [SECTION_WHY] = 1,
+                                                [SECTION_WHY] = 2,
                                                 [SECTION_FIX] = 1,
                                                 [SECTION_SQL] = 2,
                                                 [SECTION_ALSO] = 1};
@@ -72,14 +72,10 @@ static const char *cut_line(const struct layout *layout, enum section section, c
         return rh_layout_one_line(layout, "-- the rest: advice_sql in result.json",
                                   layout->columns - strlen(INDENT_SQL));
     size_t indent = strspn(line, " ");
-    const char *text = rh_arena_printf(layout->arena, "%s%s", line, layout->glyphs->ellipsis);
-    if (rh_layout_width(text) <= layout->columns)
-        return text;
-    const char *body = rh_layout_one_line(layout, line + indent,
-                                          layout->columns - indent -
-                                              rh_layout_width(layout->glyphs->ellipsis));
-    return rh_arena_printf(layout->arena, "%.*s%s%s", (int)indent, line, body,
-                           layout->glyphs->ellipsis);
+    const char *body = rh_arena_printf(layout->arena, "%s%s", line + indent,
+                                       layout->glyphs->ellipsis);
+    return rh_arena_printf(layout->arena, "%.*s%s", (int)indent, line,
+                           rh_layout_one_line(layout, body, layout->columns - indent));
 }
 
 static void add_section(const struct layout *layout, enum section section,
