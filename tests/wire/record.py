@@ -43,7 +43,7 @@ class Framer:
     def __init__(self, direction, sink):
         self.direction, self.sink = direction, sink
         self.untyped = direction == 'F'
-        self.bytes = b''
+        self.bytes = bytearray()
 
     def feed(self, data):
         self.bytes += data
@@ -56,7 +56,8 @@ class Framer:
             if len(self.bytes) < end:
                 return
             kind = '-' if self.untyped else chr(self.bytes[0])
-            body, self.bytes = self.bytes[head:end], self.bytes[end:]
+            body = bytes(self.bytes[head:end])
+            del self.bytes[:end]
             if self.untyped:
                 code = struct.unpack('>I', body[:4])[0]
                 self.untyped = code in (80877103, 80877104)
@@ -76,8 +77,8 @@ def mask(direction, kind, body):
 class Recorder:
     """Relays the connections made to `path` to the tap; one list of lines per connection."""
 
-    def __init__(self, path, tap_path):
-        self.path, self.tap_path = path, tap_path
+    def __init__(self, path, tap_path, render=body_text):
+        self.path, self.tap_path, self.render = path, tap_path, render
         self.connections = []
         self.threads = []
         self.listener = socket.socket(socket.AF_UNIX)
@@ -104,7 +105,7 @@ class Recorder:
         for direction in 'FB':
             framers[direction] = Framer(
                 direction, lambda kind, body, d=direction: lines.append(
-                    '%s %s %s' % (d, kind, body_text(mask(d, kind, body)))))
+                    '%s %s %s' % (d, kind, self.render(mask(d, kind, body)))))
         pairs = {client: ('F', tap), tap: ('B', client)}
         open_ends = {client, tap}
         encryption_answer = 0
@@ -122,7 +123,10 @@ class Recorder:
                     except OSError:
                         pass
                     continue
-                sink.sendall(data)
+                try:
+                    sink.sendall(data)
+                except OSError:
+                    continue  # its own end is read next
                 if direction == 'F' and len(data) == 8 and data[4:6] == b'\x04\xd2':
                     encryption_answer += 1
                 elif direction == 'B' and encryption_answer:
