@@ -135,7 +135,7 @@ static enum err_code cannot_read(struct restore *restore, struct err *err)
 static enum err_code read_list(struct restore *restore, struct err *err)
 {
     struct load *load = restore->load;
-    const char *const argv[] = {restore->program, "--list", load->path, NULL};
+    const char *const argv[] = {restore->program, "--list", load->archive, NULL};
     struct client_run run = {.argv = argv,
                              .stdin_fd = -1,
                              .stdout_line = on_list_line,
@@ -193,8 +193,8 @@ static void on_schema_error(void *context, struct text line)
 static enum err_code read_schema(struct restore *restore, struct err *err)
 {
     struct load *load = restore->load;
-    const char *const argv[] = {restore->program, "--create", "--schema-only",
-                                "--file=-",       load->path, NULL};
+    const char *const argv[] = {restore->program, "--create",    "--schema-only",
+                                "--file=-",       load->archive, NULL};
     RH_CLEANUP_SQL_SCAN struct sql_scan *scan = rh_sql_scan_new(on_statement, restore);
     struct schema_text text = {restore, scan};
     struct client_run run = {.argv = argv,
@@ -313,6 +313,20 @@ static void on_error(struct restore *restore, const char *message)
                                                 : rh_arena_strdup(arena, message);
 }
 
+/* "212; 1259 16390 TABLE places alice" lacks the schema that the table of contents names. */
+static const char *full_entry(struct restore *restore, const char *told)
+{
+    struct arena *arena = restore->load->sandbox->arena;
+    const char *line = restore->list.data ? strstr(restore->list.data,
+                                                   rh_arena_printf(arena, "\n%.*s ",
+                                                                   (int)strcspn(told, " "), told))
+                                          : NULL;
+    const char *entry = entry_text(line ? line + 1 : told);
+
+    return entry ? rh_arena_strndup(arena, entry, strcspn(entry, "\n"))
+                 : rh_arena_strdup(arena, told);
+}
+
 static void show_progress(const struct restore *restore)
 {
     rh_progress_at(restore->load->sandbox->progress, "%lld of %lld tables",
@@ -322,7 +336,6 @@ static void show_progress(const struct restore *restore)
 static void on_restore_line(void *context, struct text line)
 {
     struct restore *restore = context;
-    struct arena *arena = restore->load->sandbox->arena;
     const char *words = after(line.data, "pg_restore: "), *at;
 
     if (!words) {
@@ -332,9 +345,7 @@ static void on_restore_line(void *context, struct text line)
         return;
     }
     if ((at = after(words, "from TOC entry "))) {
-        /* "from TOC entry 212; 1259 16390 TABLE places alice" */
-        const char *entry = entry_text(at);
-        restore->entry = rh_arena_strdup(arena, entry ? entry : at);
+        restore->entry = full_entry(restore, at);
     } else if ((at = after(words, "error: "))) {
         on_error(restore, at);
     } else if (after(words, "processing data for table ")) {
@@ -399,7 +410,7 @@ static enum err_code run_restore(struct restore *restore, struct process *ret_pr
         ARGUMENT(rh_arena_printf(arena, "--use-list=%s", list));
         code = write_list(restore, list, err);
     }
-    ARGUMENT(load->path);
+    ARGUMENT(load->archive);
     ARGUMENT(NULL);
 #undef ARGUMENT
     struct client_run run = {.argv = argv.items,

@@ -9,8 +9,9 @@
 
 struct load {
     struct sandbox *sandbox;
-    const char *path;
-    bool is_script; /* given as a schema: may use psql commands, need not be complete */
+    const char *path;    /* as given: for messages */
+    const char *archive; /* what pg_restore reads: the same, or what was decompressed from it */
+    bool is_script;      /* given as a schema: may use psql commands, need not be complete */
     struct snapshot_file file;
     int64_t file_bytes;
     const char *database, *locale;        /* of the dumped database, NULL unknown */

@@ -61,8 +61,13 @@ void rh_psql_message_line(struct psql_messages *messages, struct text line)
             messages->is_disk_full = true;
         return;
     }
-    if (!messages->is_open || rh_text_starts_with(line, "LOCATION:") ||
-        rh_text_starts_with(line, "CONTEXT:"))
+    static const char *const unwanted[] = {
+        "LOCATION:",    "CONTEXT:",       "SCHEMA NAME:",    "TABLE NAME:",
+        "COLUMN NAME:", "DATATYPE NAME:", "CONSTRAINT NAME:"};
+    bool is_wanted = messages->is_open;
+    for (size_t i = 0; is_wanted && i < sizeof(unwanted) / sizeof(unwanted[0]); i++)
+        is_wanted = !rh_text_starts_with(line, unwanted[i]);
+    if (!is_wanted)
         return;
     /* What quotes row values: classes 22 and 23 (manual, appendix A). */
     if (rh_text_starts_with(line, "DETAIL:") &&

@@ -243,11 +243,9 @@ static enum err_code restore(struct load *load, struct err *err)
     if (!load->file.decompressor)
         return rh_load_archive(load, err);
     const char *temporary = rh_file_join(sandbox->arena, sandbox->directory, "snapshot");
-    const char *path = load->path;
     if (!(code = decompress(load, temporary, err))) {
-        load->path = temporary;
+        load->archive = temporary;
         code = rh_load_archive(load, err);
-        load->path = path;
     }
     unlink(temporary);
     return code;
@@ -256,7 +254,7 @@ static enum err_code restore(struct load *load, struct err *err)
 enum err_code rh_load_dump(struct sandbox *sandbox, const char *path, bool is_script,
                            struct err *err)
 {
-    struct load load = {.sandbox = sandbox, .path = path, .is_script = is_script};
+    struct load load = {.sandbox = sandbox, .path = path, .archive = path, .is_script = is_script};
     enum err_code code;
 
     RH_ASSERT(!sandbox->is_ready);

@@ -313,8 +313,9 @@ enum err_code rh_snapshot_file_examine(const char *path, struct arena *arena,
         if ((code = decompress_head(fd, file.decompressor, bytes, &len, err)))
             return code;
         if (len == 0)
-            return rh_err_set(err, RH_ERR_FORMAT, "\"%s\" holds nothing that %s can decompress",
-                              path, file.decompressor);
+            return rh_err_set(err, RH_ERR_FORMAT,
+                              "\"%s\" is truncated or damaged: %s gets nothing out of it", path,
+                              file.decompressor);
     }
     if (is_directory) {
         if (!read_archive_header((struct text){bytes, len}, arena, &file))

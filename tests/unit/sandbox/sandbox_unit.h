@@ -28,13 +28,13 @@ struct unit {
     struct sandbox_options options;
 };
 
-#define assert_ok(call, err)                          \
-    do {                                              \
-        if ((call) != RH_OK) {                        \
-            char shown_[4096];                          \
+#define assert_ok(call, err)                              \
+    do {                                                  \
+        if ((call) != RH_OK) {                            \
+            char shown_[4096];                            \
             rh_err_format((err), shown_, sizeof(shown_)); \
-            fail_msg("%s: %s", #call, shown_);          \
-        }                                             \
+            fail_msg("%s: %s", #call, shown_);            \
+        }                                                 \
     } while (0)
 #define assert_text(haystack, needle)                                  \
     do {                                                               \
