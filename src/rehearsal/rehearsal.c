@@ -266,6 +266,20 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     return code;
 }
 
+/* The verdict stands whether or not the sandbox can be kept (its server may have crashed). */
+static void keep(struct rehearsal *rehearsal)
+{
+    const char *url, *stop_command;
+    struct err err = RH_ERR_INIT;
+    if (rh_sandbox_keep(rehearsal->sandbox, &url, &stop_command, &err)) {
+        rh_progress_note(rehearsal->options->progress, "note: the sandbox is not kept: %s",
+                         err.message);
+        return;
+    }
+    rehearsal->kept_url = rh_arena_strdup(rehearsal->arena, url);
+    rehearsal->kept_stop_command = rh_arena_strdup(rehearsal->arena, stop_command);
+}
+
 enum err_code rh_rehearsal_run(const struct rehearsal_options *options,
                                struct rehearsal **ret_rehearsal, const struct result **ret_result,
                                struct err *err)
@@ -283,14 +297,8 @@ enum err_code rh_rehearsal_run(const struct rehearsal_options *options,
         code = rh_rehearsal_stage_perform(rehearsal, err);
 
     rh_run_files_close(&rehearsal->files);
-    if (!code && options->keep) {
-        const char *url, *stop_command;
-        code = rh_sandbox_keep(rehearsal->sandbox, &url, &stop_command, err);
-        if (!code) {
-            rehearsal->kept_url = rh_arena_strdup(rehearsal->arena, url);
-            rehearsal->kept_stop_command = rh_arena_strdup(rehearsal->arena, stop_command);
-        }
-    }
+    if (!code && options->keep)
+        keep(rehearsal);
     rh_sandbox_destroy(rehearsal->sandbox);
     rehearsal->sandbox = NULL;
     rh_progress_end(options->progress);

@@ -50,6 +50,14 @@ static enum err_code make_default_directory(struct text name_source, struct aren
     return rh_err_set(err, RH_ERR_LIMIT, "more than %d runs began in one second", SAME_SECOND_MAX);
 }
 
+/* What an earlier run left in the same place must not be taken for this one's result. */
+static void remove_earlier(const char *directory, struct arena *arena)
+{
+    static const char *const names[] = {"result.json", "summary.txt", "output.log"};
+    for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)
+        unlink(rh_file_join(arena, directory, names[n]));
+}
+
 static enum err_code open_events(struct run_files *files, struct arena *arena, struct err *err)
 {
     const char *path = rh_file_join(arena, files->directory, "events.ndjson");
@@ -76,6 +84,8 @@ enum err_code rh_run_files_open(const char *out_directory, struct text name_sour
     if (out_directory) {
         code = rh_file_make_directories(out_directory, 0700, &why);
         files.directory = rh_arena_strdup(arena, out_directory);
+        if (!code)
+            remove_earlier(out_directory, arena);
     } else {
         code = make_default_directory(name_source, arena, &files.directory, &why);
     }
@@ -164,10 +174,9 @@ void rh_run_files_close(struct run_files *files)
     if (files->directory && !files->written) {
         RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
         unlink(rh_file_join(arena, files->directory, "events.ndjson"));
-        if (files->is_default_place) {
-            unlink(files->output_path);
+        unlink(files->output_path);
+        if (files->is_default_place)
             rmdir(files->directory);
-        }
     }
     files->directory = NULL;
 }

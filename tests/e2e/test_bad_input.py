@@ -345,8 +345,12 @@ def test_command_that_fails_by_itself(rehearse):
 
 # --- servers that die, statements that do not end ---------------------------------------------------------------
 
-def backend_of(place, text):
-    """pid of the server process whose title shows that it works for a client."""
+MIGRATION_SLEEPS = r"postgres: migrator \S+ .*SELECT"
+SCHEMA_SLEEPS = r"postgres: rh_\S+ .*SELECT"
+
+
+def backend_of(place, pattern):
+    """pid of the sandbox's process with such a title ("postgres: USER DATABASE [local] COMMAND")."""
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -354,7 +358,7 @@ def backend_of(place, text):
                 where = os.readlink(entry / "cwd")
             except OSError:
                 continue
-            if text in title and where.startswith(str(place.sandboxes)):
+            if re.search(pattern, title) and where.startswith(str(place.sandboxes)):
                 return int(entry.name)
     return None
 
@@ -363,7 +367,7 @@ def start_sleeping(rehearse, place, *arguments):
     rehearse.write("s.sql", USERS)
     rehearse.write("m.sql", "ALTER TABLE users ADD COLUMN a int;\nSELECT pg_sleep(600);\n")
     process = rehearse.start("run", "m.sql", "--schema", "s.sql", *arguments)
-    backend = wait_for(lambda: backend_of(place, " SELECT") if process.poll() is None else -1, 30,
+    backend = wait_for(lambda: backend_of(place, MIGRATION_SLEEPS) if process.poll() is None else -1, 30,
                        "the migration sleeps")
     assert backend > 0, process.communicate()
     return process, backend
@@ -387,6 +391,15 @@ def test_server_that_is_killed_altogether_is_a_finding(rehearse, place):
     outcome = rehearse.finish(process)
     assert outcome.status == 5, outcome
     assert outcome.result["run"]["server_crashed"]
+
+
+def test_crashed_server_is_not_kept_but_judged(rehearse, place):
+    process, backend = start_sleeping(rehearse, place, "--keep")
+    postmaster = int(re.search(r"^PPid:\s+(\d+)", pathlib.Path(f"/proc/{backend}/status").read_text(), re.M)[1])
+    os.kill(postmaster, signal.SIGKILL)
+    outcome = rehearse.finish(process)
+    assert outcome.status == 5, outcome
+    assert "not kept" in outcome.stderr and "postgres://" not in outcome.stdout
 
 
 def test_timeout_ends_a_statement_that_never_ends(rehearse):
@@ -427,7 +440,7 @@ def test_signal_while_loading(rehearse, place, signal_number, status):
     rehearse.write("s.sql", "SELECT pg_sleep(600);")
     rehearse.write("m.sql", SAFE)
     process = rehearse.start("run", "m.sql", "--schema", "s.sql")
-    wait_for(lambda: backend_of(place, " SELECT"), 30, "the schema sleeps")
+    wait_for(lambda: backend_of(place, SCHEMA_SLEEPS), 30, "the schema sleeps")
     process.send_signal(signal_number)
     assert rehearse.finish(process, timeout=15).status == status
 

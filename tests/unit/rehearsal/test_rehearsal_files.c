@@ -115,7 +115,7 @@ static void test_rehearsal_files_unwritable_out_is_a_usage_error(void **state)
     assert_non_null(strstr(err.message, "file/there"));
 }
 
-static void test_rehearsal_files_out_keeps_what_was_there(void **state)
+static void test_rehearsal_files_out_keeps_what_is_not_ours(void **state)
 {
     (void)state;
     RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
@@ -123,9 +123,11 @@ static void test_rehearsal_files_out_keeps_what_was_there(void **state)
     struct err err = RH_ERR_INIT;
     assert_int_equal(rh_file_make_directories("out", 0755, &err), RH_OK);
     assert_int_equal(rh_file_write("out/mine", TEXT_LITERAL("x"), 0600, &err), RH_OK);
+    assert_int_equal(rh_file_write("out/result.json", TEXT_LITERAL("{}"), 0600, &err), RH_OK);
     assert_int_equal(rh_run_files_open("out", TEXT_LITERAL("x"), arena, NULL, &files, &err), RH_OK);
     rh_run_files_close(&files);
     assert_true(rh_file_exists("out/mine"));
+    assert_false(rh_file_exists("out/result.json")); /* of an earlier run */
     assert_false(rh_file_exists("out/events.ndjson"));
     assert_false(rh_file_exists(".rehearse"));
 }
@@ -141,7 +143,7 @@ int main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_rehearsal_files_unwritable_out_is_a_usage_error, setup,
                                         teardown),
-        cmocka_unit_test_setup_teardown(test_rehearsal_files_out_keeps_what_was_there, setup,
+        cmocka_unit_test_setup_teardown(test_rehearsal_files_out_keeps_what_is_not_ours, setup,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
