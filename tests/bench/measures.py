@@ -102,6 +102,29 @@ def row_memory(peer, megabytes):
     return peer.memory_kb()
 
 
+def product_copy_memory(program, directory, megabytes):
+    """Peak memory of rehearse in kB while COPY passes out of and into the sandbox."""
+    schema = directory / "copied.sql"
+    schema.write_text("CREATE TABLE copied (line text);\n")
+    rows = megabytes * 1_000_000 // 1001
+    script = (f"psql -Xqc \"COPY (SELECT repeat('y', 1000) FROM generate_series(1, {rows})) TO STDOUT\""
+              " | psql -Xqc 'COPY copied FROM STDIN'")
+    process = subprocess.Popen([program, "run", "--schema", schema, "--out", directory / "copy",
+                                "--", "sh", "-c", script], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    peak_kb = 0
+    while process.poll() is None:
+        try:
+            peak_kb = max(peak_kb, peers.peak_memory_kb(process.pid))
+        except OSError:
+            pass
+        time.sleep(0.02)
+    result = json.loads((directory / "copy/result.json").read_text())
+    if not any(statement["rows"] == rows for statement in result["statements"]):
+        raise RuntimeError(f"COPY did not pass: {result['headline']}")
+    return peak_kb
+
+
 # --- the product itself ------------------------------------------------------------------------------
 
 SCHEMA = """
@@ -180,7 +203,7 @@ class Twin:
 
     def run(self, migration, empty):
         """Seconds of `psql -f`, without what psql itself takes to start and connect."""
-        self.psql(self.superuser, "postgres", "-c", "CREATE DATABASE bench TEMPLATE " + self.database)
+        self.psql(self.superuser, "postgres", "-c", f"CREATE DATABASE bench TEMPLATE {self.database} OWNER {self.user}")
         self.psql(self.superuser, "postgres", "-c", "CHECKPOINT")
         times = []
         for file in (empty, migration):
