@@ -2,9 +2,11 @@
 
 #include <string.h>
 
-/* Lines of a finding by severity: an error may need its SQL, a warning is read less patiently. */
-#define WARNING_LINES_MAX 9
+/* A note is its title. */
 #define INFO_LINES_MAX 3
+
+/* A place cut shorter than this names nothing. */
+#define PLACE_COLUMNS_MIN ((size_t)12)
 
 #define LABEL_WHY "  why   "
 #define LABEL_FIX "  fix   "
@@ -93,6 +95,17 @@ static void add_section(const struct layout *layout, enum section section,
     }
 }
 
+/* The line number is what is looked for: the name gives way. */
+static const char *cut_place(const struct layout *layout, const char *place, size_t columns)
+{
+    const char *number = strrchr(place, ':');
+    if (!number || rh_layout_width(place) <= columns)
+        return rh_layout_one_line(layout, place, columns);
+    const char *name = rh_arena_strndup(layout->arena, place, (size_t)(number - place));
+    return rh_arena_printf(layout->arena, "%s%s",
+                           rh_layout_one_line(layout, name, columns - strlen(number)), number);
+}
+
 static void add_header(const struct layout *layout, const struct finding *finding)
 {
     enum style style;
@@ -106,10 +119,9 @@ static void add_header(const struct layout *layout, const struct finding *findin
     rh_layout_add(layout, STYLE_BOLD, rule);
     used += rh_layout_width(rule) + 2;
     const char *place = rh_report_place(layout, finding);
-    if (place[0] && used + 8 < layout->columns) {
+    if (place[0] && used + PLACE_COLUMNS_MIN <= layout->columns) {
         rh_layout_add(layout, STYLE_PLAIN, "  ");
-        rh_layout_add(layout, STYLE_PLAIN,
-                      rh_layout_one_line(layout, place, layout->columns - used));
+        rh_layout_add(layout, STYLE_PLAIN, cut_place(layout, place, layout->columns - used));
     }
     rh_layout_end_line(layout);
 }
@@ -136,7 +148,7 @@ static void add_finding(const struct layout *layout, const struct finding *findi
         /* One line each, so that the number of those left out can be told. */
         for (size_t i = 0; i < other_count; i++) {
             const char *place = rh_report_place(layout, others[i]);
-            const char *text = rh_arena_printf(layout->arena, "%s%s%s", place, place[0] ? "  " : "",
+            const char *text = rh_arena_printf(layout->arena, "%s%s%s", place, place[0] ? ": " : "",
                                                others[i]->title);
             struct layout_line *line = RH_PUSH(layout->arena, &sections[SECTION_ALSO]);
             line->style = STYLE_PLAIN;
@@ -145,17 +157,13 @@ static void add_finding(const struct layout *layout, const struct finding *findi
                 rh_layout_one_line(layout, text, layout->columns - strlen(LABEL_ALSO)));
         }
     }
-    size_t budget = finding->severity == SEVERITY_ERROR || detail == REPORT_VERBOSE
-                        ? FINDING_LINES_MAX
-                    : finding->severity == SEVERITY_WARNING ? WARNING_LINES_MAX
-                                                            : INFO_LINES_MAX;
+    size_t budget = is_info ? INFO_LINES_MAX : FINDING_LINES_MAX;
     size_t allotted[SECTION_COUNT];
     allot(sections, budget - 1, allotted);
     size_t also = allotted[SECTION_ALSO];
     if (also > 0 && also < other_count)
         sections[SECTION_ALSO].items[also - 1].text = rh_arena_printf(
-            layout->arena, "%s%zu more of this rule in result.json", LABEL_ALSO,
-            other_count - also + 1);
+            layout->arena, "%s%zu more in result.json", LABEL_ALSO, other_count - also + 1);
     add_header(layout, finding);
     for (size_t s = 0; s < SECTION_COUNT; s++)
         add_section(layout, (enum section)s, &sections[s], allotted[s]);

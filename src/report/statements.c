@@ -9,9 +9,11 @@
 #define WIDE_ENOUGH ((size_t)64)
 #define TIME_COLUMNS ((size_t)8)
 #define LINE_COLUMNS ((size_t)4)
+#define NOTE_HEADING "blocking lock, held"
 
 struct row {
     const struct statement *statement;
+    const struct lock *lock;       /* that keeps others waiting longest; NULL */
     const struct finding *finding; /* the worst of it; NULL */
     int64_t score;                 /* of being shown; larger first */
     bool is_shown;
@@ -34,9 +36,28 @@ static const char *bare_name(const char *relation)
     return dot && dot[1] && !strchr(relation, '"') ? dot + 1 : relation;
 }
 
-/* The lock that keeps others waiting longest; NULL. Children took the locks of a DO block or
- * string. */
-static const struct lock *heaviest_lock(const struct statement *statement,
+static int64_t bytes_of(const struct trace *trace, const struct lock *lock)
+{
+    const char *table = lock->table ? lock->table : lock->relation;
+    for (size_t i = 0; i < trace->relations.count; i++)
+        if (strcmp(trace->relations.items[i].name, table) == 0)
+            return trace->relations.items[i].bytes;
+    return 0;
+}
+
+/* All locks of a transaction end together: of those held equally long the larger table is told. */
+static bool is_heavier(const struct trace *trace, const struct lock *a, const struct lock *b)
+{
+    if (a->blocks_reads != b->blocks_reads)
+        return a->blocks_reads;
+    if (bytes_of(trace, a) != bytes_of(trace, b))
+        return bytes_of(trace, a) > bytes_of(trace, b);
+    return a->held_us > b->held_us;
+}
+
+/* The lock that keeps others waiting most; NULL. Children took those of a DO block or a string. */
+static const struct lock *heaviest_lock(const struct trace *trace,
+                                        const struct statement *statement,
                                         const struct lock *heaviest)
 {
     for (size_t i = 0; i < statement->locks.count; i++) {
@@ -45,12 +66,11 @@ static const struct lock *heaviest_lock(const struct statement *statement,
             !lock->relation ||
             strncmp(lock->table ? lock->table : lock->relation, "pg_toast", 8) == 0)
             continue;
-        if (!heaviest || lock->blocks_reads > heaviest->blocks_reads ||
-            (lock->blocks_reads == heaviest->blocks_reads && lock->held_us > heaviest->held_us))
+        if (!heaviest || is_heavier(trace, lock, heaviest))
             heaviest = lock;
     }
     for (size_t i = 0; i < statement->children.count; i++)
-        heaviest = heaviest_lock(&statement->children.items[i], heaviest);
+        heaviest = heaviest_lock(trace, &statement->children.items[i], heaviest);
     return heaviest;
 }
 
@@ -62,16 +82,17 @@ static const char *duration_text(struct arena *arena, int64_t us)
 }
 
 /* "AccessExclusive orders 15m02s", "failed 23505", "12,000 rows". */
-static const char *note_of(const struct layout *layout, const struct statement *statement)
+static const char *note_of(const struct layout *layout, const struct row *row)
 {
     struct arena *arena = layout->arena;
+    const struct statement *statement = row->statement;
     if (!statement->finished && !statement->error)
         return "did not finish";
     if (!statement->ok)
         return statement->error && statement->error->sqlstate[0]
                    ? rh_arena_printf(arena, "failed %s", statement->error->sqlstate)
                    : "failed";
-    const struct lock *lock = heaviest_lock(statement, NULL);
+    const struct lock *lock = row->lock;
     if (lock) {
         size_t mode_len = strlen(lock->mode);
         if (mode_len > 4 && strcmp(lock->mode + mode_len - 4, "Lock") == 0)
@@ -139,13 +160,6 @@ static const char *skip_comments(const char *sql)
 
 /* --- rows --- */
 
-static size_t note_columns(const struct layout *layout)
-{
-    if (layout->columns < WIDE_ENOUGH)
-        return 0;
-    return layout->columns >= 90 ? 34 : 28;
-}
-
 static void add_right(const struct layout *layout, const char *text, size_t columns)
 {
     size_t width = rh_layout_width(text);
@@ -153,13 +167,13 @@ static void add_right(const struct layout *layout, const char *text, size_t colu
     rh_layout_add(layout, STYLE_PLAIN, text);
 }
 
-static void add_row(const struct layout *layout, const struct row *row, size_t depth)
+/* `notes`: columns of the last column, 0 for none. */
+static void add_row(const struct layout *layout, const struct row *row, size_t depth, size_t notes)
 {
     const struct statement *statement = row->statement;
     struct arena *arena = layout->arena;
     enum style style;
     const char *mark = mark_of(layout, row, &style);
-    size_t notes = note_columns(layout);
     size_t used = 2 + 1 + 1 + LINE_COLUMNS + 2 + depth * 2;
     size_t right = 2 + TIME_COLUMNS + (notes ? 2 + notes : 0);
     size_t sql_columns = layout->columns - used - right;
@@ -181,15 +195,13 @@ static void add_row(const struct layout *layout, const struct row *row, size_t d
               TIME_COLUMNS);
     if (notes) {
         rh_layout_pad(layout, 2);
-        rh_layout_add(layout, STYLE_PLAIN,
-                      rh_layout_one_line(layout, note_of(layout, statement), notes));
+        rh_layout_add(layout, STYLE_PLAIN, rh_layout_one_line(layout, note_of(layout, row), notes));
     } else if (!statement->ok) {
         /* No column for it: what went wrong gets a line of its own. */
         rh_layout_end_line(layout);
         rh_layout_pad(layout, used);
-        rh_layout_add(
-            layout, STYLE_PLAIN,
-            rh_layout_one_line(layout, note_of(layout, statement), layout->columns - used));
+        rh_layout_add(layout, STYLE_PLAIN,
+                      rh_layout_one_line(layout, note_of(layout, row), layout->columns - used));
     }
     rh_layout_end_line(layout);
 }
@@ -197,15 +209,16 @@ static void add_row(const struct layout *layout, const struct row *row, size_t d
 /* Deep nesting says little and would leave no room for the text. */
 #define CHILD_DEPTH_SHOWN 4
 
-static void add_children(const struct layout *layout, const struct statement *statement,
-                         size_t depth)
+static void add_children(const struct layout *layout, const struct trace *trace,
+                         const struct statement *statement, size_t depth, size_t notes)
 {
     if (depth > CHILD_DEPTH_SHOWN)
         return;
     for (size_t i = 0; i < statement->children.count; i++) {
         struct row row = {.statement = &statement->children.items[i]};
-        add_row(layout, &row, depth);
-        add_children(layout, row.statement, depth + 1);
+        row.lock = heaviest_lock(trace, row.statement, NULL);
+        add_row(layout, &row, depth, notes);
+        add_children(layout, trace, row.statement, depth + 1, notes);
     }
 }
 
@@ -226,15 +239,14 @@ static void add_folded(const struct layout *layout, size_t count, int64_t durati
 static int64_t score_of(const struct row *row)
 {
     const struct statement *statement = row->statement;
-    const struct lock *lock = heaviest_lock(statement, NULL);
     int64_t us = statement->duration_us;
-    if (lock && lock->held_us > us)
-        us = lock->held_us;
+    if (row->lock && row->lock->held_us > us)
+        us = row->lock->held_us;
     if (!statement->ok)
         return 4 * SCORE_CLASS + us;
     if (row->finding)
         return (row->finding->severity == SEVERITY_ERROR ? 3 : 2) * SCORE_CLASS + us;
-    return (lock ? SCORE_CLASS : 0) + us;
+    return (row->lock ? SCORE_CLASS : 0) + us;
 }
 
 static int compare_scores(const void *a, const void *b)
@@ -265,10 +277,25 @@ static void choose(const struct layout *layout, struct row *rows, size_t count,
             rows[i].is_shown = true;
 }
 
-static void add_rows(const struct layout *layout, struct row *rows, size_t count,
-                     enum report_detail detail)
+/* Columns for the notes: as many as the longest needs, none where the terminal is narrow. */
+static size_t note_columns(const struct layout *layout, const struct row *rows, size_t count)
 {
-    choose(layout, rows, count, detail);
+    if (layout->columns < WIDE_ENOUGH)
+        return 0;
+    size_t most = layout->columns * 2 / 5;
+    size_t notes = strlen(NOTE_HEADING);
+    for (size_t i = 0; i < count; i++) {
+        size_t width = rows[i].is_shown ? rh_layout_width(rh_layout_one_line(
+                                              layout, note_of(layout, &rows[i]), most))
+                                        : 0;
+        notes = width > notes ? width : notes;
+    }
+    return notes;
+}
+
+static void add_rows(const struct layout *layout, const struct trace *trace, const struct row *rows,
+                     size_t count, enum report_detail detail, size_t notes)
+{
     size_t folded = 0;
     int64_t folded_us = 0;
     for (size_t i = 0; i < count; i++) {
@@ -281,9 +308,9 @@ static void add_rows(const struct layout *layout, struct row *rows, size_t count
             add_folded(layout, folded, folded_us);
         folded = 0;
         folded_us = 0;
-        add_row(layout, &rows[i], 0);
+        add_row(layout, &rows[i], 0, notes);
         if (detail == REPORT_VERBOSE)
-            add_children(layout, rows[i].statement, 1);
+            add_children(layout, trace, rows[i].statement, 1, notes);
     }
     if (folded > 0)
         add_folded(layout, folded, folded_us);
@@ -302,9 +329,9 @@ static int step_of(const struct trace *trace, const struct statement *statement)
     return -1;
 }
 
-static void add_step_head(const struct layout *layout, const struct step *step, size_t count)
+static void add_step_head(const struct layout *layout, const struct step *step, size_t count,
+                          size_t notes)
 {
-    size_t notes = note_columns(layout);
     size_t right = count > 0 ? 2 + TIME_COLUMNS + (notes ? 2 + notes : 0) : 16;
     const char *name = rh_layout_one_line(layout, step && step->name ? step->name : "statements",
                                           layout->columns - right);
@@ -318,7 +345,7 @@ static void add_step_head(const struct layout *layout, const struct step *step, 
         add_right(layout, "time", TIME_COLUMNS);
         if (notes) {
             rh_layout_pad(layout, 2);
-            rh_layout_add(layout, STYLE_PLAIN, "blocking lock, held");
+            rh_layout_add(layout, STYLE_PLAIN, NOTE_HEADING);
         }
     }
     rh_layout_end_line(layout);
@@ -335,12 +362,15 @@ static void add_step(const struct layout *layout, const struct result *result, i
         const struct statement *statement = &trace->statements.items[i];
         if (step_of(trace, statement) == step_index)
             rows[count++] = (struct row){.statement = statement,
+                                         .lock = heaviest_lock(trace, statement, NULL),
                                          .finding = worst_finding(result, statement->index)};
     }
     if (step_index < 0 && count == 0)
         return;
-    add_step_head(layout, step_index >= 0 ? &trace->steps.items[step_index] : NULL, count);
-    add_rows(layout, rows, count, detail);
+    choose(layout, rows, count, detail);
+    size_t notes = note_columns(layout, rows, count);
+    add_step_head(layout, step_index >= 0 ? &trace->steps.items[step_index] : NULL, count, notes);
+    add_rows(layout, trace, rows, count, detail, notes);
     rh_buf_add_char(layout->out, '\n');
 }
 
@@ -357,24 +387,32 @@ static bool step_is_quiet(const struct result *result, size_t step)
     return trace->steps.items[step].ok;
 }
 
+static void add_folded_steps(const struct layout *layout, size_t count, const char *what)
+{
+    if (count == 0)
+        return;
+    rh_layout_add(layout, STYLE_DIM,
+                  rh_arena_printf(layout->arena, "%s %zu more step%s %s", layout->glyphs->ellipsis,
+                                  count, count == 1 ? "" : "s", what));
+    rh_layout_end_line(layout);
+    rh_buf_add_char(layout->out, '\n');
+}
+
 void rh_report_statements(const struct layout *layout, const struct result *result,
                           enum report_detail detail)
 {
     const struct trace *trace = result->trace;
-    size_t folded = 0;
+    size_t quiet = 0, not_reached = 0;
     for (size_t i = 0; i < trace->steps.count; i++) {
-        if (detail != REPORT_VERBOSE && i >= STEPS_SHOWN_MAX && step_is_quiet(result, i)) {
-            folded++;
-            continue;
-        }
-        add_step(layout, result, (int)i, detail);
+        bool may_fold = detail != REPORT_VERBOSE && i >= STEPS_SHOWN_MAX;
+        if (may_fold && !trace->steps.items[i].reached)
+            not_reached++;
+        else if (may_fold && step_is_quiet(result, i))
+            quiet++;
+        else
+            add_step(layout, result, (int)i, detail);
     }
-    if (folded > 0) {
-        rh_layout_add(layout, STYLE_DIM,
-                      rh_arena_printf(layout->arena, "%s %zu more step%s without findings",
-                                      layout->glyphs->ellipsis, folded, folded == 1 ? "" : "s"));
-        rh_layout_end_line(layout);
-        rh_buf_add_char(layout->out, '\n');
-    }
+    add_folded_steps(layout, quiet, "without findings");
+    add_folded_steps(layout, not_reached, "not reached");
     add_step(layout, result, -1, detail);
 }
