@@ -280,8 +280,11 @@ enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err)
     if ((code = rh_cluster_ensure(sandbox, CLUSTER_PREPARING, err)) ||
         (code = rh_roles_connect(sandbox, err)))
         return code;
+    /* The checkpoint first: what was committed asynchronously is not marked visible before its
+       commit is on disk. */
     if (sandbox->has_loaded &&
-        ((code = maintain(sandbox, tables_with_rows, "VACUUM (ANALYZE)", err)) ||
+        ((code = rh_roles_query(sandbox, "CHECKPOINT", NULL, 0, NULL, err)) ||
+         (code = maintain(sandbox, tables_with_rows, "VACUUM (ANALYZE)", err)) ||
          (code = maintain(sandbox, partitioned_tables, "ANALYZE", err))))
         return code;
     if ((code = rh_roles_hand_over(sandbox, err)) || (code = read_facts(sandbox, err)))
@@ -409,12 +412,14 @@ enum err_code rh_sandbox_keep(struct sandbox *sandbox, const char **ret_url,
                                   sandbox->has_own_socket_directory ? sandbox->socket_directory
                                                                     : NULL,
                                   NULL};
-    const char *const read_pid[] = {
-        "head", "-n1", rh_file_join(arena, sandbox->data_directory, "postmaster.pid"), NULL};
+    const char *pid_file = rh_file_join(arena, sandbox->data_directory, "postmaster.pid");
+    const char *const read_pid[] = {"head", "-n1", pid_file, NULL};
+    const char *const is_there[] = {"test", "-e", pid_file, NULL};
+    /* The server removes its pid file as the last thing it does. */
     *ret_stop_command = rh_arena_printf(
-        arena,
-        "p=$(%s) && kill -QUIT \"$p\" && while kill -0 \"$p\" 2>/dev/null; do sleep 0.1; done; %s",
-        rh_process_command_text(arena, read_pid), rh_process_command_text(arena, remove));
+        arena, "kill -QUIT \"$(%s)\" && while %s; do sleep 0.1; done; %s",
+        rh_process_command_text(arena, read_pid), rh_process_command_text(arena, is_there),
+        rh_process_command_text(arena, remove));
     return RH_OK;
 }
 
