@@ -33,8 +33,7 @@ struct command {
     struct loop_watch *output_watch, *process_watch;
 };
 
-/* --- what the command writes
- * ----------------------------------------------------------------------- */
+/* --- what the command writes --- */
 
 /* Reads what is there; false when the last writer closed it. */
 static bool read_output(struct command *command)
@@ -78,8 +77,7 @@ static void on_process(void *context, unsigned events)
     rh_loop_stop(command->drive->loop);
 }
 
-/* --- listeners
- * ---------------------------------------------------------------------------------------- */
+/* --- listeners --- */
 
 static enum err_code listen_on(struct drive *drive, int *fd, struct err *err)
 {
@@ -101,8 +99,7 @@ static enum err_code listen_on_loopback(struct drive *drive, uint16_t *ret_port,
     return listen_on(drive, &fd, err);
 }
 
-/* --- the command
- * -------------------------------------------------------------------------------------- */
+/* --- the command --- */
 
 /* psql for a file: in the file's directory, so that \i finds its neighbours. */
 static enum err_code psql_arguments(struct drive *drive, const struct migration_step *step,

@@ -116,7 +116,7 @@ bool rh_recorder_is_idle(const struct recorder *recorder)
     for (const struct recorder_session *s = recorder->sessions; s; s = s->next)
         if (s->tap_session && (s->running.is_active || s->is_holding))
             return false;
-    return true;
+    return recorder->wal_reads == NULL;
 }
 
 /* --- where statements stand ----------------------------------------------------------------------
@@ -225,6 +225,11 @@ void rh_recorder_free(struct recorder *recorder)
     while (recorder->sessions) {
         recorder->sessions->references = 1;
         rh_recorder_session_release(recorder->sessions);
+    }
+    while (recorder->wal_reads) {
+        struct wal_read *read = recorder->wal_reads;
+        recorder->wal_reads = read->next;
+        free(read);
     }
     if (recorder->log)
         recorder->options.engine->log_close(recorder->log);

@@ -56,7 +56,7 @@ void rh_recorder_set_script(struct recorder *recorder, int step, struct text scr
 void rh_recorder_start(struct recorder *recorder);
 /* Microseconds since then. */
 int64_t rh_recorder_now(const struct recorder *recorder);
-/* No statement runs and nothing is held. */
+/* No statement runs, nothing is held, no answer is awaited. */
 bool rh_recorder_is_idle(const struct recorder *recorder);
 /* Sends an event of the caller's own, with "at_us" added; steals `event`. */
 void rh_recorder_emit(struct recorder *recorder, const char *name, json_t *event);

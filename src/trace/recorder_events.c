@@ -64,86 +64,58 @@ void rh_event_evidence(struct recorder_session *session, const struct evidence *
     struct recorder *recorder = session->recorder;
     if (!is_wanted(recorder))
         return;
-    json_t *locks = json_array(), *drops = json_array(), *scans = json_array();
-    for (size_t i = 0; i < evidence->locks.count; i++)
-        json_array_append_new(locks,
-                              json_pack("{s:o, s:o}", "relation",
-                                        text_or_null(evidence->locks.items[i].relation), "mode",
-                                        text_or_null(evidence->locks.items[i].mode)));
-    for (size_t i = 0; i < evidence->drops.count; i++)
-        json_array_append_new(
-            drops, json_pack("{s:o, s:o, s:b}", "type", text_or_null(evidence->drops.items[i].type),
-                             "identity", text_or_null(evidence->drops.items[i].identity), "named",
-                             evidence->drops.items[i].original));
-    for (size_t i = 0; i < evidence->scans.count; i++)
-        json_array_append_new(scans,
-                              json_pack("{s:o, s:I}", "relation",
-                                        text_or_null(evidence->scans.items[i].relation),
-                                        "rows_so_far", (json_int_t)evidence->scans.items[i].rows));
-    json_t *event = json_pack("{s:i, s:s, s:o, s:i, s:o, s:o, s:o}", "statement",
-                              session->running.index + 1, "kind", event_name(evidence->event),
-                              "tag", text_or_null(evidence->tag), "depth", evidence->depth, "locks",
-                              locks, "drops", drops, "scans", scans);
+    json_t *event = json_pack("{s:i, s:s, s:o, s:i, s:i}", "statement", session->running.index + 1,
+                              "kind", event_name(evidence->event), "tag",
+                              text_or_null(evidence->tag), "depth", evidence->depth, "locks_held",
+                              (int)evidence->locks.count);
     if (event && evidence->event == EVIDENCE_REWRITE) {
         json_object_set_new(event, "relation", text_or_null(evidence->rewrite_relation));
         json_object_set_new(event, "reason", text_or_null(evidence->rewrite_reason));
     }
+    if (event && evidence->event == EVIDENCE_DROP) {
+        json_t *drops = json_array();
+        for (size_t i = 0; i < evidence->drops.count; i++)
+            json_array_append_new(drops,
+                                  json_pack("{s:o, s:o, s:b}", "type",
+                                            text_or_null(evidence->drops.items[i].type), "identity",
+                                            text_or_null(evidence->drops.items[i].identity),
+                                            "named", evidence->drops.items[i].original));
+        json_object_set_new(event, "drops", drops);
+    }
     rh_recorder_emit(recorder, "evidence", event);
 }
 
-static json_t *lock_json(struct recorder *recorder, const struct observed_lock *lock)
+void rh_event_boundary(struct recorder *recorder, int index, int64_t wal_position)
 {
-    const struct observed_relation *relation = recorder->observer
-                                                   ? rh_observer_find(recorder->observer,
-                                                                      lock->relation_id)
-                                                   : NULL;
-    json_t *object = json_pack("{s:I, s:o, s:o, s:b}", "pid", (json_int_t)lock->pid, "relation",
-                               relation ? text_or_null(relation->name)
-                                        : json_integer(lock->relation_id),
-                               "mode", text_or_null(lock->mode), "granted", lock->granted);
-    if (object && lock->waits_for)
-        json_object_set_new(object, "waits_for", text_or_null(lock->waits_for));
-    return object;
-}
-
-static json_t *locks_json(struct recorder *recorder, const struct observed_lock *locks,
-                          size_t count)
-{
-    json_t *array = json_array();
-    for (size_t i = 0; i < count; i++) {
-        const struct observed_relation *relation = recorder->observer
-                                                       ? rh_observer_find(recorder->observer,
-                                                                          locks[i].relation_id)
-                                                       : NULL;
-        if (!relation || !relation->is_system)
-            json_array_append_new(array, lock_json(recorder, &locks[i]));
-    }
-    return array;
-}
-
-void rh_event_boundary(struct recorder_session *session, const struct boundary *boundary)
-{
-    struct recorder *recorder = session->recorder;
-    const struct running *last = rh_recorder_current(session);
     if (!is_wanted(recorder))
         return;
-    rh_recorder_emit(recorder, "boundary",
-                     json_pack("{s:i, s:i, s:s#, s:I, s:o}", "session", session->index, "statement",
-                               last ? last->index + 1 : 0, "status", &session->status, (int)1,
-                               "wal_position", (json_int_t)boundary->wal_position, "locks",
-                               locks_json(recorder, boundary->locks, boundary->lock_count)));
+    json_t *event = json_pack("{s:i, s:I}", "statement", index + 1, "wal_position",
+                              (json_int_t)wal_position);
+    if (event && index >= 0)
+        json_object_set_new(event, "wal_bytes",
+                            count_or_null(rh_recorder_statement(recorder, index)->wal_bytes));
+    rh_recorder_emit(recorder, "boundary", event);
 }
 
-void rh_event_sample(struct recorder *recorder, const struct sample *sample)
+void rh_event_lock(struct recorder_session *session, const struct held_lock *held,
+                   const char *source)
 {
-    if (!is_wanted(recorder) || sample->lock_count == 0)
+    struct recorder *recorder = session->recorder;
+    if (!is_wanted(recorder) || held->is_system)
         return;
-    json_t *locks = locks_json(recorder, sample->locks, sample->lock_count);
-    if (json_array_size(locks) == 0) {
-        json_decref(locks);
-        return;
-    }
-    rh_recorder_emit(recorder, "sample", json_pack("{s:o}", "locks", locks));
+    json_t *event = json_pack(
+        "{s:i, s:o, s:s, s:b, s:s}", "statement", held->statement + 1, "relation",
+        held->relation ? text_or_null(held->relation) : json_integer((json_int_t)held->relation_id),
+        "mode", held->mode, "granted", held->acquired_us >= 0, "seen_by", source);
+    if (event && held->waited_for)
+        json_object_set_new(event, "waits_for", text_or_null(held->waited_for));
+    rh_recorder_emit(recorder, "lock", event);
+}
+
+void rh_event_waiters(struct recorder *recorder, size_t count)
+{
+    if (is_wanted(recorder))
+        rh_recorder_emit(recorder, "waiting_behind", json_pack("{s:i}", "locks", (int)count));
 }
 
 void rh_event_probe(struct recorder_session *session, const char *relation, bool reads, bool writes)

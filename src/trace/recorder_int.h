@@ -55,6 +55,7 @@ struct running {
     /* A piece took locks that no report in its transaction showed afterwards. */
     bool has_unseen_piece, lost_piece;
     bool is_incomplete; /* a report left something out */
+    bool moves_data;    /* dropped or rewrote an existing relation of some size */
     /* Commands under way, by depth (evidence.depth). */
     struct frame {
         bool is_open;
@@ -97,8 +98,9 @@ struct recorder_session {
     /* The transaction under way; its memory is cleared when it is settled. */
     int transaction; /* index into trace.transactions, -1: none */
     bool is_explicit;
-    bool has_ended; /* but is not settled yet */
-    bool may_have_changed_storage;
+    bool has_ended;                /* but is not settled yet */
+    bool may_have_changed_storage; /* its commit is followed by a look at the storage */
+    bool has_strong_lock;          /* on an existing relation, by a command that reports itself */
     int64_t transaction_end_us;
     struct arena *arena;
     struct lock_book locks;
@@ -113,7 +115,6 @@ struct recorder_session {
     bool is_holding;
     bool awaits_boundary, awaits_storage;
     unsigned stale_boundaries, stale_storages; /* answers to come that belong to given-up holds */
-    int64_t boundary_wal;                      /* of the boundary just read, -1: none */
     bool owes_storage; /* a change was committed where storage could not be read at once */
     struct loop_timer *hold_timer;
 
@@ -140,6 +141,13 @@ enum why_not_observed {
         WHY_COUNT
 };
 
+/* A reading of the WAL position that no one waits for. */
+struct wal_read {
+    struct wal_read *next;
+    struct recorder *recorder;
+    int index; /* of the statement that ended before it */
+};
+
 /* PREPARE TRANSACTION: neither committed nor rolled back yet. Indexes into the trace. */
 struct prepared_transaction {
     int session, transaction;
@@ -160,6 +168,8 @@ struct recorder {
 
     int64_t text_bytes;
     int64_t first_wal, last_wal; /* -1: none read yet */
+    struct wal_read *wal_reads;  /* under way */
+    size_t foreign_waiters;      /* locks that others awaited in the last sample */
     int64_t disk_bytes;          /* of the database files when last measured, -1 */
     int64_t dropped_statements;
     VEC(struct prepared_transaction) prepared;
@@ -204,6 +214,8 @@ void rh_recorder_on_ended(void *context, bool ok, bool suspended, int64_t at_us)
 /* The running piece of a multi-statement string is over. */
 void rh_recorder_next_piece(struct recorder_session *session, int64_t at_us);
 void rh_recorder_finish_place(struct statement *statement, bool ok, int64_t at_us);
+/* A tag by its words, where the server gave none. */
+void rh_recorder_label(struct recorder *recorder, struct statement *statement);
 /* opened_by NULL: an implicit one. */
 void rh_recorder_begin_transaction(struct recorder_session *session, int64_t start_us,
                                    const char *opened_by, int opened_by_statement);
@@ -230,6 +242,8 @@ void rh_recorder_session_release(struct recorder_session *session);
 bool rh_recorder_is_table(const char *kind); /* what holds rows of its own; NULL is none */
 bool rh_recorder_take_evidence(struct recorder_session *session, const char *detail);
 void rh_recorder_take_boundary(struct recorder_session *session, const struct boundary *boundary);
+/* The WAL position after a statement (index, -1: none in particular). */
+void rh_recorder_take_wal(struct recorder *recorder, int index, int64_t position);
 void rh_recorder_take_sample(struct recorder *recorder, const struct sample *sample);
 /* Names an entry of the book from the observer's catalogue. */
 void rh_recorder_name_lock(struct recorder_session *session, struct held_lock *held);
@@ -242,11 +256,16 @@ void rh_recorder_settle_lock(struct recorder_session *session, struct held_lock 
    `changes` may be NULL. */
 void rh_recorder_settle_transaction(struct recorder_session *session,
                                     const struct storage_change *changes, size_t change_count);
-/* The statements of the batch are final; WHY_OBSERVED: session->boundary_wal and, inside a
-   transaction, the locks were read, else the reason why not. */
+/* The statements of the batch are final; WHY_OBSERVED: inside a transaction the locks were read (or
+   reported), else the reason why not. */
 void rh_recorder_settle_batch(struct recorder_session *session, enum why_not_observed why_not);
 /* Ends probes and whatever else lasts as long as the transaction. */
 void rh_recorder_end_probes(struct recorder_session *session);
+/* Whether its locks are known without asking: it reported them itself, or takes none by nature. */
+bool rh_recorder_needs_no_locks(const struct recorder_session *session,
+                                const struct running *running);
+/* Whether the transaction that ended may have given an existing relation new storage. */
+bool rh_recorder_needs_storage(const struct recorder_session *session);
 bool rh_recorder_is_control(const char *tag); /* takes no lock on a relation by nature */
 bool rh_recorder_tag_may_change_storage(const char *tag); /* without reporting it from inside */
 
@@ -259,8 +278,12 @@ void rh_recorder_read_log(struct recorder *recorder);
 void rh_event_statement_started(struct recorder *recorder, int index);
 void rh_event_statement_ended(struct recorder *recorder, int index);
 void rh_event_evidence(struct recorder_session *session, const struct evidence *evidence);
-void rh_event_boundary(struct recorder_session *session, const struct boundary *boundary);
-void rh_event_sample(struct recorder *recorder, const struct sample *sample);
+void rh_event_boundary(struct recorder *recorder, int index, int64_t wal_position);
+/* A lock seen for the first time, or granted after a wait. */
+void rh_event_lock(struct recorder_session *session, const struct held_lock *held,
+                   const char *source);
+/* So many locks are awaited by others behind the migration. */
+void rh_event_waiters(struct recorder *recorder, size_t count);
 void rh_event_probe(struct recorder_session *session, const char *relation, bool reads,
                     bool writes);
 void rh_event_message(struct recorder_session *session, const struct server_message *message);

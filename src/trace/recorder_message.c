@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- messages of the server
- * ------------------------------------------------------------------------ */
+/* --- messages of the server --- */
 
 struct fields {
     const char *values[128]; /* by field code */

@@ -8,8 +8,10 @@
 
 #include "trace/redact.h"
 
-/* --- locks
- * ---------------------------------------------------------------------------------------- */
+/* A relation of this size is worth measuring the disk when it goes or is written anew. */
+#define NOTICEABLE_BYTES (1024 * 1024)
+
+/* --- locks --- */
 
 static const char *const lock_modes[] = {
     "AccessShareLock", "RowShareLock",          "RowExclusiveLock", "ShareUpdateExclusiveLock",
@@ -94,12 +96,15 @@ void rh_recorder_end_probes(struct recorder_session *session)
     session->probed.count = 0;
 }
 
-/* Whether storage of an existing relation can change under this lock: it takes one that keeps
-   writers out. */
-static void note_strength(struct recorder_session *session, const struct held_lock *held)
+/* New storage needs a lock that keeps writers out. A command that reports itself tells of a rewrite
+   too; whoever took such a lock unreported may have done anything. */
+static void note_strength(struct recorder_session *session, const struct held_lock *held,
+                          bool reports_itself)
 {
-    if (held->preexisting && !held->is_system && held->blocks_writes)
-        session->may_have_changed_storage = true;
+    if (!held->preexisting || held->is_system || !held->blocks_writes)
+        return;
+    session->has_strong_lock = true;
+    session->may_have_changed_storage |= !reports_itself;
 }
 
 static struct held_lock *see(struct recorder_session *session, const struct lock_sight *sight,
@@ -128,8 +133,7 @@ static struct held_lock *see(struct recorder_session *session, const struct lock
     return held;
 }
 
-/* --- evidence
- * ---------------------------------------------------------------------------------------- */
+/* --- evidence --- */
 
 static void see_evidence_locks(struct recorder_session *session, const struct evidence *evidence,
                                struct place place, int64_t at_us, bool goes_on)
@@ -155,7 +159,9 @@ static void see_evidence_locks(struct recorder_session *session, const struct ev
             held->table = rh_arena_strdup(session->arena,
                                           lock->table ? lock->table : lock->relation);
         }
-        note_strength(session, held);
+        note_strength(session, held, evidence->depth == 0);
+        if (is_new)
+            rh_event_lock(session, held, "evidence");
         /* In autocommit the lock goes with the command that just ended. */
         if (is_new && (goes_on || session->is_explicit))
             probe(session, held);
@@ -204,7 +210,8 @@ static void take_scans(struct recorder_session *session, const struct evidence *
             .preexisting = relation && relation->preexisting,
             .observation = OBSERVED_EXACT};
     }
-    for (size_t k = 0; k < session->scans.count; k++)
+    /* At a start, what is absent counts from 0; an end speaks of what its command touched. */
+    for (size_t k = 0; evidence->event == EVIDENCE_COMMAND_START && k < session->scans.count; k++)
         if (!find_scan(evidence, session->scans.items[k].relation_id))
             session->scans.items[k].rows = 0;
 }
@@ -271,7 +278,8 @@ static void take_index(struct recorder_session *session, const struct evidence *
     index->is_concurrent = !is_table_blocked(recorder, evidence, table_id, table);
     if (index->is_concurrent && evidence->depth == 0)
         session->running.is_concurrent = true;
-    session->may_have_changed_storage = true; /* the catalogue is read again, and the index named */
+    if (!table)
+        session->may_have_changed_storage = true; /* the catalogue is read again: it names it */
 }
 
 static void take_commands(struct recorder_session *session, const struct evidence *evidence,
@@ -377,6 +385,7 @@ static void take_drops(struct recorder_session *session, const struct evidence *
                                                                     : relation->rows_estimate,
             .created_in_run = drop->relation_id != 0 && recorder->observer &&
                               !(relation && relation->preexisting)};
+        session->running.moves_data |= is_itself && relation->bytes >= NOTICEABLE_BYTES;
         if (strcmp(drop->type, "index") == 0 && evidence->tag &&
             strcmp(evidence->tag, "DROP INDEX") == 0)
             take_index(session, evidence, place, drop->relation_id,
@@ -412,6 +421,7 @@ static void take_rewrite(struct recorder_session *session, const struct evidence
         .relation_id = evidence->rewrite_relation_id,
         .item = statement->rewrites.count - 1};
     session->may_have_changed_storage = true;
+    session->running.moves_data |= relation && relation->bytes >= NOTICEABLE_BYTES;
 }
 
 /* The place of the command that reports: opened by its start, or now when that was not seen. */
@@ -519,8 +529,7 @@ bool rh_recorder_take_evidence(struct recorder_session *session, const char *det
     return true;
 }
 
-/* --- boundaries and samples
- * ------------------------------------------------------------------------- */
+/* --- boundaries and samples --- */
 
 static void see_observed(struct recorder_session *session, const struct observed_lock *lock,
                          int64_t at_us, int64_t floor_us, struct place place,
@@ -545,22 +554,36 @@ static void see_observed(struct recorder_session *session, const struct observed
     bool is_new = false;
     int64_t not_before_us = session->last_observed_us > floor_us ? session->last_observed_us
                                                                  : floor_us;
+    const struct held_lock *before = rh_lock_book_find(&session->locks, lock->relation_id,
+                                                       lock->mode);
+    bool was_waiting = before && before->acquired_us < 0;
     struct held_lock *held = see(session, &sight, place, at_us, not_before_us, &is_new);
     if (!held)
         return;
-    note_strength(session, held);
-    if (is_new)
-        probe(session, held);
+    if (is_new || (was_waiting && held->acquired_us >= 0))
+        rh_event_lock(session, held, observation == OBSERVED_EXACT ? "boundary" : "sample");
+    if (!is_new)
+        return;
+    note_strength(session, held, false);
+    probe(session, held);
+}
+
+void rh_recorder_take_wal(struct recorder *recorder, int index, int64_t position)
+{
+    if (recorder->first_wal < 0)
+        recorder->first_wal = recorder->last_wal = position;
+    if (index >= 0)
+        rh_recorder_statement(recorder, index)->wal_bytes = position - recorder->last_wal;
+    recorder->last_wal = position;
+    rh_event_boundary(recorder, index, position);
 }
 
 void rh_recorder_take_boundary(struct recorder_session *session, const struct boundary *boundary)
 {
     struct recorder *recorder = session->recorder;
     const struct running *last = rh_recorder_current(session);
-    session->boundary_wal = boundary->wal_position;
-    if (recorder->first_wal < 0)
-        recorder->first_wal = recorder->last_wal = boundary->wal_position;
-    rh_event_boundary(session, boundary);
+    rh_recorder_take_wal(recorder, session->batch.count == 1 ? session->batch.items[0].index : -1,
+                         boundary->wal_position);
     if (session->status == 'I' || session->transaction < 0)
         return;
     int64_t floor_us = 0;
@@ -608,5 +631,10 @@ void rh_recorder_take_sample(struct recorder *recorder, const struct sample *sam
 {
     for (struct recorder_session *session = recorder->sessions; session; session = session->next)
         sample_session(session, sample);
-    rh_event_sample(recorder, sample);
+    size_t waiters = 0;
+    for (size_t i = 0; i < sample->lock_count; i++)
+        waiters += !sample->locks[i].is_ours && !sample->locks[i].granted;
+    if (waiters != recorder->foreign_waiters)
+        rh_event_waiters(recorder, waiters);
+    recorder->foreign_waiters = waiters;
 }

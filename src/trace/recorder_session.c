@@ -5,8 +5,7 @@
 
 #include <stdlib.h>
 
-/* --- the boundary: ReadyForQuery is held while it is read
- * ------------------------------------------ */
+/* --- the boundary: ReadyForQuery is held while it is read --- */
 
 static void end_hold(struct recorder_session *session, enum why_not_observed why_not)
 {
@@ -86,6 +85,47 @@ static void on_boundary(void *context, const struct boundary *boundary)
     rh_recorder_session_release(session);
 }
 
+/* --- what the WAL position alone is read for: no one waits for it --- */
+
+static void on_wal(void *context, const struct boundary *boundary)
+{
+    struct wal_read *read = context;
+    struct recorder *recorder = read->recorder;
+    for (struct wal_read **link = &recorder->wal_reads; *link; link = &(*link)->next)
+        if (*link == read) {
+            *link = read->next;
+            break;
+        }
+    if (boundary && !recorder->has_finished)
+        rh_recorder_take_wal(recorder, read->index, boundary->wal_position);
+    free(read);
+}
+
+/*
+ * A statement whose locks are known already is not held up for its WAL: the position is read while
+ * the client makes up its next one. What that one wrote in the tenth of a millisecond this takes
+ * counts here.
+ */
+static void read_wal(struct recorder_session *session, int index)
+{
+    struct recorder *recorder = session->recorder;
+    struct wal_read *read = calloc(1, sizeof(*read));
+    if (!read)
+        RH_PANIC("out of memory for a request");
+    *read = (struct wal_read){.next = recorder->wal_reads, .recorder = recorder, .index = index};
+    recorder->wal_reads = read;
+    rh_observer_read_boundary(recorder->observer, session->pid, on_wal, read);
+}
+
+/* Inside a transaction: what is locked now was locked by what just ended. */
+static bool needs_locks(const struct recorder_session *session)
+{
+    for (size_t i = 0; session->status != 'I' && i < session->batch.count; i++)
+        if (!rh_recorder_needs_no_locks(session, &session->batch.items[i]))
+            return true;
+    return false;
+}
+
 /* Closing, opening and naming transactions by the status; then what the boundary is needed for. */
 void rh_recorder_on_ready(void *context, char status, bool pipelined, int64_t at_us)
 {
@@ -100,7 +140,6 @@ void rh_recorder_on_ready(void *context, char status, bool pipelined, int64_t at
     const char *sql = last && last->index >= 0 ? rh_recorder_statement(recorder, last->index)->sql
                                                : NULL;
     session->status = status;
-    session->boundary_wal = -1;
     if (status == 'I') {
         rh_recorder_end_transaction(session, last && !last->has_error, at_us);
     } else {
@@ -114,27 +153,31 @@ void rh_recorder_on_ready(void *context, char status, bool pipelined, int64_t at
         else if (!session->is_explicit)
             rh_recorder_make_explicit(session, sql, last ? last->index : -1);
     }
-    bool wanted = session->batch.count > 0 || (is_first && recorder->first_wal < 0);
-    if (!wanted || !recorder->observer || recorder->observer_lost || session->pid == 0 ||
-        pipelined) {
-        if (session->has_ended) {
-            session->owes_storage |= session->may_have_changed_storage;
-            rh_recorder_settle_transaction(session, NULL, 0);
-        }
-        rh_recorder_settle_batch(session, recorder->observer_lost ? WHY_OBSERVER_LOST
-                                          : pipelined             ? WHY_PIPELINED
-                                                                  : WHY_NO_ANSWER);
+    if (session->batch.count == 0 && !(is_first && recorder->first_wal < 0))
+        return;
+    bool is_blind = !recorder->observer || recorder->observer_lost || session->pid == 0;
+    bool reads_storage = session->has_ended && rh_recorder_needs_storage(session);
+    if (!is_blind && !pipelined && (reads_storage || needs_locks(session) || is_first)) {
+        session->may_have_changed_storage |= reads_storage;
+        session->is_holding = true;
+        session->awaits_boundary = true;
+        session->references++;
+        rh_loop_timer_start(session->hold_timer, HOLD_MAX_US, 0);
+        rh_observer_read_boundary(recorder->observer, session->pid, on_boundary, session);
         return;
     }
-    session->is_holding = true;
-    session->awaits_boundary = true;
-    session->references++;
-    rh_loop_timer_start(session->hold_timer, HOLD_MAX_US, 0);
-    rh_observer_read_boundary(recorder->observer, session->pid, on_boundary, session);
+    if (!is_blind && session->batch.count == 1 && !pipelined)
+        read_wal(session, session->batch.items[0].index);
+    if (session->has_ended) {
+        session->owes_storage |= session->may_have_changed_storage;
+        rh_recorder_settle_transaction(session, NULL, 0);
+    }
+    rh_recorder_settle_batch(session, is_blind    ? WHY_OBSERVER_LOST
+                                      : pipelined ? WHY_PIPELINED
+                                                  : WHY_OBSERVED);
 }
 
-/* --- the tap's handler
- * ------------------------------------------------------------------------------ */
+/* --- the tap's handler --- */
 
 static void session_opened(void *context, struct tap_session *tap_session)
 {
@@ -159,7 +202,6 @@ static void session_opened(void *context, struct tap_session *tap_session)
     session->index = -1;
     session->references = 1;
     session->transaction = -1;
-    session->boundary_wal = -1;
     session->running = (struct running){.index = -1, .piece_place = PLACE_NONE};
     session->arena = rh_arena_new();
     session->batch_arena = rh_arena_new();
@@ -202,6 +244,7 @@ void rh_recorder_cut_session(struct recorder_session *session, bool has_closed)
             struct statement *statement = rh_recorder_statement(recorder, running->index);
             bool finished = running->has_error;
             rh_recorder_finish_place(statement, false, now_us);
+            rh_recorder_label(recorder, statement);
             statement->finished = finished;
             struct statement *piece = rh_recorder_at(recorder, rh_recorder_home(session));
             if (piece && piece != statement && !piece->finished) {

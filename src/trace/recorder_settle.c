@@ -78,8 +78,7 @@ static bool must_report(const char *tag)
            strcmp(tag, "IMPORT FOREIGN SCHEMA") == 0;
 }
 
-/* --- locks
- * ---------------------------------------------------------------------------------------- */
+/* --- locks --- */
 
 /* An existing table (or what holds data like one) stands in the trace with what it was before. */
 static void note_touched(struct recorder *recorder, const struct held_lock *held)
@@ -139,8 +138,7 @@ static void settle_locks(struct recorder_session *session)
         session->recorder->why_counts[WHY_OVERFLOW]++;
 }
 
-/* --- rewrites
- * --------------------------------------------------------------------------------------- */
+/* --- rewrites --- */
 
 /* Why storage changed that no table_rewrite event told of; NULL when this tag cannot have done it.
  */
@@ -303,8 +301,7 @@ static void settle_changes(struct recorder_session *session, const struct storag
         }
 }
 
-/* --- indexes
- * ------------------------------------------------------------------------------------------ */
+/* --- indexes --- */
 
 static bool was_preexisting(const struct recorder_session *session, int64_t table_id,
                             const char *table)
@@ -381,10 +378,54 @@ void rh_recorder_settle_transaction(struct recorder_session *session,
     session->is_explicit = false;
     session->has_ended = false;
     session->may_have_changed_storage = false;
+    session->has_strong_lock = false;
 }
 
-/* --- statements
- * --------------------------------------------------------------------------------------- */
+/* --- statements --- */
+
+bool rh_recorder_needs_no_locks(const struct recorder_session *session,
+                                const struct running *running)
+{
+    if (running->index < 0)
+        return true;
+    const struct statement *statement = rh_recorder_statement(session->recorder, running->index);
+    if (running->has_error || running->is_incomplete || running->piece_count > 0)
+        return false;
+    if (statement->tag && rh_recorder_is_control(statement->tag))
+        return strcmp(statement->tag, "ROLLBACK") != 0; /* TO SAVEPOINT lets locks go */
+    return running->saw_end && !running->is_concurrent;
+}
+
+/* The one new storage that no event tells of and no index lock betrays. */
+static bool mentions_tablespace(const struct statement *statement)
+{
+    if (strcasestr(statement->sql, "tablespace"))
+        return true;
+    for (size_t i = 0; i < statement->children.count; i++)
+        if (mentions_tablespace(&statement->children.items[i]))
+            return true;
+    return false;
+}
+
+bool rh_recorder_needs_storage(const struct recorder_session *session)
+{
+    if (session->may_have_changed_storage)
+        return true;
+    if (!session->has_strong_lock)
+        return false;
+    /* An existing index is built again under ACCESS EXCLUSIVE on it. */
+    for (size_t i = 0; i < session->locks.count; i++) {
+        const struct held_lock *held = &session->locks.items[i];
+        if (held->preexisting && held->kind && held->blocks_reads &&
+            strcmp(held->kind, "index") == 0)
+            return true;
+    }
+    for (size_t i = 0; i < session->statements.count; i++)
+        if (mentions_tablespace(
+                rh_recorder_statement(session->recorder, session->statements.items[i])))
+            return true;
+    return false;
+}
 
 static enum why_not_observed judge_observation(const struct recorder_session *session,
                                                const struct running *running,
@@ -456,12 +497,12 @@ static void share_observation(struct statement *child, const struct statement *p
         share_observation(&child->children.items[i], child);
 }
 
-static void measure_disk(struct recorder *recorder, struct statement *statement)
+static void measure_disk(struct recorder *recorder, const struct running *running,
+                         struct statement *statement)
 {
     if (!recorder->options.data_directory ||
         (recorder->disk_bytes >= 0 && statement->duration_us < MEASURE_DISK_AFTER_US &&
-         statement->wal_bytes < MEASURE_DISK_AFTER_WAL && statement->rewrites.count == 0 &&
-         statement->dropped.count == 0))
+         statement->wal_bytes < MEASURE_DISK_AFTER_WAL && !running->moves_data))
         return;
     int64_t bytes = rh_recorder_disk_bytes(recorder);
     if (recorder->disk_bytes >= 0)
@@ -474,7 +515,6 @@ void rh_recorder_settle_batch(struct recorder_session *session, enum why_not_obs
     struct recorder *recorder = session->recorder;
     if (session->batch.count > 0)
         rh_recorder_read_log(recorder);
-    int64_t wal = session->boundary_wal;
     for (size_t i = 0; i < session->batch.count; i++) {
         struct running *running = &session->batch.items[i];
         if (running->index < 0)
@@ -490,15 +530,10 @@ void rh_recorder_settle_batch(struct recorder_session *session, enum why_not_obs
             share_observation(&statement->children.items[k], statement);
         if (why != WHY_OBSERVED)
             recorder->why_counts[why]++;
-        if (session->batch.count == 1 && wal >= 0 && recorder->last_wal >= 0)
-            statement->wal_bytes = wal - recorder->last_wal;
         if (i + 1 == session->batch.count)
-            measure_disk(recorder, statement);
+            measure_disk(recorder, running, statement);
         rh_event_statement_ended(recorder, running->index);
     }
-    if (wal >= 0)
-        recorder->last_wal = wal;
-    session->boundary_wal = -1;
     rh_arena_clear(session->batch_arena);
     memset(&session->batch, 0, sizeof(session->batch));
 }

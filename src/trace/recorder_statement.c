@@ -197,6 +197,16 @@ void rh_recorder_finish_place(struct statement *statement, bool ok, int64_t at_u
     statement->duration_us = at_us > statement->start_us ? at_us - statement->start_us : 0;
 }
 
+void rh_recorder_label(struct recorder *recorder, struct statement *statement)
+{
+    struct sql_facts facts = {0};
+    if (statement->tag)
+        return;
+    rh_sql_facts_of_words(rh_text(statement->sql), recorder->scratch, &facts);
+    if (facts.tag && facts.tag[0] != '\0')
+        statement->tag = rh_arena_strdup(recorder->trace->arena, facts.tag);
+}
+
 /* BEGIN, COMMIT and ROLLBACK say what becomes of the transaction; the tag of ROLLBACK TO SAVEPOINT
    is ROLLBACK too, so its words are looked at. */
 static void control_transaction(struct recorder_session *session, struct text tag, const char *sql,
@@ -283,12 +293,7 @@ void rh_recorder_on_ended(void *context, bool ok, bool suspended, int64_t at_us)
     if (running->index >= 0) {
         struct statement *statement = rh_recorder_statement(recorder, running->index);
         rh_recorder_finish_place(statement, ok && !running->has_error, at_us);
-        if (!statement->tag) {
-            struct sql_facts facts = {0};
-            rh_sql_facts_of_words(rh_text(statement->sql), recorder->scratch, &facts);
-            if (facts.tag && facts.tag[0] != '\0')
-                statement->tag = rh_arena_strdup(recorder->trace->arena, facts.tag);
-        }
+        rh_recorder_label(recorder, statement);
     }
     if (session->batch.count >= BATCH_MAX)
         rh_recorder_settle_batch(session, WHY_PIPELINED);

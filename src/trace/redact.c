@@ -50,7 +50,7 @@ static size_t find_last_char(struct text text, size_t from, char c)
     return text.len;
 }
 
-/* --- SQL ------------------------------------------------------------------------------------- */
+/* --- SQL --- */
 
 /*
  * The inside of a quoted string: quoted SQL (PASSWORD ''x''), connection strings (password=x,
@@ -170,7 +170,7 @@ char *rh_redact_sql(struct arena *arena, struct text sql)
     return take(arena, &out);
 }
 
-/* --- messages -------------------------------------------------------------------------------- */
+/* --- messages --- */
 
 static void mask_quoted(struct buf *out, struct text text)
 {

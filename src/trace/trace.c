@@ -143,8 +143,7 @@ static enum err_code prepare(struct tracing *tracing, const struct trace_options
     return RH_OK;
 }
 
-/* --- draining
- * ------------------------------------------------------------------------------------- */
+/* --- draining --- */
 
 static void on_look(void *context)
 {
@@ -156,8 +155,8 @@ enum err_code rh_drive_drain(struct drive *drive, struct err *err)
     struct mono deadline = rh_clock_after(rh_clock_mono(), DRAIN_MAX_US);
     struct loop_timer *timer = NULL;
     enum err_code code = RH_OK;
-    while (rh_tap_open_sessions(drive->tap) > 0 && !drive->server_died && !code &&
-           !rh_clock_passed(deadline)) {
+    while ((rh_tap_open_sessions(drive->tap) > 0 || !rh_recorder_is_idle(drive->recorder)) &&
+           !drive->server_died && !code && !rh_clock_passed(deadline)) {
         if (!timer) {
             timer = rh_loop_timer_new(drive->loop, on_look, drive->loop);
             rh_loop_timer_start(timer, 1000, 1000);
@@ -168,8 +167,7 @@ enum err_code rh_drive_drain(struct drive *drive, struct err *err)
     return code;
 }
 
-/* --- steps
- * ------------------------------------------------------------------------------------------ */
+/* --- steps --- */
 
 static void list_steps(const struct migration *migration, struct trace *trace)
 {
@@ -227,8 +225,7 @@ static enum err_code run_steps(struct tracing *tracing, struct err *err)
     return RH_OK;
 }
 
-/* --- the end
- * ---------------------------------------------------------------------------------------- */
+/* --- the end --- */
 
 /* The last lines of the server's log. Row values stand in them as in any message: masked. */
 static void read_log_tail(const struct trace_options *options, struct trace *trace)
