@@ -125,7 +125,7 @@ void rh_judgement_measure_gates(struct judgement *judgement)
     const struct limits *limits = judgement->limits;
     /* Cut short: what was measured is what it took until then. */
     bool whole = !trace->timed_out && !trace->interrupted && !trace->server_crashed;
-    bool seen = whole && !rh_judgement_blind_spot(judgement);
+    bool seen = whole && trace->statements.count > 0 && !rh_judgement_blind_spot(judgement);
 
     measure_time(judgement, "blocked", limits->blocked_us, blocked_us(judgement), seen);
     measure_time(judgement, "duration", limits->duration_us, trace->duration_us, whole);

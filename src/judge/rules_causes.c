@@ -122,7 +122,7 @@ static void advise_column_type(struct judgement *judgement, const struct cause *
     finding->advice_sql = rh_arena_printf(
         arena,
         "ALTER TABLE %s ADD COLUMN %s %s;  -- and the trigger\n"
-        "UPDATE %s SET %s = %s WHERE %s IS NULL AND <key range>;  -- batch by batch\n"
+        "UPDATE %s SET %s = %s WHERE %s IS NULL AND <key range>;  -- in batches\n"
         "-- at last, in one transaction with lock_timeout set:\n"
         "ALTER TABLE %s RENAME COLUMN %s TO %s;\n"
         "ALTER TABLE %s RENAME COLUMN %s TO %s;",
@@ -384,7 +384,7 @@ void rh_rule_index_blocks_writes(const struct rule *rule, struct judgement *judg
             action == INDEX_DROPPED ? "The index went"
                                     : "The whole table was read and sorted into an index",
             cause->block && cause->block->mode ? cause->block->mode : "a lock that blocks writes",
-            waiters(cause), cause->relation, growth_note(cause));
+            waiters(cause), cause->relation, action == INDEX_DROPPED ? "" : growth_note(cause));
         advise_index(judgement, cause, action, finding);
     }
 }

@@ -37,12 +37,16 @@ static struct aftermath aftermath_of(const struct judgement *judgement, const st
     return aftermath;
 }
 
-/* "statement 3 (UPDATE)"; of a command inside a string or DO block, what encloses it. */
-static const char *say_act(struct arena *arena, const struct act *act)
+/* "line 3 (UPDATE)", where there are no lines "statement 3 (UPDATE)". */
+static const char *say_act(const struct judgement *judgement, const struct act *act)
 {
-    if (act->statement->tag)
-        return rh_arena_printf(arena, "statement %d (%s)", act->top->index, act->statement->tag);
-    return rh_arena_printf(arena, "statement %d", act->top->index);
+    struct arena *arena = judgement->arena;
+    const struct step *step = rh_judgement_step(judgement, act->top);
+    const char *place = act->top->line > 0 && step && !step->is_command
+                            ? rh_arena_printf(arena, "line %d", act->top->line)
+                            : rh_arena_printf(arena, "statement %d", act->top->index);
+    return act->statement->tag ? rh_arena_printf(arena, "%s (%s)", place, act->statement->tag)
+                               : place;
 }
 
 /* --- blocks-reads, blocks-writes --- */
@@ -74,22 +78,22 @@ static void add_block_finding(struct judgement *judgement, const struct rule *ru
             arena,
             "A session that did what an application does waited that long while %s ran; the lock "
             "itself was too short-lived or too indirect to be seen.",
-            say_act(arena, act));
+            say_act(judgement, act));
     } else if (aftermath.statements > 0) {
         finding->why = rh_arena_printf(
             arena,
             "%s took %s and kept it until the transaction ended, while %s ran for %s (longest: %s, "
             "%s). "
             "Meanwhile %s on it had to wait.",
-            say_act(arena, act), block->mode,
+            say_act(judgement, act), block->mode,
             rh_say_count(arena, (int64_t)aftermath.statements, "further statement"),
-            rh_say_duration(arena, aftermath.duration_us), say_act(arena, aftermath.longest),
+            rh_say_duration(arena, aftermath.duration_us), say_act(judgement, aftermath.longest),
             rh_say_duration(arena, act_us(aftermath.longest)), rh_say_waiters(block));
     } else {
         finding->why = rh_arena_printf(
             arena,
             "%s took %s and kept it until the transaction ended. Meanwhile %s on it had to wait.",
-            say_act(arena, act), block->mode, rh_say_waiters(block));
+            say_act(judgement, act), block->mode, rh_say_waiters(block));
     }
     if (aftermath.statements > 0) {
         finding->advice = "Take the lock last and let it go at once: give this statement a "
@@ -221,9 +225,9 @@ void rh_rule_lock_held_across_statements(const struct rule *rule, struct judgeme
                                        "%s took %s; PostgreSQL keeps a lock until the transaction "
                                        "ends, so what ran afterwards (%s, "
                                        "longest: %s) made everybody wait longer.",
-                                       say_act(arena, act), block->mode,
+                                       say_act(judgement, act), block->mode,
                                        rh_say_duration(arena, aftermath.duration_us),
-                                       say_act(arena, aftermath.longest));
+                                       say_act(judgement, aftermath.longest));
         finding
             ->advice = "Commit right after it, or put it last. Where the tool wraps a file in one "
                        "transaction, give this statement a file of its own.";

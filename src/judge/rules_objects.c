@@ -427,9 +427,11 @@ void rh_rule_invalid_left_behind(const struct rule *rule, struct judgement *judg
         struct finding *finding = &found->finding;
         rh_evidence_text(found, "kind", leftover->kind);
         rh_evidence_text(found, "identity", leftover->identity);
-        finding->title = rh_arena_printf(arena, "%s %s was left on %s", leftover->kind,
-                                         leftover->identity,
-                                         leftover->table ? leftover->table : "its table");
+        finding->title = leftover->table && !strstr(leftover->identity, " on ")
+                             ? rh_arena_printf(arena, "%s %s on %s was left behind", leftover->kind,
+                                               leftover->identity, leftover->table)
+                             : rh_arena_printf(arena, "%s %s was left behind", leftover->kind,
+                                               leftover->identity);
         found->headline = rh_arena_printf(arena, "%s would leave %s %s behind",
                                           rh_judgement_subject(judgement, NULL), leftover->kind,
                                           leftover->identity);

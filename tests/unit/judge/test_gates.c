@@ -64,6 +64,14 @@ static void test_gates_not_measured_are_not_passed(void **state)
     assert_int_equal(story->result.verdict, VERDICT_INCONCLUSIVE);
 }
 
+static void test_gates_without_statements_are_not_passed(void **state)
+{
+    struct story *story = *state;
+    assert_false(gate(story, "blocked")->observed);
+    assert_int_equal(story->result.verdict, VERDICT_INCONCLUSIVE);
+    assert_contains(story->result.headline, "no statement was run");
+}
+
 static void test_gates_cut_short_count_what_they_saw(void **state)
 {
     struct story *story = *state;
@@ -132,6 +140,7 @@ int main(void)
         STORY_TEST(test_gates_say_limits_as_users_write_them),
         STORY_TEST(test_gates_unset_are_not_there),
         STORY_TEST(test_gates_not_measured_are_not_passed),
+        STORY_TEST(test_gates_without_statements_are_not_passed),
         STORY_TEST(test_gates_cut_short_count_what_they_saw),
         STORY_TEST(test_gates_blind_spots),
         STORY_TEST(test_gates_short_and_without_wal_is_no_blind_spot),

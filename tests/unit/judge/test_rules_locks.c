@@ -13,7 +13,7 @@ static void test_rules_locks_reads_blocked_by_later_statements(void **state)
     assert_contains(finding->title, "reads and writes blocked for 9");
     assert_contains(finding->title, "(limit 2s)");
     assert_contains(finding->why, "1 further statement");
-    assert_contains(finding->why, "statement 3 (UPDATE)");
+    assert_contains(finding->why, "line 3 (UPDATE)");
     assert_int_equal(finding->statement, 2);
     assert_int_equal(story_count(story, "blocks-writes"), 0);
     /* the advice stands there too, as what to change */
@@ -118,7 +118,7 @@ static void test_rules_locks_held_across_statements(void **state)
                                                  SEVERITY_WARNING);
     assert_true(evidence_number(finding, "further_statements") == 2);
     assert_true(evidence_number(finding, "further_ms") == 30.0);
-    assert_contains(finding->why, "statement 5 (UPDATE)");
+    assert_contains(finding->why, "line 5 (UPDATE)");
 }
 
 static void test_rules_locks_taken_last_is_fine(void **state)
