@@ -134,7 +134,6 @@ enum err_code rh_syntax_error_find(const struct trace *trace, const struct migra
                    statement->index, step ? " of " : "", step ? step->name : "", position.line,
                    position.column, error->message);
     }
-    memcpy(err->sqlstate, error->sqlstate, sizeof(err->sqlstate));
     rh_err_detail(err, "%s", excerpt(place, arena));
     if (error->hint)
         rh_err_hint(err, "%s", error->hint);
