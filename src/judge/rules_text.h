@@ -62,9 +62,9 @@
     "that conflicts with it waits behind it, even a SELECT that the present holder would " \
     "let through. One report that runs for ten minutes and one ALTER TABLE of a " \
     "millisecond together stop the table for ten minutes.", \
-    "A transaction that had only read orders was left open for 5 s. ALTER TABLE orders ADD " \
-    "COLUMN x int waited these 5 s; a SELECT sent after it waited as long, and without it " \
-    "not at all.", \
+    "A transaction that had only read orders stayed open for 5 s. ALTER TABLE orders ADD " \
+    "COLUMN x int waited 4.4 s for its end; a SELECT sent after it waited 4.1 s, and " \
+    "without the ALTER TABLE in front of it 7 ms.", \
     "Bound the wait, and retry with a pause until it gets through:\n" \
     "    SET lock_timeout = '2s';\n" \
     "    ALTER TABLE orders ADD COLUMN x int;\n" \
@@ -92,8 +92,9 @@
     "In the sandbox the lock is free. In production a long query, a backup or a forgotten " \
     "transaction may hold it; with lock_timeout 0 the migration waits for ever, and " \
     "everybody who comes later waits behind it (see lock-queue).", \
-    "With lock_timeout = '2s' the ALTER TABLE of lock-queue gives up after 2 s with " \
-    "SQLSTATE 55P03, nothing is changed, and the SELECT behind it waits 2 s instead of 5 s.", \
+    "With lock_timeout = '2s' the ALTER TABLE of lock-queue gives up after 2.0 s with " \
+    "SQLSTATE 55P03, nothing is changed, and the SELECT behind it waits 1.7 s instead of " \
+    "4.1 s.", \
     "    SET lock_timeout = '2s';              -- the session\n" \
     "    SET LOCAL lock_timeout = '2s';        -- inside a transaction\n" \
     "    ALTER ROLE migrator SET lock_timeout = '2s';\n" \
@@ -280,7 +281,7 @@
     "with rows.", \
     "Only a backup brings it back. And code that is still running while the deploy goes on " \
     "names the column or table and fails from that moment on.", \
-    "ALTER TABLE orders DROP COLUMN note takes 0.4 ms; so does losing it.", \
+    "ALTER TABLE orders DROP COLUMN note takes 9 ms; so does losing it.", \
     "First deploy code that no longer uses it. Then rename, wait, and drop in a later " \
     "deploy:\n" \
     "    ALTER TABLE orders RENAME TO orders_to_drop;\n" \
