@@ -35,7 +35,8 @@ def main():
         tested = [test.stem.removeprefix("test_") for test in tests]
         has_test = any(path.stem == name or path.stem.startswith(name + "_") for name in tested)
         if has_test and str(path) in reasons:
-            problems.append(f"untested.txt: {path} has a test now")
+            # Said, not failed: whoever adds a test need not touch another file.
+            print(f"untested.txt: {path} has a test now")
         elif not has_test and not reasons.get(str(path)):
             problems.append(f"{path}: no tests/unit/{folder}/test_{path.stem}.c")
     for name, reason in reasons.items():
