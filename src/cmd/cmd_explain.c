@@ -3,30 +3,6 @@
 #include "cmd/suggest.h"
 #include "judge/rules.h"
 
-static void add_section(const char *title, const char *text, struct buf *out)
-{
-    if (!text || !*text)
-        return;
-    rh_buf_printf(out, "\n%s\n", title);
-    rh_help_paragraph(text, 4, out);
-}
-
-static void explain_rule(const struct rule *rule, struct buf *out)
-{
-    rh_buf_printf(out, "%s (%s)\n", rule->id, rule->severity_text);
-    rh_help_paragraph(rule->summary, 0, out);
-    add_section("What", rule->what, out);
-    add_section("Why", rule->why, out);
-    add_section("Example", rule->example, out);
-    add_section("What to write instead", rule->recipe, out);
-    if (rule->aliases && rule->aliases[0]) {
-        rh_buf_add_str(out, "\nOther tools call it\n    ");
-        for (size_t i = 0; rule->aliases[i]; i++)
-            rh_buf_printf(out, "%s%s", i == 0 ? "" : ", ", rule->aliases[i]);
-        rh_buf_add_char(out, '\n');
-    }
-}
-
 static void list_rules(struct buf *out)
 {
     size_t width = 0;
@@ -69,7 +45,7 @@ static int run(const struct options *options)
 
         if (!rule)
             return unknown_rule(options->positionals.items[0]);
-        explain_rule(rule, &out);
+        rh_rule_explain(rule, HELP_COLUMNS, &out);
     }
     return rh_cli_finish(rh_buf_text(&out), 0);
 }

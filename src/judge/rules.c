@@ -107,8 +107,10 @@ const struct rule *rh_rule_find(const char *id)
     return NULL;
 }
 
-/* A section: its heading, then its paragraphs indented by two; lines of four blanks stay as they
- * are. */
+#define INDENT "    "
+
+/* A section: its heading, then its paragraphs, indented; code is not wrapped: it is copied from
+ * there. */
 static void explain_section(struct buf *out, const char *heading, const char *text, size_t columns)
 {
     rh_buf_printf(out, "\n%s\n", heading);
@@ -117,17 +119,11 @@ static void explain_section(struct buf *out, const char *heading, const char *te
         const char *newline = memchr(rest.data, '\n', rest.len);
         size_t len = newline ? (size_t)(newline - rest.data) : rest.len;
         struct text paragraph = {rest.data, len};
-        if (rh_text_starts_with(paragraph, "    ")) {
-            rh_buf_add_text(out, paragraph);
-            rh_buf_add_char(out, '\n');
-        } else if (len == 0) {
-            rh_buf_add_char(out, '\n');
+        if (rh_text_starts_with(paragraph, INDENT)) {
+            rh_buf_printf(out, INDENT "%.*s\n", (int)len, rest.data);
         } else {
-            for (struct text line; rh_text_wrap(&paragraph, columns - 2, &line);) {
-                rh_buf_add_str(out, "  ");
-                rh_buf_add_text(out, line);
-                rh_buf_add_char(out, '\n');
-            }
+            for (struct text line; rh_text_wrap(&paragraph, columns - strlen(INDENT), &line);)
+                rh_buf_printf(out, INDENT "%.*s\n", (int)line.len, line.data);
         }
         size_t taken = newline ? len + 1 : len;
         rest.data += taken;
@@ -139,18 +135,17 @@ void rh_rule_explain(const struct rule *rule, size_t columns, struct buf *out)
 {
     if (columns < 20)
         columns = 20;
-    rh_buf_printf(out, "%s  [%s]\n", rule->id, rule->severity_text);
-    explain_section(out, "WHAT", rule->what, columns);
-    explain_section(out, "WHY", rule->why, columns);
-    explain_section(out, "EXAMPLE", rule->example, columns);
-    explain_section(out, "DO THIS", rule->recipe, columns);
+    rh_buf_printf(out, "%s (%s)\n%s\n", rule->id, rule->severity_text, rule->summary);
+    explain_section(out, "What", rule->what, columns);
+    explain_section(out, "Why", rule->why, columns);
+    explain_section(out, "Example", rule->example, columns);
+    explain_section(out, "What to write instead", rule->recipe, columns);
     if (rule->aliases[0]) {
         RH_CLEANUP_BUF struct buf names;
         rh_buf_init(&names, 4096);
         for (const char *const *alias = rule->aliases; *alias; alias++)
             rh_buf_printf(&names, "%s%s", alias == rule->aliases ? "" : ", ", *alias);
-        rh_buf_add_char(&names, '\0');
-        explain_section(out, "KNOWN ELSEWHERE AS", names.data, columns);
+        explain_section(out, "Other tools call it", names.data, columns);
     }
-    explain_section(out, "ACCEPT IT", TEXT_ACCEPT, columns);
+    explain_section(out, "How to accept it", TEXT_ACCEPT, columns);
 }

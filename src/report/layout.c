@@ -290,14 +290,16 @@ void rh_layout_labelled(const struct layout *layout, const char *label, const ch
 
 const char *rh_layout_count(struct arena *arena, int64_t count)
 {
-    if (count >= 1000000000)
-        return rh_arena_printf(arena, "%lld.%lld bn", (long long)(count / 1000000000),
-                               (long long)(count / 100000000 % 10));
-    if (count >= 1000000)
-        return rh_arena_printf(arena, "%lld.%lld M", (long long)(count / 1000000),
-                               (long long)(count / 100000 % 10));
+    int64_t tenths_of_billions = count / 100000000 + (count % 100000000 >= 50000000);
+    int64_t tenths_of_millions = (count + 50000) / 100000;
+    if (tenths_of_millions >= 10000)
+        return rh_arena_printf(arena, "%lld.%lld bn", (long long)(tenths_of_billions / 10),
+                               (long long)(tenths_of_billions % 10));
+    if ((count + 500) / 1000 >= 1000)
+        return rh_arena_printf(arena, "%lld.%lld M", (long long)(tenths_of_millions / 10),
+                               (long long)(tenths_of_millions % 10));
     if (count >= 100000)
-        return rh_arena_printf(arena, "%lld k", (long long)(count / 1000));
+        return rh_arena_printf(arena, "%lld k", (long long)((count + 500) / 1000));
     char text[32];
     rh_count_format(count, text);
     return rh_arena_strdup(arena, text);

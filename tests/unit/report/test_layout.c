@@ -98,9 +98,19 @@ static void test_layout_count(void **state)
     static const struct {
         int64_t count;
         const char *text;
-    } cases[] = {{0, "0"},           {842, "842"},         {12345, "12,345"},
-                 {99999, "99,999"},  {100000, "100 k"},    {999999, "999 k"},
-                 {1000000, "1.0 M"}, {98100000, "98.1 M"}, {2340000000, "2.3 bn"}};
+    } cases[] = {{0, "0"},
+                 {842, "842"},
+                 {12345, "12,345"},
+                 {99999, "99,999"},
+                 {100000, "100 k"},
+                 {999499, "999 k"},
+                 {999500, "1.0 M"},
+                 {1095597, "1.1 M"},
+                 {999949999, "999.9 M"},
+                 {999950000, "1.0 bn"},
+                 {1000000, "1.0 M"},
+                 {98100000, "98.1 M"},
+                 {2340000000, "2.3 bn"}};
     RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
     for (size_t i = 0; i < COUNT(cases); i++)
         assert_string_equal(rh_layout_count(arena, cases[i].count), cases[i].text);
