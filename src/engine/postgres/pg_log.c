@@ -68,20 +68,21 @@ struct log_line {
 /* "2026-11-20 10:49:12.123 UTC"; 0 for another zone. */
 static int64_t parse_time(struct text text)
 {
-    char copy[40], zone[8] = "";
+    char copy[40];
     struct tm tm = {0};
-    int ms = 0;
+    int64_t ms;
 
     if (text.len >= sizeof(copy))
         return 0;
     memcpy(copy, text.data, text.len);
     copy[text.len] = '\0';
-    if (sscanf(copy, "%4d-%2d-%2d %2d:%2d:%2d.%3d %7s", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms, zone) != 8 ||
-        (strcmp(zone, "UTC") && strcmp(zone, "GMT") && strcmp(zone, "Etc/UTC")))
+    const char *dot = strptime(copy, "%Y-%m-%d %H:%M:%S", &tm);
+    if (!dot || *dot != '.')
         return 0;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
+    struct text rest = rh_text(dot + 1);
+    if (!rh_text_take_int64(&rest, &ms) ||
+        (!rh_text_is(rest, " UTC") && !rh_text_is(rest, " GMT") && !rh_text_is(rest, " Etc/UTC")))
+        return 0;
     return (int64_t)timegm(&tm) * 1000000 + ms * 1000;
 }
 

@@ -1,6 +1,5 @@
 #include "engine/postgres/pg_engine_int.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,7 +131,10 @@ static bool lock_wait(const struct log_entry *entry, struct log_fact *fact)
         fact->kind = LOG_FACT_DEADLOCK;
         return true;
     }
-    if (sscanf(message, "process %" SCNd64 " ", &pid) != 1 || !strstr(message, "Lock on ") ||
+    if (strncmp(message, "process ", strlen("process ")) != 0)
+        return false;
+    struct text rest = rh_text(message + strlen("process "));
+    if (!rh_text_take_int64(&rest, &pid) || !strstr(message, "Lock on ") ||
         !(after = strstr(message, " after ")))
         return false;
     fact->kind = LOG_FACT_LOCK_WAIT;
@@ -152,7 +154,8 @@ static bool crash(const struct log_entry *entry, struct arena *arena, struct log
     if (!pid ||
         (strncmp(message, "server process (", 16) && strncmp(message, "client backend (", 16)))
         return false;
-    if (!reason && (reason = strstr(message, "exited with exit code ")) && atoi(reason + 22) < 2)
+    if (!reason && (reason = strstr(message, "exited with exit code ")) &&
+        strtol(reason + strlen("exited with exit code "), NULL, 10) < 2)
         return false; /* 0 and 1 end a session, not the server (postmaster.c, EXIT_STATUS_1) */
     if (!reason)
         return false;
