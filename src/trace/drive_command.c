@@ -170,6 +170,10 @@ static enum err_code start(struct command *command, const struct migration_step 
         .stdout_fd = output_fd,
         .stderr_fd = output_fd,
         .new_group = true};
+    if (drive->options->no_isolation && step->kind == STEP_COMMAND)
+        rh_progress_note(drive->options->progress,
+                         "warning: the command runs without isolation: nothing keeps it from "
+                         "reaching other servers than the sandbox");
     if (drive->options->no_isolation)
         return rh_process_start(&command->process, &options, err);
 

@@ -161,7 +161,9 @@ enum err_code rh_drive_sql(struct drive *drive, const struct migration_step *ste
 {
     const struct engine *engine = drive->options->engine;
     struct sender sender = {.drive = drive, .step = step, .index = index, .err = RH_ERR_INIT};
+    rh_recorder_set_drops_rows(drive->recorder, true);
     enum err_code code = connect_through_tap(drive, &sender.connection, err);
+    rh_recorder_set_drops_rows(drive->recorder, false);
     if (code)
         return code;
     if ((code = engine->attach(sender.connection, drive->loop, err))) {

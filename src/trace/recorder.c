@@ -130,6 +130,11 @@ void rh_recorder_set_place(struct recorder *recorder, int step, int line, int co
     recorder->script = (struct text){NULL, 0};
 }
 
+void rh_recorder_set_drops_rows(struct recorder *recorder, bool drops_rows)
+{
+    recorder->drops_rows = drops_rows;
+}
+
 void rh_recorder_set_script(struct recorder *recorder, int step, struct text script, size_t offset)
 {
     struct text_position position = rh_text_position(script, offset);

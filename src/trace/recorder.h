@@ -51,6 +51,9 @@ void rh_recorder_set_place(struct recorder *recorder, int step, int line, int co
 /* As above for a client that sends the statements of a script in order, from `offset` on: they are
    looked up in it. */
 void rh_recorder_set_script(struct recorder *recorder, int step, struct text script, size_t offset);
+/* Sessions that open from now on have a client that looks at no row: rows end in the tap, so that a
+   result is as large as it likes (no memory grows with it). */
+void rh_recorder_set_drops_rows(struct recorder *recorder, bool drops_rows);
 
 /* The migration starts now: sets trace->started_at, from which all times count. */
 void rh_recorder_start(struct recorder *recorder);

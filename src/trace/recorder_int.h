@@ -162,6 +162,7 @@ struct recorder {
 
     struct mono origin; /* the same moment as trace->started_at */
     int step, line, column;
+    bool drops_rows;    /* of sessions that open now */
     struct text script; /* of a client that sends it in order; NULL data: none */
     size_t script_offset;
     size_t script_line, script_column; /* of script_offset */

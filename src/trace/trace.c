@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -24,7 +25,8 @@
  */
 #define PREPARE_MAX_US (60 * 1000 * 1000)
 #define FINISH_MAX_US (60 * 1000 * 1000)
-/* The server has so long to say why it died. */
+/* The server has so long to say that a process of its own died. */
+#define CRASH_WORDS_US (3 * 1000 * 1000)
 #define LOG_TAIL_BYTES (16 * 1024)
 #define LOG_TAIL_LINES 20
 #define LISTEN_BACKLOG 64
@@ -254,12 +256,31 @@ static void read_log_tail(const struct trace_options *options, struct trace *tra
     }
 }
 
+/* A statement that no one ended, or an observer cut off: a server that died would look like that.
+ */
+static bool is_suspicious(const struct trace *trace)
+{
+    if (trace->timed_out || trace->interrupted)
+        return false;
+    for (size_t i = trace->statements.count; i > 0; i--)
+        if (!trace->statements.items[i - 1].finished)
+            return true;
+    return trace->observer_lost;
+}
+
 static void look_for_crash(struct tracing *tracing)
 {
     const struct trace_options *options = tracing->drive.options;
     struct trace *trace = tracing->drive.trace;
     const char *reason = NULL;
     bool crashed = rh_sandbox_has_crashed(options->sandbox, &reason);
+    /* A client hears of a killed backend before the server has said so in its log. */
+    struct mono until = rh_clock_after(rh_clock_mono(), CRASH_WORDS_US);
+    while (!crashed && is_suspicious(trace) && !rh_clock_passed(until)) {
+        struct pollfd server = {.fd = rh_sandbox_server_pidfd(options->sandbox), .events = POLLIN};
+        (void)poll(&server, 1, 10);
+        crashed = rh_sandbox_has_crashed(options->sandbox, &reason);
+    }
     if (!crashed && !trace->server_crashed && !tracing->drive.server_died)
         return;
     trace->server_crashed = true;
