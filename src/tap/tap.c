@@ -181,3 +181,9 @@ void rh_tap_session_release(struct tap_session *session)
     rh_tap_session_settle(session);
     rh_tap_leave(tap);
 }
+
+void rh_tap_session_drop(struct tap_session *session, const struct pg_type_set *types)
+{
+    session->drop_types = *types;
+    session->drops = true;
+}

@@ -93,6 +93,9 @@ rh_tap_session_number(const struct tap_session *session); /* 1, 2, ... in order 
  * return TAP_HOLD, it turns that answer into TAP_FORWARD. No-op when nothing is held.
  */
 void rh_tap_session_release(struct tap_session *session);
+/* From now on backend messages of these types do not reach the client: dropped as they stream,
+   unseen by the handler, whatever their size. For a client that has no use for them. */
+void rh_tap_session_drop(struct tap_session *session, const struct pg_type_set *types);
 /* Ends both legs at once. */
 void rh_tap_session_close(struct tap_session *session);
 

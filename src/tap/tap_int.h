@@ -84,6 +84,9 @@ struct tap_session {
     struct buf stash;
     size_t held_length;
     bool is_withholding; /* the backend message under way waits for the handler's answer */
+    bool drops;          /* drop_types is not empty */
+    bool is_dropping;    /* the backend message under way goes nowhere */
+    struct pg_type_set drop_types;
     bool is_holding;
     bool in_backend_message, released_early;
 };

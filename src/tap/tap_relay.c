@@ -144,6 +144,11 @@ static bool is_wanted(const struct tap_session *session, unsigned char type)
            rh_pg_type_set_has(&session->tap->handler.backend_types, type);
 }
 
+static bool is_dropped(const struct tap_session *session, unsigned char type)
+{
+    return session->drops && rh_pg_type_set_has(&session->drop_types, type);
+}
+
 static void pass_range(struct tap_session *session, const struct chunk *chunk, size_t end)
 {
     rh_tap_relay_pass(session, &session->down,
@@ -174,8 +179,11 @@ static void begin_message(struct tap_session *session, const struct pg_message *
                                   message->body_length);
     if (session->state == SESSION_CLOSED)
         return;
-    session->is_withholding = is_wanted(session, message->type) &&
+    session->is_dropping = is_dropped(session, message->type);
+    session->is_withholding = !session->is_dropping && is_wanted(session, message->type) &&
                               message->body_length <= tap->handler.collect_max;
+    if (session->is_dropping)
+        rh_buf_clear(&session->stash);
     /* The first bytes of a header that now turns out to belong to a message too large to keep. */
     if (!session->is_withholding)
         pass_stash(session);
@@ -186,6 +194,12 @@ static bool end_message(struct tap_session *session, struct chunk *chunk,
                         const struct pg_message *message)
 {
     struct tap *tap = session->tap;
+    if (session->is_dropping) {
+        session->is_dropping = false;
+        pass_range(session, chunk, chunk->start);
+        chunk->run = chunk->at;
+        return true;
+    }
     if (!is_wanted(session, message->type))
         return true;
     session->in_backend_message = true;
@@ -226,13 +240,13 @@ static void take_backend(struct tap_session *session, struct text bytes)
     struct tap *tap = session->tap;
     struct pg_framer *framer = &session->down.framer;
     struct chunk chunk = {.bytes = bytes};
-    if (!session->is_framed || (!tap->shows_backend && !tap->counts_heads)) {
+    if (!session->is_framed || (!tap->shows_backend && !tap->counts_heads && !session->drops)) {
         rh_tap_relay_pass(session, &session->down, bytes);
         return;
     }
     for (;;) {
         struct text rest = {bytes.data + chunk.at, bytes.len - chunk.at};
-        if (!tap->counts_heads) {
+        if (!tap->counts_heads && !session->drops) {
             size_t skipped = rh_pg_framer_skip(framer, rest);
             chunk.at += skipped;
             rest = (struct text){rest.data + skipped, rest.len - skipped};
@@ -259,9 +273,14 @@ static void take_backend(struct tap_session *session, struct text bytes)
             break;
         }
     }
+    if (session->is_dropping) {
+        pass_range(session, &chunk, chunk.start);
+        return;
+    }
     bool is_kept = framer->in_body
                        ? session->is_withholding
-                       : framer->header_length > 0 && is_wanted(session, framer->header[0]);
+                       : framer->header_length > 0 && (is_wanted(session, framer->header[0]) ||
+                                                       is_dropped(session, framer->header[0]));
     size_t end = is_kept ? chunk.start : bytes.len;
     pass_range(session, &chunk, end);
     keep(session, &chunk, end, bytes.len);

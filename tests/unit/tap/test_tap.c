@@ -298,6 +298,40 @@ static void test_tap_swallows_a_message_at_every_split(void **state)
     fixture_close(&f);
 }
 
+static void test_tap_drops_messages_unseen_at_every_split(void **state)
+{
+    (void)state;
+    /* A row, a notice, a row larger than may be collected, a message between, an empty row. */
+    char sent_bytes[400] = "D\0\0\0\6\0\0N\0\0\0\x0d"
+                           "C00000\0\0\0D\0\0\1\0";
+    struct text tail = TEXT_LITERAL("C\0\0\0\x0dSELECT 1\0D\0\0\0\4Z\0\0\0\5I");
+    size_t length = 7 + 14 + 1 + 256;
+    memcpy(sent_bytes + length, tail.data, tail.len);
+    struct text sent = {sent_bytes, length + tail.len};
+    struct text expected = TEXT_LITERAL("N\0\0\0\x0d"
+                                        "C00000\0\0\0C\0\0\0\x0dSELECT 1\0Z\0\0\0\5I");
+    struct pg_type_set rows = {{0}};
+    rh_pg_type_set_add(&rows, 'D');
+    for (int shows = 0; shows < 2; shows++) {
+        struct fixture f;
+        fixture_open(&f, NULL, shows ? "DNZ" : NULL, 100);
+        fixture_start(&f);
+        f.keeps_shown = true;
+        rh_tap_session_drop(f.session, &rows);
+        for (size_t split = 0; split <= sent.len; split++) {
+            peer_send(&f.server, slice(sent, 0, split));
+            UNTIL(&f, peer_unread(&f.server) == 0);
+            peer_send(&f.server, slice(sent, split, sent.len));
+            UNTIL(&f, f.client.received.len >= expected.len);
+            assert_true(peer_has(&f.client, expected));
+            peer_forget(&f.client);
+        }
+        for (size_t n = 0; n < f.shown_count && n < 64; n++)
+            assert_int_not_equal(f.shown[n].type, 'D');
+        fixture_close(&f);
+    }
+}
+
 static enum tap_action hold_ready(struct fixture *f, struct tap_session *session,
                                   const struct pg_message *message)
 {
@@ -645,6 +679,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_tap_tells_a_client_that_the_server_is_not_there),
         cmocka_unit_test(test_tap_waits_for_a_server_with_a_full_backlog),
         cmocka_unit_test(test_tap_swallows_a_message_at_every_split),
+        cmocka_unit_test(test_tap_drops_messages_unseen_at_every_split),
         cmocka_unit_test(test_tap_holds_a_message_and_all_behind_it_until_released),
         cmocka_unit_test(test_tap_release_inside_the_callback_makes_hold_a_forward),
         cmocka_unit_test(test_tap_release_inside_a_frontend_callback_lets_go),
