@@ -9,7 +9,7 @@
 #define WIDE_ENOUGH ((size_t)64)
 #define TIME_COLUMNS ((size_t)8)
 #define LINE_COLUMNS ((size_t)4)
-#define NOTE_HEADING "blocking lock, held"
+#define NOTE_HEADING "held, blocking lock"
 
 struct row {
     const struct statement *statement;
@@ -81,7 +81,8 @@ static const char *duration_text(struct arena *arena, int64_t us)
     return rh_arena_strdup(arena, text);
 }
 
-/* "AccessExclusive orders 15m02s", "failed 23505", "12,000 rows". */
+/* "15m02s orders AccessExclusive", "failed 23505", "12,000 rows". What is cut off where the column
+   is narrow is the mode, never the number. */
 static const char *note_of(const struct layout *layout, const struct row *row)
 {
     struct arena *arena = layout->arena;
@@ -100,10 +101,9 @@ static const char *note_of(const struct layout *layout, const struct row *row)
         const char *table = bare_name(lock->table ? lock->table : lock->relation);
         if (lock->acquired_us < 0)
             return rh_arena_printf(arena, "waited %s", duration_text(arena, lock->waited_us));
-        return lock->held_us > 0
-                   ? rh_arena_printf(arena, "%.*s %s %s", (int)mode_len, lock->mode, table,
-                                     duration_text(arena, lock->held_us))
-                   : rh_arena_printf(arena, "%.*s %s", (int)mode_len, lock->mode, table);
+        return rh_arena_printf(arena, "%s%s%s %.*s",
+                               lock->held_us > 0 ? duration_text(arena, lock->held_us) : "",
+                               lock->held_us > 0 ? " " : "", table, (int)mode_len, lock->mode);
     }
     if (statement->observation == OBSERVED_NOT)
         return "locks not observed";
