@@ -83,8 +83,8 @@ static void test_statements_notes(void **state)
     assert_contains(text, "? ");
     assert_contains(text, "locks not observed");
     assert_contains(text, "waited 2 s");
-    assert_contains(text, "AccessExclusive c 3 ms");
-    assert_lacks(text, "AccessExclusive f");
+    assert_contains(text, "3 ms c AccessExclusive");
+    assert_lacks(text, "f AccessExclusive");
     assert_contains(statements_text(arena, result, 100, REPORT_VERBOSE), "ALTER TABLE c ADD a int");
 }
 
@@ -100,7 +100,7 @@ static void test_statements_larger_table_is_told(void **state)
                                                                          .bytes = 8192};
     *RH_PUSH(arena, &result->trace->relations) = (struct relation_facts){.name = "public.b",
                                                                          .bytes = 1 << 30};
-    assert_contains(statements_text(arena, result, 100, REPORT_NORMAL), "AccessExclusive b 5 us");
+    assert_contains(statements_text(arena, result, 100, REPORT_NORMAL), "5 us b AccessExclusive");
 }
 
 static void test_statements_narrow_failure_has_its_line(void **state)
