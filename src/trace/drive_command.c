@@ -16,8 +16,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* The port of PostgreSQL, as the command sees it in its own network namespace. */
 #define ISOLATED_PORT 5432
 #define LISTEN_BACKLOG 64

@@ -1,10 +1,10 @@
 /*
  * Running the migration under tap and observer, and the trace that comes of it.
  *
- * rh_trace_run is the whole of it: for each step it drives the SQL file or the wrapped command through
- * the tap, joins frontend messages, evidence from inside, boundary reads, samples and the server's log
- * into statements, and returns when the migration ended, failed, crashed the server or timed out.
- * A failing migration is a trace, not an error. It judges nothing.
+ * rh_trace_run is the whole of it: for each step it drives the SQL file or the wrapped command
+ * through the tap, joins frontend messages, evidence from inside, boundary reads, samples and the
+ * server's log into statements, and returns when the migration ended, failed, crashed the server or
+ * timed out. A failing migration is a trace, not an error. It judges nothing.
  */
 #ifndef RH_TRACE_TRACE_H
 #define RH_TRACE_TRACE_H
@@ -21,7 +21,8 @@ struct trace_options {
     struct sandbox *sandbox; /* ready */
     const struct engine *engine;
     const struct migration *migration;
-    const char *const *environment; /* extra "NAME=TEMPLATE" for commands, NULL-terminated, may be NULL */
+    const char *const
+        *environment; /* extra "NAME=TEMPLATE" for commands, NULL-terminated, may be NULL */
     bool no_isolation;
     const char *output_path; /* log of the commands' output; NULL: none kept */
     struct progress *progress;

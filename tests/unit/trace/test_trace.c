@@ -426,6 +426,46 @@ static void test_trace_wait_names_who_held_the_lock(void **state)
     assert_true(felt);
 }
 
+/* Freezes whoever reads the boundaries: a statement is held up, not for ever. */
+static void *freeze_observer(void *context)
+{
+    struct other *other = context;
+    struct err err = RH_ERR_INIT;
+    struct connection *connection = NULL;
+    struct mono until = rh_clock_after(rh_clock_mono(), 20000000);
+    bool is_frozen = false;
+    if (engine->connect(&other->superuser, until, &connection, &err))
+        return NULL;
+    while (!is_frozen && !rh_clock_passed(until)) {
+        struct rows *rows = NULL;
+        if (engine->query(connection,
+                          "SELECT pid FROM pg_stat_activity WHERE query LIKE '%wal_position%' AND "
+                          "pid <> pg_backend_pid() AND EXISTS (SELECT FROM pg_stat_activity "
+                          "WHERE wait_event = 'PgSleep' AND usename = 'migrator')",
+                          NULL, 0, until, &rows, &err))
+            break;
+        for (size_t i = 0; i < rh_rows_count(rows); i++)
+            is_frozen |= kill((pid_t)rh_rows_int(rows, i, 0, 0), SIGSTOP) == 0;
+        rh_rows_free(rows);
+    }
+    engine->close(connection);
+    return NULL;
+}
+
+static void test_trace_goes_on_when_the_observer_hangs(void **state)
+{
+    struct fixture *f = *state;
+    struct other other = {.superuser = rh_sandbox_superuser(f->sandbox)};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, freeze_observer, &other), 0);
+    run_sql(f, "BEGIN;\nSELECT pg_sleep(1);\nSELECT count(*) FROM users;\nCOMMIT;\n");
+    pthread_join(thread, NULL);
+    assert_true(f->trace.steps.items[0].ok);
+    assert_int_equal(f->trace.statements.count, 4);
+    assert_true(f->trace.not_observed.count > 0 || f->trace.observer_lost);
+    assert_int_not_equal(statement(f, 3)->observation, OBSERVED_EXACT);
+}
+
 static void test_trace_server_crash_is_told_with_its_last_words(void **state)
 {
     struct fixture *f = *state;
@@ -464,6 +504,7 @@ int main(void)
         TEST(test_trace_passwords_are_not_kept),
         TEST(test_trace_timeout_keeps_what_ran),
         TEST(test_trace_wait_names_who_held_the_lock),
+        TEST(test_trace_goes_on_when_the_observer_hangs),
         TEST(test_trace_server_crash_is_told_with_its_last_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
