@@ -10,7 +10,6 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IS_ROOT = os.geteuid() == 0
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def as_server():
@@ -61,6 +60,13 @@ def cpu_us(pid):
         except OSError:
             pass
     return total / 1000
+
+
+def machine_time():
+    """-> (busy, all) CPU time of the machine in ticks (proc_stat(5))."""
+    with open("/proc/stat", encoding="ascii") as file:
+        fields = [int(field) for field in file.readline().split()[1:9]]
+    return sum(fields) - fields[3] - fields[4], sum(fields)
 
 
 def peak_memory_kb(pid):
