@@ -171,12 +171,19 @@ enum err_code rh_cluster_disk_full(const struct sandbox *sandbox, struct err *er
     return err->code;
 }
 
+/* The system's words, or the server's when a write came out short. */
+bool rh_cluster_says_disk_full(const char *text)
+{
+    return strstr(text, "No space left on device") ||
+           (strstr(text, "could not extend file") && strstr(text, "wrote only"));
+}
+
 enum err_code rh_cluster_check_disk(const struct sandbox *sandbox, struct err *err)
 {
     RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
     int64_t bytes = free_bytes(sandbox);
 
-    if (strstr(log_tail(sandbox, arena).data, "No space left on device") ||
+    if (rh_cluster_says_disk_full(log_tail(sandbox, arena).data) ||
         (bytes >= 0 && bytes < DISK_FULL_BYTES))
         return rh_cluster_disk_full(sandbox, err);
     return RH_OK;

@@ -293,7 +293,7 @@ static void on_error(struct restore *restore, const char *message)
 {
     struct arena *arena = restore->load->sandbox->arena;
 
-    if (strstr(message, "No space left on device")) {
+    if (rh_cluster_says_disk_full(message)) {
         restore->is_disk_full = restore->stop = true;
         return;
     }
@@ -340,7 +340,7 @@ static void on_restore_line(void *context, struct text line)
 
     if (!words) {
         /* The server's own lines: DETAIL, LINE 1, "Command was". */
-        if (strstr(line.data, "No space left on device"))
+        if (rh_cluster_says_disk_full(line.data))
             restore->is_disk_full = restore->stop = true;
         return;
     }

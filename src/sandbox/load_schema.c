@@ -34,7 +34,7 @@ void rh_psql_message_line(struct psql_messages *messages, struct text line)
             if ((found = strstr(line.data, marks[i])))
                 found += strlen(marks[i]);
         if (!found || messages->message) {
-            if (strstr(line.data, "No space left on device"))
+            if (rh_cluster_says_disk_full(line.data))
                 messages->is_disk_full = true;
             return;
         }
@@ -57,7 +57,7 @@ void rh_psql_message_line(struct psql_messages *messages, struct text line)
             found += 7;
         }
         messages->message = rh_arena_strdup(arena, found);
-        if (strstr(found, "No space left on device"))
+        if (rh_cluster_says_disk_full(found))
             messages->is_disk_full = true;
         return;
     }

@@ -116,7 +116,7 @@ static enum err_code damaged(struct sandbox *sandbox, int message_fd, const char
     struct text said = rh_text_trim((struct text){message, len > 0 ? (size_t)len : 0});
 
     message[len > 0 ? len : 0] = 0;
-    if (strstr(message, "No space left on device"))
+    if (rh_cluster_says_disk_full(message))
         return rh_cluster_disk_full(sandbox, err);
     rh_err_set(err, RH_ERR_FORMAT, "\"%s\" is truncated or damaged", path);
     if (said.len)

@@ -147,6 +147,7 @@ const char *rh_cluster_log_reason(const struct sandbox *sandbox, struct arena *a
 /* RH_ERR_IO with directory and free bytes when the server's log says the disk is full, else RH_OK.
  */
 enum err_code rh_cluster_check_disk(const struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
+bool rh_cluster_says_disk_full(const char *text);
 enum err_code rh_cluster_disk_full(const struct sandbox *sandbox, struct err *err);
 
 /* --- roles.c ---------------------------------------------------------------------------------- */

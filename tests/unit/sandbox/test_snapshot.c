@@ -51,6 +51,8 @@ static int dumps_teardown(void **state)
     void *unit = dumps->unit;
 
     rh_sandbox_destroy(dumps->source);
+    /* Still mounted when the test failed. */
+    (void)umount2(rh_file_join(dumps->unit->arena, dumps->unit->directory, "small"), MNT_DETACH);
     int code = unit_teardown(&unit);
     free(dumps);
     return code;
@@ -206,7 +208,7 @@ static void test_snapshot_truncated_is_refused(void **state)
         {"cut-data.sql", "-Fp", "| sed '/^COPY/,+5!d' >"},
         {"cut.sql.gz", "-Fp", "| gzip | head -c 3000 >"},
         {"cut.sql.zst", "-Fp", "| zstd -q | head -c 3000 >"},
-        {"cut.dump.gz", "-Fc", "| gzip | head -c 9000 >"},
+        {"cut.dump.gz", "-Fc", "| gzip | head -c 4000 >"},
     };
 
     for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
