@@ -134,8 +134,17 @@ def twins():
         pytest.fail(f"{RELAY} is not built")
     root = pathlib.Path(tempfile.mkdtemp(prefix="rh-twins-", dir="/var/tmp"))
     root.chmod(0o755)
-    first = conftest.Cluster(conftest.Server(*found), root / "a")
-    second = conftest.Cluster(conftest.Server(*found), root / "b")
+    clusters = [conftest.Cluster(conftest.Server(*found), root / name) for name in "ab"]
+    try:
+        start_twins(*clusters)
+        yield clusters
+    finally:
+        for cluster in clusters:
+            cluster.stop()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def start_twins(first, second):
     for cluster in (first, second):
         cluster.directory.mkdir()
     first.start()
@@ -150,13 +159,9 @@ def twins():
         cluster.process = subprocess.Popen(
             [f"{cluster.server.bin}/postgres", "-D", cluster.data, "-c", "listen_addresses=", "-c",
              f"unix_socket_directories={cluster.directory}", "-c", "fsync=off", "-c",
-             "autovacuum=off", "-c", "debug_discard_caches=0"],
+             "autovacuum=off"],
             cwd="/", stdout=cluster.log, stderr=cluster.log, **cluster._as_server())
         conftest.wait_for(cluster._answers, 20, "a twin answers")
-    yield first, second
-    for cluster in (first, second):
-        cluster.stop()
-    shutil.rmtree(root, ignore_errors=True)
 
 
 def masked(output, conversation):
