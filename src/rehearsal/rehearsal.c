@@ -103,9 +103,6 @@ enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal, struct err
     enum err_code code = rh_sandbox_start(&sandbox_options, sandbox, err);
     if (code && sandbox_options.preferred_major != options->sandbox.preferred_major)
         rh_err_while(err, "while choosing a server for snapshot \"%s\"", options->snapshot_path);
-    if (!code && options->built_in_count)
-        code = rh_sandbox_load_sql(*sandbox, options->built_in_name, options->built_in_sql,
-                                   options->built_in_count, err);
     if (!code && options->snapshot_path)
         code = rh_sandbox_load_snapshot(*sandbox, options->snapshot_path, err);
     for (size_t n = 0; !code && n < options->schema_count; n++)

@@ -16,10 +16,6 @@ struct rehearsal_options {
     const char *const *schema_paths;
     size_t schema_count;
     const char *snapshot_path;
-    /* The demo's data instead of files; NULL otherwise. */
-    const char *const *built_in_sql;
-    size_t built_in_count;
-    const char *built_in_name;
     const char *const *environment;
     struct limits limits;
     bool no_isolation;
