@@ -83,13 +83,27 @@ def render(body):
     return f"{len(body)} bytes {hashlib.sha256(body).hexdigest()}"
 
 
+def sessions(cluster):
+    """Processes that serve clients. A schema for temporary tables belongs to the number of a session's
+    slot, so one that lingers would shift the next one's, and with it all object identifiers."""
+    pid = cluster.process.pid
+    titles = []
+    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            titles.append(pathlib.Path(f"/proc/{child}/cmdline").read_bytes())
+        except OSError:
+            pass
+    return [title for title in titles
+            if title.startswith((b"postgres: postgres ", b"postgres: parallel worker"))]
+
+
 class Conversation:
     """Clients against one server, directly or through the tap; what they saw and what passed."""
 
-    def __init__(self, directory, server_socket, relay_arguments):
-        self.directory = directory
+    def __init__(self, directory, cluster, relay_arguments):
+        self.directory, self.cluster = directory, cluster
         directory.mkdir()
-        target = server_socket
+        target = server_socket = str(cluster.directory / ".s.PGSQL.5432")
         self.relay = None
         if relay_arguments is not None:
             target = str(directory / "tap")
@@ -103,6 +117,7 @@ class Conversation:
 
     def run(self, command, script=None, interrupt_after=None):
         """-> what the client printed, and the messages of every connection it made."""
+        conftest.wait_for(lambda: not sessions(self.cluster), what="earlier sessions have ended")
         process = subprocess.Popen(command, env=self.environment, stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    cwd=self.directory, start_new_session=True)
@@ -195,9 +210,8 @@ class Both:
 def both(request, twins, tmp_path):
     # Socket paths are short: 107 bytes at most.
     place = pathlib.Path(tempfile.mkdtemp(prefix="rh-d-"))
-    direct = Conversation(place / "d", str(twins[0].directory / ".s.PGSQL.5432"), None)
-    tapped = Conversation(place / "t", str(twins[1].directory / ".s.PGSQL.5432"),
-                          HANDLERS[request.param])
+    direct = Conversation(place / "d", twins[0], None)
+    tapped = Conversation(place / "t", twins[1], HANDLERS[request.param])
     yield Both(direct, tapped)
     direct.end()
     tapped.end()
