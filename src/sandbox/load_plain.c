@@ -259,14 +259,20 @@ static bool has_restrict(struct sandbox *sandbox, const char *psql)
     struct process process = PROCESS_INIT;
     struct text output, errors;
     struct err ignored = RH_ERR_INIT;
-    int major = 0, minor = 0;
+    int64_t major, minor = 0;
 
     if (rh_process_run(&options, rh_clock_after(rh_clock_mono(), 10 * INT64_C(1000000)), 4096,
                        sandbox->arena, &process, &output, &errors, &ignored))
         return false;
     const char *at = strstr(output.data, ") ");
-    if (!at || sscanf(at + 2, "%d.%d", &major, &minor) < 1)
+    struct text rest = rh_text(at ? at + 2 : "");
+    if (!rh_text_take_int64(&rest, &major))
         return false;
+    if (rh_text_starts_with(rest, ".")) {
+        rest = (struct text){rest.data + 1, rest.len - 1};
+        if (!rh_text_take_int64(&rest, &minor))
+            return false;
+    }
     for (size_t i = 0; i < sizeof(since) / sizeof(since[0]); i++)
         if (since[i].major == major)
             return minor >= since[i].minor;

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +22,10 @@
 static void set_server_version(struct snapshot_file *file, const char *version)
 {
     file->server_version = version;
-    file->server_major = version && isdigit((unsigned char)version[0]) ? atoi(version) : 0;
+    struct text rest = rh_text(version);
+    int64_t major = 0;
+    if (version && isdigit((unsigned char)version[0]) && rh_text_take_int64(&rest, &major))
+        file->server_major = major <= INT_MAX ? (int)major : 0;
 }
 
 /* --- archives (pg_dump's pg_backup_archiver.c, WriteHead) ------------------------------------- */

@@ -114,14 +114,15 @@ static enum err_code consider(struct search *search, const char *directory, stru
             arena, "%s (postgres --version does not answer)", directory);
         return RH_OK;
     }
-    int major = atoi(version);
-    if (major < OLDEST_MAJOR) {
+    struct text rest = rh_text(version);
+    int64_t major;
+    if (!rh_text_take_int64(&rest, &major) || major < OLDEST_MAJOR || major > INT_MAX) {
         *RH_PUSH(arena, &search->refused) = rh_arena_printf(arena, "%s (PostgreSQL %s is too old)",
                                                             directory, version);
         return RH_OK;
     }
     *RH_PUSH(arena, &search->found) = (struct server_programs){
-        .bin_directory = rh_arena_strdup(arena, real), .major = major, .version = version};
+        .bin_directory = rh_arena_strdup(arena, real), .major = (int)major, .version = version};
     return RH_OK;
 }
 
