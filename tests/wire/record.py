@@ -126,7 +126,7 @@ class Recorder:
                 try:
                     sink.sendall(data)
                 except OSError:
-                    continue  # its own end is read next
+                    pass  # it has left: what was sent to it is recorded all the same
                 if direction == 'F' and len(data) == 8 and data[4:6] == b'\x04\xd2':
                     encryption_answer += 1
                 elif direction == 'B' and encryption_answer:
