@@ -85,7 +85,8 @@ def render(body):
 
 def sessions(cluster):
     """Processes that serve clients. A schema for temporary tables belongs to the number of a session's
-    slot, so one that lingers would shift the next one's, and with it all object identifiers."""
+    slot, so one that lingers would shift the next one's, and with it all object identifiers. (For the
+    same reason no launcher of the server's own runs.)"""
     pid = cluster.process.pid
     titles = []
     for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
@@ -175,7 +176,7 @@ def start_twins(first, second):
         cluster.process = subprocess.Popen(
             [f"{cluster.server.bin}/postgres", "-D", cluster.data, "-c", "listen_addresses=", "-c",
              f"unix_socket_directories={cluster.directory}", "-c", "fsync=off", "-c",
-             "autovacuum=off"],
+             "autovacuum=off", "-c", "max_logical_replication_workers=0"],
             cwd="/", stdout=cluster.log, stderr=cluster.log, **cluster._as_server())
         conftest.wait_for(cluster._answers, 20, "a twin answers")
 
