@@ -26,15 +26,45 @@ static bool can_block(const char *tag)
     return false;
 }
 
-/* It wrote no WAL, so it changed nothing; and it ran alone, so that whatever it locked was free
-   again within its own duration, which is within the limit. */
-static bool cannot_matter(const struct judgement *judgement, const struct act *act)
+/* Nothing but the sampler could have seen its locks, and what it did is known all the same: from
+   its name, from its report, or because it wrote no WAL and so changed nothing. Of every other
+   command the event triggers tell; when they did not, something is wrong. */
+static bool is_known_otherwise(const struct statement *statement)
+{
+    static const char *const untold[] = {"TRUNCATE", "VACUUM", "CLUSTER", "REINDEX", "LOCK"};
+    if (strcmp(statement->tag, "DO") == 0 || strcmp(statement->tag, "CALL") == 0)
+        return statement->wal_bytes == 0 && statement->children.count == 0;
+    for (size_t i = 0; i < sizeof(untold) / sizeof(untold[0]); i++)
+        if (strncmp(statement->tag, untold[i], strlen(untold[i])) == 0)
+            return true;
+    return statement->indexes.count > 0 && statement->indexes.items[0].concurrently;
+}
+
+/* It ran alone, so that whatever it locked was free again within its own duration, which is within
+   the limit. */
+static bool is_bounded(const struct judgement *judgement, const struct act *act)
 {
     const struct statement *statement = act->statement;
     int64_t limit_us = judgement->limits->blocked_us;
     return statement == act->top && statement->finished && !statement->in_transaction &&
-           statement->children.count == 0 && statement->wal_bytes == 0 &&
-           (limit_us < 0 || statement->duration_us <= limit_us);
+           is_known_otherwise(statement) && (limit_us < 0 || statement->duration_us <= limit_us);
+}
+
+static bool is_unseen(const struct act *act)
+{
+    return act->statement->observation == OBSERVED_NOT && can_block(act->statement->tag);
+}
+
+int64_t rh_judgement_unseen_us(const struct judgement *judgement)
+{
+    int64_t longest_us = 0;
+    for (size_t i = 0; i < judgement->acts.count; i++) {
+        const struct act *act = &judgement->acts.items[i];
+        if (is_unseen(act) && is_bounded(judgement, act) &&
+            act->statement->duration_us > longest_us)
+            longest_us = act->statement->duration_us;
+    }
+    return longest_us;
 }
 
 const char *rh_judgement_blind_spot(const struct judgement *judgement)
@@ -47,8 +77,7 @@ const char *rh_judgement_blind_spot(const struct judgement *judgement)
     for (size_t i = 0; i < judgement->acts.count; i++) {
         const struct act *act = &judgement->acts.items[i];
         const struct statement *statement = act->statement;
-        if (statement->observation != OBSERVED_NOT || !can_block(statement->tag) ||
-            cannot_matter(judgement, act))
+        if (!is_unseen(act) || is_bounded(judgement, act))
             continue;
         /* What failed blocked nobody for longer than it ran; its error says more than a guess. */
         if (!act->top->ok)
@@ -111,6 +140,9 @@ static void measure_bytes(struct judgement *judgement, const char *name, int64_t
 static int64_t blocked_us(const struct judgement *judgement)
 {
     int64_t longest_us = judgement->longest_block_us;
+    int64_t unseen_us = rh_judgement_unseen_us(judgement);
+    if (unseen_us > longest_us)
+        longest_us = unseen_us;
     for (size_t i = 0; i < judgement->blocks.count; i++) {
         const struct block *block = &judgement->blocks.items[i];
         if (block->counts && block->waited_us > longest_us)

@@ -93,6 +93,9 @@ static const char *safe_headline(const struct judgement *judgement)
     const char *head = rh_arena_printf(arena, "%s, %s", say_counts(judgement),
                                        rh_say_duration(arena, trace->duration_us));
     int64_t longest_us = judgement->longest_block_us;
+    int64_t unseen_us = rh_judgement_unseen_us(judgement);
+    if (unseen_us > longest_us)
+        longest_us = unseen_us;
     bool sampled = false;
     for (size_t i = 0; i < trace->statements.count; i++)
         if (trace->statements.items[i].observation == OBSERVED_SAMPLED)

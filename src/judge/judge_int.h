@@ -191,6 +191,9 @@ void rh_rule_not_observed(const struct rule *rule, struct judgement *judgement);
 /* gates.c: measured against the limits, once, before the rules. */
 void rh_judgement_measure_gates(struct judgement *judgement);
 const struct gate *rh_judgement_gate(const struct judgement *judgement, const char *name);
+/* The longest statement whose locks were not observed but cannot have outlived it: nothing waited
+   behind it for longer than that. Part of the "blocked" gate; 0 for none. */
+int64_t rh_judgement_unseen_us(const struct judgement *judgement);
 /* Why no conclusion "it blocks nobody" may be drawn; NULL when it may. */
 const char *rh_judgement_blind_spot(const struct judgement *judgement);
 /* -1: not known. wal_bytes / replica_apply_bytes_per_s. */
