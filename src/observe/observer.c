@@ -325,6 +325,20 @@ const struct observed_relation *rh_observer_find(const struct observer *observer
     return record ? &record->facts : NULL;
 }
 
+void rh_observer_learn(struct observer *observer, int64_t relation_id, const char *kind,
+                       const char *name, int64_t table_id, const char *table)
+{
+    if (rh_relation_map_find(&observer->relations, relation_id))
+        return;
+    struct relation_record *record = rh_relation_map_add(&observer->relations, relation_id);
+    record->name_now = rh_arena_strdup(observer->arena, name);
+    record->facts.name = record->name_now;
+    record->facts.kind = kind ? rh_arena_strdup(observer->arena, kind) : NULL;
+    record->facts.table_id = table_id != 0 ? table_id : relation_id;
+    record->facts.table = table ? rh_arena_strdup(observer->arena, table) : record->facts.name;
+    record->facts.rows_estimate = NOT_OBSERVED;
+}
+
 size_t rh_observer_relation_count(const struct observer *observer)
 {
     return observer->relations.count;

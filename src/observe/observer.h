@@ -77,6 +77,10 @@ void rh_observer_free(struct observer *observer);
 /* NULL when the relation is not known yet (created by the run): ask again after a refresh. */
 const struct observed_relation *rh_observer_find(const struct observer *observer,
                                                  int64_t relation_id);
+/* A relation that the run itself made, as the server reported it from inside; its texts are copied.
+   What is known already stays. kind NULL: not known; table NULL: itself. */
+void rh_observer_learn(struct observer *observer, int64_t relation_id, const char *kind,
+                       const char *name, int64_t table_id, const char *table);
 size_t rh_observer_relation_count(const struct observer *observer);
 
 /* Sessions to sample, by backend pid. */
