@@ -273,6 +273,18 @@ void rh_rule_open_transaction(const struct rule *rule, struct judgement *judgeme
         rh_evidence_text(found, "opened_by", opened_by);
         rh_evidence_text(found, "application_name", session->application_name);
         found->weight = INT64_MAX - 1;
+        if (open && open->left_prepared) {
+            finding->title = "it left a prepared transaction behind, which still holds its locks";
+            found->headline = rh_arena_printf(
+                arena, "%s left a prepared transaction behind, which still holds its locks",
+                rh_judgement_subject(judgement, act ? act->top : NULL));
+            finding->why =
+                "A prepared transaction outlives its session and the server's restart: its locks "
+                "stay, and vacuum cannot pass it, until somebody ends it by name.";
+            finding->advice = "End it in the migration; pg_prepared_xacts names those left.";
+            finding->advice_sql = "COMMIT PREPARED '<name>';";
+            continue;
+        }
         finding->title = opened_by ? rh_arena_printf(
                                          arena,
                                          "it ended with a transaction open (by \"%s\"): the server "

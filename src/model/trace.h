@@ -182,6 +182,8 @@ struct transaction {
     const char *opened_by;    /* the text that opened it ("BEGIN"), NULL: an implicit one */
     int opened_by_statement;  /* statement index, 0: unknown */
     bool committed;
+    bool left_prepared; /* PREPARE TRANSACTION without an end: it outlives its session, with its
+                           locks */
 };
 
 /* Canary sessions that tried what an application does on a table the migration locked. */

@@ -277,6 +277,7 @@ def test_prepared_transaction_is_not_lost(rehearse):
                            "--set", "max_prepared_transactions=5")
     assert outcome.status == 5, outcome
     assert "open-transaction" in outcome.rules()
+    assert "prepared transaction" in outcome.result["headline"], outcome
 
 
 def test_events_tell_the_story_in_order(rehearse):
