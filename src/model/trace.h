@@ -236,4 +236,10 @@ struct trace {
     VEC(const char *) not_observed; /* sentences for the report */
 };
 
+/* A command that can take locks on existing relations that reads or writes wait for. Those on
+   roles, databases, tablespaces and settings lock no table and fire no event trigger ("Event
+   Trigger Firing Matrix", section 40.2 of the PostgreSQL 15 manual): nothing is missed when they
+   are not observed. NULL: false. */
+bool rh_tag_can_block(const char *tag);
+
 #endif

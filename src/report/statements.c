@@ -81,6 +81,13 @@ static const char *duration_text(struct arena *arena, int64_t us)
     return rh_arena_strdup(arena, text);
 }
 
+/* What a SELECT or an UPDATE locked keeps no table from anybody: that it was too short to be seen
+   is no news. */
+static bool is_blind(const struct statement *statement)
+{
+    return statement->observation == OBSERVED_NOT && rh_tag_can_block(statement->tag);
+}
+
 /* "15m02s orders AccessExclusive", "failed 23505", "12,000 rows". What is cut off where the column
    is narrow is the mode, never the number. */
 static const char *note_of(const struct layout *layout, const struct row *row)
@@ -105,7 +112,7 @@ static const char *note_of(const struct layout *layout, const struct row *row)
                                lock->held_us > 0 ? duration_text(arena, lock->held_us) : "",
                                lock->held_us > 0 ? " " : "", table, (int)mode_len, lock->mode);
     }
-    if (statement->observation == OBSERVED_NOT)
+    if (is_blind(statement))
         return "locks not observed";
     if (statement->rows > 0)
         return rh_arena_printf(arena, "%s %s", rh_layout_count(arena, statement->rows),
@@ -124,7 +131,7 @@ static const char *mark_of(const struct layout *layout, const struct row *row,
         *ret_style = STYLE_WARNING;
         return layout->glyphs->warning;
     }
-    if (row->statement->observation == OBSERVED_NOT) {
+    if (is_blind(row->statement)) {
         *ret_style = STYLE_WARNING;
         return layout->glyphs->unknown;
     }
