@@ -63,6 +63,8 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
        current_xid_horizon (text), locks (JSON array of [relation_id, mode, granted, wait_start_us \
        or null]) */                                                                                \
     X(ENGINE_QUERY_BOUNDARY)                                                                       \
+    /* -> as above with no locks, and much cheaper */                                              \
+    X(ENGINE_QUERY_POSITION)                                                                       \
     /* $1 array of backend pids "{1,2}" -> one row per lock held or awaited by these sessions or   \
           awaited behind them: pid, relation_id, mode, granted, wait_start_us, blockers (text      \
           "{..}"), state, wait_event, transaction_start_us, query_start_us, application_name,      \

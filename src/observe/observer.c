@@ -206,8 +206,8 @@ static void boundary_done(void *context, struct rows **rows, const struct err *e
     fn(fn_context, &boundary);
 }
 
-void rh_observer_read_boundary(struct observer *observer, int64_t pid, boundary_fn *fn,
-                               void *context)
+static void ask_boundary(struct observer *observer, enum engine_query query, int64_t pid,
+                         boundary_fn *fn, void *context)
 {
     struct observer_request *request = request_new(observer, context);
     char text[24];
@@ -221,8 +221,19 @@ void rh_observer_read_boundary(struct observer *observer, int64_t pid, boundary_
     }
     snprintf(text, sizeof(text), "%lld", (long long)pid);
     request->is_sent = true;
-    observer->engine->send_query(observer->boundary, ENGINE_QUERY_BOUNDARY, parameters, 1,
-                                 boundary_done, request);
+    observer->engine->send_query(observer->boundary, query, parameters,
+                                 query == ENGINE_QUERY_BOUNDARY ? 1 : 0, boundary_done, request);
+}
+
+void rh_observer_read_boundary(struct observer *observer, int64_t pid, boundary_fn *fn,
+                               void *context)
+{
+    ask_boundary(observer, ENGINE_QUERY_BOUNDARY, pid, fn, context);
+}
+
+void rh_observer_read_position(struct observer *observer, boundary_fn *fn, void *context)
+{
+    ask_boundary(observer, ENGINE_QUERY_POSITION, 0, fn, context);
 }
 
 /* --- relations
@@ -290,11 +301,10 @@ static enum err_code read_relations(struct observer *observer, struct mono deadl
     const struct engine *engine = observer->engine;
     struct rows *boundary RH_CLEANUP_ROWS = NULL;
     struct rows *rows RH_CLEANUP_ROWS = NULL;
-    const char *nobody[] = {"0"};
     size_t reads = 0;
     enum err_code code;
 
-    if ((code = engine->ask(observer->catalogue, ENGINE_QUERY_BOUNDARY, nobody, 1, deadline,
+    if ((code = engine->ask(observer->catalogue, ENGINE_QUERY_POSITION, NULL, 0, deadline,
                             &boundary, err)))
         return code;
     if (rh_rows_count(boundary) != 1 || !rh_rows_value(boundary, 0, BOUNDARY_HORIZON))
@@ -423,7 +433,6 @@ static void horizon_done(void *context, struct rows **rows, const struct err *er
 void rh_observer_read_storage(struct observer *observer, storage_fn *fn, void *context)
 {
     struct observer_request *request = request_new(observer, context);
-    const char *nobody[] = {"0"};
     const char *since[] = {observer->horizon};
 
     request->storage = fn;
@@ -432,8 +441,8 @@ void rh_observer_read_storage(struct observer *observer, storage_fn *fn, void *c
         return;
     }
     request->is_sent = true;
-    observer->engine->send_query(observer->catalogue, ENGINE_QUERY_BOUNDARY, nobody, 1,
-                                 horizon_done, request);
+    observer->engine->send_query(observer->catalogue, ENGINE_QUERY_POSITION, NULL, 0, horizon_done,
+                                 request);
     observer->engine->send_query(observer->catalogue, ENGINE_QUERY_RELATIONS_CHANGED, since, 1,
                                  storage_done, request);
 }
@@ -487,6 +496,8 @@ static enum err_code open_all(struct observer *observer, const char *secret, str
     /* Planned before the migration's first statement is held for one. */
     const char *nobody[] = {"0"}, *none[] = {"{}"};
     if ((code = engine->ask(observer->boundary, ENGINE_QUERY_BOUNDARY, nobody, 1, deadline, NULL,
+                            err)) ||
+        (code = engine->ask(observer->boundary, ENGINE_QUERY_POSITION, NULL, 0, deadline, NULL,
                             err)) ||
         (code = engine->ask(observer->sampling, ENGINE_QUERY_SAMPLE, none, 1, deadline, NULL,
                             err)) ||

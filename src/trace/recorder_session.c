@@ -114,7 +114,7 @@ static void read_wal(struct recorder_session *session, int index)
         RH_PANIC("out of memory for a request");
     *read = (struct wal_read){.next = recorder->wal_reads, .recorder = recorder, .index = index};
     recorder->wal_reads = read;
-    rh_observer_read_boundary(recorder->observer, session->pid, on_wal, read);
+    rh_observer_read_position(recorder->observer, on_wal, read);
 }
 
 /* Inside a transaction: what is locked now was locked by what just ended. */
