@@ -28,7 +28,7 @@ static struct found *add_cause(struct judgement *judgement, const struct rule *r
     rh_evidence_ms(found, "duration_ms", cause->duration_us);
     if (cause->block) {
         rh_evidence_block(judgement, found, cause->block);
-        found->weight = rh_block_us(cause->block);
+        found->weight = rh_block_weight(cause->block);
         found->headline = rh_headline_block(judgement, act, cause->block);
     } else {
         found->weight = cause->duration_us;
@@ -59,6 +59,9 @@ static const char *cost(struct judgement *judgement, const struct cause *cause)
     if (cause->is_blamed)
         return rh_arena_printf(arena, "%s (limit %s)", rh_say_blocked(arena, block),
                                rh_say_limit(arena, judgement->limits->blocked_us));
+    if (cause->duration_us * 2 < rh_block_us(block))
+        return rh_arena_printf(arena, "%s, %s of it for this", rh_say_blocked(arena, block),
+                               rh_say_duration(arena, cause->duration_us));
     return rh_say_blocked(arena, block);
 }
 

@@ -204,6 +204,35 @@ static void test_rules_causes_index_of_a_dropped_table_is_no_index_work(void **s
     story_expect_none(story, "index-blocks-writes");
 }
 
+static void test_rules_causes_small_part_of_a_long_wait_says_so(void **state)
+{
+    struct story *story = *state;
+    story_begin(story);
+    alter(story, 1 * MS);
+    struct statement *build = story_run(story, "CREATE INDEX", 80 * MS);
+    story_lock(story, build, "public.orders", "ShareLock");
+    story_index(story, build, "public.orders_total", "public.orders");
+    story_run(story, "UPDATE", 1 * S);
+    story_commit(story);
+    const struct finding *finding = story_expect(story, "index-blocks-writes", SEVERITY_WARNING);
+    assert_contains(finding->title, ", 80 ms of it for this");
+}
+
+static void test_rules_causes_empty_tables_come_last(void **state)
+{
+    struct story *story = *state;
+    story_table(story, "public.empty", 0);
+    story_table(story, "public.orders", 1000);
+    const char *const tables[] = {"public.empty", "public.orders"};
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        struct statement *build = story_run(story, "CREATE INDEX", i == 0 ? 1 * S : 5 * MS);
+        story_lock(story, build, tables[i], "ShareLock");
+        story_index(story, build, i == 0 ? "public.a" : "public.b", tables[i]);
+    }
+    const struct finding *finding = story_expect(story, "index-blocks-writes", SEVERITY_WARNING);
+    assert_string_equal(finding->relation, "public.orders");
+}
+
 static void test_rules_causes_set_not_null_advises_a_check(void **state)
 {
     struct story *story = *state;
@@ -291,6 +320,8 @@ int main(void)
         STORY_TEST(test_rules_causes_unique_constraint_advises_using_index),
         STORY_TEST(test_rules_causes_partitioned_table_has_its_own_way),
         STORY_TEST(test_rules_causes_index_of_a_dropped_table_is_no_index_work),
+        STORY_TEST(test_rules_causes_small_part_of_a_long_wait_says_so),
+        STORY_TEST(test_rules_causes_empty_tables_come_last),
         STORY_TEST(test_rules_causes_set_not_null_advises_a_check),
         STORY_TEST(test_rules_causes_foreign_key_advises_not_valid),
         STORY_TEST(test_rules_causes_quick_scan_is_a_warning),
