@@ -267,6 +267,42 @@ static void test_rules_causes_foreign_key_advises_not_valid(void **state)
     assert_int_equal(story_count(story, "blocks-writes"), 1);
 }
 
+static void test_rules_causes_every_scan_of_a_transaction_is_advised(void **state)
+{
+    struct story *story = *state;
+    story_begin(story);
+    struct statement *key = alter(story, 50 * MS);
+    story_scan(story, key, "public.orders", 1000);
+    struct clause *clause = story_clause(story, key, CLAUSE_ADD_FOREIGN_KEY, "public.orders");
+    clause->constraint = "fk";
+    clause->definition = "FOREIGN KEY (a) REFERENCES b";
+    struct statement *not_null = alter(story, 40 * MS);
+    story_scan(story, not_null, "public.orders", 1000);
+    story_clause(story, not_null, CLAUSE_SET_NOT_NULL, "orders")->column = "email";
+    story_commit(story);
+    const struct finding *finding = story_expect(story, "scan-under-lock", SEVERITY_WARNING);
+    assert_contains(finding->advice_sql, "VALIDATE CONSTRAINT fk;");
+    assert_contains(finding->advice_sql, "CHECK (email IS NOT NULL) NOT VALID;");
+    assert_contains(finding->advice, "Prove NOT NULL first");
+}
+
+/* varchar(64) to varchar(254) keeps the primary key's file: only an index on lower(name) is built.
+ */
+static void test_rules_causes_wider_type_names_no_index(void **state)
+{
+    struct story *story = *state;
+    struct statement *statement = alter(story, 150 * MS);
+    story_clause(story, statement, CLAUSE_COLUMN_TYPE, "orders")->column = "name";
+    const char *const indexes[] = {"public.orders_pkey", "public.orders_lower"};
+    for (size_t i = 0; i < COUNT(indexes); i++)
+        story_index_lock(story, statement, indexes[i], "public.orders", "AccessExclusiveLock")
+            ->preexisting = false;
+    story_scan(story, statement, "public.orders", 1000);
+    const struct finding *finding = story_expect(story, "scan-under-lock", SEVERITY_WARNING);
+    assert_contains(finding->advice, "an index or a constraint on the column");
+    assert_int_equal(story_count(story, "index-blocks-writes"), 0);
+}
+
 static void test_rules_causes_quick_scan_is_a_warning(void **state)
 {
     struct story *story = *state;
@@ -324,6 +360,8 @@ int main(void)
         STORY_TEST(test_rules_causes_empty_tables_come_last),
         STORY_TEST(test_rules_causes_set_not_null_advises_a_check),
         STORY_TEST(test_rules_causes_foreign_key_advises_not_valid),
+        STORY_TEST(test_rules_causes_every_scan_of_a_transaction_is_advised),
+        STORY_TEST(test_rules_causes_wider_type_names_no_index),
         STORY_TEST(test_rules_causes_quick_scan_is_a_warning),
         STORY_TEST(test_rules_causes_update_after_alter_is_a_scan_under_lock),
         STORY_TEST(test_rules_causes_empty_table_is_told_so),
