@@ -94,6 +94,19 @@ static void test_statements_notes(void **state)
     assert_contains(statements_text(arena, result, 100, REPORT_VERBOSE), "ALTER TABLE c ADD a int");
 }
 
+static void test_statements_long_mode_is_shortened_before_it_is_cut(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct result *result = result_new(arena);
+    struct statement *statement = result_statement(result, 1, "ALTER TABLE orders DROP a", 1);
+    result_lock(result, statement, "public.shop_order", "ShareRowExclusiveLock", 1100 * MS);
+    assert_contains(statements_text(arena, result, 80, REPORT_NORMAL),
+                    "1.1 s shop_order ShareRowExcl\n");
+    assert_contains(statements_text(arena, result, 100, REPORT_NORMAL),
+                    "1.1 s shop_order ShareRowExclusive\n");
+}
+
 static void test_statements_larger_table_is_told(void **state)
 {
     (void)state;
@@ -155,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_statements_long_run_shows_what_matters),
         cmocka_unit_test(test_statements_notes),
+        cmocka_unit_test(test_statements_long_mode_is_shortened_before_it_is_cut),
         cmocka_unit_test(test_statements_larger_table_is_told),
         cmocka_unit_test(test_statements_narrow_failure_has_its_line),
         cmocka_unit_test(test_statements_leading_comments_are_skipped),
