@@ -82,6 +82,13 @@ static const char *waiters(const struct cause *cause)
     return cause->block ? rh_say_waiters(cause->block) : "every SELECT, INSERT, UPDATE and DELETE";
 }
 
+static const char *waiters_in_short(const struct cause *cause)
+{
+    return cause->block && cause->block->read_us == 0 && cause->block->probe_read_us == 0
+               ? "writes"
+               : "reads and writes";
+}
+
 /* --- table-rewrite --- */
 
 static const char *rewrite_why(const char *reason)
@@ -205,10 +212,10 @@ void rh_rule_table_rewrite(const struct rule *rule, struct judgement *judgement)
                                                                  (int64_t)cause->indexes.count,
                                                                  "index file"));
         finding->why = rh_arena_printf(
-            arena, "%s%s, under %s; until the transaction ended, %s on it had to wait.%s",
+            arena, "%s%s under %s, which makes %s wait until the transaction ends.%s",
             rewrite_why(cause->reason), indexes,
             cause->block && cause->block->mode ? cause->block->mode : "AccessExclusiveLock",
-            waiters(cause), growth_note(cause));
+            waiters_in_short(cause), growth_note(cause));
         rh_evidence_text(found, "reason", cause->reason ? cause->reason : "unknown");
         rh_evidence_count(found, "written_bytes", cause->bytes);
         advise_rewrite(judgement, cause, finding);

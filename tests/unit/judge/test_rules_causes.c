@@ -20,6 +20,10 @@ static void test_rules_causes_rewrite_over_the_gate_is_the_one_error(void **stat
     clause->definition = "bigint";
 
     const struct finding *finding = story_expect(story, "table-rewrite", SEVERITY_ERROR);
+    assert_string_equal(finding->why,
+                        "The new type is stored differently, so every row and every index was "
+                        "written anew under AccessExclusiveLock, which makes reads and writes wait "
+                        "until the transaction ends.");
     assert_contains(finding->title, "public.orders (98,100,000 rows");
     assert_contains(finding->title, "reads and writes blocked for 15m02s (limit 2s)");
     assert_contains(finding->advice_sql, "ALTER TABLE public.orders ADD COLUMN id_new bigint;");
