@@ -129,9 +129,20 @@ static void test_rules_run_not_observed(void **state)
     assert_int_equal(story->result.verdict, VERDICT_INCONCLUSIVE);
 }
 
+static void test_rules_run_command_without_a_statement_is_told_of_its_login(void **state)
+{
+    struct story *story = *state;
+    story_wrap(story, "./up.sh", 2);
+    const struct finding *finding = story_expect(story, "command-failed", SEVERITY_ERROR);
+    assert_contains(finding->title, "before it sent a statement");
+    assert_contains(finding->why, "its login was refused");
+    assert_contains(finding->advice, "PGUSER");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        STORY_TEST(test_rules_run_command_without_a_statement_is_told_of_its_login),
         STORY_TEST(test_rules_run_duration_gate),
         STORY_TEST(test_rules_run_byte_gates),
         STORY_TEST(test_rules_run_server_crash),
