@@ -44,6 +44,10 @@ void rh_rows_free(struct rows *rows);
 void rh_rows_freep(struct rows **rows);
 #define RH_CLEANUP_ROWS __attribute__((cleanup(rh_rows_freep)))
 
+/* The connection is the callee's, attached to the loop; NULL with the reason why not. */
+typedef void connect_done_fn(void *context, struct connection *connection, const struct err *err);
+struct connecting; /* a connection that is being opened */
+
 /* Both arguments are valid during the call only; the callee keeps the rows by copying the pointer
    and setting *rows to NULL. err is NULL on success. */
 typedef void query_done_fn(void *context, struct rows **rows, const struct err *err);
@@ -121,11 +125,18 @@ struct engine {
 
     enum err_code (*connect)(const struct connection_parameters *parameters, struct mono deadline,
                              struct connection **ret_connection, struct err *err);
+    /* The same without blocking: fn is called once, from the loop, never from within this call.
+       Cancelled (NULL allowed, not after fn was called) it is not called at all. */
+    struct connecting *(*connect_start)(const struct connection_parameters *parameters,
+                                        struct loop *loop, struct mono deadline,
+                                        connect_done_fn *fn, void *context);
+    void (*connect_cancel)(struct connecting *connecting);
     void (*close)(struct connection *connection);               /* NULL allowed */
     int (*server_version)(const struct connection *connection); /* 150018; 0 when lost */
     int64_t (*backend_pid)(const struct connection *connection);
 
-    /* Blocking, parameters as text (NULL: SQL NULL). `sql` may hold several statements only when
+    /* Blocking, parameters as text (NULL: SQL NULL). What COPY TO STDOUT sends is dropped; COPY
+       FROM STDIN fails, for want of data. `sql` may hold several statements only when
        parameter_count is 0; then the last result is returned. ret_rows may be NULL. */
     enum err_code (*query)(struct connection *connection, const char *sql,
                            const char *const *parameters, int parameter_count, struct mono deadline,

@@ -12,10 +12,17 @@
 enum err_code rh_pg_find_servers(const char *bin_directory, struct arena *arena,
                                  struct server_list *ret_servers, struct err *err) RH_MUST_CHECK;
 
-/* --- pg_connection.c -----------------------------------------------------------------------------
+/* --- pg_connect.c --------------------------------------------------------------------------------
  */
 enum err_code rh_pg_connect(const struct connection_parameters *parameters, struct mono deadline,
                             struct connection **ret_connection, struct err *err) RH_MUST_CHECK;
+struct connecting *rh_pg_connect_start(const struct connection_parameters *parameters,
+                                       struct loop *loop, struct mono deadline, connect_done_fn *fn,
+                                       void *context);
+void rh_pg_connect_cancel(struct connecting *connecting);
+
+/* --- pg_connection.c -----------------------------------------------------------------------------
+ */
 void rh_pg_close(struct connection *connection);
 int rh_pg_server_version(const struct connection *connection);
 int64_t rh_pg_backend_pid(const struct connection *connection);
