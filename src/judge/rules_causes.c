@@ -380,10 +380,10 @@ void rh_rule_index_blocks_writes(const struct rule *rule, struct judgement *judg
         enum index_action action = action_of(first_act(judgement, cause));
         struct found *found = add_cause(judgement, rule, cause);
         struct finding *finding = &found->finding;
-        const char *names = cause->indexes.count == 0
-                                ? "an index"
-                                : rh_say_list(arena, cause->indexes.items, cause->indexes.count,
-                                              INDEXES_SHOWN);
+        const char *names = cause->indexes.count == 0 ? "an index"
+                            : cause->indexes.count == 1
+                                ? cause->indexes.items[0]
+                                : rh_arena_printf(arena, "%zu indexes", cause->indexes.count);
         finding->title = rh_arena_printf(arena, "%s on %s %s the blocking way: %s", names,
                                          rh_say_relation(arena, cause->relation, cause->facts),
                                          verbs[action], cost(judgement, cause));
@@ -393,6 +393,10 @@ void rh_rule_index_blocks_writes(const struct rule *rule, struct judgement *judg
                                     : "The whole table was read and sorted into an index",
             cause->block && cause->block->mode ? cause->block->mode : "a lock that blocks writes",
             waiters(cause), cause->relation, action == INDEX_DROPPED ? "" : growth_note(cause));
+        if (cause->indexes.count > 1)
+            finding->why = rh_arena_printf(
+                arena, "%s The indexes are %s.", finding->why,
+                rh_say_list(arena, cause->indexes.items, cause->indexes.count, INDEXES_SHOWN));
         advise_index(judgement, cause, action, finding);
     }
 }

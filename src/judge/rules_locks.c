@@ -300,9 +300,9 @@ void rh_rule_no_lock_timeout(const struct rule *rule, struct judgement *judgemen
                           : rh_arena_printf(arena, "%zu statements asked", places.count));
     finding->why = rh_arena_printf(
         arena,
-        "%s. In production the lock may be taken by a long query or a forgotten transaction; the "
+        "In production the lock may be taken by a long query or a forgotten transaction; the "
         "migration then waits without end, and all that comes after it waits in the queue behind "
-        "it.",
+        "it. Asked for by %s.",
         rh_say_list(arena, places.items, places.count, STATEMENTS_SHOWN));
     const struct step *step = rh_judgement_step(judgement, first->top);
     if (step && step->is_command) {

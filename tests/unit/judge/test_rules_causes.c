@@ -208,6 +208,22 @@ static void test_rules_causes_index_of_a_dropped_table_is_no_index_work(void **s
     story_expect_none(story, "index-blocks-writes");
 }
 
+static void test_rules_causes_several_indexes_are_counted_in_the_title(void **state)
+{
+    struct story *story = *state;
+    story_begin(story);
+    const char *const names[] = {"public.orders_a", "public.orders_b"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct statement *build = story_run(story, "CREATE INDEX", 5 * MS);
+        story_lock(story, build, "public.orders", "ShareLock");
+        story_index(story, build, names[i], "public.orders");
+    }
+    story_commit(story);
+    const struct finding *finding = story_expect(story, "index-blocks-writes", SEVERITY_WARNING);
+    assert_contains(finding->title, "2 indexes on public.orders built the blocking way: writes");
+    assert_contains(finding->why, "The indexes are public.orders_a and public.orders_b.");
+}
+
 static void test_rules_causes_small_part_of_a_long_wait_says_so(void **state)
 {
     struct story *story = *state;
@@ -360,6 +376,7 @@ int main(void)
         STORY_TEST(test_rules_causes_unique_constraint_advises_using_index),
         STORY_TEST(test_rules_causes_partitioned_table_has_its_own_way),
         STORY_TEST(test_rules_causes_index_of_a_dropped_table_is_no_index_work),
+        STORY_TEST(test_rules_causes_several_indexes_are_counted_in_the_title),
         STORY_TEST(test_rules_causes_small_part_of_a_long_wait_says_so),
         STORY_TEST(test_rules_causes_empty_tables_come_last),
         STORY_TEST(test_rules_causes_set_not_null_advises_a_check),

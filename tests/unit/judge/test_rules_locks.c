@@ -182,7 +182,7 @@ static void test_rules_locks_without_timeout_are_one_finding(void **state)
     const struct finding *finding = story_expect(story, "no-lock-timeout", SEVERITY_WARNING);
     assert_int_equal(story_count(story, "no-lock-timeout"), 1);
     assert_contains(finding->title, "2 statements");
-    assert_contains(finding->why, "0042_change.sql:1 and 0042_change.sql:3");
+    assert_contains(finding->why, "Asked for by 0042_change.sql:1 and 0042_change.sql:3.");
     assert_int_equal(json_array_size(json_object_get(finding->evidence, "statements")), 2);
     assert_contains(finding->advice_sql, "SET lock_timeout");
     story_wrap(story, "alembic upgrade head", 0);
