@@ -269,7 +269,7 @@ struct connecting *rh_pg_connect_start(const struct connection_parameters *param
     connecting->deadline = deadline;
     connecting->fn = fn;
     connecting->context = context;
-    strcpy(connecting->where, where);
+    memcpy(connecting->where, where, strlen(where) + 1);
     connecting->status = PQstatus(connecting->conn) == CONNECTION_BAD ? PGRES_POLLING_FAILED
                                                                       : PGRES_POLLING_WRITING;
     connecting->timer = rh_loop_timer_new(loop, on_timer, connecting);

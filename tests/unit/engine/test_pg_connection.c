@@ -4,9 +4,6 @@
  */
 #include "server_fixture.h"
 
-#include <sys/socket.h>
-#include <sys/un.h>
-
 static struct test_server server;
 static const struct engine *const engine = &rh_engine_postgres;
 
@@ -234,113 +231,6 @@ static void test_pg_connection_copy_between_other_questions(void **state)
     talk_end(&talk);
 }
 
-/* --- opening on a loop --------------------------------------------------------------------------
- */
-
-struct opening {
-    struct loop *loop;
-    struct connection *connection;
-    struct err err;
-    int calls;
-};
-
-static void on_opened(void *context, struct connection *connection, const struct err *err)
-{
-    struct opening *opening = context;
-
-    opening->calls++;
-    opening->connection = connection;
-    if (err)
-        opening->err = *err;
-    rh_loop_stop(opening->loop);
-}
-
-static struct opening open_on_loop(const struct connection_parameters *parameters, int64_t limit_us)
-{
-    struct opening opening = {.err = RH_ERR_INIT};
-
-    ASSERT_OK(rh_loop_new(&opening.loop, err));
-    (void)engine->connect_start(parameters, opening.loop, rh_clock_after(rh_clock_mono(), limit_us),
-                                on_opened, &opening);
-    assert_int_equal(opening.calls, 0);
-    ASSERT_OK(rh_loop_run(opening.loop, in_seconds(10), err));
-    assert_int_equal(opening.calls, 1);
-    return opening;
-}
-
-static void test_pg_connection_opens_on_a_loop_and_comes_attached(void **state)
-{
-    (void)state;
-    setenv("PGDATABASE", "not_this", 1);
-    setenv("PGOPTIONS", "-c work_mem=7MB", 1);
-    struct opening opening = open_on_loop(&server.superuser, 10000000);
-    struct talk talk = {.loop = opening.loop, .connection = opening.connection, .expected = 1};
-    struct question q = {&talk, 'a'};
-
-    assert_string_equal(getenv("PGDATABASE"), "not_this");
-    unsetenv("PGDATABASE");
-    unsetenv("PGOPTIONS");
-    assert_non_null(talk.connection);
-    engine->send(talk.connection, "SELECT setting FROM pg_settings WHERE name = 'work_mem'", NULL,
-                 0, on_answer, &q);
-    ASSERT_OK(rh_loop_run(talk.loop, in_seconds(10), err));
-    assert_int_equal(talk.last_value, 4096); /* the server's default */
-    talk_end(&talk);
-}
-
-static void test_pg_connection_refused_on_a_loop_says_what_failed(void **state)
-{
-    (void)state;
-    struct connection_parameters parameters = server.superuser;
-
-    parameters.user = "nobody_here";
-    struct opening opening = open_on_loop(&parameters, 10000000);
-    assert_null(opening.connection);
-    assert_int_equal(opening.err.code, RH_ERR_CONNECTION);
-    assert_non_null(strstr(opening.err.message, "nobody_here"));
-    rh_loop_free(opening.loop);
-
-    parameters.socket_directory = "/nonexistent";
-    opening = open_on_loop(&parameters, 10000000);
-    assert_null(opening.connection);
-    assert_int_equal(opening.err.code, RH_ERR_CONNECTION);
-    assert_non_null(strstr(opening.err.message, "No such file"));
-    rh_loop_free(opening.loop);
-}
-
-/* Somebody listens and never answers. */
-static void test_pg_connection_opening_ends_at_its_deadline_and_when_cancelled(void **state)
-{
-    (void)state;
-    struct connection_parameters parameters = server.superuser;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char directory[] = "/tmp/rh-silent-XXXXXX";
-
-    assert_non_null(mkdtemp(directory));
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.5432", directory);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(fd, 4), 0);
-    parameters.socket_directory = directory;
-    struct opening opening = open_on_loop(&parameters, 50000);
-    assert_null(opening.connection);
-    assert_int_equal(opening.err.code, RH_ERR_TIMEOUT);
-
-    struct opening cancelled = {.loop = opening.loop, .err = RH_ERR_INIT};
-    struct err why = RH_ERR_INIT;
-    struct connecting *connecting = engine->connect_start(&parameters, cancelled.loop,
-                                                          in_seconds(10), on_opened, &cancelled);
-    assert_int_equal(rh_loop_run(cancelled.loop, rh_clock_after(rh_clock_mono(), 50000), &why),
-                     RH_ERR_TIMEOUT);
-    engine->connect_cancel(connecting);
-    engine->connect_cancel(NULL);
-    assert_int_equal(cancelled.calls, 0);
-    rh_loop_free(opening.loop);
-    close(fd);
-    unlink(address.sun_path);
-    rmdir(directory);
-}
-
 static void test_pg_connection_blocking_waits_for_what_is_queued(void **state)
 {
     (void)state;
@@ -469,9 +359,6 @@ int main(void)
         cmocka_unit_test(test_pg_connection_takes_nothing_from_the_environment),
         cmocka_unit_test(test_pg_connection_answers_come_in_order),
         cmocka_unit_test(test_pg_connection_copy_between_other_questions),
-        cmocka_unit_test(test_pg_connection_opens_on_a_loop_and_comes_attached),
-        cmocka_unit_test(test_pg_connection_refused_on_a_loop_says_what_failed),
-        cmocka_unit_test(test_pg_connection_opening_ends_at_its_deadline_and_when_cancelled),
         cmocka_unit_test(test_pg_connection_blocking_waits_for_what_is_queued),
         cmocka_unit_test(test_pg_connection_large_parameter_is_sent_in_pieces),
         cmocka_unit_test(test_pg_connection_lost_answers_all_and_later_ones),
