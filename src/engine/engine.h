@@ -61,7 +61,8 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
           bytes, is_system: all relations of the database; kind as in model/trace.h */             \
     X(ENGINE_QUERY_RELATIONS)                                                                      \
     /* -> relations as above whose catalogue row changed after transaction $1 (text, a horizon of  \
-          ENGINE_QUERY_BOUNDARY); bytes: of the relation's own files, never of its indexes */      \
+          ENGINE_QUERY_BOUNDARY); bytes: of the relation's own files, never of its indexes; and    \
+          table_rows, the rows_estimate of its table now */                                        \
     X(ENGINE_QUERY_RELATIONS_CHANGED)                                                              \
     /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us,                \
        current_xid_horizon (text), locks (JSON array of [relation_id, mode, granted, wait_start_us \

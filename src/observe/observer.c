@@ -248,7 +248,8 @@ enum relation_column { /* of ENGINE_QUERY_RELATIONS */
                        RELATION_STORAGE_ID,
                        RELATION_ROWS,
                        RELATION_BYTES,
-                       RELATION_IS_SYSTEM
+                       RELATION_IS_SYSTEM,
+                       RELATION_TABLE_ROWS /* of ENGINE_QUERY_RELATIONS_CHANGED alone */
 };
 
 static const char *copied(struct observer *observer, const struct rows *rows, size_t row,
@@ -274,6 +275,7 @@ static struct relation_record *learn(struct observer *observer, const struct row
         facts->table = facts->name;
     facts->storage_id = rh_rows_int(rows, row, RELATION_STORAGE_ID, 0);
     facts->rows_estimate = rh_rows_int(rows, row, RELATION_ROWS, NOT_OBSERVED);
+    facts->rows_now = facts->rows_estimate;
     facts->bytes = rh_rows_int(rows, row, RELATION_BYTES, 0);
     facts->is_system = rh_rows_bool(rows, row, RELATION_IS_SYSTEM);
     facts->preexisting = preexisting;
@@ -346,7 +348,7 @@ void rh_observer_learn(struct observer *observer, int64_t relation_id, const cha
     record->facts.kind = kind ? rh_arena_strdup(observer->arena, kind) : NULL;
     record->facts.table_id = table_id != 0 ? table_id : relation_id;
     record->facts.table = table ? rh_arena_strdup(observer->arena, table) : record->facts.name;
-    record->facts.rows_estimate = NOT_OBSERVED;
+    record->facts.rows_estimate = record->facts.rows_now = NOT_OBSERVED;
 }
 
 size_t rh_observer_relation_count(const struct observer *observer)
@@ -415,6 +417,12 @@ static void storage_done(void *context, struct rows **rows, const struct err *er
     changes = rh_arena_alloc_array(observer->scratch, rh_rows_count(*rows), sizeof(*changes));
     for (size_t i = 0; i < rh_rows_count(*rows); i++)
         count += update(observer, *rows, i, &changes[count]);
+    for (size_t i = 0; i < rh_rows_count(*rows); i++) {
+        struct relation_record *table = rh_relation_map_find(
+            &observer->relations, rh_rows_int(*rows, i, RELATION_TABLE_ID, 0));
+        if (table)
+            table->facts.rows_now = rh_rows_int(*rows, i, RELATION_TABLE_ROWS, NOT_OBSERVED);
+    }
     fn(fn_context, changes, count, true);
 }
 

@@ -27,6 +27,7 @@ struct observed_relation {
     int64_t id, storage_id, table_id;
     const char *name, *kind, *table; /* table: the one it belongs to, itself for a table */
     int64_t rows_estimate, bytes; /* NOT_OBSERVED: never analysed; bytes 0 for the system's own */
+    int64_t rows_now;             /* of a table: the estimate as last read, or as before the run */
     bool preexisting, is_system;
     bool is_empty; /* proven by a read before the run */
 };

@@ -155,6 +155,7 @@ void rh_recorder_on_ready(void *context, char status, bool pipelined, int64_t at
     }
     if (session->batch.count == 0 && !(is_first && recorder->first_wal < 0))
         return;
+    rh_recorder_read_log(recorder); /* it may ask for the storage */
     bool is_blind = !recorder->observer || recorder->observer_lost || session->pid == 0;
     bool reads_storage = session->has_ended && rh_recorder_needs_storage(session);
     if (!is_blind && !pipelined && (reads_storage || needs_locks(session) || is_first)) {
