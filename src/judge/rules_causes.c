@@ -388,11 +388,11 @@ void rh_rule_index_blocks_writes(const struct rule *rule, struct judgement *judg
                                          rh_say_relation(arena, cause->relation, cause->facts),
                                          verbs[action], cost(judgement, cause));
         finding->why = rh_arena_printf(
-            arena, "%s under %s: until the transaction ended, %s on %s had to wait.%s",
+            arena, "%s under %s, which makes %s wait until the transaction ends.%s",
             action == INDEX_DROPPED ? "The index went"
                                     : "The whole table was read and sorted into an index",
             cause->block && cause->block->mode ? cause->block->mode : "a lock that blocks writes",
-            waiters(cause), cause->relation, action == INDEX_DROPPED ? "" : growth_note(cause));
+            waiters_in_short(cause), action == INDEX_DROPPED ? "" : growth_note(cause));
         if (cause->indexes.count > 1)
             finding->why = rh_arena_printf(
                 arena, "%s The indexes are %s.", finding->why,
@@ -517,9 +517,9 @@ void rh_rule_scan_under_lock(const struct rule *rule, struct judgement *judgemen
                                          cause->rows >= 0 ? rh_say_count(arena, cause->rows, "row")
                                                           : "all rows",
                                          cause->relation, cost(judgement, cause));
-        finding->why = rh_arena_printf(
-            arena, "The whole table was read while %s held it: %s on it had to wait for that.%s",
-            cause->block->mode ? cause->block->mode : "a lock", waiters(cause), growth_note(cause));
+        finding->why = rh_arena_printf(arena, "The whole table was read while %s made %s wait.%s",
+                                       cause->block->mode ? cause->block->mode : "a lock",
+                                       waiters_in_short(cause), growth_note(cause));
         advise_scan(judgement, cause, finding);
     }
 }

@@ -131,7 +131,7 @@ static void test_rules_causes_index_built_the_blocking_way(void **state)
     clause->safe_form = "CREATE INDEX CONCURRENTLY orders_email ON orders (lower(email))";
     const struct finding *finding = story_expect(story, "index-blocks-writes", SEVERITY_ERROR);
     assert_contains(finding->title, "writes blocked for 41 s (limit 2s)");
-    assert_contains(finding->why, "every INSERT, UPDATE and DELETE on public.orders had to wait");
+    assert_contains(finding->why, "under ShareLock, which makes writes wait until");
     assert_string_equal(finding->advice_sql,
                         "CREATE INDEX CONCURRENTLY orders_email ON orders (lower(email));");
     assert_string_equal(story->result.headline, "0042_change.sql would block writes to "
@@ -261,6 +261,8 @@ static void test_rules_causes_set_not_null_advises_a_check(void **state)
     story_clause(story, statement, CLAUSE_SET_NOT_NULL, "orders")->column = "email";
     const struct finding *finding = story_expect(story, "scan-under-lock", SEVERITY_ERROR);
     assert_contains(finding->title, "1,000,000 rows of public.orders read under lock");
+    assert_string_equal(finding->why, "The whole table was read while AccessExclusiveLock made "
+                                      "reads and writes wait.");
     assert_contains(finding->advice_sql,
                     "ADD CONSTRAINT orders_email_not_null CHECK (email IS NOT NULL) NOT VALID;");
     assert_contains(finding->advice_sql, "DROP CONSTRAINT orders_email_not_null;");
