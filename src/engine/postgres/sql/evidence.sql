@@ -60,6 +60,7 @@ DECLARE
     has_scanned bool;
     scans text;
     commands text;
+    wal_position int8;
     commands_omitted int8 := 0;
     drops text;
     drops_omitted int8 := 0;
@@ -143,6 +144,7 @@ BEGIN
                    count(*) - 1000
               INTO commands, commands_omitted
               FROM pg_event_trigger_ddl_commands() WITH ORDINALITY AS d;
+            wal_position := (pg_current_wal_insert_lsn() - pg_lsn '0/0')::int8;
         ELSIF TG_EVENT = 'sql_drop' THEN
             -- What the command named comes first, so that the cap never hides it. Parts that have no
             -- life of their own are left out: row types, TOAST, defaults, the triggers behind a foreign
@@ -180,6 +182,7 @@ BEGIN
             || coalesce(',"relations":' || relations, '')
             || coalesce(',"scans":' || scans, '')
             || coalesce(',"commands":' || commands, '')
+            || coalesce(',"wal_position":' || wal_position, '')
             || ',"commands_omitted":' || greatest(commands_omitted, 0)
             || coalesce(',"drops":' || drops, '')
             || ',"drops_omitted":' || greatest(drops_omitted, 0)
