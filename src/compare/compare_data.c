@@ -559,7 +559,7 @@ static void compare_sequences(struct comparison *comparison, const struct data_s
         difference->table = new->identity;
         difference->rows_before = old->is_used ? old->last_value : -1;
         difference->rows_after = new->is_used ? new->last_value : -1;
-        difference->sentence = rh_arena_printf(arena, "%s: stood at %s, now at %s", new->identity,
+        difference->sentence = rh_arena_printf(arena, "%s: was %s, now %s", new->identity,
                                                say_sequence(arena, old), say_sequence(arena, new));
     }
     if (before->large_objects != after->large_objects) {
