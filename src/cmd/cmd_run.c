@@ -2,6 +2,7 @@
 #include "cmd/run_options.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "base/terminal.h"
 #include "engine/engine.h"
@@ -9,6 +10,8 @@
 #include "report/report.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -241,6 +244,53 @@ static enum err_code check_together(const struct options *options, struct err *e
     return RH_OK;
 }
 
+static bool sets_path(const struct options *options)
+{
+    size_t count = 0;
+    const char *const *pairs = rh_option_list(options, "env", &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(pairs[i], "PATH=", 5) == 0)
+            return true;
+    return false;
+}
+
+static bool is_in_path(const char *name, struct arena *arena)
+{
+    const char *path = getenv("PATH");
+
+    for (; path; path = *path ? path + 1 : NULL) {
+        size_t len = strcspn(path, ":");
+        const char *directory = len > 0 ? rh_arena_strndup(arena, path, len) : ".";
+
+        if (access(rh_file_join(arena, directory, name), X_OK) == 0)
+            return true;
+        path += len;
+    }
+    return false;
+}
+
+/* Restoring a snapshot takes long: what cannot be run is told before. */
+static enum err_code check_command(const struct options *options, struct err *err)
+{
+    const char *name = options->argv ? options->argv[0] : NULL;
+
+    if (!name || !name[0])
+        return RH_OK;
+    if (strchr(name, '/')) {
+        if (access(name, X_OK) == 0)
+            return RH_OK;
+        rh_err_set_errno(err, errno, "cannot run \"%s\"", name);
+    } else {
+        if (!getenv("PATH") || sets_path(options) || is_in_path(name, options->arena))
+            return RH_OK;
+        rh_err_set(err, RH_ERR_ENVIRONMENT, "cannot run \"%s\": command not found", name);
+        rh_err_hint(err, "Is it installed, and its folder in PATH?");
+    }
+    err->code = RH_ERR_ENVIRONMENT;
+    return RH_ERR_ENVIRONMENT;
+}
+
 /* What is on the command line wins over a dir or since that the file or environment names. */
 static const char *migration_option(const struct options *options, const char *name,
                                     bool has_arguments)
@@ -462,7 +512,7 @@ static int run(const struct options *parsed)
     output.json = rh_option_flag(&options, "json");
     if (output.json && rh_cli_write_json_start(&err))
         return rh_cli_fail(&err);
-    if (check_together(&options, &err))
+    if (check_together(&options, &err) || check_command(&options, &err))
         return fail(&output, &err);
     if (rh_option_text(&options, "timeout"))
         rh_interrupt_set_deadline(

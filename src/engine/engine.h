@@ -45,6 +45,10 @@ void rh_rows_free(struct rows *rows);
 void rh_rows_freep(struct rows **rows);
 #define RH_CLEANUP_ROWS __attribute__((cleanup(rh_rows_freep)))
 
+/* The connection is the callee's, attached to the loop; NULL with the reason why not. */
+typedef void connect_done_fn(void *context, struct connection *connection, const struct err *err);
+struct connecting; /* a connection that is being opened */
+
 /* Both arguments are valid during the call only; the callee keeps the rows by copying the pointer
    and setting *rows to NULL. err is NULL on success. */
 typedef void query_done_fn(void *context, struct rows **rows, const struct err *err);
@@ -53,27 +57,30 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
  * Named queries of the observer; the columns each returns are the contract (all text, NULL allowed
  * where said). Every engine and every server version gives the same columns.
  */
-#define ENGINE_QUERY_LIST(X)                                                                     \
-    /* -> id, name, kind, table_id, table_name, storage_id, rows_estimate (NULL never analysed), \
-          bytes, is_system: all relations of the database; kind as in model/trace.h */           \
-    X(ENGINE_QUERY_RELATIONS)                                                                    \
+#define ENGINE_QUERY_LIST(X)                                                                       \
+    /* -> id, name, kind, table_id, table_name, storage_id, rows_estimate (NULL never analysed),   \
+          bytes, is_system: all relations of the database; kind as in model/trace.h */             \
+    X(ENGINE_QUERY_RELATIONS)                                                                      \
     /* -> relations as above whose catalogue row changed after transaction $1 (text, a horizon of  \
-          ENGINE_QUERY_BOUNDARY); bytes: of the relation's own files, never of its indexes */          \
-    X(ENGINE_QUERY_RELATIONS_CHANGED)                                                            \
-    /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us,              \
-       current_xid_horizon (text), locks (JSON array of [relation_id, mode, granted, wait_start_us                                 \
-       or null]) */                                                                              \
-    X(ENGINE_QUERY_BOUNDARY)                                                                     \
-    /* $1 array of backend pids "{1,2}" -> one row per lock held or awaited by these sessions or \
-          awaited behind them: pid, relation_id, mode, granted, wait_start_us, blockers (text    \
-          "{..}"), state, wait_event, transaction_start_us, query_start_us, application_name,    \
-          is_ours (pid in $1) */                                                                 \
-    X(ENGINE_QUERY_SAMPLE)                                                                       \
-    /* -> database_bytes */                                                                      \
-    X(ENGINE_QUERY_DATABASE_SIZE)                                                                \
-    /* -> kind, identity, table_name: invalid indexes, constraints not validated */              \
-    X(ENGINE_QUERY_LEFTOVERS)                                                                    \
-    /* -> intact (bool): our evidence inside the database is present and enabled */              \
+          ENGINE_QUERY_BOUNDARY); bytes: of the relation's own files, never of its indexes; and    \
+          table_rows, the rows_estimate of its table now */                                        \
+    X(ENGINE_QUERY_RELATIONS_CHANGED)                                                              \
+    /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us,                \
+       current_xid_horizon (text), locks (JSON array of [relation_id, mode, granted, wait_start_us \
+       or null]) */                                                                                \
+    X(ENGINE_QUERY_BOUNDARY)                                                                       \
+    /* -> as above with no locks, and much cheaper */                                              \
+    X(ENGINE_QUERY_POSITION)                                                                       \
+    /* $1 array of backend pids "{1,2}" -> one row per lock held or awaited by these sessions or   \
+          awaited behind them: pid, relation_id, mode, granted, wait_start_us, blockers (text      \
+          "{..}"), state, wait_event, transaction_start_us, query_start_us, application_name,      \
+          is_ours (pid in $1) */                                                                   \
+    X(ENGINE_QUERY_SAMPLE)                                                                         \
+    /* -> database_bytes */                                                                        \
+    X(ENGINE_QUERY_DATABASE_SIZE)                                                                  \
+    /* -> kind, identity, table_name: invalid indexes, constraints not validated */                \
+    X(ENGINE_QUERY_LEFTOVERS)                                                                      \
+    /* -> intact (bool): our evidence inside the database is present and enabled */                \
     X(ENGINE_QUERY_EVIDENCE_INTACT)
 
 enum engine_query {
@@ -104,7 +111,7 @@ struct server_setting {
 struct log_entry {
     int64_t pid;
     int64_t at_us; /* since 1970; 0 when the server logs in another time zone than UTC */
-    const char *severity, *sqlstate, *message; /* arena of the reader's caller */
+    const char *severity, *sqlstate, *message;       /* arena of the reader's caller */
     const char *detail, *hint, *context, *statement; /* NULL: none */
 };
 struct server_log; /* incremental reader of a log file */
@@ -132,11 +139,18 @@ struct engine {
 
     enum err_code (*connect)(const struct connection_parameters *parameters, struct mono deadline,
                              struct connection **ret_connection, struct err *err);
+    /* The same without blocking: fn is called once, from the loop, never from within this call.
+       Cancelled (NULL allowed, not after fn was called) it is not called at all. */
+    struct connecting *(*connect_start)(const struct connection_parameters *parameters,
+                                        struct loop *loop, struct mono deadline,
+                                        connect_done_fn *fn, void *context);
+    void (*connect_cancel)(struct connecting *connecting);
     void (*close)(struct connection *connection);               /* NULL allowed */
     int (*server_version)(const struct connection *connection); /* 150018; 0 when lost */
     int64_t (*backend_pid)(const struct connection *connection);
 
-    /* Blocking, parameters as text (NULL: SQL NULL). `sql` may hold several statements only when
+    /* Blocking, parameters as text (NULL: SQL NULL). What COPY TO STDOUT sends is dropped; COPY
+       FROM STDIN fails, for want of data. `sql` may hold several statements only when
        parameter_count is 0; then the last result is returned. ret_rows may be NULL. */
     enum err_code (*query)(struct connection *connection, const char *sql,
                            const char *const *parameters, int parameter_count, struct mono deadline,
@@ -198,8 +212,7 @@ struct engine {
     enum err_code (*log_next)(struct server_log *log, struct arena *arena,
                               struct log_entry *ret_entry, bool *ret_any, struct err *err);
     /* What an entry says, when it is one of those we know; pure. */
-    bool (*log_fact)(const struct log_entry *entry, struct arena *arena,
-                     struct log_fact *ret_fact);
+    bool (*log_fact)(const struct log_entry *entry, struct arena *arena, struct log_fact *ret_fact);
 };
 
 extern const struct engine rh_engine_postgres;

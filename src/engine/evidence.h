@@ -22,11 +22,15 @@ enum evidence_event {
 
 struct evidence_lock {
     int64_t relation_id;
-    const char *relation; /* qualified; NULL when the relation is gone (dropped by this command) */
-    /* As in struct lock, but only of relations made by the run; NULL for those that existed before,
-       which the observer knows (rh_observer_find). */
-    const char *kind, *table;
     const char *mode;
+};
+/* A relation made by the run, told once in a transaction that locks it, before or with the first
+   report that shows the lock. Those from before the run the observer knows. */
+struct evidence_relation {
+    int64_t id;
+    const char *kind, *name; /* as in struct lock, qualified; name NULL: not readable */
+    int64_t table_id;        /* of an index: its table; else 0 */
+    const char *table;       /* its name, NULL */
 };
 struct evidence_command {
     const char *tag;         /* "ALTER TABLE" */
@@ -60,9 +64,11 @@ struct evidence {
     int depth;             /* 0: the client's own command; 1..: inside DO, functions */
     const char *frame;     /* where, innermost: "PL/pgSQL function f() line 3 at EXECUTE" */
     /* All relation locks this session holds now, weak ones on the system's own relations left out.
-       A COMMAND_START that is alone in a new transaction holds nothing yet and reports none. */
+       A COMMAND_START of the client's only command at the time reports none: what it finds held
+       was seen after the statement before. */
     VEC(struct evidence_lock) locks;
-    int64_t locks_omitted; /* beyond what a report carries (2000; commands and drops: 1000) */
+    VEC(struct evidence_relation) relations;
+    int64_t locks_omitted; /* beyond what a report carries (10000; commands and drops: 1000) */
     int64_t commands_omitted, drops_omitted;
     const char *problem; /* a part could not be read: the server's message; NULL: complete */
     VEC(struct evidence_command) commands;

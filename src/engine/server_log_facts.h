@@ -25,6 +25,7 @@ enum log_fact_kind {
 struct log_fact {
     enum log_fact_kind kind;
     const char *relation, *index, *column, *constraint; /* NULL: not said */
+    int64_t parallel_workers;                           /* asked for by a build; 0: none */
     int64_t bytes;                                      /* -1: not said */
     int64_t duration_us;                                /* -1: not said */
     const char *query_text;

@@ -4,28 +4,6 @@
 
 #define US_PER_S 1000000
 
-/* Commands that can take locks on existing relations that others wait for. Those on roles,
-   databases, tablespaces and settings fire no event trigger and lock no table ("Event Trigger
-   Firing Matrix", section 40.2 of the PostgreSQL 15 manual): nothing is missed when they are not
-   observed. */
-static bool can_block(const char *tag)
-{
-    static const char *const harmless[] = {" ROLE",   " DATABASE", " TABLESPACE",
-                                           " SYSTEM", " USER",     " GROUP"};
-    static const char *const first_words[] = {"CREATE ", "ALTER ", "DROP ",   "TRUNCATE", "REINDEX",
-                                              "CLUSTER", "VACUUM", "REFRESH", "LOCK",     "DO",
-                                              "CALL",    "IMPORT", "REASSIGN"};
-    if (!tag)
-        return false;
-    for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
-        if (strstr(tag, harmless[i]))
-            return false;
-    for (size_t i = 0; i < sizeof(first_words) / sizeof(first_words[0]); i++)
-        if (strncmp(tag, first_words[i], strlen(first_words[i])) == 0)
-            return true;
-    return false;
-}
-
 /* Nothing but the sampler could have seen its locks, and what it did is known all the same: from
    its name, from its report, or because it wrote no WAL and so changed nothing. Of every other
    command the event triggers tell; when they did not, something is wrong. */
@@ -52,7 +30,7 @@ static bool is_bounded(const struct judgement *judgement, const struct act *act)
 
 static bool is_unseen(const struct act *act)
 {
-    return act->statement->observation == OBSERVED_NOT && can_block(act->statement->tag);
+    return act->statement->observation == OBSERVED_NOT && rh_tag_can_block(act->statement->tag);
 }
 
 int64_t rh_judgement_unseen_us(const struct judgement *judgement)

@@ -95,6 +95,8 @@ const struct relation_facts *rh_judgement_facts(const struct judgement *judgemen
 struct block *rh_judgement_block(struct judgement *judgement, int64_t transaction_key,
                                  const char *relation);
 int64_t rh_block_us(const struct block *block); /* the longest anything would wait behind it */
+/* For sorting: by that time, what an empty table would make wait behind all that counts. */
+int64_t rh_block_weight(const struct block *block);
 bool rh_block_is_over(const struct judgement *judgement, const struct block *block);
 /* The step a statement belongs to; a wrapped command's own statements have that command. NULL. */
 const struct step *rh_judgement_step(const struct judgement *judgement,

@@ -341,6 +341,11 @@ int64_t rh_block_us(const struct block *block)
     return longest_us;
 }
 
+int64_t rh_block_weight(const struct block *block)
+{
+    return block->counts ? rh_block_us(block) : rh_block_us(block) - INT64_MAX / 2;
+}
+
 bool rh_block_is_over(const struct judgement *judgement, const struct block *block)
 {
     int64_t limit_us = judgement->limits->blocked_us;

@@ -6,6 +6,8 @@
 
 /* Names of indexes listed in one sentence. */
 #define INDEXES_SHOWN 4
+/* Statements of one transaction that are each told how to do without the wait. */
+#define WAYS_SHOWN 4
 
 /* For a type or collation under which the values stay and their order does not. */
 #define CHANGED_ORDER_ADVICE                                                               \
@@ -28,7 +30,7 @@ static struct found *add_cause(struct judgement *judgement, const struct rule *r
     rh_evidence_ms(found, "duration_ms", cause->duration_us);
     if (cause->block) {
         rh_evidence_block(judgement, found, cause->block);
-        found->weight = rh_block_us(cause->block);
+        found->weight = rh_block_weight(cause->block);
         found->headline = rh_headline_block(judgement, act, cause->block);
     } else {
         found->weight = cause->duration_us;
@@ -59,6 +61,9 @@ static const char *cost(struct judgement *judgement, const struct cause *cause)
     if (cause->is_blamed)
         return rh_arena_printf(arena, "%s (limit %s)", rh_say_blocked(arena, block),
                                rh_say_limit(arena, judgement->limits->blocked_us));
+    if (cause->duration_us * 2 < rh_block_us(block))
+        return rh_arena_printf(arena, "%s, %s of it for this", rh_say_blocked(arena, block),
+                               rh_say_duration(arena, cause->duration_us));
     return rh_say_blocked(arena, block);
 }
 
@@ -75,6 +80,13 @@ static const char *growth_note(const struct cause *cause)
 static const char *waiters(const struct cause *cause)
 {
     return cause->block ? rh_say_waiters(cause->block) : "every SELECT, INSERT, UPDATE and DELETE";
+}
+
+static const char *waiters_in_short(const struct cause *cause)
+{
+    return cause->block && cause->block->read_us == 0 && cause->block->probe_read_us == 0
+               ? "writes"
+               : "reads and writes";
 }
 
 /* --- table-rewrite --- */
@@ -200,10 +212,10 @@ void rh_rule_table_rewrite(const struct rule *rule, struct judgement *judgement)
                                                                  (int64_t)cause->indexes.count,
                                                                  "index file"));
         finding->why = rh_arena_printf(
-            arena, "%s%s, under %s; until the transaction ended, %s on it had to wait.%s",
+            arena, "%s%s under %s, which makes %s wait until the transaction ends.%s",
             rewrite_why(cause->reason), indexes,
             cause->block && cause->block->mode ? cause->block->mode : "AccessExclusiveLock",
-            waiters(cause), growth_note(cause));
+            waiters_in_short(cause), growth_note(cause));
         rh_evidence_text(found, "reason", cause->reason ? cause->reason : "unknown");
         rh_evidence_count(found, "written_bytes", cause->bytes);
         advise_rewrite(judgement, cause, finding);
@@ -332,10 +344,6 @@ static void advise_index(struct judgement *judgement, const struct cause *cause,
     }
     if (action == INDEX_BUILT && advise_constraint(judgement, cause, finding))
         return;
-    if (action == INDEX_BUILT && rh_act_clause(act, CLAUSE_COLUMN_TYPE)) {
-        finding->advice = CHANGED_ORDER_ADVICE;
-        return;
-    }
     enum clause_kind kind = action == INDEX_BUILT     ? CLAUSE_CREATE_INDEX
                             : action == INDEX_DROPPED ? CLAUSE_DROP_INDEX
                                                       : CLAUSE_REINDEX;
@@ -372,24 +380,43 @@ void rh_rule_index_blocks_writes(const struct rule *rule, struct judgement *judg
         enum index_action action = action_of(first_act(judgement, cause));
         struct found *found = add_cause(judgement, rule, cause);
         struct finding *finding = &found->finding;
-        const char *names = cause->indexes.count == 0
-                                ? "an index"
-                                : rh_say_list(arena, cause->indexes.items, cause->indexes.count,
-                                              INDEXES_SHOWN);
+        const char *names = cause->indexes.count == 0 ? "an index"
+                            : cause->indexes.count == 1
+                                ? cause->indexes.items[0]
+                                : rh_arena_printf(arena, "%zu indexes", cause->indexes.count);
         finding->title = rh_arena_printf(arena, "%s on %s %s the blocking way: %s", names,
                                          rh_say_relation(arena, cause->relation, cause->facts),
                                          verbs[action], cost(judgement, cause));
         finding->why = rh_arena_printf(
-            arena, "%s under %s: until the transaction ended, %s on %s had to wait.%s",
+            arena, "%s under %s, which makes %s wait until the transaction ends.%s",
             action == INDEX_DROPPED ? "The index went"
                                     : "The whole table was read and sorted into an index",
             cause->block && cause->block->mode ? cause->block->mode : "a lock that blocks writes",
-            waiters(cause), cause->relation, action == INDEX_DROPPED ? "" : growth_note(cause));
+            waiters_in_short(cause), action == INDEX_DROPPED ? "" : growth_note(cause));
+        if (cause->indexes.count > 1)
+            finding->why = rh_arena_printf(
+                arena, "%s The indexes are %s.", finding->why,
+                rh_say_list(arena, cause->indexes.items, cause->indexes.count, INDEXES_SHOWN));
         advise_index(judgement, cause, action, finding);
     }
 }
 
 /* --- scan-under-lock --- */
+
+/* One way for each act; several acts of a transaction may need different ones. */
+static void add_way(struct judgement *judgement, struct finding *finding, const char *advice,
+                    const char *sql)
+{
+    struct arena *arena = judgement->arena;
+    if (!finding->advice)
+        finding->advice = advice;
+    else if (!strstr(finding->advice, advice))
+        finding->advice = rh_arena_printf(arena, "%s %s", finding->advice, advice);
+    if (sql)
+        finding->advice_sql = finding->advice_sql
+                                  ? rh_arena_printf(arena, "%s\n%s", finding->advice_sql, sql)
+                                  : sql;
+}
 
 static void advise_not_null(struct judgement *judgement, const struct cause *cause,
                             const struct clause *clause, struct finding *finding)
@@ -397,10 +424,7 @@ static void advise_not_null(struct judgement *judgement, const struct cause *cau
     struct arena *arena = judgement->arena;
     const char *column = clause->column ? clause->column : "<column>";
     const char *name = rh_say_new_name(arena, cause->relation, clause->column, "not_null");
-    finding->advice =
-        "Prove it first with a CHECK that is validated without blocking; SET NOT NULL then "
-        "reads nothing. Each statement in a transaction of its own.";
-    finding->advice_sql = rh_arena_printf(
+    const char *sql = rh_arena_printf(
         arena,
         "ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s IS NOT NULL) NOT VALID;\n"
         "ALTER TABLE %s VALIDATE CONSTRAINT %s;\n"
@@ -408,6 +432,10 @@ static void advise_not_null(struct judgement *judgement, const struct cause *cau
         "ALTER TABLE %s DROP CONSTRAINT %s;",
         cause->relation, name, column, cause->relation, name, cause->relation, column,
         cause->relation, name);
+    add_way(judgement, finding,
+            "Prove NOT NULL first with a CHECK that is validated without blocking; SET NOT NULL "
+            "then reads nothing. Each statement in a transaction of its own.",
+            sql);
 }
 
 static void advise_constraint_not_valid(struct judgement *judgement, const struct cause *cause,
@@ -426,19 +454,18 @@ static void advise_constraint_not_valid(struct judgement *judgement, const struc
     const char *definition = clause->definition ? clause->definition
                              : is_foreign_key   ? "FOREIGN KEY (...) REFERENCES ..."
                                                 : "CHECK (...)";
-    finding->advice =
-        "Add it NOT VALID (a brief lock, checks new rows only), then VALIDATE in a transaction "
-        "of its own: that reads the table while reads and writes go on.";
-    finding->advice_sql = rh_arena_printf(arena,
-                                          "ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID;\n"
-                                          "ALTER TABLE %s VALIDATE CONSTRAINT %s;",
-                                          table, name, definition, table, name);
+    add_way(judgement, finding,
+            "Add the constraint NOT VALID (a brief lock, checks new rows only), then VALIDATE in a "
+            "transaction of its own: that reads the table while reads and writes go on.",
+            rh_arena_printf(arena,
+                            "ALTER TABLE %s ADD CONSTRAINT %s %s NOT VALID;\n"
+                            "ALTER TABLE %s VALIDATE CONSTRAINT %s;",
+                            table, name, definition, table, name));
 }
 
-static void advise_scan(struct judgement *judgement, const struct cause *cause,
-                        struct finding *finding)
+static void advise_scan_of(struct judgement *judgement, const struct cause *cause,
+                           const struct act *act, struct finding *finding)
 {
-    const struct act *act = first_act(judgement, cause);
     const struct clause *not_null = rh_act_clause(act, CLAUSE_SET_NOT_NULL);
     const struct clause *check = rh_act_clause(act, CLAUSE_ADD_CHECK);
     const struct clause *foreign_key = rh_act_clause(act, CLAUSE_ADD_FOREIGN_KEY);
@@ -448,15 +475,31 @@ static void advise_scan(struct judgement *judgement, const struct cause *cause,
         advise_constraint_not_valid(judgement, cause, check ? check : foreign_key, finding);
     } else if (RH_IS_ONE_OF(act->statement->tag, "UPDATE", "DELETE", "INSERT", "SELECT", "MERGE",
                             "COPY", "CREATE TABLE AS", "SELECT INTO")) {
-        finding->advice =
-            "Commit the statement that took the lock first; then read or change the rows in "
-            "transactions of their own, in batches.";
+        add_way(judgement, finding,
+                "Commit the statement that took the lock first; then read or change the rows in "
+                "transactions of their own, in batches.",
+                NULL);
+    } else if (rh_act_clause(act, CLAUSE_COLUMN_TYPE)) {
+        add_way(judgement, finding,
+                "The table is not rewritten; what read it is an index or a constraint on the "
+                "column that had to be built or checked again. Where queries can do without it, "
+                "drop it before, and after the change build the index CONCURRENTLY, or add the "
+                "constraint NOT VALID and VALIDATE it.",
+                NULL);
     } else {
-        finding->advice =
-            "Add constraints NOT VALID and VALIDATE them in a transaction of their own; prove "
-            "SET NOT NULL with a validated CHECK before; attach partitions that already carry "
-            "a CHECK for their bounds.";
+        add_way(judgement, finding,
+                "Add constraints NOT VALID and VALIDATE them in a transaction of their own; prove "
+                "SET NOT NULL with a validated CHECK before; attach partitions that already carry "
+                "a CHECK for their bounds.",
+                NULL);
     }
+}
+
+static void advise_scan(struct judgement *judgement, const struct cause *cause,
+                        struct finding *finding)
+{
+    for (size_t i = 0; i < cause->acts.count && i < WAYS_SHOWN; i++)
+        advise_scan_of(judgement, cause, &judgement->acts.items[cause->acts.items[i]], finding);
 }
 
 void rh_rule_scan_under_lock(const struct rule *rule, struct judgement *judgement)
@@ -474,9 +517,9 @@ void rh_rule_scan_under_lock(const struct rule *rule, struct judgement *judgemen
                                          cause->rows >= 0 ? rh_say_count(arena, cause->rows, "row")
                                                           : "all rows",
                                          cause->relation, cost(judgement, cause));
-        finding->why = rh_arena_printf(
-            arena, "The whole table was read while %s held it: %s on it had to wait for that.%s",
-            cause->block->mode ? cause->block->mode : "a lock", waiters(cause), growth_note(cause));
+        finding->why = rh_arena_printf(arena, "The whole table was read while %s made %s wait.%s",
+                                       cause->block->mode ? cause->block->mode : "a lock",
+                                       waiters_in_short(cause), growth_note(cause));
         advise_scan(judgement, cause, finding);
     }
 }

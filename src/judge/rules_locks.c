@@ -95,7 +95,12 @@ static void add_block_finding(struct judgement *judgement, const struct rule *ru
             "%s took %s and kept it until the transaction ended. Meanwhile %s on it had to wait.",
             say_act(judgement, act), block->mode, rh_say_waiters(block));
     }
-    if (aftermath.statements > 0) {
+    const struct clause *index = rh_act_clause(act, CLAUSE_CREATE_INDEX);
+    if (index && index->safe_form) {
+        finding->advice = "Build it CONCURRENTLY, each index in a migration of its own that the "
+                          "tool runs outside a transaction; it takes longer and blocks nobody.";
+        finding->advice_sql = rh_arena_printf(arena, "%s;", index->safe_form);
+    } else if (aftermath.statements > 0) {
         finding->advice = "Take the lock last and let it go at once: give this statement a "
                           "transaction of its own, and do "
                           "the slow work before or after it.";
@@ -216,9 +221,10 @@ void rh_rule_lock_held_across_statements(const struct rule *rule, struct judgeme
         rh_evidence_block(judgement, found, block);
         rh_evidence_count(found, "further_statements", (int64_t)aftermath.statements);
         rh_evidence_ms(found, "further_ms", aftermath.duration_us);
-        found->weight = rh_block_us(block);
+        found->weight = rh_block_weight(block);
         finding->title = rh_arena_printf(
-            arena, "%s stayed locked while %s ran: %s", block->relation,
+            arena, "%s%s stayed locked while %s ran: %s", block->relation,
+            block->counts ? "" : " (empty here)",
             rh_say_count(arena, (int64_t)aftermath.statements, "further statement"),
             rh_say_blocked(arena, block));
         finding->why = rh_arena_printf(arena,
@@ -294,9 +300,9 @@ void rh_rule_no_lock_timeout(const struct rule *rule, struct judgement *judgemen
                           : rh_arena_printf(arena, "%zu statements asked", places.count));
     finding->why = rh_arena_printf(
         arena,
-        "%s. In production the lock may be taken by a long query or a forgotten transaction; the "
+        "In production the lock may be taken by a long query or a forgotten transaction; the "
         "migration then waits without end, and all that comes after it waits in the queue behind "
-        "it.",
+        "it. Asked for by %s.",
         rh_say_list(arena, places.items, places.count, STATEMENTS_SHOWN));
     const struct step *step = rh_judgement_step(judgement, first->top);
     if (step && step->is_command) {

@@ -52,6 +52,16 @@ static int64_t rows_of(const struct judgement *judgement, const struct dropped_o
     return facts->is_empty ? 0 : facts->rows;
 }
 
+/* Of the table that a dropped column was in: its values themselves are not counted. */
+static int64_t rows_around(const struct judgement *judgement, const struct dropped_object *column)
+{
+    const struct relation_facts *facts = rh_judgement_facts(
+        judgement, table_of_column(judgement->arena, column->identity));
+    if (!facts)
+        return NOT_OBSERVED;
+    return facts->is_empty ? 0 : facts->rows;
+}
+
 static const char *say_dropped(struct judgement *judgement, const struct dropped_object *dropped,
                                int64_t rows)
 {
@@ -60,10 +70,14 @@ static const char *say_dropped(struct judgement *judgement, const struct dropped
     const char *type = is_column                               ? "column "
                        : RH_IS_ONE_OF(dropped->type, "schema") ? "schema "
                                                                : "";
-    if (rows < 0)
-        return rh_arena_printf(arena, "%s%s (not counted)", type, dropped->identity);
-    return rh_arena_printf(arena, "%s%s (%s)", type, dropped->identity,
-                           rh_say_count(arena, rows, is_column ? "value" : "row"));
+    if (rows >= 0)
+        return rh_arena_printf(arena, "%s%s (%s)", type, dropped->identity,
+                               rh_say_count(arena, rows, is_column ? "value" : "row"));
+    int64_t table_rows = is_column ? rows_around(judgement, dropped) : NOT_OBSERVED;
+    if (table_rows >= 0)
+        return rh_arena_printf(arena, "%s%s (of %s)", type, dropped->identity,
+                               rh_say_count(arena, table_rows, "row"));
+    return rh_arena_printf(arena, "%s%s", type, dropped->identity);
 }
 
 static void find_drops(const struct rule *rule, struct judgement *judgement, const struct act *act)
@@ -71,7 +85,7 @@ static void find_drops(const struct rule *rule, struct judgement *judgement, con
     struct arena *arena = judgement->arena;
     VEC(const char *) items = {0};
     json_t *objects = json_array();
-    int64_t total_rows = 0;
+    int64_t total_rows = 0, weight = 0;
     const char *relation = NULL;
     bool has_column = false, is_schema_first = false;
     for (size_t i = 0; i < act->statement->dropped.count; i++) {
@@ -84,6 +98,9 @@ static void find_drops(const struct rule *rule, struct judgement *judgement, con
         int64_t rows = rows_of(judgement, dropped);
         if (rows > 0)
             total_rows += rows;
+        int64_t affected = rows < 0 && is_column ? rows_around(judgement, dropped) : rows;
+        if (affected > 0)
+            weight += affected;
         *RH_PUSH(arena, &items) = say_dropped(judgement, dropped, rows);
         json_t *object = json_object();
         json_object_set_new(object, "type", rh_json_text(dropped->type));
@@ -105,7 +122,7 @@ static void find_drops(const struct rule *rule, struct judgement *judgement, con
     struct finding *finding = &found->finding;
     rh_evidence_json(found, "objects", objects);
     rh_evidence_count(found, "rows", total_rows);
-    found->weight = total_rows;
+    found->weight = weight;
     finding->title = rh_arena_printf(arena, "dropped for good: %s",
                                      rh_say_list(arena, items.items, items.count, OBJECTS_SHOWN));
     finding->why =

@@ -273,6 +273,18 @@ void rh_rule_open_transaction(const struct rule *rule, struct judgement *judgeme
         rh_evidence_text(found, "opened_by", opened_by);
         rh_evidence_text(found, "application_name", session->application_name);
         found->weight = INT64_MAX - 1;
+        if (open && open->left_prepared) {
+            finding->title = "it left a prepared transaction behind, which still holds its locks";
+            found->headline = rh_arena_printf(
+                arena, "%s left a prepared transaction behind, which still holds its locks",
+                rh_judgement_subject(judgement, act ? act->top : NULL));
+            finding->why =
+                "A prepared transaction outlives its session and the server's restart: its locks "
+                "stay, and vacuum cannot pass it, until somebody ends it by name.";
+            finding->advice = "End it in the migration; pg_prepared_xacts names those left.";
+            finding->advice_sql = "COMMIT PREPARED '<name>';";
+            continue;
+        }
         finding->title = opened_by ? rh_arena_printf(
                                          arena,
                                          "it ended with a transaction open (by \"%s\"): the server "
@@ -305,6 +317,22 @@ void rh_rule_command_failed(const struct rule *rule, struct judgement *judgement
         name_step(found, step);
         rh_evidence_count(found, "exit_status", step->exit_status);
         found->weight = INT64_MAX - 1;
+        if (trace->statements.count == 0) {
+            finding->title = rh_arena_printf(
+                arena, "the command ended with status %d before it sent a statement",
+                step->exit_status);
+            found->headline = rh_arena_printf(
+                arena, "\"%s\" ended with status %d before it sent a statement",
+                rh_text_one_line(arena, rh_text(step->name), 48), step->exit_status);
+            finding->why = "It reached the sandbox, and nothing was rehearsed: either its login "
+                           "was refused (another user, password or database than it was given), "
+                           "or it gave up by itself.";
+            finding->advice =
+                "Read its output: it is in output.log of the run's directory. The user, password "
+                "and database are in PGUSER, PGPASSWORD, PGDATABASE and DATABASE_URL, and as "
+                "{user} {password} {db} {url} in its arguments and in --env NAME=TEMPLATE.";
+            continue;
+        }
         finding->title = rh_arena_printf(
             arena, "the command ended with status %d though no statement failed",
             step->exit_status);

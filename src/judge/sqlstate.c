@@ -228,6 +228,8 @@ static const struct sqlstate_row rows[] = {
      "Find such values and repair them first."},
     {"22012", "The statement divides by zero on rows that are already there.",
      "Guard the divisor with NULLIF(divisor, 0)."},
+    {"22023", "A setting or an argument has a value that this server does not accept.",
+     "Correct the value in the statement; what is accepted differs between major versions."},
     {"22", "Data that is already there does not fit what the statement wants to do with it.",
      "Find the rows it fails on and repair them first, or guard the expression."},
     {"42501", "The role the migration runs as lacks a privilege.",
@@ -336,6 +338,18 @@ static const char *permission_advice(const struct judgement *judgement, const st
                            trace->sessions.items[session].user, advice);
 }
 
+/* ALTER TABLE behind a data change whose foreign keys are DEFERRABLE INITIALLY DEFERRED, as those
+ * that Django makes. */
+static void advise_pending_triggers(struct sqlstate_advice *advice)
+{
+    advice->meaning =
+        "Rows that this transaction changed before still wait for the check of a deferred foreign "
+        "key; until then their table cannot be altered.";
+    advice->advice = "Change the rows in a migration of its own that is committed first. Where it "
+                     "must be one transaction, have the checks made before ALTER TABLE:";
+    advice->sql = "SET CONSTRAINTS ALL IMMEDIATE;";
+}
+
 struct sqlstate_advice rh_sqlstate_advice(const struct judgement *judgement, const struct act *act)
 {
     struct arena *arena = judgement->arena;
@@ -370,5 +384,8 @@ struct sqlstate_advice rh_sqlstate_advice(const struct judgement *judgement, con
         advice.sql = out_of_range_query(arena, act);
     else if (strcmp(error->sqlstate, "42501") == 0)
         advice.advice = permission_advice(judgement, act, advice.advice);
+    else if (strcmp(error->sqlstate, "55006") == 0 && error->message &&
+             strstr(error->message, "pending trigger events"))
+        advise_pending_triggers(&advice);
     return advice;
 }

@@ -2,8 +2,7 @@
 
 #include <string.h>
 
-/* DESIGN.md section 3: two seconds is the longest anything may wait unless the user says otherwise.
- */
+/* The longest anything may wait unless the user says otherwise (docs/cli/run.md, --max-blocked). */
 #define BLOCKED_DEFAULT_US 2000000
 
 const char *rh_verdict_name(enum verdict verdict)

@@ -1,6 +1,6 @@
 /*
  * A result: the trace, what was found in it, and the verdict. Everything a report shows is in here;
- * every report is a pure rendering of it. rh_result_to_json gives result.json (DESIGN.md section 3,
+ * every report is a pure rendering of it. rh_result_to_json gives result.json (its contract:
  * docs/result.schema.json).
  *
  * Texts lie in the arena of the run; only the `evidence` of findings is reference-counted and goes

@@ -189,6 +189,8 @@ struct transaction {
     const char *opened_by;    /* the text that opened it ("BEGIN"), NULL: an implicit one */
     int opened_by_statement;  /* statement index, 0: unknown */
     bool committed;
+    bool left_prepared; /* PREPARE TRANSACTION without an end: it outlives its session, with its
+                           locks */
 };
 
 /* Canary sessions that tried what an application does on a table the migration locked. */
@@ -240,5 +242,11 @@ struct trace {
     bool timed_out, interrupted;
     VEC(const char *) not_observed; /* sentences for the report */
 };
+
+/* A command that can take locks on existing relations that reads or writes wait for. Those on
+   roles, databases, tablespaces and settings lock no table and fire no event trigger ("Event
+   Trigger Firing Matrix", section 40.2 of the PostgreSQL 15 manual): nothing is missed when they
+   are not observed. NULL: false. */
+bool rh_tag_can_block(const char *tag);
 
 #endif

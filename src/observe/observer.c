@@ -206,8 +206,8 @@ static void boundary_done(void *context, struct rows **rows, const struct err *e
     fn(fn_context, &boundary);
 }
 
-void rh_observer_read_boundary(struct observer *observer, int64_t pid, boundary_fn *fn,
-                               void *context)
+static void ask_boundary(struct observer *observer, enum engine_query query, int64_t pid,
+                         boundary_fn *fn, void *context)
 {
     struct observer_request *request = request_new(observer, context);
     char text[24];
@@ -221,8 +221,19 @@ void rh_observer_read_boundary(struct observer *observer, int64_t pid, boundary_
     }
     snprintf(text, sizeof(text), "%lld", (long long)pid);
     request->is_sent = true;
-    observer->engine->send_query(observer->boundary, ENGINE_QUERY_BOUNDARY, parameters, 1,
-                                 boundary_done, request);
+    observer->engine->send_query(observer->boundary, query, parameters,
+                                 query == ENGINE_QUERY_BOUNDARY ? 1 : 0, boundary_done, request);
+}
+
+void rh_observer_read_boundary(struct observer *observer, int64_t pid, boundary_fn *fn,
+                               void *context)
+{
+    ask_boundary(observer, ENGINE_QUERY_BOUNDARY, pid, fn, context);
+}
+
+void rh_observer_read_position(struct observer *observer, boundary_fn *fn, void *context)
+{
+    ask_boundary(observer, ENGINE_QUERY_POSITION, 0, fn, context);
 }
 
 /* --- relations
@@ -237,7 +248,8 @@ enum relation_column { /* of ENGINE_QUERY_RELATIONS */
                        RELATION_STORAGE_ID,
                        RELATION_ROWS,
                        RELATION_BYTES,
-                       RELATION_IS_SYSTEM
+                       RELATION_IS_SYSTEM,
+                       RELATION_TABLE_ROWS /* of ENGINE_QUERY_RELATIONS_CHANGED alone */
 };
 
 static const char *copied(struct observer *observer, const struct rows *rows, size_t row,
@@ -263,6 +275,7 @@ static struct relation_record *learn(struct observer *observer, const struct row
         facts->table = facts->name;
     facts->storage_id = rh_rows_int(rows, row, RELATION_STORAGE_ID, 0);
     facts->rows_estimate = rh_rows_int(rows, row, RELATION_ROWS, NOT_OBSERVED);
+    facts->rows_now = facts->rows_estimate;
     facts->bytes = rh_rows_int(rows, row, RELATION_BYTES, 0);
     facts->is_system = rh_rows_bool(rows, row, RELATION_IS_SYSTEM);
     facts->preexisting = preexisting;
@@ -290,11 +303,10 @@ static enum err_code read_relations(struct observer *observer, struct mono deadl
     const struct engine *engine = observer->engine;
     struct rows *boundary RH_CLEANUP_ROWS = NULL;
     struct rows *rows RH_CLEANUP_ROWS = NULL;
-    const char *nobody[] = {"0"};
     size_t reads = 0;
     enum err_code code;
 
-    if ((code = engine->ask(observer->catalogue, ENGINE_QUERY_BOUNDARY, nobody, 1, deadline,
+    if ((code = engine->ask(observer->catalogue, ENGINE_QUERY_POSITION, NULL, 0, deadline,
                             &boundary, err)))
         return code;
     if (rh_rows_count(boundary) != 1 || !rh_rows_value(boundary, 0, BOUNDARY_HORIZON))
@@ -323,6 +335,20 @@ const struct observed_relation *rh_observer_find(const struct observer *observer
     const struct relation_record *record = rh_relation_map_find(&observer->relations, relation_id);
 
     return record ? &record->facts : NULL;
+}
+
+void rh_observer_learn(struct observer *observer, int64_t relation_id, const char *kind,
+                       const char *name, int64_t table_id, const char *table)
+{
+    if (rh_relation_map_find(&observer->relations, relation_id))
+        return;
+    struct relation_record *record = rh_relation_map_add(&observer->relations, relation_id);
+    record->name_now = rh_arena_strdup(observer->arena, name);
+    record->facts.name = record->name_now;
+    record->facts.kind = kind ? rh_arena_strdup(observer->arena, kind) : NULL;
+    record->facts.table_id = table_id != 0 ? table_id : relation_id;
+    record->facts.table = table ? rh_arena_strdup(observer->arena, table) : record->facts.name;
+    record->facts.rows_estimate = record->facts.rows_now = NOT_OBSERVED;
 }
 
 size_t rh_observer_relation_count(const struct observer *observer)
@@ -391,6 +417,12 @@ static void storage_done(void *context, struct rows **rows, const struct err *er
     changes = rh_arena_alloc_array(observer->scratch, rh_rows_count(*rows), sizeof(*changes));
     for (size_t i = 0; i < rh_rows_count(*rows); i++)
         count += update(observer, *rows, i, &changes[count]);
+    for (size_t i = 0; i < rh_rows_count(*rows); i++) {
+        struct relation_record *table = rh_relation_map_find(
+            &observer->relations, rh_rows_int(*rows, i, RELATION_TABLE_ID, 0));
+        if (table)
+            table->facts.rows_now = rh_rows_int(*rows, i, RELATION_TABLE_ROWS, NOT_OBSERVED);
+    }
     fn(fn_context, changes, count, true);
 }
 
@@ -409,7 +441,6 @@ static void horizon_done(void *context, struct rows **rows, const struct err *er
 void rh_observer_read_storage(struct observer *observer, storage_fn *fn, void *context)
 {
     struct observer_request *request = request_new(observer, context);
-    const char *nobody[] = {"0"};
     const char *since[] = {observer->horizon};
 
     request->storage = fn;
@@ -418,8 +449,8 @@ void rh_observer_read_storage(struct observer *observer, storage_fn *fn, void *c
         return;
     }
     request->is_sent = true;
-    observer->engine->send_query(observer->catalogue, ENGINE_QUERY_BOUNDARY, nobody, 1,
-                                 horizon_done, request);
+    observer->engine->send_query(observer->catalogue, ENGINE_QUERY_POSITION, NULL, 0, horizon_done,
+                                 request);
     observer->engine->send_query(observer->catalogue, ENGINE_QUERY_RELATIONS_CHANGED, since, 1,
                                  storage_done, request);
 }
@@ -473,6 +504,8 @@ static enum err_code open_all(struct observer *observer, const char *secret, str
     /* Planned before the migration's first statement is held for one. */
     const char *nobody[] = {"0"}, *none[] = {"{}"};
     if ((code = engine->ask(observer->boundary, ENGINE_QUERY_BOUNDARY, nobody, 1, deadline, NULL,
+                            err)) ||
+        (code = engine->ask(observer->boundary, ENGINE_QUERY_POSITION, NULL, 0, deadline, NULL,
                             err)) ||
         (code = engine->ask(observer->sampling, ENGINE_QUERY_SAMPLE, none, 1, deadline, NULL,
                             err)) ||

@@ -27,6 +27,7 @@ struct observed_relation {
     int64_t id, storage_id, table_id;
     const char *name, *kind, *table; /* table: the one it belongs to, itself for a table */
     int64_t rows_estimate, bytes; /* NOT_OBSERVED: never analysed; bytes 0 for the system's own */
+    int64_t rows_now;             /* of a table: the estimate as last read, or as before the run */
     bool preexisting, is_system;
     bool is_empty; /* proven by a read before the run */
 };
@@ -77,6 +78,10 @@ void rh_observer_free(struct observer *observer);
 /* NULL when the relation is not known yet (created by the run): ask again after a refresh. */
 const struct observed_relation *rh_observer_find(const struct observer *observer,
                                                  int64_t relation_id);
+/* A relation that the run itself made, as the server reported it from inside; its texts are copied.
+   What is known already stays. kind NULL: not known; table NULL: itself. */
+void rh_observer_learn(struct observer *observer, int64_t relation_id, const char *kind,
+                       const char *name, int64_t table_id, const char *table);
 size_t rh_observer_relation_count(const struct observer *observer);
 
 /* Sessions to sample, by backend pid. */
@@ -90,6 +95,8 @@ void rh_observer_statement_ended(struct observer *observer);
 typedef void boundary_fn(void *context, const struct boundary *boundary);
 void rh_observer_read_boundary(struct observer *observer, int64_t pid, boundary_fn *fn,
                                void *context);
+/* As above without locks: the position and the clock alone, for a third of the price. */
+void rh_observer_read_position(struct observer *observer, boundary_fn *fn, void *context);
 /* Which relations have another storage now than at the last call: rewritten and committed. Also
    learns new relations. Asynchronous; `changed` is NULL when lost. */
 struct storage_change {

@@ -35,6 +35,7 @@ struct sampler {
     struct mono sent_at;
     bool in_flight;
     int64_t count, failed_count, longest_gap_us;
+    int64_t lock_count;  /* of the last sample */
     struct arena *arena; /* of one sample */
 
     struct loop_timer *size_timer;

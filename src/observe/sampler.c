@@ -7,6 +7,9 @@
    the server 0.2 ms, so 2 ms is a tenth of a core: too much for long, hence it grows. */
 #define INTERVAL_SHORT_US 2000
 #define INTERVAL_LONG_US 10000
+/* A lock held adds 4 us to a sample: a session with many (DDL in one transaction, which reports
+   them itself) is asked as seldom as keeps it at that tenth. */
+#define INTERVAL_PER_LOCK_US 40
 #define SHORT_FOR_US 200000 /* of a running statement, then growing */
 #define PAUSE_MIN_US 500    /* between an answer and the next question */
 /* The size of the database costs a stat() of each of its files. */
@@ -18,16 +21,16 @@ static void send_size(void *context);
 
 static int64_t interval_us(const struct sampler *sampler)
 {
-    int64_t beyond;
+    int64_t interval = INTERVAL_SHORT_US, beyond;
 
     if (sampler->fixed_interval_us)
         return sampler->fixed_interval_us;
     beyond = rh_clock_mono().us - sampler->busy_since.us - SHORT_FOR_US;
-    if (beyond <= 0)
-        return INTERVAL_SHORT_US;
-    /* 2 ms more for each 200 ms: 10 ms after a second */
-    beyond = INTERVAL_SHORT_US + beyond / 100;
-    return beyond < INTERVAL_LONG_US ? beyond : INTERVAL_LONG_US;
+    if (beyond > 0)
+        interval += beyond / 100; /* 2 ms more for each 200 ms: 10 ms after a second */
+    if (interval < sampler->lock_count * INTERVAL_PER_LOCK_US)
+        interval = sampler->lock_count * INTERVAL_PER_LOCK_US;
+    return interval < INTERVAL_LONG_US ? interval : INTERVAL_LONG_US;
 }
 
 static void note_gap(struct sampler *sampler, struct mono now)
@@ -92,6 +95,7 @@ static void deliver(struct observer *observer, const struct rows *rows)
     }
     sample = (struct sample){rh_clock_wall().us, locks, count};
     sampler->count++;
+    sampler->lock_count = (int64_t)row_count;
     if (observer->handler.sampled)
         observer->handler.sampled(observer->handler.context, &sample);
 }

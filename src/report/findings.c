@@ -68,10 +68,13 @@ static void allot(const struct layout_lines *sections, size_t budget, size_t *al
 }
 
 /* The last line of a section that was cut says so. */
-static const char *cut_line(const struct layout *layout, enum section section, const char *line)
+static const char *cut_line(const struct layout *layout, enum section section, const char *line,
+                            bool is_first)
 {
     if (section == SECTION_SQL)
-        return rh_layout_one_line(layout, "-- the rest: advice_sql in result.json",
+        return rh_layout_one_line(layout,
+                                  is_first ? "-- the SQL: advice_sql in result.json"
+                                           : "-- the rest: advice_sql in result.json",
                                   layout->columns - strlen(INDENT_SQL));
     size_t indent = strspn(line, " ");
     const char *body = rh_arena_printf(layout->arena, "%s%s", line + indent,
@@ -80,13 +83,24 @@ static const char *cut_line(const struct layout *layout, enum section section, c
                            rh_layout_one_line(layout, body, layout->columns - indent));
 }
 
+/* SQL that does not fit is cut between statements: what is shown runs as it is shown. */
+static size_t allot_statements(const struct layout_lines *lines, size_t allotted)
+{
+    if (allotted == 0 || allotted >= lines->count)
+        return allotted;
+    size_t shown = allotted - 1; /* and the line that tells where the rest is */
+    while (shown > 0 && !lines->items[shown - 1].may_end)
+        shown--;
+    return shown + 1;
+}
+
 static void add_section(const struct layout *layout, enum section section,
                         const struct layout_lines *lines, size_t allotted)
 {
     for (size_t i = 0; i < allotted; i++) {
         const char *text = lines->items[i].text;
         if (i + 1 == allotted && allotted < lines->count && section != SECTION_ALSO) {
-            text = cut_line(layout, section, text);
+            text = cut_line(layout, section, text, i == 0);
             if (section == SECTION_SQL)
                 rh_buf_add_str(layout->out, INDENT_SQL);
         }
@@ -106,7 +120,23 @@ static const char *cut_place(const struct layout *layout, const char *place, siz
                            rh_layout_one_line(layout, name, columns - strlen(number)), number);
 }
 
-static void add_header(const struct layout *layout, const struct finding *finding)
+/* Where a statement has no line its first words tell which one it was. */
+static const char *place_of(const struct layout *layout, const struct result *result,
+                            const struct finding *finding, size_t columns)
+{
+    const char *place = rh_report_place(layout, finding);
+    if (finding->line > 0 || finding->statement < 1 ||
+        (size_t)finding->statement > result->trace->statements.count)
+        return cut_place(layout, place, columns);
+    const struct statement *statement = &result->trace->statements.items[finding->statement - 1];
+    if (statement->index != finding->statement || !statement->sql)
+        return cut_place(layout, place, columns);
+    place = rh_arena_printf(layout->arena, "%s: %s", place, rh_report_first_words(statement->sql));
+    return rh_layout_one_line(layout, place, columns);
+}
+
+static void add_header(const struct layout *layout, const struct result *result,
+                       const struct finding *finding)
 {
     enum style style;
     const char *mark = mark_of(layout, finding->severity, &style);
@@ -118,18 +148,18 @@ static void add_header(const struct layout *layout, const struct finding *findin
     const char *rule = rh_layout_one_line(layout, finding->rule, layout->columns - used);
     rh_layout_add(layout, STYLE_BOLD, rule);
     used += rh_layout_width(rule) + 2;
-    const char *place = rh_report_place(layout, finding);
-    if (place[0] && used + PLACE_COLUMNS_MIN <= layout->columns) {
-        rh_layout_add(layout, STYLE_PLAIN, "  ");
-        rh_layout_add(layout, STYLE_PLAIN, cut_place(layout, place, layout->columns - used));
+    if (used + PLACE_COLUMNS_MIN <= layout->columns) {
+        const char *place = place_of(layout, result, finding, layout->columns - used);
+        rh_layout_add(layout, STYLE_PLAIN, place[0] ? "  " : "");
+        rh_layout_add(layout, STYLE_PLAIN, place);
     }
     rh_layout_end_line(layout);
 }
 
 /* `others` are those of the same rule that share this one's lines. */
-static void add_finding(const struct layout *layout, const struct finding *finding,
-                        const struct finding *const *others, size_t other_count,
-                        enum report_detail detail)
+static void add_finding(const struct layout *layout, const struct result *result,
+                        const struct finding *finding, const struct finding *const *others,
+                        size_t other_count, enum report_detail detail)
 {
     struct layout_lines sections[SECTION_COUNT] = {0};
     bool is_info = finding->severity == SEVERITY_INFO && detail != REPORT_VERBOSE;
@@ -164,7 +194,8 @@ static void add_finding(const struct layout *layout, const struct finding *findi
     if (also > 0 && also < other_count)
         sections[SECTION_ALSO].items[also - 1].text = rh_arena_printf(
             layout->arena, "%s%zu more in result.json", LABEL_ALSO, other_count - also + 1);
-    add_header(layout, finding);
+    allotted[SECTION_SQL] = allot_statements(&sections[SECTION_SQL], allotted[SECTION_SQL]);
+    add_header(layout, result, finding);
     for (size_t s = 0; s < SECTION_COUNT; s++)
         add_section(layout, (enum section)s, &sections[s], allotted[s]);
     rh_buf_add_char(layout->out, '\n');
@@ -188,6 +219,6 @@ void rh_report_findings(const struct layout *layout, const struct result *result
             is_told[j] = true;
             others[other_count++] = &items[j];
         }
-        add_finding(layout, &items[i], others, other_count, detail);
+        add_finding(layout, result, &items[i], others, other_count, detail);
     }
 }

@@ -254,6 +254,15 @@ static size_t comment_start(struct text line)
     return line.len;
 }
 
+/* Whether SQL may be cut behind this line: a statement or a comment is complete. */
+static bool ends_statement(struct text line)
+{
+    size_t comment = comment_start(line), len = comment;
+    while (len > 0 && line.data[len - 1] == ' ')
+        len--;
+    return len > 0 ? line.data[len - 1] == ';' : comment < line.len;
+}
+
 void rh_layout_wrap_sql(const struct layout *layout, struct layout_lines *lines, const char *indent,
                         const char *sql)
 {
@@ -263,6 +272,7 @@ void rh_layout_wrap_sql(const struct layout *layout, struct layout_lines *lines,
         size_t len = strcspn(clean, "\n");
         struct text rest = {clean, len};
         const char *comment = clean + comment_start(rest);
+        bool may_end = ends_statement(rest);
         const char *prefix = indent;
         size_t width = columns;
         for (struct text line; rh_text_wrap(&rest, width, &line);) {
@@ -271,6 +281,8 @@ void rh_layout_wrap_sql(const struct layout *layout, struct layout_lines *lines,
             prefix = rh_arena_printf(layout->arena, "%s%s", indent, in_comment ? "-- " : "  ");
             width = columns - (in_comment ? 3 : 2);
         }
+        if (lines->count > 0)
+            lines->items[lines->count - 1].may_end = may_end;
         clean += len;
         if (*clean == '\n')
             clean++;

@@ -49,6 +49,7 @@ void rh_layout_labelled(const struct layout *layout, const char *label, const ch
 struct layout_line {
     enum style style;
     const char *text;
+    bool may_end; /* SQL: what stands up to here can be run as it is */
 };
 struct layout_lines {
     struct layout_line *items;

@@ -27,5 +27,7 @@ void rh_report_verdict(const struct layout *layout, const struct result *result)
 
 /* "0043_orders.sql:7", "statement 3"; the step alone; "" for the run as a whole. */
 const char *rh_report_place(const struct layout *layout, const struct finding *finding);
+/* SQL behind the comments and blanks in front of it. */
+const char *rh_report_first_words(const char *sql);
 
 #endif

@@ -81,9 +81,27 @@ static const char *duration_text(struct arena *arena, int64_t us)
     return rh_arena_strdup(arena, text);
 }
 
+/* What a SELECT or an UPDATE locked keeps no table from anybody: that it was too short to be seen
+   is no news. */
+static bool is_blind(const struct statement *statement)
+{
+    return statement->observation == OBSERVED_NOT && rh_tag_can_block(statement->tag);
+}
+
+/* "AccessExclusive"; where that does not fit "AccessExcl". */
+static const char *say_mode(struct arena *arena, const char *mode, bool is_short)
+{
+    const char *end = is_short ? strstr(mode, "usive") : NULL;
+    if (!end) {
+        size_t len = strlen(mode);
+        end = len > 4 && strcmp(mode + len - 4, "Lock") == 0 ? mode + len - 4 : mode + len;
+    }
+    return rh_arena_strndup(arena, mode, (size_t)(end - mode));
+}
+
 /* "15m02s orders AccessExclusive", "failed 23505", "12,000 rows". What is cut off where the column
    is narrow is the mode, never the number. */
-static const char *note_of(const struct layout *layout, const struct row *row)
+static const char *note_of(const struct layout *layout, const struct row *row, size_t columns)
 {
     struct arena *arena = layout->arena;
     const struct statement *statement = row->statement;
@@ -95,17 +113,19 @@ static const char *note_of(const struct layout *layout, const struct row *row)
                    : "failed";
     const struct lock *lock = row->lock;
     if (lock) {
-        size_t mode_len = strlen(lock->mode);
-        if (mode_len > 4 && strcmp(lock->mode + mode_len - 4, "Lock") == 0)
-            mode_len -= 4;
         const char *table = bare_name(lock->table ? lock->table : lock->relation);
         if (lock->acquired_us < 0)
             return rh_arena_printf(arena, "waited %s", duration_text(arena, lock->waited_us));
-        return rh_arena_printf(arena, "%s%s%s %.*s",
-                               lock->held_us > 0 ? duration_text(arena, lock->held_us) : "",
-                               lock->held_us > 0 ? " " : "", table, (int)mode_len, lock->mode);
+        const char *what = rh_arena_printf(
+            arena, "%s%s%s", lock->held_us > 0 ? duration_text(arena, lock->held_us) : "",
+            lock->held_us > 0 ? " " : "", table);
+        const char *note = rh_arena_printf(arena, "%s %s", what,
+                                           say_mode(arena, lock->mode, false));
+        return rh_layout_width(note) <= columns
+                   ? note
+                   : rh_arena_printf(arena, "%s %s", what, say_mode(arena, lock->mode, true));
     }
-    if (statement->observation == OBSERVED_NOT)
+    if (is_blind(statement))
         return "locks not observed";
     if (statement->rows > 0)
         return rh_arena_printf(arena, "%s %s", rh_layout_count(arena, statement->rows),
@@ -124,7 +144,7 @@ static const char *mark_of(const struct layout *layout, const struct row *row,
         *ret_style = STYLE_WARNING;
         return layout->glyphs->warning;
     }
-    if (row->statement->observation == OBSERVED_NOT) {
+    if (is_blind(row->statement)) {
         *ret_style = STYLE_WARNING;
         return layout->glyphs->unknown;
     }
@@ -133,7 +153,7 @@ static const char *mark_of(const struct layout *layout, const struct row *row,
 }
 
 /* Behind comments and blanks in front: those of a file often stand before its statement. */
-static const char *skip_comments(const char *sql)
+const char *rh_report_first_words(const char *sql)
 {
     for (;;) {
         sql += strspn(sql, " \t\r\n");
@@ -187,7 +207,7 @@ static void add_row(const struct layout *layout, const struct row *row, size_t d
     add_right(layout, where, LINE_COLUMNS);
     rh_layout_pad(layout, 2 + depth * 2);
     const char *sql = rh_layout_one_line(
-        layout, skip_comments(statement->sql ? statement->sql : ""), sql_columns);
+        layout, rh_report_first_words(statement->sql ? statement->sql : ""), sql_columns);
     rh_layout_add(layout, STYLE_PLAIN, sql);
     rh_layout_pad(layout, sql_columns - rh_layout_width(sql) + 2);
     add_right(layout,
@@ -195,13 +215,15 @@ static void add_row(const struct layout *layout, const struct row *row, size_t d
               TIME_COLUMNS);
     if (notes) {
         rh_layout_pad(layout, 2);
-        rh_layout_add(layout, STYLE_PLAIN, rh_layout_one_line(layout, note_of(layout, row), notes));
+        rh_layout_add(layout, STYLE_PLAIN,
+                      rh_layout_one_line(layout, note_of(layout, row, notes), notes));
     } else if (!statement->ok) {
         /* No column for it: what went wrong gets a line of its own. */
         rh_layout_end_line(layout);
         rh_layout_pad(layout, used);
         rh_layout_add(layout, STYLE_PLAIN,
-                      rh_layout_one_line(layout, note_of(layout, row), layout->columns - used));
+                      rh_layout_one_line(layout, note_of(layout, row, layout->columns - used),
+                                         layout->columns - used));
     }
     rh_layout_end_line(layout);
 }
@@ -286,7 +308,7 @@ static size_t note_columns(const struct layout *layout, const struct row *rows, 
     size_t notes = strlen(NOTE_HEADING);
     for (size_t i = 0; i < count; i++) {
         size_t width = rows[i].is_shown ? rh_layout_width(rh_layout_one_line(
-                                              layout, note_of(layout, &rows[i]), most))
+                                              layout, note_of(layout, &rows[i], most), most))
                                         : 0;
         notes = width > notes ? width : notes;
     }

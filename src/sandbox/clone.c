@@ -27,6 +27,7 @@ static struct sandbox *new_like(const struct sandbox *prepared)
     for (size_t i = 0; i < prepared->facts.notes.count; i++)
         *RH_PUSH(arena, &clone->facts.notes) = prepared->facts.notes.items[i];
     clone->snapshot_roles = (typeof(clone->snapshot_roles)){0};
+    clone->noted_roles = 0;
     clone->directory = clone->data_directory = clone->socket_directory = NULL;
     clone->socket_path = clone->log_path = NULL;
     clone->has_own_socket_directory = false;

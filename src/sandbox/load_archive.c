@@ -222,7 +222,10 @@ static enum err_code prepare(struct restore *restore, struct err *err)
         return code;
     for (size_t i = 0; i < restore->needs.roles.count; i++)
         *RH_PUSH(load->sandbox->arena, &roles.names) = restore->needs.roles.items[i];
-    return rh_roles_create_missing(load->sandbox, &roles, "the snapshot names it", err);
+    if ((code = rh_roles_create_missing(load->sandbox, &roles, err)))
+        return code;
+    rh_roles_note_created(load->sandbox, "named by the snapshot");
+    return RH_OK;
 }
 
 /* Of the whole database; the archive carries them, pg_restore sets them with --create alone. */

@@ -103,7 +103,7 @@ static void create_roles(struct plain *plain, const struct sql_statement *statem
         return;
     for (size_t i = 0; i < needs.roles.count; i++)
         *RH_PUSH(arena, &names.names) = needs.roles.items[i];
-    if (rh_roles_create_missing(sandbox, &names, "the snapshot names it", &plain->failure))
+    if (rh_roles_create_missing(sandbox, &names, &plain->failure))
         plain->stop = true;
 }
 
@@ -349,5 +349,7 @@ enum err_code rh_load_plain(struct load *load, struct err *err)
         (code = open_text(&plain, err)))
         return code;
     rh_progress_phase(sandbox->progress, "load %s", load->path);
-    return run_psql(&plain, psql, err);
+    code = run_psql(&plain, psql, err);
+    rh_roles_note_created(sandbox, "named by the snapshot");
+    return code;
 }

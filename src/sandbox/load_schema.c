@@ -183,7 +183,11 @@ static enum err_code create_roles(struct sandbox *sandbox, const struct sql_need
         if (!is_created)
             *RH_PUSH(sandbox->arena, &missing.names) = needs->roles.items[i];
     }
-    return rh_roles_create_missing(sandbox, &missing, "the schema names it", err);
+    enum err_code code = rh_roles_create_missing(sandbox, &missing, err);
+    if (code)
+        return code;
+    rh_roles_note_created(sandbox, "named by the schema");
+    return RH_OK;
 }
 
 static void on_error_line(void *context, struct text line)

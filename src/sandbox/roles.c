@@ -227,7 +227,7 @@ enum err_code rh_roles_prepare_database(struct sandbox *sandbox, const char *nam
 /* --- roles of a dump -------------------------------------------------------------------------- */
 
 enum err_code rh_roles_create_missing(struct sandbox *sandbox, const struct name_list *names,
-                                      const char *why, struct err *err)
+                                      struct err *err)
 {
     enum err_code code;
 
@@ -243,10 +243,32 @@ enum err_code rh_roles_create_missing(struct sandbox *sandbox, const struct name
                                      rh_roles_identifier(sandbox->arena, name))))
             return code;
         *RH_PUSH(sandbox->arena, &sandbox->snapshot_roles) = rh_arena_strdup(sandbox->arena, name);
-        rh_sandbox_note(sandbox, "role \"%s\" was missing and was created without login (%s)", name,
-                        why);
     }
     return RH_OK;
+}
+
+/* Roles named in one note; a shared cluster has hundreds. */
+#define ROLES_NAMED 20
+
+void rh_roles_note_created(struct sandbox *sandbox, const char *why)
+{
+    size_t first = sandbox->noted_roles, count = sandbox->snapshot_roles.count - first;
+    const char *list = "";
+
+    for (size_t i = 0; i < count && i < ROLES_NAMED; i++) {
+        const char *joint = i == 0 ? "" : i + 1 == count ? " and " : ", ";
+        list = rh_arena_printf(sandbox->arena, "%s%s\"%s\"", list, joint,
+                               sandbox->snapshot_roles.items[first + i]);
+    }
+    if (count > ROLES_NAMED)
+        list = rh_arena_printf(sandbox->arena, "%s and %zu more", list, count - ROLES_NAMED);
+    if (count == 1)
+        rh_sandbox_note(sandbox, "role %s was missing and was created without login (%s)", list,
+                        why);
+    else if (count > 1)
+        rh_sandbox_note(sandbox, "roles %s were missing and were created without login (%s)", list,
+                        why);
+    sandbox->noted_roles = sandbox->snapshot_roles.count;
 }
 
 /* --- hand-over -------------------------------------------------------------------------------- */

@@ -79,6 +79,7 @@ struct sandbox {
     const char *database;                 /* NULL before it exists */
     const char *locale;                   /* of the cluster */
     VEC(const char *) snapshot_roles;     /* made for a dump: one of them may own most */
+    size_t noted_roles;                   /* of them: told so far */
     bool is_ready;
     bool has_loaded;               /* something was loaded into `database` */
     struct connection *connection; /* superuser in `database`; NULL: none open */
@@ -162,12 +163,14 @@ void rh_roles_disconnect(struct sandbox *sandbox);
 /* Drops the empty database and makes it anew with the dump's name and locale (NULL: as it is). */
 enum err_code rh_roles_prepare_database(struct sandbox *sandbox, const char *name,
                                         const char *locale, struct err *err) RH_MUST_CHECK;
-/* Creates roles that do not exist, NOLOGIN, each with a note. */
+/* Creates roles that do not exist, NOLOGIN. */
 struct name_list {
     VEC(const char *) names;
 };
 enum err_code rh_roles_create_missing(struct sandbox *sandbox, const struct name_list *names,
-                                      const char *why, struct err *err) RH_MUST_CHECK;
+                                      struct err *err) RH_MUST_CHECK;
+/* One note on those that were created since the last. */
+void rh_roles_note_created(struct sandbox *sandbox, const char *why);
 /* Migration role, ownership, the loader's end. */
 enum err_code rh_roles_hand_over(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 /* "name" and 'text' as SQL wants them. */

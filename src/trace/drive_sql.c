@@ -4,86 +4,46 @@
  */
 #include "trace/drive_int.h"
 
-#include "base/file.h"
-
-#include <errno.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 /* Connecting takes milliseconds; a server under load still answers in this time. */
 #define CONNECT_MAX_US (30 * 1000 * 1000)
 
-/*
- * engine->connect blocks, and what it waits for goes through our own tap: so it runs on a thread of
- * its own, alone, while the loop relays. Nothing is shared but this struct, which the loop reads
- * only after `done_fd` told that the thread is through.
- */
 struct connector {
-    const struct engine *engine;
-    const struct connection_parameters *parameters;
-    struct connection *connection;
-    enum err_code code;
-    struct err err;
-    int done_fd;
-    bool is_done;
     struct loop *loop;
+    struct connection *connection;
+    bool is_done;
+    struct err err;
 };
 
-static void *connect_blocking(void *context)
+static void on_connected(void *context, struct connection *connection, const struct err *err)
 {
     struct connector *connector = context;
-    connector->code = connector->engine->connect(connector->parameters,
-                                                 rh_clock_after(rh_clock_mono(), CONNECT_MAX_US),
-                                                 &connector->connection, &connector->err);
-    uint64_t one = 1;
-    if (write(connector->done_fd, &one, sizeof(one)) < 0)
-        RH_PANIC("cannot write to an eventfd: %s", strerror(errno));
-    return NULL;
-}
-
-static void on_connected(void *context, unsigned events)
-{
-    struct connector *connector = context;
-    (void)events;
     connector->is_done = true;
+    connector->connection = connection;
+    if (err)
+        connector->err = *err;
     rh_loop_stop(connector->loop);
 }
 
+/* Through our own tap, on the loop that relays. */
 static enum err_code connect_through_tap(struct drive *drive, struct connection **ret_connection,
                                          struct err *err)
 {
-    struct connector connector = {.engine = drive->options->engine,
-                                  .parameters = &drive->role,
-                                  .err = RH_ERR_INIT,
-                                  .loop = drive->loop};
-    RH_CLEANUP_FD int done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct loop_watch *watch = NULL;
-    pthread_t thread;
-    enum err_code code;
-
-    if (done_fd < 0)
-        return rh_err_set_errno(err, errno, "cannot make an event descriptor");
-    connector.done_fd = done_fd;
-    if ((code = rh_loop_watch_new(drive->loop, done_fd, on_connected, &connector, &watch, err)))
-        return code;
-    rh_loop_watch_set(watch, LOOP_READABLE);
-    int failed = pthread_create(&thread, NULL, connect_blocking, &connector);
-    if (failed != 0) {
-        rh_loop_watch_free(watch);
-        return rh_err_set_errno(err, failed, "cannot start a thread");
-    }
-    /* An interrupt ends both waits: connect looks at it itself. */
+    const struct engine *engine = drive->options->engine;
+    struct connector connector = {.loop = drive->loop, .err = RH_ERR_INIT};
+    enum err_code code = RH_OK;
+    struct connecting *connecting = engine->connect_start(
+        &drive->role, drive->loop, rh_clock_after(rh_clock_mono(), CONNECT_MAX_US), on_connected,
+        &connector);
     while (!connector.is_done && !code)
         code = rh_loop_run(drive->loop, RH_NEVER, err);
-    pthread_join(thread, NULL);
-    rh_loop_watch_free(watch);
-    if (!code && connector.code) {
+    if (!connector.is_done)
+        engine->connect_cancel(connecting);
+    if (!code && !connector.connection) {
         *err = connector.err;
-        code = connector.code;
+        code = err->code;
     }
     if (code) {
-        drive->options->engine->close(connector.connection);
+        engine->close(connector.connection);
         return code;
     }
     *ret_connection = connector.connection;
@@ -156,6 +116,15 @@ static void send_next(struct sender *sender)
     }
 }
 
+/* The tool's own ROLLBACK may follow the statement that failed. */
+static bool has_error(const struct trace *trace, int step)
+{
+    for (size_t i = trace->statements.count; i-- > 0 && trace->statements.items[i].step == step;)
+        if (trace->statements.items[i].error)
+            return true;
+    return false;
+}
+
 enum err_code rh_drive_sql(struct drive *drive, const struct migration_step *step, int index,
                            bool *ret_ok, struct err *err)
 {
@@ -166,10 +135,6 @@ enum err_code rh_drive_sql(struct drive *drive, const struct migration_step *ste
     rh_recorder_set_drops_rows(drive->recorder, false);
     if (code)
         return code;
-    if ((code = engine->attach(sender.connection, drive->loop, err))) {
-        engine->close(sender.connection);
-        return code;
-    }
     sender.arena = rh_arena_new();
     send_next(&sender);
     while (!sender.is_done && !drive->server_died && !code)
@@ -186,11 +151,7 @@ enum err_code rh_drive_sql(struct drive *drive, const struct migration_step *ste
     if ((code = rh_drive_drain(drive, err)))
         return code;
     /* What the server did not say itself, the trace cannot show. */
-    const struct trace *trace = drive->trace;
-    const struct statement *last = trace->statements.count > 0
-                                       ? &trace->statements.items[trace->statements.count - 1]
-                                       : NULL;
-    if (sender.has_failed && !(last && last->error) && sender.err.code == RH_ERR_SERVER) {
+    if (sender.has_failed && !has_error(drive->trace, index) && sender.err.code == RH_ERR_SERVER) {
         *err = sender.err;
         rh_err_while(err, "while running \"%s\"", step->name);
         return err->code;

@@ -166,6 +166,30 @@ static const char *file_name(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+/* The one file of a migration of diesel or Prisma is named, and run, as in its directory. */
+static bool is_versioned_directory_file(const char *path)
+{
+    const char *name = file_name(path), *directory = name - 1;
+
+    if (name == path || (strcmp(name, "up.sql") != 0 && strcmp(name, "migration.sql") != 0))
+        return false;
+    while (directory > path && directory[-1] != '/')
+        directory--;
+    return *directory >= '0' && *directory <= '9';
+}
+
+static const char *step_name(const char *path, struct arena *arena)
+{
+    const char *name = file_name(path);
+
+    if (is_versioned_directory_file(path)) {
+        name--;
+        while (name > path && name[-1] != '/')
+            name--;
+    }
+    return rh_arena_strdup(arena, name);
+}
+
 static enum err_code open_file(const char *path, struct arena *arena, struct migration *migration,
                                struct err *err)
 {
@@ -174,8 +198,8 @@ static enum err_code open_file(const char *path, struct arena *arena, struct mig
     enum err_code code = read_file(path, arena, &content, err);
 
     if (!code)
-        code = make_step(rh_arena_strdup(arena, file_name(path)), rh_arena_strdup(arena, path),
-                         content, arena, migration, &step, err);
+        code = make_step(step_name(path, arena), rh_arena_strdup(arena, path), content, arena,
+                         migration, &step, err);
     if (code)
         return code;
     if (is_without_statements(&step))
@@ -530,8 +554,18 @@ static enum err_code open_path(const char *path, const char *since, struct arena
         return rh_err_set(err, RH_ERR_USAGE, "--since needs directories, \"%s\" is a file", path);
     if (since)
         return open_directory_since(path, since, arena, migration, err);
-    return rh_file_is_directory(path) ? open_directory(path, arena, migration, err)
-                                      : open_file(path, arena, migration, err);
+    if (!rh_file_is_directory(path))
+        return open_file(path, arena, migration, err);
+
+    static const char *const files[] = {"up.sql", "migration.sql"};
+
+    for (size_t f = 0; f < sizeof(files) / sizeof(*files); f++) {
+        const char *file = rh_file_join(arena, path, files[f]);
+
+        if (is_versioned_directory_file(file) && rh_file_exists(file))
+            return open_file(file, arena, migration, err);
+    }
+    return open_directory(path, arena, migration, err);
 }
 
 enum err_code rh_migration_open(const struct migration_request *request, struct arena *arena,

@@ -260,6 +260,7 @@ static void note_prepared(struct recorder *recorder)
     for (size_t i = 0; i < recorder->prepared.count; i++) {
         const struct prepared_transaction *left = &recorder->prepared.items[i];
         trace->transactions.items[left->transaction].end_us = -1;
+        trace->transactions.items[left->transaction].left_prepared = true;
         if (left->session >= 0)
             trace->sessions.items[left->session].left_transaction_open = true;
         *RH_PUSH(trace->arena, &trace->not_observed) =

@@ -76,6 +76,11 @@ struct pending_rewrite {
     int64_t relation_id;
     size_t item; /* index in the statement's rewrites */
 };
+/* An index that was built with parallel workers: what they read, the session does not count. */
+struct parallel_build {
+    int statement;
+    const char *table; /* as the log has it: without schema and quotes */
+};
 struct pending_scan {
     int64_t relation_id;
     int64_t rows; /* as last reported in this transaction */
@@ -109,6 +114,7 @@ struct recorder_session {
     VEC(struct pending_index) indexes;
     VEC(struct pending_rewrite) rewrites;
     VEC(struct pending_scan) scans;
+    VEC(struct parallel_build) parallel_builds;
     VEC(int64_t) probed;
 
     /* ReadyForQuery held. */

@@ -79,9 +79,15 @@ static void take_fact(struct recorder *recorder, const struct log_entry *entry,
         if (!recorder->trace->crash_reason && fact->reason)
             recorder->trace->crash_reason = rh_arena_strdup(recorder->trace->arena, fact->reason);
         break;
+    case LOG_FACT_INDEX_BUILD:
+        if (fact->parallel_workers > 0 && session && statement && session->transaction >= 0) {
+            *RH_PUSH(session->arena, &session->parallel_builds) = (struct parallel_build){
+                current->index, rh_arena_strdup(session->arena, fact->relation)};
+            session->may_have_changed_storage = true; /* the table's rows are read again */
+        }
+        break;
     case LOG_FACT_REWRITE:
     case LOG_FACT_VERIFY:
-    case LOG_FACT_INDEX_BUILD:
     case LOG_FACT_SCAN_SPARED:
     case LOG_FACT_LOCK_WAIT:
     case LOG_FACT_DEADLOCK:

@@ -138,6 +138,13 @@ static struct held_lock *see(struct recorder_session *session, const struct lock
 static void see_evidence_locks(struct recorder_session *session, const struct evidence *evidence,
                                struct place place, int64_t at_us, bool goes_on)
 {
+    struct recorder *recorder = session->recorder;
+    for (size_t i = 0; i < evidence->relations.count && recorder->observer; i++) {
+        const struct evidence_relation *made = &evidence->relations.items[i];
+        if (made->name)
+            rh_observer_learn(recorder->observer, made->id, made->kind, made->name, made->table_id,
+                              made->table);
+    }
     rh_lock_book_observe(&session->locks);
     for (size_t i = 0; i < evidence->locks.count; i++) {
         const struct evidence_lock *lock = &evidence->locks.items[i];
@@ -147,18 +154,10 @@ static void see_evidence_locks(struct recorder_session *session, const struct ev
                                          .wait_start_us = -1,
                                          .observation = OBSERVED_EXACT};
         bool is_new = false;
-        if (lock->relation && is_system_name(lock->relation))
-            continue;
         struct held_lock *held = see(session, &sight, place, at_us, session->last_observed_us,
                                      &is_new);
         if (!held)
             continue;
-        if (!held->relation && lock->relation && !held->is_system) {
-            held->relation = rh_arena_strdup(session->arena, lock->relation);
-            held->kind = lock->kind ? rh_arena_strdup(session->arena, lock->kind) : NULL;
-            held->table = rh_arena_strdup(session->arena,
-                                          lock->table ? lock->table : lock->relation);
-        }
         note_strength(session, held, evidence->depth == 0);
         if (is_new)
             rh_event_lock(session, held, "evidence");
@@ -166,7 +165,10 @@ static void see_evidence_locks(struct recorder_session *session, const struct ev
         if (is_new && (goes_on || session->is_explicit))
             probe(session, held);
     }
-    session->last_observed_us = at_us;
+    /* A start that shows none does not speak of what a pipeline sent before it. */
+    if (evidence->event != EVIDENCE_COMMAND_START || evidence->locks.count > 0 ||
+        session->batch.count == 0)
+        session->last_observed_us = at_us;
 }
 
 static const struct evidence_scan *find_scan(const struct evidence *evidence, int64_t relation_id)
@@ -216,69 +218,46 @@ static void take_scans(struct recorder_session *session, const struct evidence *
             session->scans.items[k].rows = 0;
 }
 
-/* Reports name kind and table only of what the run itself made; the observer knows the rest. */
-struct lock_names {
-    const char *relation, *kind, *table;
-};
-static struct lock_names names_of(const struct recorder *recorder, const struct evidence_lock *lock)
-{
-    const struct observed_relation *known = recorder->observer
-                                                ? rh_observer_find(recorder->observer,
-                                                                   lock->relation_id)
-                                                : NULL;
-    return (struct lock_names){.relation = lock->relation ? lock->relation
-                                           : known        ? known->name
-                                                          : NULL,
-                               .kind = lock->kind ? lock->kind
-                                       : known    ? known->kind
-                                                  : NULL,
-                               .table = lock->table ? lock->table
-                                        : known     ? known->table
-                                                    : NULL};
-}
-
 /* Whether this report shows a lock that keeps readers or writers out of that table; of any when
-   neither id nor name is known. */
+   the table is not known. */
 static bool is_table_blocked(const struct recorder *recorder, const struct evidence *evidence,
-                             int64_t table_id, const char *table)
+                             int64_t table_id)
 {
     for (size_t i = 0; i < evidence->locks.count; i++) {
         const struct evidence_lock *lock = &evidence->locks.items[i];
-        const struct lock_names names = names_of(recorder, lock);
+        const struct observed_relation *known = NULL;
         bool reads = false, writes = false;
         recorder->options.engine->lock_blocks(lock->mode, &reads, &writes);
-        bool same = table_id != 0 ? lock->relation_id == table_id
-                    : table       ? names.relation && strcmp(names.relation, table) == 0
-                                  : rh_recorder_is_table(names.kind);
-        if (same && (reads || writes))
+        if (!reads && !writes)
+            continue;
+        if (table_id == 0 && recorder->observer)
+            known = rh_observer_find(recorder->observer, lock->relation_id);
+        if (table_id != 0 ? lock->relation_id == table_id
+                          : known && rh_recorder_is_table(known->kind))
             return true;
     }
     return false;
 }
 
 static void take_index(struct recorder_session *session, const struct evidence *evidence,
-                       struct place place, int64_t index_id, int64_t table_id, const char *table,
-                       const char *identity)
+                       struct place place, int64_t index_id, const char *identity)
 {
     struct recorder *recorder = session->recorder;
+    const struct observed_relation *known = recorder->observer
+                                                ? rh_observer_find(recorder->observer, index_id)
+                                                : NULL;
     struct pending_index *index = RH_PUSH(session->arena, &session->indexes);
-    for (size_t i = 0; i < evidence->locks.count && !table; i++) {
-        const struct lock_names names = names_of(recorder, &evidence->locks.items[i]);
-        if (evidence->locks.items[i].relation_id == index_id && names.kind &&
-            strcmp(names.kind, "index") == 0)
-            table = names.table;
-    }
     index->place = place;
     index->relation_id = index_id;
-    index->table_id = table_id;
-    index->table = table ? rh_arena_strdup(session->arena, table) : NULL;
+    index->table_id = known ? known->table_id : 0;
+    index->table = known ? rh_arena_strdup(session->arena, known->table) : NULL;
     index->identity = rh_arena_strdup(session->arena, identity ? identity : "");
     /* Built, dropped or rebuilt with the table locked, or in transactions of its own that let go.
      */
-    index->is_concurrent = !is_table_blocked(recorder, evidence, table_id, table);
+    index->is_concurrent = !is_table_blocked(recorder, evidence, index->table_id);
     if (index->is_concurrent && evidence->depth == 0)
         session->running.is_concurrent = true;
-    if (!table)
+    if (!known)
         session->may_have_changed_storage = true; /* the catalogue is read again: it names it */
 }
 
@@ -297,7 +276,7 @@ static void take_commands(struct recorder_session *session, const struct evidenc
             strcmp(command->object_type, "index") != 0)
             continue;
         if (strcmp(command->tag, "CREATE INDEX") == 0 || strcmp(command->tag, "REINDEX") == 0)
-            take_index(session, evidence, place, command->relation_id, 0, NULL, command->identity);
+            take_index(session, evidence, place, command->relation_id, command->identity);
     }
 }
 
@@ -394,9 +373,7 @@ static void take_drops(struct recorder_session *session, const struct evidence *
         session->running.moves_data |= is_itself && relation->bytes >= NOTICEABLE_BYTES;
         if (strcmp(drop->type, "index") == 0 && evidence->tag &&
             strcmp(evidence->tag, "DROP INDEX") == 0)
-            take_index(session, evidence, place, drop->relation_id,
-                       relation ? relation->table_id : 0,
-                       relation && relation->table ? relation->table : NULL, drop->identity);
+            take_index(session, evidence, place, drop->relation_id, drop->identity);
     }
 }
 

@@ -114,7 +114,7 @@ static void read_wal(struct recorder_session *session, int index)
         RH_PANIC("out of memory for a request");
     *read = (struct wal_read){.next = recorder->wal_reads, .recorder = recorder, .index = index};
     recorder->wal_reads = read;
-    rh_observer_read_boundary(recorder->observer, session->pid, on_wal, read);
+    rh_observer_read_position(recorder->observer, on_wal, read);
 }
 
 /* Inside a transaction: what is locked now was locked by what just ended. */
@@ -155,6 +155,7 @@ void rh_recorder_on_ready(void *context, char status, bool pipelined, int64_t at
     }
     if (session->batch.count == 0 && !(is_first && recorder->first_wal < 0))
         return;
+    rh_recorder_read_log(recorder); /* it may ask for the storage */
     bool is_blind = !recorder->observer || recorder->observer_lost || session->pid == 0;
     bool reads_storage = session->has_ended && rh_recorder_needs_storage(session);
     if (!is_blind && !pipelined && (reads_storage || needs_locks(session) || is_first)) {

@@ -360,12 +360,109 @@ static void settle_indexes(struct recorder_session *session)
     }
 }
 
+/* --- parallel builds --- */
+
+/* public."a.b" is the table a.b of the log. */
+static bool is_named(const char *qualified, const char *bare)
+{
+    size_t len = strlen(qualified), bare_len = strlen(bare);
+    if (len > bare_len && qualified[len - 1] != '"')
+        return qualified[len - bare_len - 1] == '.' &&
+               strcmp(qualified + len - bare_len, bare) == 0;
+    size_t at = len;
+    const char *end = bare + bare_len;
+    if (at > 0)
+        at--; /* the quote that ends it */
+    while (end > bare) {
+        char wanted = *--end;
+        if (at < 1 || qualified[--at] != wanted)
+            return false;
+        if (wanted == '"' && (at < 1 || qualified[--at] != '"'))
+            return false;
+    }
+    return at >= 2 && qualified[at - 1] == '"' && qualified[at - 2] == '.';
+}
+
+static const struct observed_relation *find_built(const struct recorder_session *session,
+                                                  const char *table)
+{
+    const struct observer *observer = session->recorder->observer;
+    for (size_t i = 0; observer && i < session->scans.count + session->locks.count; i++) {
+        int64_t id = i < session->scans.count
+                         ? session->scans.items[i].relation_id
+                         : session->locks.items[i - session->scans.count].relation_id;
+        const struct observed_relation *relation = rh_observer_find(observer, id);
+        if (relation && !relation->is_system && rh_recorder_is_table(relation->kind) &&
+            is_named(relation->name, table))
+            return relation;
+    }
+    return NULL;
+}
+
+/* Of that table, in a statement and the commands inside it. */
+static struct scan *find_scan_of(struct statement *statement, const char *table,
+                                 enum observation observation)
+{
+    struct scan *found = NULL;
+    for (size_t i = 0; i < statement->scans.count && !found; i++)
+        if (statement->scans.items[i].observation == observation &&
+            strcmp(statement->scans.items[i].relation, table) == 0)
+            found = &statement->scans.items[i];
+    for (size_t i = 0; i < statement->children.count && !found; i++)
+        found = find_scan_of(&statement->children.items[i], table, observation);
+    return found;
+}
+
+/* Whose table it was is not known (renamed meanwhile): no count of this statement is sure. */
+static void doubt_scans(struct statement *statement)
+{
+    for (size_t i = 0; i < statement->scans.count; i++) {
+        statement->scans.items[i].rows = NOT_OBSERVED;
+        statement->scans.items[i].observation = OBSERVED_SAMPLED;
+    }
+    for (size_t i = 0; i < statement->children.count; i++)
+        doubt_scans(&statement->children.items[i]);
+}
+
+/*
+ * The leader counts the rows it read itself. A build reads the whole table, so its scan counts for
+ * whole tables: as many as the build left in the catalogue.
+ */
+static void settle_parallel_builds(struct recorder_session *session)
+{
+    struct recorder *recorder = session->recorder;
+    struct arena *arena = recorder->trace->arena;
+    for (size_t i = 0; i < session->parallel_builds.count; i++) {
+        const struct parallel_build *build = &session->parallel_builds.items[i];
+        const struct observed_relation *table = find_built(session, build->table);
+        struct statement *statement = rh_recorder_statement(recorder, build->statement);
+        if (!table) {
+            doubt_scans(statement);
+            continue;
+        }
+        struct scan *scan = find_scan_of(statement, table->name, OBSERVED_EXACT);
+        int64_t total = table->rows_now, before = 0;
+        if (scan) {
+            before = total > 0 ? (scan->rows - 1) / total * total : 0;
+        } else if ((scan = find_scan_of(statement, table->name, OBSERVED_SAMPLED))) {
+            before = scan->rows; /* one more index of the same command */
+        } else {
+            scan = RH_PUSH(arena, &statement->scans);
+            *scan = (struct scan){.relation = rh_arena_strdup(arena, table->name),
+                                  .preexisting = table->preexisting};
+        }
+        scan->rows = total >= 0 && before >= 0 ? before + total : NOT_OBSERVED;
+        scan->observation = OBSERVED_SAMPLED;
+    }
+}
+
 void rh_recorder_settle_transaction(struct recorder_session *session,
                                     const struct storage_change *changes, size_t change_count)
 {
     settle_locks(session);
     settle_changes(session, changes, change_count);
     settle_indexes(session);
+    settle_parallel_builds(session);
     rh_recorder_end_probes(session);
     rh_lock_book_clear(&session->locks);
     rh_arena_clear(session->arena);
@@ -373,6 +470,7 @@ void rh_recorder_settle_transaction(struct recorder_session *session,
     memset(&session->indexes, 0, sizeof(session->indexes));
     memset(&session->rewrites, 0, sizeof(session->rewrites));
     memset(&session->scans, 0, sizeof(session->scans));
+    memset(&session->parallel_builds, 0, sizeof(session->parallel_builds));
     memset(&session->probed, 0, sizeof(session->probed));
     session->transaction = -1;
     session->is_explicit = false;

@@ -18,8 +18,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Spin before sleeping: the tap answers within the time a statement of its own takes (DESIGN.md,
-   section 7: a relay's cost is the wake-up). */
+/* Spin before sleeping: the tap answers within the time a statement of its own takes; a
+   relay's cost is the wake-up. */
 #define SPIN_US 50
 /* Installing the evidence and reading the catalogue of a hundred thousand relations takes seconds.
  */

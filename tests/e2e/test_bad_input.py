@@ -324,6 +324,10 @@ def test_no_permission_for_namespaces_is_said_and_can_be_waived(rehearse):
 
 def test_command_not_found(rehearse):
     assert_error(rehearse("run", "--", "nosuchcommand", "up"), 1, "nosuchcommand")
+    assert_nothing_started(rehearse)
+    rehearse.write("up.sh", "psql -c 'SELECT 1'")
+    assert_error(rehearse("run", "--", "./up.sh"), 1, "./up.sh", "Permission denied")
+    assert_nothing_started(rehearse)
 
 
 def test_command_that_is_killed(rehearse):

@@ -69,6 +69,41 @@ def test_dbmate_runs_the_up_section(rehearse):
     assert not any("DROP" in statement["sql"] for statement in outcome.result["statements"])
 
 
+def test_failure_in_the_transaction_of_a_tool_is_a_finding(rehearse):
+    """It was an error of ours once: the tool's ROLLBACK stood behind the statement that failed."""
+    outcome = run_directory(rehearse, {
+        "20260101000000_a.sql": "-- migrate:up\nALTER TABLE nowhere ADD COLUMN a int;\n"
+                                "-- migrate:down\nSELECT 1;\n"})
+    assert outcome.status == 5, outcome
+    assert outcome.statement("nowhere")["error"]["sqlstate"] == "42P01"
+    assert [statement["tag"] for statement in outcome.result["statements"]][-1] == "ROLLBACK"
+
+
+def test_copy_to_stdout_goes_nowhere_and_the_file_goes_on(rehearse):
+    outcome = run_directory(rehearse, {"1.sql": "INSERT INTO users SELECT generate_series(101, 50100);\n"
+                                                "COPY users TO STDOUT;\n"
+                                                "ALTER TABLE users ADD COLUMN a int;\n"})
+    assert outcome.result["steps"][0]["ok"], outcome
+    assert outcome.statement("COPY")["rows"] >= 50000
+    assert columns_added(outcome) == ["a"]
+
+
+def test_copy_from_stdin_without_data_fails_where_no_data_can_follow(rehearse):
+    outcome = run_directory(rehearse, {
+        "20260101000000_a.sql": "-- migrate:up\nCOPY users FROM STDIN;\nALTER TABLE users ADD COLUMN a int;\n"
+                                "-- migrate:down\nSELECT 1;\n"})
+    assert outcome.status == 5, outcome
+    assert "no data came with the statement" in outcome.statement("COPY")["error"]["message"]
+    assert not columns_added(outcome)
+
+
+def test_copy_from_stdin_takes_what_follows_for_data_as_psql_does(rehearse):
+    outcome = run_directory(rehearse, {"1.sql": "COPY users FROM STDIN;\nALTER TABLE users ADD COLUMN a int;\n"})
+    assert outcome.status == 5, outcome
+    assert outcome.statement("COPY")["error"]["sqlstate"] == "22P02"
+    assert not columns_added(outcome)
+
+
 def test_flyway_runs_versions_then_repeatables(rehearse):
     outcome = run_directory(rehearse, {
         "V1__a.sql": "ALTER TABLE users ADD COLUMN a int;\n",

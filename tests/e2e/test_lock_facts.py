@@ -1,4 +1,4 @@
-"""Lock facts (HAZARDS.md), proven by hand and by rehearse on every server version."""
+"""Lock facts (tests/scenarios), proven by hand and by rehearse on every server version."""
 import threading
 
 import pytest

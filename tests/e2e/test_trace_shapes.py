@@ -142,6 +142,40 @@ def test_prepared_statement_executed_often_is_counted_each_time(rehearse):
     assert len([one for one in outcome.result["statements"] if one["sql"].startswith("UPDATE")]) == 20
 
 
+# --- parallel builds -----------------------------------------------------------------------------------------------
+
+# The leader of a parallel build counts the rows that it read itself; 5000 is what the run begins with.
+PARALLEL = SCHEMA + """
+CREATE TABLE "Big.Table" (id int PRIMARY KEY, v int) WITH (parallel_workers = 2);
+INSERT INTO "Big.Table" SELECT n, n FROM generate_series(1, 5000) n;
+"""
+BIG = 'public."Big.Table"'
+
+
+def scans(statement):
+    found = [(scan["relation"], scan["rows"], scan["observation"]) for scan in statement["scans"]]
+    return found + [scan for child in statement["children"] for scan in scans(child)]
+
+
+def test_parallel_index_build_counts_the_whole_table(rehearse, server):
+    outcome = rehearse.run('INSERT INTO "Big.Table" SELECT n, n FROM generate_series(5001, 20000) n;\n'
+                           'CREATE INDEX one ON "Big.Table" (v);\n'
+                           'SET max_parallel_maintenance_workers = 0;\n'
+                           'CREATE INDEX serial ON "Big.Table" (v);\n', PARALLEL, "--server-bin", server.bin)
+    assert scans(outcome.statement("CREATE INDEX one")) == [(BIG, 20000, "sampled")], outcome
+    assert scans(outcome.statement("CREATE INDEX serial")) == [(BIG, 20000, "exact")], outcome
+
+
+def test_parallel_index_builds_in_transactions_and_blocks_count_the_whole_table(rehearse, server):
+    outcome = rehearse.run('BEGIN;\nCREATE INDEX one ON "Big.Table" (v);\nCOMMIT;\n'
+                           'CREATE INDEX CONCURRENTLY two ON "Big.Table" (v);\n'
+                           """DO $$ BEGIN EXECUTE 'CREATE INDEX three ON "Big.Table" (v)'; END $$;\n""",
+                           PARALLEL, "--server-bin", server.bin)
+    assert scans(outcome.statement("CREATE INDEX one")) == [(BIG, 5000, "sampled")], outcome
+    assert scans(outcome.statement("CONCURRENTLY")) == [(BIG, 10000, "sampled")], outcome
+    assert scans(outcome.statement("DO $$")) == [(BIG, 5000, "sampled")], outcome
+
+
 # --- COPY ------------------------------------------------------------------------------------------------------
 
 def test_copy_in_and_out_pass_and_are_counted(rehearse):
@@ -277,6 +311,7 @@ def test_prepared_transaction_is_not_lost(rehearse):
                            "--set", "max_prepared_transactions=5")
     assert outcome.status == 5, outcome
     assert "open-transaction" in outcome.rules()
+    assert "prepared transaction" in outcome.result["headline"], outcome
 
 
 def test_events_tell_the_story_in_order(rehearse):

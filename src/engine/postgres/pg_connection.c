@@ -1,15 +1,14 @@
+#include "engine/postgres/pg_connection_int.h"
 #include "engine/postgres/pg_engine_int.h"
 #include "engine/rows_int.h"
 
 #include "base/interrupt.h"
 
 #include <errno.h>
-#include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /*
  *   idle ──send──► in flight ──NULL result──► idle        (one request at a time, the rest queue
@@ -40,6 +39,7 @@ struct connection {
     struct err loss;
     bool prepared[ENGINE_QUERY_COUNT];
     PGresult *result; /* last result of the request in flight */
+    bool copies_out;  /* COPY data is coming, for nobody */
     bool has_failed;  /* it failed: */
     struct err failure;
     int dispatching; /* callbacks on the stack; memory stays until they returned */
@@ -110,8 +110,7 @@ static struct rows *rows_of_result(PGresult *result)
 /* --- errors --------------------------------------------------------------------------------------
  */
 
-/* libpq's messages: the first line says what happened, the others guess why. */
-static struct text first_line(const char *message)
+struct text rh_pg_first_line(const char *message)
 {
     struct text all = rh_text_trim(rh_text(message ? message : ""));
     const char *newline = all.len ? memchr(all.data, '\n', all.len) : NULL;
@@ -121,7 +120,7 @@ static struct text first_line(const char *message)
 
 static void set_lost(struct connection *connection, enum err_code code, const char *reason)
 {
-    struct text line = first_line(reason);
+    struct text line = rh_pg_first_line(reason);
 
     if (connection->is_lost)
         return;
@@ -145,7 +144,7 @@ static void set_server_error(struct err *err, const PGresult *result)
     if (message) {
         rh_err_set(err, RH_ERR_SERVER, "%s", message);
     } else {
-        struct text line = first_line(PQresultErrorMessage(result));
+        struct text line = rh_pg_first_line(PQresultErrorMessage(result));
         rh_err_set(err, RH_ERR_SERVER, "%.*s", (int)line.len, line.data);
     }
     if (sqlstate)
@@ -204,12 +203,16 @@ static void collect(struct connection *connection, PGresult *result)
         PQclear(connection->result);
         connection->result = result;
         return;
-    case PGRES_COPY_IN:
     case PGRES_COPY_OUT:
-    case PGRES_COPY_BOTH:
-        /* Nothing of ours copies, and leaving the state takes a conversation: give the session up.
-         */
-        set_lost(connection, RH_ERR_SERVER, "COPY is not possible on this connection");
+        connection->copies_out = true;
+        break;
+    case PGRES_COPY_IN:
+        /* The server refuses the statement then, with these words. */
+        if (PQputCopyEnd(connection->conn, "no data came with the statement") != 1)
+            set_lost(connection, RH_ERR_CONNECTION, PQerrorMessage(connection->conn));
+        break;
+    case PGRES_COPY_BOTH: /* replication */
+        set_lost(connection, RH_ERR_SERVER, "replication is not possible on this connection");
         break;
     case PGRES_BAD_RESPONSE:
     case PGRES_NONFATAL_ERROR:
@@ -230,6 +233,18 @@ static void collect(struct connection *connection, PGresult *result)
 
 enum step { STEP_WAIT, STEP_DONE, STEP_LOST };
 
+/* Data of COPY TO STDOUT goes as it comes; false when more is to come. */
+static bool drop_copied(struct connection *connection)
+{
+    char *piece = NULL;
+    int len;
+
+    while ((len = PQgetCopyData(connection->conn, &piece, 1)) > 0)
+        PQfreemem(piece);
+    connection->copies_out = len == 0;
+    return !connection->copies_out; /* an error is told by the next result */
+}
+
 /* Reads what has come; STEP_DONE when the request in flight is fully answered. */
 static enum step advance(struct connection *connection)
 {
@@ -237,7 +252,11 @@ static enum step advance(struct connection *connection)
         set_lost(connection, RH_ERR_CONNECTION, PQerrorMessage(connection->conn));
         return STEP_LOST;
     }
-    while (!PQisBusy(connection->conn)) {
+    for (;;) {
+        if (connection->copies_out && !drop_copied(connection))
+            return STEP_WAIT;
+        if (PQisBusy(connection->conn))
+            return STEP_WAIT;
         PGresult *result = PQgetResult(connection->conn);
         if (!result) {
             connection->in_flight = false;
@@ -247,7 +266,6 @@ static enum step advance(struct connection *connection)
         if (connection->is_lost)
             return STEP_LOST;
     }
-    return STEP_WAIT;
 }
 
 /* What was collected becomes the answer; the connection is ready for the next request. */
@@ -273,7 +291,7 @@ static enum err_code take_answer(struct connection *connection, struct rows **re
 /* --- blocking ------------------------------------------------------------------------------------
  */
 
-static enum err_code wait_socket(PGconn *conn, short events, struct mono deadline, struct err *err)
+enum err_code rh_pg_wait_socket(PGconn *conn, short events, struct mono deadline, struct err *err)
 {
     struct mono until = rh_clock_earlier(deadline, rh_interrupt_deadline());
     enum err_code code;
@@ -308,8 +326,8 @@ static enum err_code wait_answer(struct connection *connection, struct mono dead
         if (step == STEP_LOST)
             break;
         struct err why = RH_ERR_INIT;
-        enum err_code code = wait_socket(connection->conn, (short)(POLLIN | (unsent ? POLLOUT : 0)),
-                                         deadline, &why);
+        enum err_code code = rh_pg_wait_socket(
+            connection->conn, (short)(POLLIN | (unsent ? POLLOUT : 0)), deadline, &why);
         if (code) {
             connection->is_lost = true;
             connection->loss = why;
@@ -338,8 +356,9 @@ static enum err_code drain(struct connection *connection, struct mono deadline, 
             if (!connection->in_flight && !start(connection, connection->first))
                 break;
             int unsent = PQflush(connection->conn);
-            if ((code = wait_socket(connection->conn, (short)(POLLIN | (unsent > 0 ? POLLOUT : 0)),
-                                    deadline, err)))
+            if ((code = rh_pg_wait_socket(connection->conn,
+                                          (short)(POLLIN | (unsent > 0 ? POLLOUT : 0)), deadline,
+                                          err)))
                 return code;
             pump(connection);
         }
@@ -580,122 +599,12 @@ void rh_pg_detach(struct connection *connection)
 /* --- life cycle ----------------------------------------------------------------------------------
  */
 
-static void drop_notice(void *context, const char *message)
+struct connection *rh_pg_connection_new(PGconn *conn)
 {
-    (void)context;
-    (void)message;
-}
-
-/*
- * libpq takes what it is not told from PG* in the environment (manual, "Environment Variables"),
- * and empty values do not stop it: nothing of ours may come from there, so it is out of sight
- * meanwhile.
- */
-#define PG_ENVIRONMENT_MAX 64 /* variables; libpq 15 knows 37 */
-struct hidden_environment {
-    char *items[PG_ENVIRONMENT_MAX];
-    size_t count;
-};
-
-static void hide_environment(struct hidden_environment *hidden)
-{
-    hidden->count = 0;
-    for (char **item = environ; *item && hidden->count < PG_ENVIRONMENT_MAX;) {
-        char *equals = strchr(*item, '=');
-        if (strncmp(*item, "PG", 2) != 0 || !equals) {
-            item++;
-            continue;
-        }
-        char *copy = checked(strdup(*item));
-        copy[equals - *item] = 0;
-        hidden->items[hidden->count++] = copy;
-        unsetenv(copy);
-        item = environ;
-    }
-}
-
-static void restore_environment(struct hidden_environment *hidden)
-{
-    for (size_t i = hidden->count; i-- > 0;) {
-        setenv(hidden->items[i], hidden->items[i] + strlen(hidden->items[i]) + 1, 1);
-        free(hidden->items[i]);
-    }
-}
-
-static enum err_code finish_connect(PGconn *conn, const struct connection_parameters *parameters,
-                                    struct mono deadline, struct err *err)
-{
-    const char *where = parameters->socket_directory ? parameters->socket_directory
-                                                     : parameters->host;
-    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
-    enum err_code code;
-
-    if (PQstatus(conn) == CONNECTION_BAD)
-        status = PGRES_POLLING_FAILED;
-    while (status != PGRES_POLLING_OK && status != PGRES_POLLING_FAILED) {
-        short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-        if ((code = wait_socket(conn, events, deadline, err))) {
-            rh_err_while(err, "while connecting to \"%s\"", where ? where : "");
-            return code;
-        }
-        status = PQconnectPoll(conn);
-    }
-    if (status == PGRES_POLLING_FAILED) {
-        struct text line = first_line(PQerrorMessage(conn));
-        return rh_err_set(err, RH_ERR_CONNECTION, "cannot connect to the server at \"%s\": %.*s",
-                          where ? where : "", (int)line.len, line.data);
-    }
-    return RH_OK;
-}
-
-enum err_code rh_pg_connect(const struct connection_parameters *parameters, struct mono deadline,
-                            struct connection **ret_connection, struct err *err)
-{
-    char port[8];
-    const char *keywords[12], *values[12];
-    size_t count = 0;
-    struct hidden_environment hidden;
-    enum err_code code;
-
-#define PARAMETER(keyword, value)    \
-    do {                             \
-        keywords[count] = (keyword); \
-        values[count++] = (value);   \
-    } while (0)
-    snprintf(port, sizeof(port), "%u", parameters->port ? parameters->port : 5432u);
-    if (parameters->socket_directory)
-        PARAMETER("host", parameters->socket_directory);
-    else
-        PARAMETER("hostaddr", parameters->host);
-    PARAMETER("port", port);
-    PARAMETER("user", parameters->user);
-    PARAMETER("password", parameters->password);
-    PARAMETER("dbname", parameters->database);
-    PARAMETER("application_name",
-              parameters->application_name ? parameters->application_name : "rehearse");
-    PARAMETER("client_encoding", "UTF8");
-    PARAMETER("gssencmode", "disable");
-    PARAMETER(NULL, NULL);
-#undef PARAMETER
-
-    hide_environment(&hidden);
-    PGconn *conn = checked(PQconnectStartParams(keywords, values, 0));
-    PQsetNoticeProcessor(conn, drop_notice, NULL);
-    code = finish_connect(conn, parameters, deadline, err);
-    restore_environment(&hidden);
-    if (code) {
-        PQfinish(conn);
-        return code;
-    }
-    if (PQsetnonblocking(conn, 1) != 0) {
-        rh_err_set(err, RH_ERR_CONNECTION, "cannot make the connection non-blocking");
-        PQfinish(conn);
-        return err->code;
-    }
     struct connection *connection = checked(calloc(1, sizeof(*connection)));
+
     connection->conn = conn;
-    *ret_connection = connection;
-    return RH_OK;
+    return connection;
 }
 
 void rh_pg_close(struct connection *connection)

@@ -211,48 +211,42 @@ static const char *kind_name(const char *relkind)
     }
 }
 
-/* What a report says of a relation made by the run. */
-struct described {
-    int64_t id;
-    const char *kind, *table;
-};
-
-static int compare_described(const void *a, const void *b)
-{
-    const struct described *x = a, *y = b;
-
-    return (x->id > y->id) - (x->id < y->id);
-}
-
+/* "16400 AccessExclusiveLock,16407 ShareLock": ids and modes; absent: none. */
 static void decode_locks(struct decoder *decoder, const json_t *root, struct evidence *evidence)
 {
-    const json_t *locks = json_object_get(root, "locks");
-    const json_t *relations = json_object_get(root, "relations");
-    size_t count = list_of(decoder, locks, "locks", 3);
-    size_t known_count = list_of(decoder, relations, "relations", 3);
-    struct described *known = rh_arena_alloc_array(decoder->arena, known_count, sizeof(*known));
+    const json_t *value = json_object_get(root, "locks");
+    const char *at = text_of(decoder, value, "locks", true);
 
-    for (size_t i = 0; i < known_count; i++) {
-        const json_t *row = json_array_get(relations, i);
-        known[i].id = int_of(decoder, json_array_get(row, 0), "relations");
-        known[i].kind = kind_name(text_of(decoder, json_array_get(row, 1), "relations", false));
-        known[i].table = text_of(decoder, json_array_get(row, 2), "relations", true);
+    while (at && *at) {
+        char *end;
+        long long id = strtoll(at, &end, 10);
+        size_t mode_len = *end == ' ' ? strcspn(end + 1, ",") : 0;
+        if (id <= 0 || mode_len == 0) {
+            fail(decoder, "locks");
+            return;
+        }
+        struct evidence_lock *lock = RH_PUSH(decoder->arena, &evidence->locks);
+        lock->relation_id = id;
+        lock->mode = rh_arena_strndup(decoder->arena, end + 1, mode_len);
+        at = end + 1 + mode_len;
+        at += *at == ',';
     }
-    qsort(known, known_count, sizeof(*known), compare_described);
+}
+
+static void decode_relations(struct decoder *decoder, const json_t *root, struct evidence *evidence)
+{
+    const json_t *list = json_object_get(root, "relations");
+    size_t count = list_of(decoder, list, "relations", 5);
 
     for (size_t i = 0; i < count; i++) {
-        const json_t *row = json_array_get(locks, i);
-        struct evidence_lock *lock = RH_PUSH(decoder->arena, &evidence->locks);
-        lock->relation_id = int_of(decoder, json_array_get(row, 0), "locks");
-        lock->mode = text_of(decoder, json_array_get(row, 1), "locks", false);
-        lock->relation = relation_of(decoder, json_array_get(row, 2), "locks");
-        struct described wanted = {.id = lock->relation_id};
-        const struct described *about = bsearch(&wanted, known, known_count, sizeof(*known),
-                                                compare_described);
-        if (about) {
-            lock->kind = about->kind;
-            lock->table = about->table ? about->table : lock->relation;
-        }
+        const json_t *row = json_array_get(list, i);
+        const json_t *table_id = json_array_get(row, 3);
+        struct evidence_relation *relation = RH_PUSH(decoder->arena, &evidence->relations);
+        relation->id = int_of(decoder, json_array_get(row, 0), "relations");
+        relation->kind = kind_name(text_of(decoder, json_array_get(row, 1), "relations", false));
+        relation->name = relation_of(decoder, json_array_get(row, 2), "relations");
+        relation->table_id = json_is_null(table_id) ? 0 : int_of(decoder, table_id, "relations");
+        relation->table = relation_of(decoder, json_array_get(row, 4), "relations");
     }
 }
 
@@ -359,6 +353,7 @@ static void decode(struct decoder *decoder, const json_t *root, struct evidence 
     decode_context(decoder, text_of(decoder, json_object_get(root, "context"), "context", false),
                    evidence);
     decode_locks(decoder, root, evidence);
+    decode_relations(decoder, root, evidence);
     decode_commands(decoder, root, evidence);
     decode_drops(decoder, root, evidence);
     decode_scans(decoder, root, evidence);

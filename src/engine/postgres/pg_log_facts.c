@@ -70,6 +70,9 @@ static bool table_work(const struct log_entry *entry, struct arena *arena, struc
         fact->index = between(arena, message, "building index \"", "\" on table \"");
         fact->relation = between(arena, message, "\" on table \"", "\" ");
         fact->kind = LOG_FACT_INDEX_BUILD;
+        const char *request = strstr(message, "\" with request for ");
+        if (request)
+            fact->parallel_workers = strtoll(request + strlen("\" with request for "), NULL, 10);
         return fact->index && fact->relation;
     }
     return false;

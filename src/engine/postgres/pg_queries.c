@@ -17,6 +17,9 @@ const char *rh_pg_query_text(enum engine_query query, int server_version)
     case ENGINE_QUERY_BOUNDARY:
         variants = PG_SQL_BOUNDARY;
         break;
+    case ENGINE_QUERY_POSITION:
+        variants = PG_SQL_POSITION;
+        break;
     case ENGINE_QUERY_SAMPLE:
         variants = PG_SQL_SAMPLE;
         break;

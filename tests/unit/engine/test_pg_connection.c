@@ -81,16 +81,29 @@ static void test_pg_connection_deadline_gives_up_for_good(void **state)
     engine->close(connection);
 }
 
-static void test_pg_connection_copy_is_refused(void **state)
+static void test_pg_connection_copy_sends_to_nobody_and_gets_nothing(void **state)
 {
     (void)state;
     struct connection *connection = test_connect(&server, "t");
-    struct err err = RH_ERR_INIT;
+    struct err why = RH_ERR_INIT;
 
-    assert_int_not_equal(
-        engine->query(connection, "COPY (SELECT 1) TO STDOUT", NULL, 0, in_seconds(5), NULL, &err),
-        RH_OK);
-    assert_non_null(strstr(err.message, "COPY"));
+    ASSERT_OK(engine->query(connection, "COPY (SELECT generate_series(1, 300000)) TO STDOUT", NULL,
+                            0, in_seconds(10), NULL, err));
+    assert_int_equal(test_int(connection, "SELECT 6"), 6);
+    /* It fails in the middle of its data. */
+    assert_int_equal(engine->query(connection,
+                                   "COPY (SELECT 1 / (200000 - generate_series(1, 300000))) "
+                                   "TO STDOUT",
+                                   NULL, 0, in_seconds(10), NULL, &why),
+                     RH_ERR_SERVER);
+    assert_string_equal(why.sqlstate, "22012");
+    assert_int_equal(test_int(connection, "SELECT 7"), 7);
+    test_run(connection, "CREATE TEMP TABLE t (a int)");
+    assert_int_equal(
+        engine->query(connection, "COPY t FROM STDIN", NULL, 0, in_seconds(10), NULL, &why),
+        RH_ERR_SERVER);
+    assert_non_null(strstr(why.message, "no data came with the statement"));
+    assert_int_equal(test_int(connection, "SELECT count(*) FROM t"), 0);
     engine->close(connection);
 }
 
@@ -192,6 +205,26 @@ static void test_pg_connection_answers_come_in_order(void **state)
     engine->send(talk.connection, "SELECT $1::int", eleven, 1, on_answer, &q[4]);
     ASSERT_OK(rh_loop_run(talk.loop, in_seconds(10), err));
     assert_string_equal(talk.order, "abcde");
+    assert_int_equal(talk.failed, 1);
+    assert_int_equal(talk.last_code, RH_ERR_SERVER);
+    assert_int_equal(talk.last_value, 11);
+    talk_end(&talk);
+}
+
+static void test_pg_connection_copy_between_other_questions(void **state)
+{
+    (void)state;
+    struct talk talk;
+    talk_begin(&talk, 4);
+    struct question q[] = {{&talk, 'a'}, {&talk, 'b'}, {&talk, 'c'}, {&talk, 'd'}};
+
+    engine->send(talk.connection, "COPY (SELECT generate_series(1, 300000)) TO STDOUT", NULL, 0,
+                 on_answer, &q[0]);
+    engine->send(talk.connection, "CREATE TEMP TABLE t (a int)", NULL, 0, on_answer, &q[1]);
+    engine->send(talk.connection, "COPY t FROM STDIN", NULL, 0, on_answer, &q[2]);
+    engine->send(talk.connection, "SELECT 11", NULL, 0, on_answer, &q[3]);
+    ASSERT_OK(rh_loop_run(talk.loop, in_seconds(10), err));
+    assert_string_equal(talk.order, "abcd");
     assert_int_equal(talk.failed, 1);
     assert_int_equal(talk.last_code, RH_ERR_SERVER);
     assert_int_equal(talk.last_value, 11);
@@ -321,10 +354,11 @@ int main(void)
         cmocka_unit_test(test_pg_connection_answers_with_rows_and_nulls),
         cmocka_unit_test(test_pg_connection_error_has_sqlstate_and_no_values),
         cmocka_unit_test(test_pg_connection_deadline_gives_up_for_good),
-        cmocka_unit_test(test_pg_connection_copy_is_refused),
+        cmocka_unit_test(test_pg_connection_copy_sends_to_nobody_and_gets_nothing),
         cmocka_unit_test(test_pg_connection_failure_says_what_failed),
         cmocka_unit_test(test_pg_connection_takes_nothing_from_the_environment),
         cmocka_unit_test(test_pg_connection_answers_come_in_order),
+        cmocka_unit_test(test_pg_connection_copy_between_other_questions),
         cmocka_unit_test(test_pg_connection_blocking_waits_for_what_is_queued),
         cmocka_unit_test(test_pg_connection_large_parameter_is_sent_in_pieces),
         cmocka_unit_test(test_pg_connection_lost_answers_all_and_later_ones),

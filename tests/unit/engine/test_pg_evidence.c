@@ -64,10 +64,9 @@ static void test_evidence_of_a_command_end_is_decoded(void **state)
         *state,
         HEAD("ddl_command_end",
              "ALTER TABLE") "\"context\" : \"" CONTEXT "\", "
-                            "\"locks\" : [[16395, \"AccessExclusiveLock\", \"public.t\"], "
-                            "[16407, \"ShareLock\", \"public.t_i\"], [99, \"AccessExclusiveLock\", "
-                            "\"99\"]], "
-                            "\"relations\" : [[16500, \"r\", null], [16407, \"i\", \"public.t\"]], "
+                            "\"locks\" : \"16395 AccessExclusiveLock,16407 ShareLock\", "
+                            "\"relations\" : [[16500, \"r\", \"16500\", null, null], "
+                            "[16407, \"i\", \"public.t_i\", 16395, \"public.t\"]], "
                             "\"scans\" : [[16395, \"public.t\", 1, 10000]], "
                             "\"commands\" : [[\"ALTER TABLE\", \"table\", \"public.t\", 16395, "
                             "false], "
@@ -83,14 +82,20 @@ static void test_evidence_of_a_command_end_is_decoded(void **state)
     assert_int_equal(e.depth, 0);
     assert_null(e.statement);
     assert_null(e.problem);
-    assert_int_equal(e.locks.count, 3);
+    assert_int_equal(e.locks.count, 2);
     assert_int_equal(e.locks.items[0].relation_id, 16395);
-    assert_string_equal(e.locks.items[0].relation, "public.t");
     assert_string_equal(e.locks.items[0].mode, "AccessExclusiveLock");
-    assert_null(e.locks.items[0].kind); /* known before the run: the observer says */
-    assert_string_equal(e.locks.items[1].kind, "index");
-    assert_string_equal(e.locks.items[1].table, "public.t");
-    assert_null(e.locks.items[2].relation); /* gone */
+    assert_int_equal(e.locks.items[1].relation_id, 16407);
+    assert_string_equal(e.locks.items[1].mode, "ShareLock");
+    assert_int_equal(e.relations.count, 2);
+    assert_string_equal(e.relations.items[0].kind, "table");
+    assert_null(e.relations.items[0].name); /* gone */
+    assert_int_equal(e.relations.items[0].table_id, 0);
+    assert_int_equal(e.relations.items[1].id, 16407);
+    assert_string_equal(e.relations.items[1].kind, "index");
+    assert_string_equal(e.relations.items[1].name, "public.t_i");
+    assert_int_equal(e.relations.items[1].table_id, 16395);
+    assert_string_equal(e.relations.items[1].table, "public.t");
     assert_int_equal(e.scans.count, 1);
     assert_int_equal(e.scans.items[0].rows, 10000);
     assert_int_equal(e.commands.count, 2);
@@ -105,7 +110,7 @@ static void test_evidence_of_drops_is_decoded(void **state)
     struct evidence e = decode(
         *state,
         HEAD("sql_drop",
-             "ALTER TABLE") "\"context\" : \"" CONTEXT "\", \"locks\" : [], "
+             "ALTER TABLE") "\"context\" : \"" CONTEXT "\", \"locks\" : \"\", "
                             "\"drops\" : [[\"table column\", \"public.t.x\", true, false, 16395], "
                             "[\"index\", \"public.t_x\", false, true, 16407]], " TAIL);
 
@@ -208,11 +213,13 @@ static void test_evidence_with_wrong_types_is_refused(void **state)
 {
     static const char *const BAD[][2] = {
         {"\"locks\" : {}", "locks"},
-        {"\"locks\" : [1]", "locks"},
-        {"\"locks\" : [[1, \"m\"]]", "locks"},
-        {"\"locks\" : [[\"1\", \"m\", \"public.t\"]]", "locks"},
-        {"\"locks\" : [[1, null, \"public.t\"]]", "locks"},
-        {"\"relations\" : [[1, 2, 3]]", "relations"},
+        {"\"locks\" : \"16395\"", "locks"},
+        {"\"locks\" : \"16395 \"", "locks"},
+        {"\"locks\" : \"x ShareLock\"", "locks"},
+        {"\"locks\" : \"1 ShareLock,,2 ShareLock\"", "locks"},
+        {"\"relations\" : [[1, \"r\", \"t\"]]", "relations"},
+        {"\"relations\" : [[1, 2, \"t\", null, null]]", "relations"},
+        {"\"relations\" : [[1, \"i\", \"t\", \"x\", null]]", "relations"},
         {"\"scans\" : [[1, \"public.t\", 1, 2.5]]", "scans"},
         {"\"commands\" : [[\"t\", \"t\", \"t\", 1, 0]]", "commands"},
         {"\"drops\" : [[\"t\", \"t\", true, 1, 1]]", "drops"},

@@ -14,7 +14,8 @@ struct fixture {
     PGconn *conn;
     VEC(struct evidence) reports;
     size_t other_notices, refused;
-    bool is_damaged; /* reports are to be refused */
+    bool is_damaged;                     /* reports are to be refused */
+    VEC(struct evidence_relation) known; /* before the run, and as reports told since */
     struct mono first_at;
 };
 
@@ -37,6 +38,8 @@ static void on_notice(void *context, const PGresult *result)
         fail_msg("%s: %s", err.message, detail);
     }
     assert_null(evidence.problem);
+    for (size_t i = 0; i < evidence.relations.count; i++)
+        *RH_PUSH(f->arena, &f->known) = evidence.relations.items[i];
     if (!f->reports.count)
         f->first_at = rh_clock_mono();
     *RH_PUSH(f->arena, &f->reports) = evidence;
@@ -54,6 +57,26 @@ static void run(struct fixture *f, const char *sql)
     PQclear(result);
 }
 
+/* What the observer would know. */
+static void know_relations(struct fixture *f, struct connection *connection)
+{
+    struct rows *rows RH_CLEANUP_ROWS = NULL;
+
+    ASSERT_OK(engine->ask(connection, ENGINE_QUERY_RELATIONS, NULL, 0, in_seconds(20), &rows, err));
+    for (size_t i = 0; i < rh_rows_count(rows); i++)
+        *RH_PUSH(f->arena, &f->known) = (struct evidence_relation){
+            .id = rh_rows_int(rows, i, 0, 0),
+            .name = rh_arena_strdup(f->arena, rh_rows_value(rows, i, 1))};
+}
+
+static const struct evidence_relation *find_relation(const struct fixture *f, int64_t id)
+{
+    for (size_t i = 0; i < f->known.count; i++)
+        if (f->known.items[i].id == id)
+            return &f->known.items[i];
+    return NULL;
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -67,11 +90,12 @@ static int set_up(void **state)
                          "CREATE INDEX parent_n ON parent (n);"
                          "CREATE TABLE child (id int PRIMARY KEY, parent_id int);"
                          "INSERT INTO child SELECT g, g FROM generate_series(1, 1000) AS g");
+    f->arena = rh_arena_new();
+    know_relations(f, connection);
     ASSERT_OK(engine->install_evidence(connection, "secret", in_seconds(20), err));
     engine->close(connection);
     snprintf(parameters, sizeof(parameters), "host=%s user=tester dbname=postgres",
              server.directory);
-    f->arena = rh_arena_new();
     f->conn = PQconnectdb(parameters);
     assert_int_equal(PQstatus(f->conn), CONNECTION_OK);
     PQsetNoticeReceiver(f->conn, on_notice, f);
@@ -99,11 +123,14 @@ static const struct evidence *find_event(const struct fixture *f, enum evidence_
     return &NONE;
 }
 
-static bool holds(const struct evidence *evidence, const char *relation, const char *mode)
+static bool holds(const struct fixture *f, const struct evidence *evidence, const char *name,
+                  const char *mode)
 {
     for (size_t i = 0; i < evidence->locks.count; i++) {
         const struct evidence_lock *lock = &evidence->locks.items[i];
-        if (lock->relation && !strcmp(lock->relation, relation) && !strcmp(lock->mode, mode))
+        const struct evidence_relation *relation = find_relation(f, lock->relation_id);
+        if (relation && relation->name && !strcmp(relation->name, name) &&
+            !strcmp(lock->mode, mode))
             return true;
     }
     return false;
@@ -128,7 +155,7 @@ static void check(struct fixture *f, const char *sql, const char *relation, cons
                   int64_t rows)
 {
     run(f, sql);
-    if (!holds(find_event(f, EVIDENCE_COMMAND_END), relation, mode))
+    if (!holds(f, find_event(f, EVIDENCE_COMMAND_END), relation, mode))
         fail_msg("%s: no %s on %s", sql, mode, relation);
     if (rows_read(f, relation) != rows)
         fail_msg("%s: read %lld rows of %s, not %lld", sql, (long long)rows_read(f, relation),
@@ -168,7 +195,7 @@ static void test_evidence_of_checks_and_their_scans(void **state)
     check(f, "ALTER TABLE parent VALIDATE CONSTRAINT c", "public.parent",
           "ShareUpdateExclusiveLock", 2000);
     assert_false(
-        holds(find_event(f, EVIDENCE_COMMAND_END), "public.parent", "AccessExclusiveLock"));
+        holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.parent", "AccessExclusiveLock"));
     check(f, "ALTER TABLE parent ALTER n SET NOT NULL", "public.parent", "AccessExclusiveLock",
           2000);
     check(f, "ALTER TABLE parent ADD CONSTRAINT nn CHECK (v IS NOT NULL)", "public.parent",
@@ -183,9 +210,9 @@ static void test_evidence_of_a_foreign_key_names_both_tables(void **state)
     check(f, "ALTER TABLE child ADD FOREIGN KEY (parent_id) REFERENCES parent (id)", "public.child",
           "ShareRowExclusiveLock", 1000);
     assert_true(
-        holds(find_event(f, EVIDENCE_COMMAND_END), "public.parent", "ShareRowExclusiveLock"));
+        holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.parent", "ShareRowExclusiveLock"));
     assert_false(
-        holds(find_event(f, EVIDENCE_COMMAND_END), "public.parent", "AccessExclusiveLock"));
+        holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.parent", "AccessExclusiveLock"));
 }
 
 static void test_evidence_of_indexes(void **state)
@@ -195,21 +222,22 @@ static void test_evidence_of_indexes(void **state)
 
     check(f, "CREATE INDEX parent_v ON parent (v)", "public.parent", "ShareLock", 2000);
     end = find_event(f, EVIDENCE_COMMAND_END);
-    for (size_t i = 0; i < end->locks.count; i++) {
-        if (strcmp(end->locks.items[i].relation, "public.parent_v"))
-            continue;
-        assert_string_equal(end->locks.items[i].kind, "index");
-        assert_string_equal(end->locks.items[i].table, "public.parent");
-    }
+    assert_int_equal(end->relations.count, 1);
+    assert_string_equal(end->relations.items[0].name, "public.parent_v");
+    assert_string_equal(end->relations.items[0].kind, "index");
+    assert_string_equal(end->relations.items[0].table, "public.parent");
+    const struct evidence_relation *table = find_relation(f, end->relations.items[0].table_id);
+    assert_true(table && !strcmp(table->name, "public.parent"));
     /* The locks are gone when the trigger runs, the two scans are not. */
     run(f, "CREATE INDEX CONCURRENTLY parent_v2 ON parent (v)");
     assert_int_equal(rows_read(f, "public.parent"), 4000);
-    assert_false(holds(find_event(f, EVIDENCE_COMMAND_END), "public.parent", "ShareLock"));
+    assert_false(holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.parent", "ShareLock"));
     run(f, "DROP INDEX parent_v");
     assert_int_equal(find_event(f, EVIDENCE_DROP)->drops.count, 1);
     assert_string_equal(find_event(f, EVIDENCE_DROP)->drops.items[0].identity, "public.parent_v");
     assert_true(find_event(f, EVIDENCE_DROP)->drops.items[0].original);
-    assert_true(holds(find_event(f, EVIDENCE_COMMAND_END), "public.parent", "AccessExclusiveLock"));
+    assert_true(
+        holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.parent", "AccessExclusiveLock"));
 }
 
 static void check_rewrite(struct fixture *f, const char *sql, const char *reason)
@@ -274,7 +302,8 @@ static void test_evidence_of_a_dropped_table_leaves_out_its_inner_parts(void **s
     assert_string_equal(drop->drops.items[0].type, "table");
     assert_true(drop->drops.items[0].original);
     /* the other table of the foreign key is locked as well */
-    assert_true(holds(find_event(f, EVIDENCE_COMMAND_END), "public.parent", "AccessExclusiveLock"));
+    assert_true(
+        holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.parent", "AccessExclusiveLock"));
 }
 
 static void test_evidence_inside_a_do_block_tells_inner_commands(void **state)
@@ -289,7 +318,7 @@ static void test_evidence_inside_a_do_block_tells_inner_commands(void **state)
     assert_string_equal(f->reports.items[0].statement, "CREATE TABLE made_in_do (a int)");
     assert_non_null(strstr(f->reports.items[0].frame, "inline_code_block"));
     /* what the block held already, before its first DDL */
-    assert_true(holds(&f->reports.items[0], "public.child", "RowExclusiveLock"));
+    assert_true(holds(f, &f->reports.items[0], "public.child", "RowExclusiveLock"));
     assert_string_equal(f->reports.items[4].statement, "DROP TABLE made_in_do");
     assert_string_equal(f->reports.items[4].tag, "DROP TABLE");
 }
@@ -299,12 +328,54 @@ static void test_evidence_of_several_statements_in_one_string_adds_up(void **sta
     struct fixture *f = *state;
 
     run(f, "LOCK TABLE child IN SHARE MODE; COMMENT ON TABLE parent IS 'x'");
-    assert_true(holds(find_event(f, EVIDENCE_COMMAND_START), "public.child", "ShareLock"));
+    assert_true(holds(f, find_event(f, EVIDENCE_COMMAND_START), "public.child", "ShareLock"));
     run(f, "BEGIN");
     run(f, "LOCK TABLE child IN SHARE MODE");
     run(f, "COMMENT ON TABLE parent IS 'x'");
-    assert_true(holds(find_event(f, EVIDENCE_COMMAND_START), "public.child", "ShareLock"));
+    assert_int_equal(find_event(f, EVIDENCE_COMMAND_START)->locks.count, 0); /* spared */
+    assert_true(holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.child", "ShareLock"));
     run(f, "ROLLBACK");
+}
+
+static size_t count_relations(const struct fixture *f)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < f->reports.count; i++)
+        count += f->reports.items[i].relations.count;
+    return count;
+}
+
+/* All locks every time, what they are on once; whatever happened to a setting of ours meanwhile. */
+static void test_evidence_of_a_transaction_describes_what_it_made_once(void **state)
+{
+    struct fixture *f = *state;
+
+    run(f, "BEGIN");
+    run(f, "CREATE TABLE made_a (id int)");
+    assert_int_equal(count_relations(f), 1);
+    run(f, "CREATE TABLE made_b (id int PRIMARY KEY)");
+    assert_int_equal(count_relations(f), 2);
+    assert_true(
+        holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.made_a", "AccessExclusiveLock"));
+    assert_true(
+        holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.made_b", "AccessExclusiveLock"));
+    run(f, "SAVEPOINT s");
+    run(f, "CREATE TABLE made_c (id int)");
+    assert_int_equal(count_relations(f), 1);
+    run(f, "ROLLBACK TO s");
+    run(f, "COMMENT ON TABLE parent IS 'x'");
+    assert_int_equal(count_relations(f), 0);
+    run(f, "RESET ALL");
+    run(f, "COMMENT ON TABLE parent IS 'y'");
+    assert_int_equal(count_relations(f), 3);
+    run(f, "COMMIT");
+    /* Another transaction: all again. */
+    run(f, "ALTER TABLE made_a ADD v int");
+    assert_int_equal(count_relations(f), 1);
+    assert_true(
+        holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.made_a", "AccessExclusiveLock"));
+    run(f, "DROP TABLE made_a, made_b");
 }
 
 static void test_evidence_of_temporary_tables_and_grants(void **state)
@@ -339,7 +410,8 @@ static void test_evidence_of_a_role_without_rights_is_the_same(void **state)
     run(f, "ALTER TABLE child OWNER TO app");
     run(f, "SET ROLE app; SET search_path = ''");
     run(f, "ALTER TABLE public.child ADD x int");
-    assert_true(holds(find_event(f, EVIDENCE_COMMAND_END), "public.child", "AccessExclusiveLock"));
+    assert_true(
+        holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.child", "AccessExclusiveLock"));
     f->reports.count = 0;
     PGresult *result = PQexec(f->conn, "SELECT secret FROM rehearse.evidence");
     assert_string_equal(PQresultErrorField(result, PG_DIAG_SQLSTATE), "42501");
@@ -387,6 +459,7 @@ int main(void)
         TEST(test_evidence_of_a_dropped_table_leaves_out_its_inner_parts),
         TEST(test_evidence_inside_a_do_block_tells_inner_commands),
         TEST(test_evidence_of_several_statements_in_one_string_adds_up),
+        TEST(test_evidence_of_a_transaction_describes_what_it_made_once),
         TEST(test_evidence_of_temporary_tables_and_grants),
         TEST(test_evidence_tells_the_session_timeouts),
         TEST(test_evidence_of_a_role_without_rights_is_the_same),

@@ -244,8 +244,10 @@ static void test_log_facts_of_table_work(void **state)
     assert_int_equal(fact.kind, LOG_FACT_INDEX_BUILD);
     assert_string_equal(fact.index, "i");
     assert_string_equal(fact.relation, "t");
+    assert_int_equal(fact.parallel_workers, 1);
     fact = fact_of(*state, "building index \"i\" on table \"t\" serially");
     assert_string_equal(fact.relation, "t");
+    assert_int_equal(fact.parallel_workers, 0);
 }
 
 static void test_log_facts_of_scans_spared(void **state)

@@ -20,6 +20,10 @@ static void test_rules_causes_rewrite_over_the_gate_is_the_one_error(void **stat
     clause->definition = "bigint";
 
     const struct finding *finding = story_expect(story, "table-rewrite", SEVERITY_ERROR);
+    assert_string_equal(finding->why,
+                        "The new type is stored differently, so every row and every index was "
+                        "written anew under AccessExclusiveLock, which makes reads and writes wait "
+                        "until the transaction ends.");
     assert_contains(finding->title, "public.orders (98,100,000 rows");
     assert_contains(finding->title, "reads and writes blocked for 15m02s (limit 2s)");
     assert_contains(finding->advice_sql, "ALTER TABLE public.orders ADD COLUMN id_new bigint;");
@@ -127,7 +131,7 @@ static void test_rules_causes_index_built_the_blocking_way(void **state)
     clause->safe_form = "CREATE INDEX CONCURRENTLY orders_email ON orders (lower(email))";
     const struct finding *finding = story_expect(story, "index-blocks-writes", SEVERITY_ERROR);
     assert_contains(finding->title, "writes blocked for 41 s (limit 2s)");
-    assert_contains(finding->why, "every INSERT, UPDATE and DELETE on public.orders had to wait");
+    assert_contains(finding->why, "under ShareLock, which makes writes wait until");
     assert_string_equal(finding->advice_sql,
                         "CREATE INDEX CONCURRENTLY orders_email ON orders (lower(email));");
     assert_string_equal(story->result.headline, "0042_change.sql would block writes to "
@@ -204,6 +208,51 @@ static void test_rules_causes_index_of_a_dropped_table_is_no_index_work(void **s
     story_expect_none(story, "index-blocks-writes");
 }
 
+static void test_rules_causes_several_indexes_are_counted_in_the_title(void **state)
+{
+    struct story *story = *state;
+    story_begin(story);
+    const char *const names[] = {"public.orders_a", "public.orders_b"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct statement *build = story_run(story, "CREATE INDEX", 5 * MS);
+        story_lock(story, build, "public.orders", "ShareLock");
+        story_index(story, build, names[i], "public.orders");
+    }
+    story_commit(story);
+    const struct finding *finding = story_expect(story, "index-blocks-writes", SEVERITY_WARNING);
+    assert_contains(finding->title, "2 indexes on public.orders built the blocking way: writes");
+    assert_contains(finding->why, "The indexes are public.orders_a and public.orders_b.");
+}
+
+static void test_rules_causes_small_part_of_a_long_wait_says_so(void **state)
+{
+    struct story *story = *state;
+    story_begin(story);
+    alter(story, 1 * MS);
+    struct statement *build = story_run(story, "CREATE INDEX", 80 * MS);
+    story_lock(story, build, "public.orders", "ShareLock");
+    story_index(story, build, "public.orders_total", "public.orders");
+    story_run(story, "UPDATE", 1 * S);
+    story_commit(story);
+    const struct finding *finding = story_expect(story, "index-blocks-writes", SEVERITY_WARNING);
+    assert_contains(finding->title, ", 80 ms of it for this");
+}
+
+static void test_rules_causes_empty_tables_come_last(void **state)
+{
+    struct story *story = *state;
+    story_table(story, "public.empty", 0);
+    story_table(story, "public.orders", 1000);
+    const char *const tables[] = {"public.empty", "public.orders"};
+    for (size_t i = 0; i < COUNT(tables); i++) {
+        struct statement *build = story_run(story, "CREATE INDEX", i == 0 ? 1 * S : 5 * MS);
+        story_lock(story, build, tables[i], "ShareLock");
+        story_index(story, build, i == 0 ? "public.a" : "public.b", tables[i]);
+    }
+    const struct finding *finding = story_expect(story, "index-blocks-writes", SEVERITY_WARNING);
+    assert_string_equal(finding->relation, "public.orders");
+}
+
 static void test_rules_causes_set_not_null_advises_a_check(void **state)
 {
     struct story *story = *state;
@@ -212,6 +261,8 @@ static void test_rules_causes_set_not_null_advises_a_check(void **state)
     story_clause(story, statement, CLAUSE_SET_NOT_NULL, "orders")->column = "email";
     const struct finding *finding = story_expect(story, "scan-under-lock", SEVERITY_ERROR);
     assert_contains(finding->title, "1,000,000 rows of public.orders read under lock");
+    assert_string_equal(finding->why, "The whole table was read while AccessExclusiveLock made "
+                                      "reads and writes wait.");
     assert_contains(finding->advice_sql,
                     "ADD CONSTRAINT orders_email_not_null CHECK (email IS NOT NULL) NOT VALID;");
     assert_contains(finding->advice_sql, "DROP CONSTRAINT orders_email_not_null;");
@@ -236,6 +287,42 @@ static void test_rules_causes_foreign_key_advises_not_valid(void **state)
     assert_contains(finding->title, "writes blocked for");
     /* the other table was blocked too, and nothing else explains that */
     assert_int_equal(story_count(story, "blocks-writes"), 1);
+}
+
+static void test_rules_causes_every_scan_of_a_transaction_is_advised(void **state)
+{
+    struct story *story = *state;
+    story_begin(story);
+    struct statement *key = alter(story, 50 * MS);
+    story_scan(story, key, "public.orders", 1000);
+    struct clause *clause = story_clause(story, key, CLAUSE_ADD_FOREIGN_KEY, "public.orders");
+    clause->constraint = "fk";
+    clause->definition = "FOREIGN KEY (a) REFERENCES b";
+    struct statement *not_null = alter(story, 40 * MS);
+    story_scan(story, not_null, "public.orders", 1000);
+    story_clause(story, not_null, CLAUSE_SET_NOT_NULL, "orders")->column = "email";
+    story_commit(story);
+    const struct finding *finding = story_expect(story, "scan-under-lock", SEVERITY_WARNING);
+    assert_contains(finding->advice_sql, "VALIDATE CONSTRAINT fk;");
+    assert_contains(finding->advice_sql, "CHECK (email IS NOT NULL) NOT VALID;");
+    assert_contains(finding->advice, "Prove NOT NULL first");
+}
+
+/* varchar(64) to varchar(254) keeps the primary key's file: only an index on lower(name) is built.
+ */
+static void test_rules_causes_wider_type_names_no_index(void **state)
+{
+    struct story *story = *state;
+    struct statement *statement = alter(story, 150 * MS);
+    story_clause(story, statement, CLAUSE_COLUMN_TYPE, "orders")->column = "name";
+    const char *const indexes[] = {"public.orders_pkey", "public.orders_lower"};
+    for (size_t i = 0; i < COUNT(indexes); i++)
+        story_index_lock(story, statement, indexes[i], "public.orders", "AccessExclusiveLock")
+            ->preexisting = false;
+    story_scan(story, statement, "public.orders", 1000);
+    const struct finding *finding = story_expect(story, "scan-under-lock", SEVERITY_WARNING);
+    assert_contains(finding->advice, "an index or a constraint on the column");
+    assert_int_equal(story_count(story, "index-blocks-writes"), 0);
 }
 
 static void test_rules_causes_quick_scan_is_a_warning(void **state)
@@ -291,8 +378,13 @@ int main(void)
         STORY_TEST(test_rules_causes_unique_constraint_advises_using_index),
         STORY_TEST(test_rules_causes_partitioned_table_has_its_own_way),
         STORY_TEST(test_rules_causes_index_of_a_dropped_table_is_no_index_work),
+        STORY_TEST(test_rules_causes_several_indexes_are_counted_in_the_title),
+        STORY_TEST(test_rules_causes_small_part_of_a_long_wait_says_so),
+        STORY_TEST(test_rules_causes_empty_tables_come_last),
         STORY_TEST(test_rules_causes_set_not_null_advises_a_check),
         STORY_TEST(test_rules_causes_foreign_key_advises_not_valid),
+        STORY_TEST(test_rules_causes_every_scan_of_a_transaction_is_advised),
+        STORY_TEST(test_rules_causes_wider_type_names_no_index),
         STORY_TEST(test_rules_causes_quick_scan_is_a_warning),
         STORY_TEST(test_rules_causes_update_after_alter_is_a_scan_under_lock),
         STORY_TEST(test_rules_causes_empty_table_is_told_so),

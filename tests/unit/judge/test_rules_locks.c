@@ -61,6 +61,23 @@ static void test_rules_locks_measured_wait_fires_without_a_lock(void **state)
     assert_true(evidence_number(finding, "probe_read_wait_ms") == 4000.0);
 }
 
+static void test_rules_locks_index_builds_are_advised_concurrently(void **state)
+{
+    struct story *story = *state;
+    story_table(story, "public.a", 10);
+    story_begin(story);
+    struct statement *build = story_run(story, "CREATE INDEX", 500 * MS);
+    story_lock(story, build, "public.a", "ShareLock");
+    story_index(story, build, "public.a_x", "public.a");
+    story_clause(story, build, CLAUSE_CREATE_INDEX, "a")
+        ->safe_form = "CREATE INDEX CONCURRENTLY a_x ON a (x)";
+    story_run(story, "CREATE INDEX", 3 * S);
+    story_commit(story);
+    const struct finding *finding = story_expect(story, "blocks-writes", SEVERITY_ERROR);
+    assert_contains(finding->advice, "CONCURRENTLY");
+    assert_string_equal(finding->advice_sql, "CREATE INDEX CONCURRENTLY a_x ON a (x);");
+}
+
 static void test_rules_locks_one_finding_for_each_table(void **state)
 {
     struct story *story = *state;
@@ -165,7 +182,7 @@ static void test_rules_locks_without_timeout_are_one_finding(void **state)
     const struct finding *finding = story_expect(story, "no-lock-timeout", SEVERITY_WARNING);
     assert_int_equal(story_count(story, "no-lock-timeout"), 1);
     assert_contains(finding->title, "2 statements");
-    assert_contains(finding->why, "0042_change.sql:1 and 0042_change.sql:3");
+    assert_contains(finding->why, "Asked for by 0042_change.sql:1 and 0042_change.sql:3.");
     assert_int_equal(json_array_size(json_object_get(finding->evidence, "statements")), 2);
     assert_contains(finding->advice_sql, "SET lock_timeout");
     story_wrap(story, "alembic upgrade head", 0);
@@ -196,6 +213,7 @@ int main(void)
         STORY_TEST(test_rules_locks_short_block_is_fine),
         STORY_TEST(test_rules_locks_no_limit_no_block),
         STORY_TEST(test_rules_locks_measured_wait_fires_without_a_lock),
+        STORY_TEST(test_rules_locks_index_builds_are_advised_concurrently),
         STORY_TEST(test_rules_locks_one_finding_for_each_table),
         STORY_TEST(test_rules_locks_queue_behind_a_long_wait),
         STORY_TEST(test_rules_locks_queue_measured_by_probes),

@@ -24,6 +24,22 @@ static void test_rules_objects_dropped_column_advises_contract(void **state)
     const struct finding *finding = story_expect(story, "destructive", SEVERITY_WARNING);
     assert_string_equal(finding->relation, "public.users");
     assert_contains(finding->advice, "Stop using the column");
+    assert_string_equal(finding->title, "dropped for good: column public.users.nick");
+}
+
+static void test_rules_objects_dropped_column_weighs_its_tables_rows(void **state)
+{
+    struct story *story = *state;
+    story_table(story, "public.users", 500000);
+    struct statement *statement = story_run(story, "ALTER TABLE", 1 * MS);
+    statement->lock_timeout_ms = 0;
+    story_lock(story, statement, "public.users", "AccessExclusiveLock");
+    story_drop(story, statement, "table column", "public.users.nick", true);
+    const struct finding *finding = story_expect(story, "destructive", SEVERITY_WARNING);
+    assert_contains(finding->title, "column public.users.nick (of 500,000 rows)");
+    /* what is lost comes before what might wait */
+    assert_ptr_equal(finding, &story->result.findings.items[0]);
+    assert_int_equal(story_count(story, "no-lock-timeout"), 1);
 }
 
 static void test_rules_objects_dropped_schema_names_its_tables(void **state)
@@ -187,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY_TEST(test_rules_objects_dropped_table_is_counted),
         STORY_TEST(test_rules_objects_dropped_column_advises_contract),
+        STORY_TEST(test_rules_objects_dropped_column_weighs_its_tables_rows),
         STORY_TEST(test_rules_objects_dropped_schema_names_its_tables),
         STORY_TEST(test_rules_objects_own_creations_may_go),
         STORY_TEST(test_rules_objects_failed_statement_destroyed_nothing),

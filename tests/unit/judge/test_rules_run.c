@@ -91,6 +91,18 @@ static void test_rules_run_open_transaction(void **state)
     story_expect_none(story, "open-transaction");
 }
 
+/* It was said to have been rolled back. */
+static void test_rules_run_open_transaction_when_prepared(void **state)
+{
+    struct story *story = *state;
+    story_begin(story);
+    story_run(story, "ALTER TABLE", 1 * MS);
+    story->trace.transactions.items[0].left_prepared = true;
+    const struct finding *finding = story_expect(story, "open-transaction", SEVERITY_ERROR);
+    assert_contains(finding->title, "prepared transaction");
+    assert_contains(story->result.headline, "still holds its locks");
+}
+
 static void test_rules_run_command_failed(void **state)
 {
     struct story *story = *state;
@@ -117,12 +129,27 @@ static void test_rules_run_not_observed(void **state)
     assert_int_equal(story->result.verdict, VERDICT_INCONCLUSIVE);
 }
 
+static void test_rules_run_command_without_a_statement_is_told_of_its_login(void **state)
+{
+    struct story *story = *state;
+    story_wrap(story, "./up.sh", 2);
+    const struct finding *finding = story_expect(story, "command-failed", SEVERITY_ERROR);
+    assert_contains(finding->title, "before it sent a statement");
+    assert_contains(finding->why, "its login was refused");
+    assert_contains(finding->advice, "PGUSER");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORY_TEST(test_rules_run_duration_gate),    STORY_TEST(test_rules_run_byte_gates),
-        STORY_TEST(test_rules_run_server_crash),     STORY_TEST(test_rules_run_no_connection),
-        STORY_TEST(test_rules_run_open_transaction), STORY_TEST(test_rules_run_command_failed),
+        STORY_TEST(test_rules_run_command_without_a_statement_is_told_of_its_login),
+        STORY_TEST(test_rules_run_duration_gate),
+        STORY_TEST(test_rules_run_byte_gates),
+        STORY_TEST(test_rules_run_server_crash),
+        STORY_TEST(test_rules_run_no_connection),
+        STORY_TEST(test_rules_run_open_transaction),
+        STORY_TEST(test_rules_run_open_transaction_when_prepared),
+        STORY_TEST(test_rules_run_command_failed),
         STORY_TEST(test_rules_run_not_observed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -133,6 +133,27 @@ static void test_sqlstate_every_known_state_has_advice(void **state)
     assert_contains(advised(story)->why, "The server refused the statement.");
 }
 
+static void test_sqlstate_pending_triggers_have_a_way_out(void **state)
+{
+    struct story *story = *state;
+    struct server_message *error;
+    failing(story, "55006", &error);
+    error->message = "cannot ALTER TABLE \"orders\" because it has pending trigger events";
+    assert_contains(advised(story)->why, "deferred foreign key");
+    assert_string_equal(advised(story)->advice_sql, "SET CONSTRAINTS ALL IMMEDIATE;");
+    error->message = "cannot DROP TABLE \"orders\" because it is being used by active queries";
+    assert_null(advised(story)->advice_sql);
+}
+
+static void test_sqlstate_wrong_setting_is_no_data(void **state)
+{
+    struct story *story = *state;
+    struct server_message *error;
+    failing(story, "22023", &error);
+    assert_lacks(advised(story)->why, "Data");
+    assert_lacks(advised(story)->advice, "rows");
+}
+
 static void test_sqlstate_hint_of_the_server_is_kept(void **state)
 {
     struct story *story = *state;
@@ -152,6 +173,8 @@ int main(void)
         STORY_TEST(test_sqlstate_casts),
         STORY_TEST(test_sqlstate_permission_names_the_role),
         STORY_TEST(test_sqlstate_every_known_state_has_advice),
+        STORY_TEST(test_sqlstate_pending_triggers_have_a_way_out),
+        STORY_TEST(test_sqlstate_wrong_setting_is_no_data),
         STORY_TEST(test_sqlstate_hint_of_the_server_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,7 +220,7 @@ static json_t *at(json_t *value, const char *path)
     return value;
 }
 
-/* The names others rely on (DESIGN.md, section 3) and what stands there. */
+/* The names others rely on (docs/result.schema.json) and what stands there. */
 static void test_result_json_shape(void **state)
 {
     (void)state;

@@ -176,6 +176,7 @@ static void fill_inconclusive(struct result *result)
     struct statement *statement = result_statement(
         result, 0, "CREATE INDEX orders_note ON orders (note)", 5 * MS);
     statement->step = -1;
+    statement->tag = "CREATE INDEX";
     statement->observation = OBSERVED_NOT;
     struct finding *finding = result_finding(result, SEVERITY_INFO, "not-observed");
     finding->title = "statement 1 (CREATE INDEX) was not observed: event triggers were disabled";

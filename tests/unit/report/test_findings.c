@@ -170,6 +170,46 @@ static void test_findings_of_the_run_have_no_place(void **state)
     assert_contains(text, "…:17\n");
 }
 
+static void test_findings_sql_is_cut_between_statements(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct result *result = result_new(arena);
+    struct finding *finding = result_finding(result, SEVERITY_ERROR, "r");
+    finding->title = finding->why = "two lines of text that is long enough to need two of them, "
+                                    "and so it is";
+    finding->advice = "more of it that takes three lines: more of it that takes three lines: more "
+                      "of it that takes three lines: more of it that takes three lines: more.";
+    finding->advice_sql = "ALTER TABLE t ADD COLUMN x_new int;  -- and the trigger\n"
+                          "UPDATE a_table_with_a_long_name SET x_new = x WHERE x_new IS NULL AND "
+                          "<key range>;\n"
+                          "SELECT 3;\nSELECT 4;\nSELECT 5;\nSELECT 6;";
+    const char *text = findings_text(arena, result, 80, true, REPORT_NORMAL);
+    assert_contains(text, "-- and the trigger\n");
+    const char *rest = strstr(text, "        -- the rest: advice_sql in result.json\n");
+    assert_non_null(rest);
+    assert_true(rest[-2] == ';' || strncmp(rest - 9, "trigger", 7) == 0);
+    finding->advice_sql = "SELECT one,\n  two,\n  three,\n  four,\n  five,\n  six,\n  seven;";
+    text = findings_text(arena, result, 80, true, REPORT_NORMAL);
+    assert_contains(text, "        -- the SQL: advice_sql in result.json\n");
+    assert_lacks(text, "SELECT one");
+}
+
+static void test_findings_of_a_command_quote_the_statement(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct result *result = result_new(arena);
+    result_statement(result, 0, "-- why\nALTER TABLE orders\n  ADD x int", 1 * MS)->index = 1;
+    struct finding *finding = result_finding(result, SEVERITY_ERROR, "statement-error");
+    finding->line = 0;
+    finding->statement = 1;
+    assert_contains(findings_text(arena, result, 80, true, REPORT_NORMAL),
+                    "statement-error  statement 1: ALTER TABLE orders ADD x int\n");
+    finding->line = 7;
+    assert_lacks(findings_text(arena, result, 80, true, REPORT_NORMAL), "ALTER TABLE orders");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +218,8 @@ int main(void)
         cmocka_unit_test(test_findings_of_two_severities_stay_apart),
         cmocka_unit_test(test_findings_broken_sql_stays_sql),
         cmocka_unit_test(test_findings_of_the_run_have_no_place),
+        cmocka_unit_test(test_findings_sql_is_cut_between_statements),
+        cmocka_unit_test(test_findings_of_a_command_quote_the_statement),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

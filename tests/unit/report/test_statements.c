@@ -66,7 +66,11 @@ static void test_statements_notes(void **state)
     struct statement *cut = result_statement(result, 2, "SELECT pg_sleep(99)", 1);
     cut->ok = cut->finished = false;
     struct statement *unseen = result_statement(result, 3, "VACUUM", 1);
+    unseen->tag = "VACUUM";
     unseen->observation = OBSERVED_NOT;
+    struct statement *short_read = result_statement(result, 3, "SELECT 1", 1);
+    short_read->tag = "SELECT"; /* was shown as a blind spot */
+    short_read->observation = OBSERVED_NOT;
     struct statement *waited = result_statement(result, 4, "ALTER TABLE w ADD a int", 1);
     struct lock *lock = result_lock(result, waited, "public.w", "AccessExclusiveLock", 0);
     lock->acquired_us = -1;
@@ -81,11 +85,26 @@ static void test_statements_notes(void **state)
     assert_contains(text, "12,345 rows");
     assert_contains(text, "did not finish");
     assert_contains(text, "? ");
-    assert_contains(text, "locks not observed");
+    const char *blind = strstr(text, "locks not observed");
+    assert_non_null(blind);
+    assert_null(strstr(blind + 1, "locks not observed"));
     assert_contains(text, "waited 2 s");
     assert_contains(text, "3 ms c AccessExclusive");
     assert_lacks(text, "f AccessExclusive");
     assert_contains(statements_text(arena, result, 100, REPORT_VERBOSE), "ALTER TABLE c ADD a int");
+}
+
+static void test_statements_long_mode_is_shortened_before_it_is_cut(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct result *result = result_new(arena);
+    struct statement *statement = result_statement(result, 1, "ALTER TABLE orders DROP a", 1);
+    result_lock(result, statement, "public.shop_order", "ShareRowExclusiveLock", 1100 * MS);
+    assert_contains(statements_text(arena, result, 80, REPORT_NORMAL),
+                    "1.1 s shop_order ShareRowExcl\n");
+    assert_contains(statements_text(arena, result, 100, REPORT_NORMAL),
+                    "1.1 s shop_order ShareRowExclusive\n");
 }
 
 static void test_statements_larger_table_is_told(void **state)
@@ -149,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_statements_long_run_shows_what_matters),
         cmocka_unit_test(test_statements_notes),
+        cmocka_unit_test(test_statements_long_mode_is_shortened_before_it_is_cut),
         cmocka_unit_test(test_statements_larger_table_is_told),
         cmocka_unit_test(test_statements_narrow_failure_has_its_line),
         cmocka_unit_test(test_statements_leading_comments_are_skipped),

@@ -163,7 +163,7 @@ static void test_sandbox_schema_owner_becomes_the_migration_role(void **state)
     assert_ok(rh_sandbox_ready(sandbox, &err), &err);
     struct connection_parameters role = rh_sandbox_migration_role(sandbox);
     assert_string_equal(role.user, "App Owner");
-    assert_true(unit_has_note(sandbox, "role \"reader\" was missing"));
+    assert_true(unit_has_note(sandbox, "roles \"App Owner\" and \"reader\" were missing"));
     assert_true(unit_has_note(sandbox, "event trigger watch"));
     assert_string_equal(unit_sql(unit, role,
                                  "ALTER TABLE unowned ADD b int; ALTER TABLE extra ADD "

@@ -329,6 +329,22 @@ static void test_migration_directory_of_directories(void **state)
                         path_of(fixture, "m/2024-01-02_b/down.sql"));
 }
 
+static void test_migration_file_of_a_directory_is_run_as_there(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *const given[] = {"m/2024_a/migration.sql", "m/2024_a", "m/2024_a/"};
+
+    put_sql(fixture, "m/2024_a/migration.sql", "select 1; select 2;");
+    for (size_t i = 0; i < sizeof(given) / sizeof(*given); i++) {
+        ASSERT_OPENS(fixture, open_paths(fixture, path_of(fixture, given[i]), NULL));
+        ASSERT_STEPS(fixture, "2024_a/migration.sql");
+        assert_true(fixture->migration.steps.items[0].tool_transaction);
+    }
+    put_sql(fixture, "m/migration.sql", "select 1; select 2;");
+    ASSERT_OPENS(fixture, open_paths(fixture, path_of(fixture, "m/migration.sql"), NULL));
+    ASSERT_STEPS(fixture, "migration.sql");
+}
+
 static void test_migration_directory_without_migrations_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -479,6 +495,7 @@ int main(void)
         WITH_FIXTURE(test_migration_directory_takes_the_up_files),
         WITH_FIXTURE(test_migration_directory_of_flyway),
         WITH_FIXTURE(test_migration_directory_of_directories),
+        WITH_FIXTURE(test_migration_file_of_a_directory_is_run_as_there),
         WITH_FIXTURE(test_migration_directory_without_migrations_is_refused),
         WITH_FIXTURE(test_since_takes_what_is_new_on_the_branch),
         WITH_FIXTURE(test_since_ignores_what_came_to_the_other_branch),

@@ -11,6 +11,6 @@ SELECT count(*) = 4
   JOIN pg_catalog.pg_proc AS p ON p.oid = t.evtfoid
   JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
  WHERE n.nspname = 'rehearse' AND p.proname = 'report' AND p.prosecdef
-   AND p.proconfig = '{"search_path=pg_catalog, pg_temp",log_min_messages=warning}'
+   AND p.proconfig = '{"search_path=pg_catalog, pg_temp",log_min_messages=warning,plan_cache_mode=force_generic_plan}'
    AND pg_catalog.md5(p.prosrc) = '@REPORT_DIGEST@'
    AND pg_catalog.to_regclass('rehearse.evidence') IS NOT NULL

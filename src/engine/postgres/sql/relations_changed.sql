@@ -1,6 +1,7 @@
 -- Relations whose catalogue row was written by a transaction not older than $1. bytes: of the
 -- relation's own files, without its lock: pg_relation_size() would wait behind ACCESS EXCLUSIVE.
--- Segments are 1 GB (RELSEG_SIZE times BLCKSZ) unless the server was built otherwise.
+-- table_rows: what the last index build counted, which leaves no trace in the table's own row (it is
+-- changed in place). Segments are 1 GB (RELSEG_SIZE times BLCKSZ) unless the server was built otherwise.
 SELECT c.oid AS id,
        pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname) AS name,
        CASE c.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'i' THEN 'index'
@@ -25,7 +26,10 @@ SELECT c.oid AS id,
                                            || (s.number + 1)::pg_catalog.text, true) AS f
              WHERE s.bytes >= 1073741824)
         SELECT coalesce(pg_catalog.sum(segment.bytes), 0) FROM segment) AS bytes,
-       c.oid < 16384 OR n.nspname = 'rehearse' AS is_system
+       c.oid < 16384 OR n.nspname = 'rehearse' AS is_system,
+       CASE WHEN coalesce(o.reltuples, c.reltuples) < 0 THEN NULL -- since 14
+       CASE WHEN coalesce(o.reltuples, c.reltuples) = 0 AND coalesce(o.relpages, c.relpages) = 0 THEN NULL -- before 14
+           ELSE coalesce(o.reltuples, c.reltuples)::pg_catalog.int8 END AS table_rows
   FROM pg_catalog.pg_class AS c
   JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid

@@ -1,0 +1,19 @@
+/*
+ * What opening a connection (pg_connect.c) and talking on it (pg_connection.c) share.
+ */
+#ifndef RH_ENGINE_POSTGRES_PG_CONNECTION_INT_H
+#define RH_ENGINE_POSTGRES_PG_CONNECTION_INT_H
+
+#include "engine/engine.h"
+
+#include <libpq-fe.h>
+
+/* Takes `conn`: connected, non-blocking, silent. */
+struct connection *rh_pg_connection_new(PGconn *conn);
+/* libpq's messages: the first line says what happened, the others guess why. */
+struct text rh_pg_first_line(const char *message);
+/* poll() for `events` until the deadline, the run's own one or the user's interrupt. */
+enum err_code rh_pg_wait_socket(PGconn *conn, short events, struct mono deadline,
+                                struct err *err) RH_MUST_CHECK;
+
+#endif
