@@ -86,13 +86,13 @@ enum err_code rh_pg_read_schema_state(const struct connection_parameters *superu
                                       struct schema_state *ret_state,
                                       struct err *err) RH_MUST_CHECK;
 /* A session that reads states: every text form is pinned, nothing is written, nobody waited for. */
-#define PG_STATE_SESSION_SQL                                                                 \
-    PG_SESSION_SQL                                                                           \
-        "SET statement_timeout = 0; SET lock_timeout = '2s'; "                               \
-        "SET default_transaction_read_only = on; SET quote_all_identifiers = off; "          \
-        "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; " \
-        "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; "      \
-        "SET xmlbinary = 'base64'; SET enable_tidscan = on; SET row_security = on"
+#define PG_STATE_SESSION_SQL                                                             \
+    PG_SESSION_SQL                                                                       \
+    "SET statement_timeout = 0; SET lock_timeout = '2s'; "                               \
+    "SET default_transaction_read_only = on; SET quote_all_identifiers = off; "          \
+    "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; " \
+    "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; "      \
+    "SET xmlbinary = 'base64'; SET enable_tidscan = on; SET row_security = on"
 enum err_code rh_pg_state_connect(const struct connection_parameters *superuser,
                                   struct mono deadline, struct connection **ret_connection,
                                   struct err *err) RH_MUST_CHECK;
