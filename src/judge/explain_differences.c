@@ -118,6 +118,15 @@ static bool is_plain_query(const struct statement *statement)
                         "TRUNCATE TABLE", "DO", "CALL", "EXPLAIN", "FETCH", "DECLARE CURSOR");
 }
 
+/* No event trigger says whose privileges a GRANT changed; ALTER TABLE changes none. */
+static bool is_of_privileges(const struct schema_difference *difference)
+{
+    for (size_t i = 0; i < difference->attributes.count; i++)
+        if (strncmp(difference->attributes.items[i].name, "privileges of ", 14) != 0)
+            return false;
+    return difference->attributes.count > 0 && difference->change == DIFFERENCE_CHANGED;
+}
+
 static struct explaining explain_object(const struct act *act,
                                         const struct schema_difference *difference)
 {
@@ -130,7 +139,7 @@ static struct explaining explain_object(const struct act *act,
     if (own)
         return (struct explaining){own->named ? EXPLAINED_NAMED : EXPLAINED_ALONG, true};
     if (alters(statement, difference->identity) || alters(statement, difference->identity_before))
-        return (struct explaining){EXPLAINED_NAMED, true};
+        return (struct explaining){EXPLAINED_NAMED, !is_of_privileges(difference)};
     if (went_along)
         return drops(statement, difference->parent) ? (struct explaining){EXPLAINED_ALONG, true}
                                                     : explains_not;

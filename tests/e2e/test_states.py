@@ -1,6 +1,4 @@
 """The states before and after a run: what differs, who did it, and what nobody named."""
-import pytest
-
 SHOP = """
 CREATE ROLE app;
 CREATE TABLE users (id int PRIMARY KEY, email text, age int, note text);
@@ -49,9 +47,9 @@ UPDATE orders SET total = total + 1 WHERE id <= 10;
         "column public.orders.id: type was integer, now bigint",
     }, outcome
     assert {difference["explanation"] for difference in schema.values()} == {"named"}
-    statements = {text.split()[1]: difference["statement"] for text, difference in schema.items()}
+    statements = {text.split()[1].rstrip(":"): difference["statement"] for text, difference in schema.items()}
     assert statements == {"public.users.nickname": 2, "public.users.email": 3,
-                          "public.orders_user": 4, "public.orders:": 5, "public.orders.id": 6}
+                          "public.orders_user": 4, "public.orders": 5, "public.orders.id": 6}
     assert sentences(outcome, "data") == [
         "public.orders.id (bigint, was integer): the same values",
         "public.orders.total: values changed",
@@ -105,16 +103,6 @@ def test_states_find_what_a_table_made_anew_lost(rehearse, server):
     titles = [finding["title"] for finding in outcome.findings("unnamed-side-effect")]
     assert any("privileges of app was SELECT, now none" in title and
                "orders_user_id_fkey on public.orders" in title for title in titles), outcome
-
-
-def test_states_find_a_change_of_the_catalogue_itself(rehearse):
-    outcome = rehearse.run(
-        QUIET + "UPDATE pg_catalog.pg_attribute SET attnotnull = true "
-        "WHERE attrelid = 'users'::regclass AND attname = 'age';", SHOP, "--role", "postgres")
-    if any(statement["ok"] is False for statement in outcome.result["statements"]):
-        pytest.skip("the migration's role may not write to the catalogue here")
-    finding, = outcome.findings("unnamed-side-effect")
-    assert "column public.users.age: not null now yes" in finding["title"]
 
 
 def test_states_cost_nothing_that_counts_as_the_migrations_time(rehearse):

@@ -93,6 +93,13 @@ static void test_explain_differences_by_words_where_the_server_reports_no_name(v
     EXPECT(table, EXPLAINED_NOT, 0);
     run(story, "GRANT", "GRANT SELECT ON \"Users\" TO app");
     EXPECT(table, EXPLAINED_NAMED, 2);
+
+    /* Altered later, but privileges come of GRANT alone. */
+    *RH_PUSH(story->arena, &table->attributes) = (struct attribute_change){"privileges of app",
+                                                                           NULL, "SELECT"};
+    alters(story, run(story, "ALTER TABLE", "ALTER TABLE \"Other\" ADD x int"), "table",
+           "public.\"Users\"");
+    EXPECT(table, EXPLAINED_NAMED, 2);
 }
 
 static void test_explain_differences_not_by_what_failed_or_was_rolled_back(void **state)
