@@ -118,7 +118,7 @@ struct server_log; /* incremental reader of a log file */
 
 /* How much of the data is read, and with what. */
 struct data_state_options {
-    int connections;   /* at once; 0: DATA_STATE_CONNECTIONS */
+    int connections;   /* at most, at once; 0: DATA_STATE_CONNECTIONS */
     int64_t budget_us; /* tables that were not read by then are skipped, and say so */
     /* Of larger tables with a key, digests cover a sample of about so many bytes; 0: never. */
     int64_t sample_over_bytes;
@@ -196,12 +196,15 @@ struct engine {
     /* Ends what a session is waiting for or doing, not the session. */
     char *(*cancel_sql)(struct arena *arena, int64_t backend_pid);
 
-    /* States of the connected database, through connections of their own (superuser). They wait for
-       nobody: what is locked is skipped and says so. Blocking, up to the deadline. */
-    enum err_code (*read_schema_state)(const struct connection_parameters *superuser,
-                                       struct arena *arena, struct mono deadline,
-                                       struct schema_state *ret_state, struct err *err);
-    enum err_code (*read_data_state)(const struct connection_parameters *superuser,
+    /* States of the connected database; the connection is the superuser's, attached to no loop, and
+       its session's settings are changed for good. `superuser` opens further connections where
+       there is much to read. They wait for nobody: what is locked is skipped and says so. Blocking,
+       up to the deadline. */
+    enum err_code (*read_schema_state)(struct connection *connection, struct arena *arena,
+                                       struct mono deadline, struct schema_state *ret_state,
+                                       struct err *err);
+    enum err_code (*read_data_state)(struct connection *connection,
+                                     const struct connection_parameters *superuser,
                                      const struct data_state_options *options, struct arena *arena,
                                      struct mono deadline, struct data_state *ret_state,
                                      struct err *err);

@@ -27,24 +27,33 @@ static enum err_code read_states(const struct sandbox *sandbox, const struct eng
                                  struct progress *progress, const struct states *previous,
                                  struct arena *arena, struct states *states, struct err *err)
 {
-    const struct connection_parameters superuser = rh_sandbox_superuser(sandbox);
+    struct connection_parameters superuser = rh_sandbox_superuser(sandbox);
     const struct data_state_options options = {
         .budget_us = DATA_BUDGET_US,
         .sample_over_bytes = SAMPLE_OVER_BYTES,
         .previous = previous ? &previous->data : NULL,
     };
+    struct mono deadline = rh_clock_after(rh_clock_mono(), ANSWER_MAX_US);
+    struct connection *connection = NULL;
     struct err why = RH_ERR_INIT;
     rh_progress_phase(progress, "read the state %s", previous ? "afterwards" : "before");
-    enum err_code code = engine->read_schema_state(
-        &superuser, arena, rh_clock_after(rh_clock_mono(), ANSWER_MAX_US), &states->schema, &why);
-    if ((code = reason_of(arena, code, &why, &states->schema_reason, err)))
+    superuser.application_name = "rehearse/state";
+    enum err_code code = engine->connect(&superuser, deadline, &connection, &why);
+    if (code) {
+        code = reason_of(arena, code, &why, &states->schema_reason, err);
+        states->data_reason = states->schema_reason;
         return code;
-    if (previous && previous->data_reason)
-        return RH_OK;
-    code = engine->read_data_state(&superuser, &options, arena,
-                                   rh_clock_after(rh_clock_mono(), DATA_BUDGET_US + ANSWER_MAX_US),
-                                   &states->data, &why);
-    return reason_of(arena, code, &why, &states->data_reason, err);
+    }
+    code = engine->read_schema_state(connection, arena, deadline, &states->schema, &why);
+    code = reason_of(arena, code, &why, &states->schema_reason, err);
+    if (!code && !(previous && previous->data_reason)) {
+        deadline = rh_clock_after(rh_clock_mono(), DATA_BUDGET_US + ANSWER_MAX_US);
+        code = engine->read_data_state(connection, &superuser, &options, arena, deadline,
+                                       &states->data, &why);
+        code = reason_of(arena, code, &why, &states->data_reason, err);
+    }
+    engine->close(connection);
+    return code;
 }
 
 enum err_code rh_states_read(const struct sandbox *sandbox, const struct engine *engine,

@@ -81,9 +81,8 @@ enum err_code rh_pg_decode_evidence(const char *json, const char *secret, struct
 
 /* --- pg_state_schema.c ---------------------------------------------------------------------------
  */
-enum err_code rh_pg_read_schema_state(const struct connection_parameters *superuser,
-                                      struct arena *arena, struct mono deadline,
-                                      struct schema_state *ret_state,
+enum err_code rh_pg_read_schema_state(struct connection *connection, struct arena *arena,
+                                      struct mono deadline, struct schema_state *ret_state,
                                       struct err *err) RH_MUST_CHECK;
 /* A session that reads states: every text form is pinned, nothing is written, nobody waited for. */
 #define PG_STATE_SESSION_SQL                                                             \
@@ -93,9 +92,6 @@ enum err_code rh_pg_read_schema_state(const struct connection_parameters *superu
     "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; " \
     "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; "      \
     "SET xmlbinary = 'base64'; SET enable_tidscan = on; SET row_security = on"
-enum err_code rh_pg_state_connect(const struct connection_parameters *superuser,
-                                  struct mono deadline, struct connection **ret_connection,
-                                  struct err *err) RH_MUST_CHECK;
 /* One database and its physical copies: system identifier and the database's id. */
 enum err_code rh_pg_state_lineage(struct connection *connection, struct arena *arena,
                                   struct mono deadline, const char **ret_lineage,
@@ -103,7 +99,8 @@ enum err_code rh_pg_state_lineage(struct connection *connection, struct arena *a
 
 /* --- pg_state_data.c -----------------------------------------------------------------------------
  */
-enum err_code rh_pg_read_data_state(const struct connection_parameters *superuser,
+enum err_code rh_pg_read_data_state(struct connection *connection,
+                                    const struct connection_parameters *superuser,
                                     const struct data_state_options *options, struct arena *arena,
                                     struct mono deadline, struct data_state *ret_state,
                                     struct err *err) RH_MUST_CHECK;

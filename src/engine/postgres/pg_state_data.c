@@ -40,6 +40,8 @@
 /* A SELECT has at most 1664 results (MaxTupleAttributeNumber), a column takes three. */
 #define PIECE_COLUMNS 400
 #define STATE_CONNECTIONS_MAX 16
+/* A connection with SCRAM takes 20 to 60 ms to open: as long as it reads so much. */
+#define CONNECTION_BYTES (INT64_C(8) * 1024 * 1024)
 /* Beyond the budget: a piece under way is cancelled by statement_timeout long before. */
 #define GRACE_US 30000000
 /* One statement per column and row: tables have at most 1600 columns of 63-byte names, each named
@@ -446,24 +448,42 @@ static int compare_works(const void *a, const void *b, void *context)
     return ((const struct table_work *)a)->table < ((const struct table_work *)b)->table ? -1 : 1;
 }
 
+static enum err_code open_connection(const struct connection_parameters *superuser,
+                                     struct mono deadline, struct connection **ret_connection,
+                                     struct err *err)
+{
+    struct connection_parameters parameters = *superuser;
+    parameters.application_name = "rehearse/state";
+    enum err_code code = rh_pg_connect(&parameters, deadline, ret_connection, err);
+    return code ? code
+                : rh_pg_query(*ret_connection, PG_STATE_SESSION_SQL, NULL, 0, deadline, NULL, err);
+}
+
+/* As many as pay. */
+static size_t connection_count(const struct reading *reading)
+{
+    int64_t wanted = reading->options->connections > 0 ? reading->options->connections
+                                                       : DATA_STATE_CONNECTIONS;
+    int64_t bytes = 0;
+    for (size_t i = 0; i < reading->works.count; i++)
+        bytes += reading->state->tables.items[reading->works.items[i].table].bytes;
+    int64_t paying = 1 + bytes / CONNECTION_BYTES;
+    int64_t count = wanted < paying ? wanted : paying;
+    return count < STATE_CONNECTIONS_MAX ? (size_t)count : STATE_CONNECTIONS_MAX;
+}
+
 static enum err_code read_tables(struct reading *reading,
                                  const struct connection_parameters *superuser,
                                  struct connection *first, struct mono deadline, struct err *err)
 {
-    int wanted = reading->options->connections > 0 ? reading->options->connections
-                                                   : DATA_STATE_CONNECTIONS;
-    size_t count = 0,
-           most = wanted < STATE_CONNECTIONS_MAX ? (size_t)wanted : STATE_CONNECTIONS_MAX;
+    size_t count = 0, most = connection_count(reading);
     enum err_code code = rh_loop_new(&reading->loop, err);
-    if (most > reading->works.count && reading->works.count > 0 &&
-        reading->works.items[reading->works.count - 1].blocks <= PIECE_BLOCKS)
-        most = reading->works.count;
     for (; !code && count < most && reading->works.count > 0; count++) {
         struct worker *worker = &reading->workers[count];
         worker->reading = reading;
         worker->connection = count == 0 ? first : NULL;
         if (count > 0)
-            code = rh_pg_state_connect(superuser, deadline, &worker->connection, err);
+            code = open_connection(superuser, deadline, &worker->connection, err);
         if (!code)
             code = rh_pg_attach(worker->connection, reading->loop, err);
     }
@@ -615,7 +635,8 @@ static enum err_code read_lists(struct reading *reading, struct connection *conn
     return code;
 }
 
-enum err_code rh_pg_read_data_state(const struct connection_parameters *superuser,
+enum err_code rh_pg_read_data_state(struct connection *connection,
+                                    const struct connection_parameters *superuser,
                                     const struct data_state_options *options, struct arena *arena,
                                     struct mono deadline, struct data_state *ret_state,
                                     struct err *err)
@@ -626,14 +647,13 @@ enum err_code rh_pg_read_data_state(const struct connection_parameters *superuse
                               .arena = arena,
                               .state = &state,
                               .until = rh_clock_after(began, options->budget_us)};
-    struct connection *connection = NULL;
-    enum err_code code = rh_pg_state_connect(superuser, deadline, &connection, err);
+    enum err_code code = rh_pg_query(connection, PG_STATE_SESSION_SQL, NULL, 0, deadline, NULL,
+                                     err);
 
     if (!code)
         code = read_lists(&reading, connection, deadline, err);
     if (!code)
         code = read_tables(&reading, superuser, connection, deadline, err);
-    rh_pg_close(connection);
     if (code) {
         rh_err_while(err, "while reading the data state");
         return code;

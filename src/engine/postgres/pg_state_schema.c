@@ -7,25 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum err_code rh_pg_state_connect(const struct connection_parameters *superuser,
-                                  struct mono deadline, struct connection **ret_connection,
-                                  struct err *err)
-{
-    struct connection_parameters parameters = *superuser;
-    struct connection *connection = NULL;
-    enum err_code code;
-
-    parameters.application_name = "rehearse/state";
-    if ((code = rh_pg_connect(&parameters, deadline, &connection, err)))
-        return code;
-    if ((code = rh_pg_query(connection, PG_STATE_SESSION_SQL, NULL, 0, deadline, NULL, err))) {
-        rh_pg_close(connection);
-        return code;
-    }
-    *ret_connection = connection;
-    return RH_OK;
-}
-
 enum err_code rh_pg_state_lineage(struct connection *connection, struct arena *arena,
                                   struct mono deadline, const char **ret_lineage, struct err *err)
 {
@@ -96,25 +77,23 @@ static enum err_code take_objects(const struct rows *rows, struct arena *arena,
     return RH_OK;
 }
 
-enum err_code rh_pg_read_schema_state(const struct connection_parameters *superuser,
-                                      struct arena *arena, struct mono deadline,
-                                      struct schema_state *ret_state, struct err *err)
+enum err_code rh_pg_read_schema_state(struct connection *connection, struct arena *arena,
+                                      struct mono deadline, struct schema_state *ret_state,
+                                      struct err *err)
 {
     RH_CLEANUP_ROWS struct rows *rows = NULL;
     struct schema_state state = {0};
-    struct connection *connection = NULL;
-    enum err_code code = rh_pg_state_connect(superuser, deadline, &connection, err);
+    int major = rh_pg_server_version(connection) / 10000;
+    enum err_code code = rh_pg_query(connection, PG_STATE_SESSION_SQL, NULL, 0, deadline, NULL,
+                                     err);
 
-    if (!code) {
-        int major = rh_pg_server_version(connection) / 10000;
+    if (!code)
         code = rh_pg_state_lineage(connection, arena, deadline, &state.lineage, err);
-        if (!code)
-            code = rh_pg_query(connection, rh_pg_sql_for(PG_SQL_STATE_SCHEMA, major), NULL, 0,
-                               deadline, &rows, err);
-        if (!code)
-            code = take_objects(rows, arena, &state, err);
-        rh_pg_close(connection);
-    }
+    if (!code)
+        code = rh_pg_query(connection, rh_pg_sql_for(PG_SQL_STATE_SCHEMA, major), NULL, 0, deadline,
+                           &rows, err);
+    if (!code)
+        code = take_objects(rows, arena, &state, err);
     if (code)
         rh_err_while(err, "while reading the schema state");
     else

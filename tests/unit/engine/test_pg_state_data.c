@@ -24,8 +24,10 @@ static const struct data_state_options usual = {.budget_us = 30000000};
 static struct data_state read_with(struct arena *arena, const struct data_state_options *options)
 {
     struct data_state data = {0};
-    ASSERT_OK(rh_engine_postgres.read_data_state(&server.superuser, options, arena, in_seconds(60),
-                                                 &data, err));
+    struct connection *connection = test_connect(&server, "state");
+    ASSERT_OK(rh_engine_postgres.read_data_state(connection, &server.superuser, options, arena,
+                                                 in_seconds(60), &data, err));
+    rh_engine_postgres.close(connection);
     return data;
 }
 

@@ -24,8 +24,10 @@ static int set_up(void **state)
 static struct schema_state read_state(struct arena *arena)
 {
     struct schema_state schema = {0};
-    ASSERT_OK(rh_engine_postgres.read_schema_state(&server.superuser, arena, in_seconds(30),
-                                                   &schema, err));
+    struct connection *connection = test_connect(&server, "state");
+    ASSERT_OK(
+        rh_engine_postgres.read_schema_state(connection, arena, in_seconds(30), &schema, err));
+    rh_engine_postgres.close(connection);
     return schema;
 }
 
