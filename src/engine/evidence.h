@@ -74,6 +74,7 @@ struct evidence {
     VEC(struct evidence_command) commands;
     VEC(struct evidence_drop) drops;
     VEC(struct evidence_scan) scans;
+    int64_t wal_position;                          /* bytes, of a COMMAND_END; 0: not told */
     int64_t rewrite_relation_id;                   /* for EVIDENCE_REWRITE */
     const char *rewrite_relation, *rewrite_reason; /* reason as in struct rewrite */
 };

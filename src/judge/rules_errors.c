@@ -9,6 +9,12 @@ static const char *sqlstate_of(const struct statement *statement)
     return statement->error ? statement->error->sqlstate : "";
 }
 
+static const char *message_of(const struct statement *top)
+{
+    return top->error && top->error->message ? top->error->message
+                                             : "the server's message was not seen";
+}
+
 static bool is_failed(const struct statement *statement)
 {
     return !statement->ok && (statement->finished || statement->error);
@@ -25,6 +31,14 @@ static bool is_our_cancel(const struct judgement *judgement, const struct statem
 {
     return (judgement->trace->timed_out || judgement->trace->interrupted) &&
            strcmp(sqlstate_of(statement), "57014") == 0;
+}
+
+/* A client that has no data to copy says so with the same SQLSTATE ("COPY from stdin failed: ...",
+   copyfromparse.c): nothing was cancelled. */
+static bool is_copy_failure(const struct statement *statement)
+{
+    return strcmp(sqlstate_of(statement), "57014") == 0 &&
+           strncmp(message_of(statement), "COPY ", strlen("COPY ")) == 0;
 }
 
 /*
@@ -58,12 +72,6 @@ static const char *say_place(const struct judgement *judgement, const struct sta
     if (count > (size_t)top->index)
         return rh_arena_printf(judgement->arena, "statement %d of %zu", top->index, count);
     return rh_arena_printf(judgement->arena, "statement %d", top->index);
-}
-
-static const char *message_of(const struct statement *top)
-{
-    return top->error && top->error->message ? top->error->message
-                                             : "the server's message was not seen";
 }
 
 /* What is left of the run's work after this failure. */
@@ -282,6 +290,8 @@ void rh_rule_statement_timeout(const struct rule *rule, struct judgement *judgem
     struct arena *arena = judgement->arena;
     const struct act *act;
     for (size_t at = 0; (act = next_failed(judgement, &at, "57014"));) {
+        if (is_copy_failure(act->top))
+            continue;
         struct found *found = add_error(judgement, rule, SEVERITY_ERROR, act);
         struct finding *finding = &found->finding;
         add_wait_evidence(found, act->top);
@@ -310,9 +320,10 @@ void rh_rule_statement_timeout(const struct rule *rule, struct judgement *judgem
 
 /* --- statement-error --- */
 
-static bool has_own_rule(const char *sqlstate)
+static bool has_own_rule(const struct statement *statement)
 {
-    return RH_IS_ONE_OF(sqlstate, "25001", "40P01", "55P03", "57014");
+    return RH_IS_ONE_OF(sqlstate_of(statement), "25001", "40P01", "55P03", "57014") &&
+           !is_copy_failure(statement);
 }
 
 void rh_rule_statement_error(const struct rule *rule, struct judgement *judgement)
@@ -321,8 +332,7 @@ void rh_rule_statement_error(const struct rule *rule, struct judgement *judgemen
     for (size_t i = 0; i < judgement->acts.count; i++) {
         const struct act *act = &judgement->acts.items[i];
         const struct statement *top = act->top;
-        if (act->statement != top || !is_failed(top) || is_consequence(top) ||
-            has_own_rule(sqlstate_of(top)))
+        if (act->statement != top || !is_failed(top) || is_consequence(top) || has_own_rule(top))
             continue;
         if (!top->error && judgement->trace->server_crashed)
             continue; /* server-crash tells it */

@@ -299,13 +299,14 @@ static const struct sqlstate_row rows[] = {
      "Retry the transaction."},
     {"40", "The transaction was rolled back by the server.", "Retry the transaction."},
     {"53100", "The disk of the sandbox ran full.",
-     "Give it more room (--out, TMPDIR) to rehearse; in production expect old and new copy, "
-     "indexes, "
-     "temporary files and WAL side by side."},
+     "Give it more room (--sandbox-dir, TMPDIR) to rehearse; in production expect old and new "
+     "copy, indexes, temporary files and WAL side by side."},
     {"53", "The server ran out of a resource.",
      "Look at the server's message; do the work in batches."},
     {"54", "A limit of the server was exceeded.",
      "Make the statement smaller; do the work in batches."},
+    {"57014", "COPY waits for rows from its client, and there were none.",
+     "Put the rows behind it in a file that psql runs, or write INSERT."},
     {"57P", "The server ended the session.", "Look at the server's log in the run's directory."},
     {"58", "The server met a system error, outside of SQL.", "Look at the server's log."},
     {"28", "The server refused the role.", "Check the role and password the command uses."},

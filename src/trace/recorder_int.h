@@ -48,6 +48,7 @@ struct running {
     bool saw_evidence;       /* any */
     bool is_concurrent;      /* it did its work in transactions of its own, without the lock */
     int64_t sample_count;
+    int64_t wal_position; /* at its end, as it reported itself; 0: not */
     /* Pieces of a multi-statement string (session->pieces); 0: one command. */
     size_t piece_count, piece; /* that runs now */
     size_t completed;          /* whose CommandComplete came: at most `piece` */

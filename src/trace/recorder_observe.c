@@ -494,6 +494,8 @@ bool rh_recorder_take_evidence(struct recorder_session *session, const char *det
         take_commands(session, &evidence, place);
         take_scans(session, &evidence, command);
         end_frame(session, &evidence, place, at_us);
+        if (evidence.depth == 0)
+            running->wal_position = evidence.wal_position;
         rh_event_evidence(session, &evidence);
         /* Its answer waits in the server's buffer while the next piece runs already. */
         if (evidence.depth == 0 && running->piece < running->piece_count)

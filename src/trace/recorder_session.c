@@ -102,13 +102,18 @@ static void on_wal(void *context, const struct boundary *boundary)
 }
 
 /*
- * A statement whose locks are known already is not held up for its WAL: the position is read while
- * the client makes up its next one. What that one wrote in the tenth of a millisecond this takes
- * counts here.
+ * A statement whose locks are known already is not held up for its WAL: it told the position itself
+ * (inside a transaction, where no commit follows), or that is read while the client makes up its
+ * next one. What that one wrote in the tenth of a millisecond this takes counts here.
  */
-static void read_wal(struct recorder_session *session, int index)
+static void read_wal(struct recorder_session *session, const struct running *running)
 {
     struct recorder *recorder = session->recorder;
+    int index = running->index;
+    if (session->status != 'I' && running->wal_position > 0 && !recorder->wal_reads) {
+        rh_recorder_take_wal(recorder, index, running->wal_position);
+        return;
+    }
     struct wal_read *read = calloc(1, sizeof(*read));
     if (!read)
         RH_PANIC("out of memory for a request");
@@ -168,7 +173,7 @@ void rh_recorder_on_ready(void *context, char status, bool pipelined, int64_t at
         return;
     }
     if (!is_blind && session->batch.count == 1 && !pipelined)
-        read_wal(session, session->batch.items[0].index);
+        read_wal(session, &session->batch.items[0]);
     if (session->has_ended) {
         session->owes_storage |= session->may_have_changed_storage;
         rh_recorder_settle_transaction(session, NULL, 0);

@@ -363,6 +363,8 @@ static void decode(struct decoder *decoder, const json_t *root, struct evidence 
                                         "commands_omitted");
     evidence->drops_omitted = int_of(decoder, json_object_get(root, "drops_omitted"),
                                      "drops_omitted");
+    const json_t *position = json_object_get(root, "wal_position");
+    evidence->wal_position = position ? int_of(decoder, position, "wal_position") : 0;
     evidence->problem = text_of(decoder, json_object_get(root, "problem"), "problem", true);
     if (evidence->event == EVIDENCE_REWRITE && !evidence->problem)
         decode_rewrite(decoder, root, evidence);

@@ -223,6 +223,7 @@ static void test_evidence_with_wrong_types_is_refused(void **state)
         {"\"scans\" : [[1, \"public.t\", 1, 2.5]]", "scans"},
         {"\"commands\" : [[\"t\", \"t\", \"t\", 1, 0]]", "commands"},
         {"\"drops\" : [[\"t\", \"t\", true, 1, 1]]", "drops"},
+        {"\"wal_position\" : \"1\"", "wal_position"},
         {"\"problem\" : 1", "problem"},
     };
 

@@ -356,6 +356,8 @@ static void test_evidence_of_a_transaction_describes_what_it_made_once(void **st
     assert_int_equal(count_relations(f), 1);
     run(f, "CREATE TABLE made_b (id int PRIMARY KEY)");
     assert_int_equal(count_relations(f), 2);
+    assert_true(find_event(f, EVIDENCE_COMMAND_END)->wal_position > 0);
+    assert_int_equal(find_event(f, EVIDENCE_COMMAND_START)->wal_position, 0);
     assert_true(
         holds(f, find_event(f, EVIDENCE_COMMAND_END), "public.made_a", "AccessExclusiveLock"));
     assert_true(

@@ -88,6 +88,16 @@ static void test_rules_errors_statement_timeout_tells_the_limit(void **state)
     assert_string_equal(finding->title, "cancelled after 5 s by statement_timeout (5s)");
 }
 
+/* It was said to have been cancelled by statement_timeout. */
+static void test_rules_errors_copy_without_rows_is_no_timeout(void **state)
+{
+    struct story *story = *state;
+    story_fail(story, story_run(story, NULL, 5 * MS), "57014",
+               "COPY from stdin failed: no rows are at hand");
+    story_expect(story, "statement-error", SEVERITY_ERROR);
+    assert_int_equal(story_count(story, "statement-timeout"), 0);
+}
+
 static void test_rules_errors_our_own_cancel_is_no_finding(void **state)
 {
     struct story *story = *state;
@@ -177,6 +187,7 @@ int main(void)
         STORY_TEST(test_rules_errors_no_error_no_finding),
         STORY_TEST(test_rules_errors_lock_timeout_tells_who_held_it),
         STORY_TEST(test_rules_errors_statement_timeout_tells_the_limit),
+        STORY_TEST(test_rules_errors_copy_without_rows_is_no_timeout),
         STORY_TEST(test_rules_errors_our_own_cancel_is_no_finding),
         STORY_TEST(test_rules_errors_headline_says_which_statement),
         STORY_TEST(test_rules_errors_what_remains_is_told),

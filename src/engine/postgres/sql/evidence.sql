@@ -31,8 +31,8 @@ REVOKE ALL ON SCHEMA rehearse FROM PUBLIC;
 CREATE TABLE rehearse.evidence (secret text NOT NULL, newest oid NOT NULL, tables oid[] NOT NULL);
 REVOKE ALL ON rehearse.evidence FROM PUBLIC;
 
--- Cheap (0.1 ms at the start of a command, 0.2 ms at its end, half of it the server's own reading of all
--- lock tables; then 2 us per lock held) and harmless: it reads catalogues only, takes no transaction id,
+-- Cheap (CPU on 15: 66 us at the start of a command, 123 us at its end, 58 of them pg_lock_status() going
+-- through all lock tables; then 1.5 us per lock held) and harmless: it reads catalogues only, takes no transaction id,
 -- writes nothing, and an error inside is reported instead of raised. Statement timeouts and cancels pass
 -- through (WHEN OTHERS does not catch them), as they would anyway. search_path is pinned, so that names
 -- are qualified and cached plans stay valid; log_min_messages keeps the reports out of the server's log;
@@ -60,6 +60,7 @@ DECLARE
     has_scanned bool;
     scans text;
     commands text;
+    wal_position int8;
     commands_omitted int8 := 0;
     drops text;
     drops_omitted int8 := 0;
@@ -143,6 +144,7 @@ BEGIN
                    count(*) - 1000
               INTO commands, commands_omitted
               FROM pg_event_trigger_ddl_commands() WITH ORDINALITY AS d;
+            wal_position := (pg_current_wal_insert_lsn() - pg_lsn '0/0')::int8;
         ELSIF TG_EVENT = 'sql_drop' THEN
             -- What the command named comes first, so that the cap never hides it. Parts that have no
             -- life of their own are left out: row types, TOAST, defaults, the triggers behind a foreign
@@ -167,7 +169,7 @@ BEGIN
         problem := SQLSTATE || ' ' || SQLERRM;
     END;
     FOR attempt IN 1 .. 2 LOOP
-        -- By hand, twice as fast as json_build_object(): what is not JSON already needs no escaping,
+        -- By hand, 1 us where json_build_object() takes 4: what is not JSON already needs no escaping,
         -- but for the context and an error's words.
         report := '{"secret":"' || coalesce(secret, '') || '","event":"' || TG_EVENT
             || '","tag":"' || TG_TAG || '","clock_us":' || clock_us || ',"transaction_start_us":'
@@ -180,6 +182,7 @@ BEGIN
             || coalesce(',"relations":' || relations, '')
             || coalesce(',"scans":' || scans, '')
             || coalesce(',"commands":' || commands, '')
+            || coalesce(',"wal_position":' || wal_position, '')
             || ',"commands_omitted":' || greatest(commands_omitted, 0)
             || coalesce(',"drops":' || drops, '')
             || ',"drops_omitted":' || greatest(drops_omitted, 0)
