@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "engine/evidence.h"
 #include "engine/server_log_facts.h"
+#include "model/state.h"
 #include "net/loop.h"
 
 #include <stdbool.h>
@@ -115,6 +116,18 @@ struct log_entry {
 };
 struct server_log; /* incremental reader of a log file */
 
+/* How much of the data is read, and with what. */
+struct data_state_options {
+    int connections;   /* at most, at once; 0: DATA_STATE_CONNECTIONS */
+    int64_t budget_us; /* tables that were not read by then are skipped, and say so */
+    /* Of larger tables with a key, digests cover a sample of about so many bytes; 0: never. */
+    int64_t sample_over_bytes;
+    /* The state this one will be compared with: keys, samples and omissions are those. NULL: none.
+     */
+    const struct data_state *previous;
+};
+#define DATA_STATE_CONNECTIONS 2
+
 struct engine {
     const char *name; /* "postgres" */
     unsigned features;
@@ -182,6 +195,19 @@ struct engine {
     char *(*any_row_sql)(struct arena *arena, const char *relation);
     /* Ends what a session is waiting for or doing, not the session. */
     char *(*cancel_sql)(struct arena *arena, int64_t backend_pid);
+
+    /* States of the connected database; the connection is the superuser's, attached to no loop, and
+       its session's settings are changed for good. `superuser` opens further connections where
+       there is much to read. They wait for nobody: what is locked is skipped and says so. Blocking,
+       up to the deadline. */
+    enum err_code (*read_schema_state)(struct connection *connection, struct arena *arena,
+                                       struct mono deadline, struct schema_state *ret_state,
+                                       struct err *err);
+    enum err_code (*read_data_state)(struct connection *connection,
+                                     const struct connection_parameters *superuser,
+                                     const struct data_state_options *options, struct arena *arena,
+                                     struct mono deadline, struct data_state *ret_state,
+                                     struct err *err);
 
     /* The server's log, from the current end on. next: RH_OK with *ret_any false at the end. */
     enum err_code (*log_open)(const char *path, struct server_log **ret_log, struct err *err);

@@ -179,6 +179,12 @@ struct sqlstate_advice rh_sqlstate_advice(const struct judgement *judgement, con
 void rh_rule_destructive(const struct rule *rule, struct judgement *judgement);
 void rh_rule_unnamed_side_effect(const struct rule *rule, struct judgement *judgement);
 void rh_rule_invalid_left_behind(const struct rule *rule, struct judgement *judgement);
+/* explain_differences.c: which statement accounts for which difference; once, before the rules. */
+void rh_judgement_explain(struct judgement *judgement);
+/* rules_states.c: */
+void rh_rule_states_side_effect(const struct rule *rule, struct judgement *judgement);
+void rh_rule_data_lost(const struct rule *rule, struct judgement *judgement);
+void rh_rule_row_count_changed(const struct rule *rule, struct judgement *judgement);
 /* rules_run.c: */
 void rh_rule_duration_gate(const struct rule *rule, struct judgement *judgement);
 void rh_rule_disk_gate(const struct rule *rule, struct judgement *judgement);

@@ -403,6 +403,7 @@ void rh_rule_unnamed_side_effect(const struct rule *rule, struct judgement *judg
             "Drop each by name if it is meant to go, so that the reviewer sees it; create again "
             "what is still needed. Without CASCADE the server refuses and lists dependents.";
     }
+    rh_rule_states_side_effect(rule, judgement);
 }
 
 /* --- invalid-left-behind --- */

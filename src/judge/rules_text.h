@@ -291,13 +291,44 @@
     "A statement dropped objects it did not name: an index or constraint that used a " \
     "dropped column together with others, a view, foreign key, policy or trigger that " \
     "CASCADE took. What cannot outlive a dropped table (its own indexes, constraints, " \
-    "types) is not reported.", \
+    "types) is not reported.\n" \
+    "Also, by comparing the state of the database before and after: what a table that was " \
+    "dropped and created again no longer has (privileges, policies, indexes, comments), " \
+    "objects that changed though no statement named them, and values of tables that only a " \
+    "trigger, rule or function can have changed.", \
     "A unique constraint that went unseen lets duplicates in; an index that went makes " \
-    "queries slow; a policy that went shows rows to those who must not see them.", \
+    "queries slow; a policy that went shows rows to those who must not see them; a privilege " \
+    "that went makes the application fail.", \
     "ALTER TABLE orders DROP COLUMN customer_id also drops every index that has the column " \
     "in it, also one on (created, customer_id), without a word.", \
     "Name what is to go, create again what is still needed. Leave CASCADE out: the server " \
     "then refuses and lists the dependents."
+
+#define TEXT_DATA_LOST \
+    "The data of the database before and after were compared, and rows are gone from a " \
+    "table that no statement names, values of a column became NULL without an UPDATE that " \
+    "names it, or a column went along with something else that was dropped.", \
+    "The statement succeeds and nothing complains. Who misses the rows does so weeks later, " \
+    "when the backups are gone too.", \
+    "With order_lines.order_id REFERENCES orders ON DELETE CASCADE, DELETE FROM orders " \
+    "WHERE created < '2020-01-01' also deletes every line of those orders. ALTER TABLE " \
+    "orders ALTER note TYPE text USING nullif(note, '') turns empty notes into NULL.", \
+    "Delete what is meant to go by name, dependents first, after a look at how much that is:\n" \
+    "    SELECT count(*) FROM order_lines WHERE order_id IN (SELECT ...);\n" \
+    "    DELETE FROM order_lines WHERE order_id IN (SELECT ...);\n" \
+    "    DELETE FROM orders WHERE created < '2020-01-01';"
+
+#define TEXT_ROW_COUNT_CHANGED \
+    "The data of the database before and after were compared, and a table that no " \
+    "statement names has more rows: a warning where a statement was seen to write to it, an " \
+    "error where none was. Fewer rows are data-lost.", \
+    "What a trigger writes comes on top of what the migration says: time, locks, WAL, and " \
+    "rows that others take for events that really happened.", \
+    "UPDATE orders SET note = '' on 1,000,000 rows with a row trigger that writes to " \
+    "order_history adds 1,000,000 rows to it.", \
+    "If the rows are not wanted, switch the trigger off for the migration's transaction:\n" \
+    "    SET LOCAL session_replication_role = replica; -- needs the privilege\n" \
+    "    UPDATE orders SET note = '';"
 
 #define TEXT_INVALID_LEFT_BEHIND \
     "After the run an index is invalid (indisvalid is false) or a constraint not validated " \

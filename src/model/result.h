@@ -10,6 +10,7 @@
 #define RH_MODEL_RESULT_H
 
 #include "base/err.h"
+#include "model/state.h"
 #include "model/trace.h"
 
 #include <jansson.h>
@@ -102,6 +103,8 @@ struct result {
     struct limits limits;
     VEC(struct finding) findings; /* worst first */
     VEC(struct gate) gates;
+    struct schema_differences schema_differences;
+    struct data_differences data_differences;
 };
 
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */

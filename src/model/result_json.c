@@ -1,5 +1,7 @@
 #include "model/result.h"
 
+#include "model/result_json_int.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -9,19 +11,6 @@
 #define CHILD_DEPTH_MAX 200
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
-
-/* Puts a new reference; a value that cannot be had would mean that memory ran out. */
-static void put(json_t *object, const char *key, json_t *value)
-{
-    if (json_object_set_new(object, key, value) != 0)
-        RH_PANIC("cannot set \"%s\" in a JSON object", key);
-}
-
-static void append(json_t *array, json_t *value)
-{
-    if (json_array_append_new(array, value) != 0)
-        RH_PANIC("cannot append to a JSON array");
-}
 
 static json_t *text_with_replacements(const char *s)
 {
@@ -63,12 +52,6 @@ json_t *rh_json_ms(int64_t us)
 json_t *rh_json_count(int64_t count)
 {
     return count < 0 ? json_null() : json_integer(count);
-}
-
-/* For numbers whose 0 means "none": line, statement index. */
-static json_t *positive(int64_t number)
-{
-    return number <= 0 ? json_null() : json_integer(number);
 }
 
 static const char *step_name(const struct trace *trace, int step)
@@ -155,6 +138,14 @@ static json_t *dropped_json(const struct dropped_object *dropped)
     return object;
 }
 
+static json_t *altered_json(const struct altered_object *altered)
+{
+    json_t *object = json_object();
+    put(object, "type", rh_json_text(altered->type));
+    put(object, "identity", rh_json_text(altered->identity));
+    return object;
+}
+
 static json_t *index_work_json(const struct index_work *work)
 {
     json_t *object = json_object();
@@ -164,15 +155,6 @@ static json_t *index_work_json(const struct index_work *work)
     put(object, "preexisting_table", json_boolean(work->preexisting_table));
     return object;
 }
-
-/* What the parts of a statement have in common: an array made from one of its vectors. */
-#define PUT_ARRAY(object, key, vec, render)           \
-    do {                                              \
-        json_t *array_ = json_array();                \
-        for (size_t i_ = 0; i_ < (vec).count; i_++)   \
-            append(array_, render(&(vec).items[i_])); \
-        put(object, key, array_);                     \
-    } while (0)
 
 static json_t *statement_json(const struct statement *statement, const struct trace *trace,
                               int depth)
@@ -209,6 +191,7 @@ static json_t *statement_json(const struct statement *statement, const struct tr
     PUT_ARRAY(object, "rewrites", statement->rewrites, rewrite_json);
     PUT_ARRAY(object, "scans", statement->scans, scan_json);
     PUT_ARRAY(object, "dropped", statement->dropped, dropped_json);
+    PUT_ARRAY(object, "altered", statement->altered, altered_json);
     PUT_ARRAY(object, "indexes", statement->indexes, index_work_json);
     PUT_ARRAY(object, "notices", statement->notices, message_json);
     put(object, "notice_count", rh_json_count(statement->notice_count));
@@ -425,9 +408,9 @@ json_t *rh_result_to_json(const struct result *result)
         put_trace(object, result->trace);
     PUT_ARRAY(object, "findings", result->findings, finding_json);
     PUT_ARRAY(object, "gates", result->gates, gate_json);
+    rh_json_put_states(object, result);
     /* Parts that this run did not compare: null says "not compared", never "no differences". */
-    static const char *const not_compared[] = {
-        "checks", "schema_differences", "data_differences", "round_trip", "rerun", "workload"};
+    static const char *const not_compared[] = {"checks", "round_trip", "rerun", "workload"};
     for (size_t i = 0; i < sizeof(not_compared) / sizeof(not_compared[0]); i++)
         put(object, not_compared[i], json_null());
     return object;

@@ -81,6 +81,12 @@ struct dropped_object {
     bool created_in_run;  /* made by this very run: nobody had it before */
 };
 
+/* What a DDL command made or changed, as the server reported it. */
+struct altered_object {
+    const char *type;     /* as pg_event_trigger_ddl_commands(): "table", "index" */
+    const char *identity; /* public.users */
+};
+
 /* An index built, rebuilt or dropped on an existing table. */
 struct index_work {
     const char *index, *table;
@@ -144,6 +150,7 @@ struct statement {
     VEC(struct rewrite) rewrites;
     VEC(struct scan) scans;
     VEC(struct dropped_object) dropped;
+    VEC(struct altered_object) altered;
     VEC(struct index_work) indexes;
     VEC(struct clause) clauses;     /* empty when its text was not looked at */
     VEC(struct statement) children; /* commands inside a multi-statement string, DO, function */

@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "judge/judge.h"
 #include "rehearsal/rehearsal_int.h"
+#include "rehearsal/states.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -227,9 +228,14 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
         .event = on_event,
         .event_context = rehearsal,
     };
+    struct states before;
+    enum err_code code = rh_states_read(rehearsal->sandbox, options->sandbox.engine,
+                                        options->progress, rehearsal->arena, &before, err);
+    if (code)
+        return code;
     struct mono began = rh_clock_mono();
     result->started_at = rh_clock_wall();
-    enum err_code code = rh_trace_run(&trace_options, rehearsal->arena, &rehearsal->trace, err);
+    code = rh_trace_run(&trace_options, rehearsal->arena, &rehearsal->trace, err);
     if (code)
         return code;
 
@@ -240,10 +246,12 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     result->trace = &rehearsal->trace;
     result->limits = options->limits;
     result->duration_us = rh_clock_mono().us - began.us;
+    struct err ending = RH_ERR_INIT;
+    enum err_code cut = rh_states_compare(&before, rehearsal->sandbox, options->sandbox.engine,
+                                          options->progress, result, &ending);
     rh_judge(result);
 
-    struct err ending = RH_ERR_INIT;
-    code = ending_error(rehearsal, &ending);
+    code = cut ? cut : ending_error(rehearsal, &ending);
     if (code) {
         result->exit_code = rh_err_exit_status(code);
         if (code == RH_ERR_INTERRUPTED)

@@ -264,8 +264,14 @@ static void take_index(struct recorder_session *session, const struct evidence *
 static void take_commands(struct recorder_session *session, const struct evidence *evidence,
                           struct place place)
 {
+    struct arena *arena = session->recorder->trace->arena;
+    struct statement *statement = rh_recorder_at(session->recorder, place);
     for (size_t i = 0; i < evidence->commands.count; i++) {
         const struct evidence_command *command = &evidence->commands.items[i];
+        if (command->identity && command->object_type && !command->in_extension)
+            *RH_PUSH(arena, &statement->altered) = (struct altered_object){
+                rh_arena_strdup(arena, command->object_type),
+                rh_arena_strdup(arena, command->identity)};
         if (!command->tag || !command->object_type || command->in_extension ||
             strcmp(command->object_type, "index") != 0)
             continue;

@@ -18,6 +18,7 @@ import common
 PURE = {
     "model": None,
     "sql": None,
+    "compare": None,
     "judge": None,
     "report": None,
     "net": ["pg_codec.c"],

@@ -79,6 +79,32 @@ enum err_code rh_pg_install_evidence(struct connection *connection, const char *
 enum err_code rh_pg_decode_evidence(const char *json, const char *secret, struct arena *arena,
                                     struct evidence *ret_evidence, struct err *err) RH_MUST_CHECK;
 
+/* --- pg_state_schema.c ---------------------------------------------------------------------------
+ */
+enum err_code rh_pg_read_schema_state(struct connection *connection, struct arena *arena,
+                                      struct mono deadline, struct schema_state *ret_state,
+                                      struct err *err) RH_MUST_CHECK;
+/* A session that reads states: every text form is pinned, nothing is written, nobody waited for. */
+#define PG_STATE_SESSION_SQL                                                             \
+    PG_SESSION_SQL                                                                       \
+    "SET statement_timeout = 0; SET lock_timeout = '2s'; "                               \
+    "SET default_transaction_read_only = on; SET quote_all_identifiers = off; "          \
+    "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; " \
+    "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; "      \
+    "SET xmlbinary = 'base64'; SET enable_tidscan = on; SET row_security = on"
+/* One database and its physical copies: system identifier and the database's id. */
+enum err_code rh_pg_state_lineage(struct connection *connection, struct arena *arena,
+                                  struct mono deadline, const char **ret_lineage,
+                                  struct err *err) RH_MUST_CHECK;
+
+/* --- pg_state_data.c -----------------------------------------------------------------------------
+ */
+enum err_code rh_pg_read_data_state(struct connection *connection,
+                                    const struct connection_parameters *superuser,
+                                    const struct data_state_options *options, struct arena *arena,
+                                    struct mono deadline, struct data_state *ret_state,
+                                    struct err *err) RH_MUST_CHECK;
+
 /* --- pg_log.c ------------------------------------------------------------------------------------
  */
 enum err_code rh_pg_log_open(const char *path, struct server_log **ret_log,

@@ -117,6 +117,7 @@ static void fill_statement(struct statement *statement, struct arena *arena)
     *RH_PUSH(arena, &statement->notices) = (struct server_message){
         .severity = "NOTICE", .sqlstate = "00000", .message = "hello"};
     statement->notice_count = 1;
+    *RH_PUSH(arena, &statement->altered) = (struct altered_object){"table", "public.users"};
     *RH_PUSH(arena, &statement->locks) = (struct lock){.relation = "public.users",
                                                        .kind = "table",
                                                        .table = "public.users",
@@ -201,6 +202,29 @@ static struct result *filled_result(struct arena *arena)
     *RH_PUSH(arena, &result->gates) = (struct gate){
         .name = "blocked", .limit = "2s", .measured = "12 ms", .ok = true, .observed = true};
     *RH_PUSH(arena, &result->gates) = (struct gate){.name = "lag", .limit = "10s"};
+    result->schema_differences.was_compared = result->data_differences.was_compared = true;
+    struct schema_difference *schema = RH_PUSH(arena, &result->schema_differences.list);
+    *schema = (struct schema_difference){.change = DIFFERENCE_CHANGED,
+                                         .kind = "table column",
+                                         .identity = "public.users.age",
+                                         .parent = "public.users",
+                                         .sentence = "column public.users.age: type changed",
+                                         .explanation = EXPLAINED_NAMED,
+                                         .statement = 1};
+    *RH_PUSH(arena, &schema->attributes) = (struct attribute_change){"type", "integer", NULL};
+    *RH_PUSH(arena, &result->data_differences.list) = (struct data_difference){
+        .subject = DATA_COLUMN,
+        .change = DIFFERENCE_CHANGED,
+        .table = "public.users",
+        .column = "email",
+        .rows_before = 10,
+        .rows_after = 10,
+        .non_null_before = 10,
+        .non_null_after = 9,
+        .values = VALUES_CHANGED,
+        .changed_values = NOT_OBSERVED,
+        .vanished_values = 1,
+        .sentence = "public.users.email: 1 became NULL"};
     return result;
 }
 

@@ -1,0 +1,40 @@
+/*
+ * What the parts of result.json are made with.
+ */
+#ifndef RH_MODEL_RESULT_JSON_INT_H
+#define RH_MODEL_RESULT_JSON_INT_H
+
+#include "model/result.h"
+
+/* Puts a new reference; a value that cannot be had would mean that memory ran out. */
+static inline void put(json_t *object, const char *key, json_t *value)
+{
+    if (json_object_set_new(object, key, value) != 0)
+        RH_PANIC("cannot set \"%s\" in a JSON object", key);
+}
+
+static inline void append(json_t *array, json_t *value)
+{
+    if (json_array_append_new(array, value) != 0)
+        RH_PANIC("cannot append to a JSON array");
+}
+
+/* For numbers whose 0 means "none": line, statement index. */
+static inline json_t *positive(int64_t number)
+{
+    return number <= 0 ? json_null() : json_integer(number);
+}
+
+/* An array made from one of the vectors of a struct. */
+#define PUT_ARRAY(object, key, vec, render)           \
+    do {                                              \
+        json_t *array_ = json_array();                \
+        for (size_t i_ = 0; i_ < (vec).count; i_++)   \
+            append(array_, render(&(vec).items[i_])); \
+        put(object, key, array_);                     \
+    } while (0)
+
+/* result_json_states.c: schema_differences, data_differences, states */
+void rh_json_put_states(json_t *object, const struct result *result);
+
+#endif

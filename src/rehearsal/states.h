@@ -1,0 +1,37 @@
+/*
+ * The states of a sandbox before and after the migration, and how they differ.
+ *
+ * Read where the migration runs, not from a clone of the prepared sandbox afterwards, though then
+ * only the tables it touched would have to be read: the clone would need a stop, a copy of the data
+ * directory and a start before every run (0.15 s and more for an empty one, its whole size again on
+ * disk where files cannot be shared), and which tables were touched would be taken from the trace,
+ * whose gaps are what the states are there to find. So both moments read everything, within a
+ * budget; what the budget left out before is left out after, and told. Our reading also warms
+ * caches and sets hint bits, as the traffic of a production server would have done.
+ *
+ * None of it counts into the times of the run. A state that cannot be read makes no run fail: the
+ * result then says why nothing was compared.
+ */
+#ifndef RH_REHEARSAL_STATES_H
+#define RH_REHEARSAL_STATES_H
+
+#include "engine/engine.h"
+#include "model/result.h"
+#include "sandbox/sandbox.h"
+
+struct states {
+    struct schema_state schema;
+    struct data_state data;
+    const char *schema_reason, *data_reason; /* why there is none; NULL: there is */
+};
+
+/* Before the migration. Fails only when the user or the clock ended the run. */
+enum err_code rh_states_read(const struct sandbox *sandbox, const struct engine *engine,
+                             struct progress *progress, struct arena *arena,
+                             struct states *ret_states, struct err *err) RH_MUST_CHECK;
+/* After it: reads again and fills schema_differences and data_differences of the result. */
+enum err_code rh_states_compare(const struct states *before, const struct sandbox *sandbox,
+                                const struct engine *engine, struct progress *progress,
+                                struct result *result, struct err *err) RH_MUST_CHECK;
+
+#endif
