@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "engine/evidence.h"
+#include "engine/inquiry.h"
 #include "engine/server_log_facts.h"
 #include "model/state.h"
 #include "net/loop.h"
@@ -208,6 +209,13 @@ struct engine {
                                      const struct data_state_options *options, struct arena *arena,
                                      struct mono deadline, struct data_state *ret_state,
                                      struct err *err);
+
+    /* Set questions (engine/inquiry.h). NULL when `sql`, one statement, cannot fail for its rows or
+       cannot be understood: then only the server's words are known. */
+    struct inquiry *(*inquiry_new)(const char *sql, const struct server_message *error,
+                                   bool shows_values, struct arena *arena);
+    const char *(*inquiry_next)(struct inquiry *inquiry, const struct inquiry_answer *answer);
+    void (*inquiry_result)(const struct inquiry *inquiry, struct blocker *blocker);
 
     /* The server's log, from the current end on. next: RH_OK with *ret_any false at the end. */
     enum err_code (*log_open)(const char *path, struct server_log **ret_log, struct err *err);

@@ -231,7 +231,7 @@ static void collect(struct connection *connection, PGresult *result)
     PQclear(result);
 }
 
-enum step { STEP_WAIT, STEP_DONE, STEP_LOST };
+enum io_step { STEP_WAIT, STEP_DONE, STEP_LOST };
 
 /* Data of COPY TO STDOUT goes as it comes; false when more is to come. */
 static bool drop_copied(struct connection *connection)
@@ -246,7 +246,7 @@ static bool drop_copied(struct connection *connection)
 }
 
 /* Reads what has come; STEP_DONE when the request in flight is fully answered. */
-static enum step advance(struct connection *connection)
+static enum io_step advance(struct connection *connection)
 {
     if (!PQconsumeInput(connection->conn)) {
         set_lost(connection, RH_ERR_CONNECTION, PQerrorMessage(connection->conn));
@@ -320,7 +320,7 @@ static enum err_code wait_answer(struct connection *connection, struct mono dead
             set_lost(connection, RH_ERR_CONNECTION, PQerrorMessage(connection->conn));
             break;
         }
-        enum step step = advance(connection);
+        enum io_step step = advance(connection);
         if (step == STEP_DONE)
             return RH_OK;
         if (step == STEP_LOST)
@@ -487,7 +487,7 @@ static void pump(struct connection *connection)
             fail_all(connection);
             return;
         }
-        enum step step = advance(connection);
+        enum io_step step = advance(connection);
         if (step == STEP_LOST)
             continue;
         if (step == STEP_WAIT)

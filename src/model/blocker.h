@@ -1,0 +1,65 @@
+/*
+ * Blockers: statements that fail on this data, every row that makes them fail, and what would mend
+ * it. Plain data: asked by an engine, gathered by trace/, judged by judge/. Texts lie in the arena
+ * of the run. No row value but keys is ever in here, unless the user asked for values.
+ */
+#ifndef RH_MODEL_BLOCKER_H
+#define RH_MODEL_BLOCKER_H
+
+#include "model/trace.h"
+
+/* What is wrong with the rows. X(symbol, id of the rule) */
+#define OFFENCE_LIST(X)                               \
+    X(OFFENCE_NONE, NULL) /* no set question fits */  \
+    X(OFFENCE_DUPLICATE_KEYS, "duplicate-keys")       \
+    X(OFFENCE_NULL_VALUES, "null-values")             \
+    X(OFFENCE_ORPHAN_ROWS, "orphan-rows")             \
+    X(OFFENCE_CHECK_VIOLATIONS, "check-violations")   \
+    X(OFFENCE_EXCLUSION, "exclusion-conflicts")       \
+    X(OFFENCE_PARTITION_MISFITS, "partition-misfits") \
+    X(OFFENCE_CAST_FAILURE, "cast-failure")           \
+    X(OFFENCE_VALUE_TOO_LONG, "value-too-long")       \
+    X(OFFENCE_OUT_OF_RANGE, "out-of-range")
+enum offence {
+#define X(symbol, rule) symbol,
+    OFFENCE_LIST(X)
+#undef X
+};
+/* The rule's id; NULL for OFFENCE_NONE. */
+const char *rh_offence_rule(enum offence offence);
+
+#define SAMPLE_KEYS_MAX 10 /* keys kept per offence, whatever the count */
+
+/* All rows of one relation that offend in one way: the answer to one set question. */
+struct offenders {
+    enum offence offence;
+    const char *relation;   /* that holds the rows */
+    const char *columns;    /* "email", "lower(email), tenant_id": what the question was about */
+    const char *constraint; /* or index; NULL */
+    const char *referenced; /* of a foreign key: "public.users (id)"; NULL */
+    const char *new_type;   /* of a cast; NULL */
+    int64_t groups;         /* of equal keys; NOT_OBSERVED where the offence has none */
+    int64_t rows;           /* all rows concerned, those that could stay included */
+    VEC(const char *) sample_keys; /* primary keys: "id=42", at most SAMPLE_KEYS_MAX */
+    /* The newest offender by a column that plausibly holds the time of creation; NULL. */
+    const char *newest, *newest_column;
+    /* SQL to be run right before the statement. NULL: none is known. */
+    const char *repair_sql;
+    bool repair_loses_rows; /* it deletes rows or overwrites values: a person must choose */
+};
+
+struct blocker {
+    int step, line, column; /* as struct statement */
+    const char *sql, *tag;
+    bool in_transaction;
+    struct server_message error;      /* what the server said first */
+    VEC(struct offenders) offenders;  /* more than one: several clauses of one statement */
+    bool repair_tried, repair_worked; /* all repairs together made this very statement succeed */
+    const char *repair_error;         /* why not; NULL */
+    /* No set question was answered: why. NULL when one was. */
+    const char *not_asked;
+    /* It needs what an earlier blocker would have made: that one's place in the list, else -1. */
+    int needs;
+};
+
+#endif
