@@ -34,8 +34,12 @@ enum err_code rh_file_make_directories(const char *path, mode_t mode,
 /* Removes a tree without following symbolic links and without leaving `path`'s file system; a path
    that does not exist is success. */
 enum err_code rh_file_remove_tree(const char *path, struct err *err) RH_MUST_CHECK;
-/* Copies a tree (files, directories, symbolic links, modes), reflink where the file system can. */
+/* Copies a tree (files, directories, symbolic links, modes), reflink where the file system can.
+   `to` does not exist, or is an empty directory. As root, owners are kept. */
 enum err_code rh_file_copy_tree(const char *from, const char *to, struct err *err) RH_MUST_CHECK;
+/* The same, but every file shares its blocks with the original; where the file system cannot, the
+   error's errno_value says so (EOPNOTSUPP, EXDEV, EINVAL) and nothing is left. */
+enum err_code rh_file_reflink_tree(const char *from, const char *to, struct err *err) RH_MUST_CHECK;
 enum err_code rh_file_chown_tree(const char *path, uid_t uid, gid_t gid,
                                  struct err *err) RH_MUST_CHECK;
 bool rh_file_exists(const char *path);

@@ -4,6 +4,8 @@
  */
 #include "base/file.h"
 
+#include "base/interrupt.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -122,11 +124,13 @@ enum err_code rh_file_remove_tree(const char *path, struct err *err)
     return remove_at(AT_FDCWD, path, path, status.st_dev, 0, err);
 }
 
-/* From the cheapest way to the one that always works. */
-static bool copy_bytes(int from, int to)
+/* From the cheapest way to the one that always works; only the first when it has to be shared. */
+static bool copy_bytes(int from, int to, bool must_share)
 {
     if (ioctl(to, FICLONE, from) == 0)
         return true;
+    if (must_share)
+        return false;
     for (bool is_first = true;; is_first = false) {
         ssize_t copied = copy_file_range(from, NULL, to, NULL, COPY_RANGE_BYTES, 0);
         if (copied > 0)
@@ -174,7 +178,7 @@ static bool keep_owner(int fd, const struct stat *status)
 }
 
 static enum err_code copy_file(int from_at, const char *from, int to_at, const char *to,
-                               const char *shown, struct err *err)
+                               const char *shown, bool must_share, struct err *err)
 {
     RH_CLEANUP_FD int source = openat(from_at, from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     struct stat status;
@@ -182,7 +186,7 @@ static enum err_code copy_file(int from_at, const char *from, int to_at, const c
         return copy_failure(shown, err);
     RH_CLEANUP_FD int target = openat(to_at, to,
                                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (target < 0 || !copy_bytes(source, target) || !keep_owner(target, &status) ||
+    if (target < 0 || !copy_bytes(source, target, must_share) || !keep_owner(target, &status) ||
         fchmod(target, status.st_mode & 07777) != 0)
         return copy_failure(shown, err);
     return RH_OK;
@@ -205,13 +209,17 @@ static enum err_code copy_link(int from_at, const char *from, int to_at, const c
 }
 
 static enum err_code copy_at(int from_at, const char *from, int to_at, const char *to,
-                             const char *shown, int depth, struct err *err)
+                             const char *shown, int depth, bool must_share, struct err *err)
 {
     struct stat status;
+    /* Gigabytes take seconds: the user may not want to wait for them. */
+    enum err_code code = rh_interrupt_check(err);
+    if (code != RH_OK)
+        return code;
     if (fstatat(from_at, from, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return copy_failure(shown, err);
     if (S_ISREG(status.st_mode))
-        return copy_file(from_at, from, to_at, to, shown, err);
+        return copy_file(from_at, from, to_at, to, shown, must_share, err);
     if (S_ISLNK(status.st_mode))
         return copy_link(from_at, from, to_at, to, &status, shown, err);
     if (!S_ISDIR(status.st_mode))
@@ -220,7 +228,8 @@ static enum err_code copy_at(int from_at, const char *from, int to_at, const cha
         return too_deep(shown, err);
 
     CLEANUP_DIR DIR *source = open_directory(from_at, from);
-    if (source == NULL || mkdirat(to_at, to, 0700) != 0)
+    /* The top may be there already: rh_file_copy_tree has looked that it is empty. */
+    if (source == NULL || (mkdirat(to_at, to, 0700) != 0 && (depth > 0 || errno != EEXIST)))
         return copy_failure(shown, err);
     CLEANUP_DIR DIR *target = open_directory(to_at, to);
     if (target == NULL)
@@ -229,8 +238,8 @@ static enum err_code copy_at(int from_at, const char *from, int to_at, const cha
     struct dirent *entry;
     while ((entry = next_entry(source)) != NULL) {
         rh_arena_clear(arena);
-        enum err_code code = copy_at(dirfd(source), entry->d_name, dirfd(target), entry->d_name,
-                                     rh_file_join(arena, shown, entry->d_name), depth + 1, err);
+        code = copy_at(dirfd(source), entry->d_name, dirfd(target), entry->d_name,
+                       rh_file_join(arena, shown, entry->d_name), depth + 1, must_share, err);
         if (code != RH_OK)
             return code;
     }
@@ -240,14 +249,20 @@ static enum err_code copy_at(int from_at, const char *from, int to_at, const cha
     return RH_OK;
 }
 
-enum err_code rh_file_copy_tree(const char *from, const char *to, struct err *err)
+static bool is_empty_directory(const char *path)
+{
+    CLEANUP_DIR DIR *directory = open_directory(AT_FDCWD, path);
+    return directory != NULL && next_entry(directory) == NULL && errno == 0;
+}
+
+static enum err_code copy_tree(const char *from, const char *to, bool must_share, struct err *err)
 {
     struct stat status;
-    if (lstat(to, &status) == 0) {
+    if (lstat(to, &status) == 0 && !is_empty_directory(to)) {
         errno = EEXIST;
         return rh_err_set_errno(err, errno, "cannot copy \"%s\" to \"%s\"", from, to);
     }
-    enum err_code code = copy_at(AT_FDCWD, from, AT_FDCWD, to, from, 0, err);
+    enum err_code code = copy_at(AT_FDCWD, from, AT_FDCWD, to, from, 0, must_share, err);
     if (code == RH_OK)
         return RH_OK;
     rh_err_while(err, "while copying to \"%s\"", to);
@@ -255,6 +270,16 @@ enum err_code rh_file_copy_tree(const char *from, const char *to, struct err *er
     if (rh_file_remove_tree(to, &ignored) != RH_OK)
         rh_err_detail(err, "the incomplete copy \"%s\" could not be removed", to);
     return code;
+}
+
+enum err_code rh_file_copy_tree(const char *from, const char *to, struct err *err)
+{
+    return copy_tree(from, to, false, err);
+}
+
+enum err_code rh_file_reflink_tree(const char *from, const char *to, struct err *err)
+{
+    return copy_tree(from, to, true, err);
 }
 
 static enum err_code chown_at(int at, const char *name, const char *shown, uid_t uid, gid_t gid,

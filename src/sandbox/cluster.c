@@ -2,14 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -18,8 +14,9 @@
 /* An empty server answers in 40 ms; one that replays its log after a crash of the machine, in
  * minutes. */
 #define START_TIMEOUT_US (120 * INT64_C(1000000))
-/* Between two attempts to connect to a server that starts. */
-#define START_POLL_US 2000
+/* Between two looks whether a server that starts is ready. */
+#define START_POLL_US 1000
+#define PID_FILE_MAX ((size_t)4096)
 /* Between two looks whether a reload has happened; it takes about 1 ms. */
 #define RELOAD_POLL_US 500
 /* A fast shutdown writes what is dirty: gigabytes after a load. */
@@ -61,61 +58,6 @@ struct process_options rh_cluster_process_options(const struct sandbox *sandbox,
         .new_group = true, /* Ctrl-C on the terminal is ours to handle */
         .death_signal = SIGQUIT,
     };
-}
-
-/* --- nowhere else to go ----------------------------------------------------------------------- */
-
-static bool write_once(const char *path, const char *text, size_t len)
-{
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && write(fd, text, len) == (ssize_t)len;
-
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-struct id_maps {
-    char uid_map[48], gid_map[48];
-    size_t uid_map_length, gid_map_length;
-};
-
-/*
- * Runs in the child: a network namespace with nothing but a loopback interface, so that no foreign
- * server, subscription or function of a restored dump can reach the machines it was made for. Unix
- * sockets found by path are not affected. As an ordinary user it takes a user namespace; where that
- * is forbidden the server runs without, and the parent says so.
- */
-static int cut_network(void *context)
-{
-    const struct id_maps *maps = context;
-
-    if (unshare(CLONE_NEWNET) != 0) {
-        if (geteuid() == 0 || unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
-            return 0;
-        if (!write_once("/proc/self/setgroups", "deny", 4) ||
-            !write_once("/proc/self/uid_map", maps->uid_map, maps->uid_map_length) ||
-            !write_once("/proc/self/gid_map", maps->gid_map, maps->gid_map_length))
-            return errno ? errno : EPERM;
-    }
-    /* PostgreSQL 13 and 14 collect statistics over UDP on the loopback interface. */
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-    if (fd >= 0) {
-        (void)ioctl(fd, SIOCSIFFLAGS, &request);
-        close(fd);
-    }
-    return 0;
-}
-
-static bool shares_network(const struct sandbox *sandbox)
-{
-    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
-    struct stat theirs, own;
-
-    return stat(rh_arena_printf(arena, "/proc/%d/ns/net", (int)sandbox->process.pid), &theirs) ==
-               0 &&
-           stat("/proc/self/ns/net", &own) == 0 && theirs.st_ino == own.st_ino;
 }
 
 /* --- the log ---------------------------------------------------------------------------------- */
@@ -222,6 +164,19 @@ static bool is_starting(const struct err *err)
     return false;
 }
 
+/* The last line of postmaster.pid, which pg_ctl waits for too (miscadmin.h, PM_STATUS_READY): a
+   connection before that is one more process to start, only to be refused. */
+static bool says_ready(const struct sandbox *sandbox)
+{
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct err ignored = RH_ERR_INIT;
+    struct text text;
+
+    return rh_file_read(rh_file_join(arena, rh_sandbox_data_directory(sandbox), "postmaster.pid"),
+                        PID_FILE_MAX, arena, &text, &ignored) == RH_OK &&
+           rh_text_ends_with(rh_text_trim(text), "\nready");
+}
+
 static enum err_code await_ready(struct sandbox *sandbox, struct err *err)
 {
     struct mono deadline = rh_clock_after(rh_clock_mono(), START_TIMEOUT_US);
@@ -237,7 +192,7 @@ static enum err_code await_ready(struct sandbox *sandbox, struct err *err)
     for (;;) {
         struct err failure = RH_ERR_INIT;
         enum err_code code = RH_ERR_CONNECTION;
-        if (rh_file_exists(sandbox->socket_path)) {
+        if (says_ready(sandbox)) {
             code = sandbox->engine->connect(&parameters, deadline, &sandbox->connection, &failure);
             if (!code)
                 return RH_OK;
@@ -264,30 +219,30 @@ static enum err_code await_ready(struct sandbox *sandbox, struct err *err)
 static enum err_code start_server(struct sandbox *sandbox, enum cluster_mode mode, struct err *err)
 {
     struct arena *arena = sandbox->arena;
-    struct id_maps maps;
+    struct namespaces plan;
     enum err_code code;
 
-    if ((code = rh_settings_write(sandbox, mode, err)))
+    if ((code = rh_settings_write(sandbox, mode, err)) ||
+        (sandbox->overlay && (code = rh_overlay_before_start(sandbox, err))))
         return code;
     RH_CLEANUP_FD int log = open(sandbox->log_path,
                                  O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (log < 0)
         return rh_err_set_errno(err, errno, "cannot create \"%s\"", sandbox->log_path);
-    maps.uid_map_length = (size_t)snprintf(maps.uid_map, sizeof(maps.uid_map), "%u %u 1",
-                                           (unsigned)sandbox->uid, (unsigned)sandbox->uid);
-    maps.gid_map_length = (size_t)snprintf(maps.gid_map, sizeof(maps.gid_map), "%u %u 1",
-                                           (unsigned)sandbox->gid, (unsigned)sandbox->gid);
+    rh_namespaces_plan(sandbox, &plan);
     const char *const argv[] = {rh_file_join(arena, sandbox->server.bin_directory, "postgres"),
                                 "-D", sandbox->data_directory, NULL};
     struct process_options options = rh_cluster_process_options(sandbox, argv);
     options.stdout_fd = options.stderr_fd = log;
     options.survives_us = sandbox->is_kept_alive;
-    options.prepare = cut_network;
-    options.prepare_context = &maps;
+    options.prepare = rh_namespaces_enter;
+    options.prepare_context = &plan;
     if ((code = rh_process_start(&sandbox->process, &options, err)))
         return code;
     sandbox->mode = mode;
-    if ((code = rh_marker_update(sandbox, err)) || (code = await_ready(sandbox, err))) {
+    if ((code = rh_marker_update(sandbox, err)) ||
+        (sandbox->overlay && (code = rh_overlay_after_start(sandbox, err))) ||
+        (code = await_ready(sandbox, err))) {
         rh_cluster_stop_now(sandbox);
         return code;
     }
@@ -315,7 +270,8 @@ enum err_code rh_cluster_ensure(struct sandbox *sandbox, enum cluster_mode mode,
         return code;
     }
     sandbox->template_path = NULL;
-    if (shares_network(sandbox))
+    /* A clone has its base's notes. */
+    if (!sandbox->base && rh_namespaces_shares_network(sandbox))
         rh_sandbox_note(sandbox,
                         "this machine forbids namespaces: the sandbox server can reach the "
                         "network");

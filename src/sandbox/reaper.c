@@ -102,14 +102,15 @@ static void reap_marked(struct reaper *reaper, const char *path)
 
     if (!rh_marker_claim(path, &fd, &marker))
         return;
-    end_servers(reaper, &marker, rh_file_join(reaper->arena, path, "data"));
+    const char *data_directory = rh_file_join(reaper->arena, path, "data");
+    end_servers(reaper, &marker, data_directory);
     if (strncmp(marker.socket_directory, SOCKET_DIRECTORY_PREFIX,
                 strlen(SOCKET_DIRECTORY_PREFIX)) == 0 &&
         !strchr(marker.socket_directory + strlen(SOCKET_DIRECTORY_PREFIX), '/') &&
         is_ours(reaper, marker.socket_directory) &&
         rh_file_remove_tree(marker.socket_directory, &err))
         rh_progress_note(reaper->progress, "cannot remove what a dead run left: %s", err.message);
-    if (rh_file_remove_tree(path, &err))
+    if (rh_subvolume_remove_with(path, data_directory, &err))
         rh_progress_note(reaper->progress, "cannot remove what a dead run left: %s", err.message);
     else
         rh_progress_note(reaper->progress, "removed a sandbox that a dead run left: %s", path);

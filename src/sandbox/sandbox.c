@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -129,6 +130,7 @@ enum err_code rh_sandbox_start(const struct sandbox_options *options, struct san
     sandbox->progress = options->progress;
     sandbox->is_kept_alive = options->keep;
     sandbox->marker_fd = -1;
+    sandbox->data_fd = -1;
     sandbox->process = (struct process)PROCESS_INIT;
     sandbox->wanted_role = options->role ? rh_arena_strdup(arena, options->role) : NULL;
     sandbox->facts.source = "empty database";
@@ -255,12 +257,35 @@ static enum err_code maintain(struct sandbox *sandbox, const char *list, const c
     return RH_OK;
 }
 
+/* shared_buffers as it will be when running: --set, else what initdb wrote (the last line that is
+   not ours; without a unit it counts pages of 8 kB). */
+static const char running_memory[] =
+    "SELECT CASE WHEN s ~ '^[0-9]+$' THEN s::bigint * 8192 ELSE pg_size_bytes(s) END FROM ("
+    "SELECT coalesce($1, (SELECT setting FROM pg_file_settings WHERE name = 'shared_buffers'"
+    " AND sourcefile NOT LIKE '%/rehearse.conf' ORDER BY seqno DESC LIMIT 1), '128MB') AS s) t";
+
+static enum err_code read_memory(struct sandbox *sandbox, struct err *err)
+{
+    RH_CLEANUP_ROWS struct rows *rows = NULL;
+    const char *shared_buffers = NULL;
+    enum err_code code;
+
+    for (size_t i = 0; i < sandbox->setting_count; i++)
+        if (strcasecmp(sandbox->settings[i].name, "shared_buffers") == 0)
+            shared_buffers = sandbox->settings[i].value;
+    if ((code = rh_roles_query(sandbox, running_memory, &shared_buffers, 1, &rows, err)))
+        return code;
+    sandbox->clone_memory_bytes = rh_rows_int(rows, 0, 0, 0);
+    return RH_OK;
+}
+
 static enum err_code read_facts(struct sandbox *sandbox, struct err *err)
 {
     RH_CLEANUP_ROWS struct rows *rows = NULL;
     enum err_code code;
 
-    if ((code = rh_roles_query(sandbox, totals, NULL, 0, &rows, err)))
+    if ((code = read_memory(sandbox, err)) ||
+        (code = rh_roles_query(sandbox, totals, NULL, 0, &rows, err)))
         return code;
     sandbox->facts.relations = rh_rows_int(rows, 0, 0, 0);
     sandbox->facts.rows = rh_rows_int(rows, 0, 1, 0);
@@ -272,7 +297,7 @@ static enum err_code read_facts(struct sandbox *sandbox, struct err *err)
  * VACUUM with the ANALYZE: freshly loaded pages have neither hint bits nor a visibility map, so
  * that the first statement to read them would write them all, which no table in production does.
  */
-enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err)
+static enum err_code complete(struct sandbox *sandbox, struct err *err)
 {
     enum err_code code;
 
@@ -287,13 +312,33 @@ enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err)
          (code = maintain(sandbox, tables_with_rows, "VACUUM (ANALYZE)", err)) ||
          (code = maintain(sandbox, partitioned_tables, "ANALYZE", err))))
         return code;
-    if ((code = rh_roles_hand_over(sandbox, err)) || (code = read_facts(sandbox, err)))
+    if ((code = rh_roles_hand_over(sandbox, err)))
+        return code;
+    return read_facts(sandbox, err);
+}
+
+enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err)
+{
+    enum err_code code;
+
+    if ((code = complete(sandbox, err)))
         return code;
     if (sandbox->mode == CLUSTER_LOADING)
         rh_progress_phase(sandbox->progress, "restart with the settings for running");
     if ((code = rh_cluster_switch(sandbox, CLUSTER_RUNNING, err)))
         return code;
     rh_roles_disconnect(sandbox);
+    sandbox->is_ready = true;
+    return RH_OK;
+}
+
+/* Still with durability off: the last checkpoint does not wait for the disk either. */
+enum err_code rh_sandbox_prepare(struct sandbox *sandbox, struct err *err)
+{
+    enum err_code code;
+
+    if ((code = complete(sandbox, err)) || (code = rh_cluster_stop(sandbox, err)))
+        return code;
     sandbox->is_ready = true;
     return RH_OK;
 }
@@ -339,7 +384,7 @@ const char *rh_sandbox_directory(const struct sandbox *sandbox)
 
 const char *rh_sandbox_data_directory(const struct sandbox *sandbox)
 {
-    return sandbox->data_directory;
+    return sandbox->data_view ? sandbox->data_view : sandbox->data_directory;
 }
 
 const char *rh_sandbox_log_path(const struct sandbox *sandbox)
@@ -385,6 +430,34 @@ static char *url_encode(struct arena *arena, const char *text)
     return encoded;
 }
 
+static enum err_code mark_kept(struct sandbox *sandbox, struct err *err)
+{
+    enum err_code code;
+
+    sandbox->is_kept = true;
+    if ((code = rh_marker_update(sandbox, err)))
+        sandbox->is_kept = false;
+    return code;
+}
+
+/* "rm -rf -- DIRECTORY..." */
+static const char *remove_command(struct sandbox *sandbox, const struct sandbox *base)
+{
+    const struct sandbox *const kept[] = {sandbox, base};
+    VEC(const char *) words = {0};
+
+    *RH_PUSH(sandbox->arena, &words) = "rm";
+    *RH_PUSH(sandbox->arena, &words) = "-rf";
+    *RH_PUSH(sandbox->arena, &words) = "--";
+    for (size_t i = 0; i < 2 && kept[i]; i++) {
+        *RH_PUSH(sandbox->arena, &words) = kept[i]->directory;
+        if (kept[i]->has_own_socket_directory)
+            *RH_PUSH(sandbox->arena, &words) = kept[i]->socket_directory;
+    }
+    *RH_PUSH(sandbox->arena, &words) = NULL;
+    return rh_process_command_text(sandbox->arena, words.items);
+}
+
 enum err_code rh_sandbox_keep(struct sandbox *sandbox, const char **ret_url,
                               const char **ret_stop_command, struct err *err)
 {
@@ -396,30 +469,23 @@ enum err_code rh_sandbox_keep(struct sandbox *sandbox, const char **ret_url,
         return rh_err_set(err, RH_ERR_USAGE, "the sandbox was not started to be kept");
     if (rh_process_poll(&sandbox->process))
         return rh_err_set(err, RH_ERR_CONNECTION, "the sandbox server has ended: nothing to keep");
-    sandbox->is_kept = true;
-    if ((code = rh_marker_update(sandbox, err))) {
-        sandbox->is_kept = false;
+    /* An overlay is nothing without what lies below it. */
+    struct sandbox *base = sandbox->overlay ? sandbox->base : NULL;
+    if ((base && (code = mark_kept(base, err))) || (code = mark_kept(sandbox, err)))
         return code;
-    }
     *ret_url = rh_arena_printf(arena, "postgres://%s:%s@/%s?host=%s",
                                url_encode(arena, sandbox->role), sandbox->role_password,
                                url_encode(arena, sandbox->database),
                                url_encode(arena, sandbox->socket_directory));
-    const char *const remove[] = {"rm",
-                                  "-rf",
-                                  "--",
-                                  sandbox->directory,
-                                  sandbox->has_own_socket_directory ? sandbox->socket_directory
-                                                                    : NULL,
-                                  NULL};
-    const char *pid_file = rh_file_join(arena, sandbox->data_directory, "postmaster.pid");
+    const char *pid_file = rh_file_join(
+        arena, base ? sandbox->overlay->upper : sandbox->data_directory, "postmaster.pid");
     const char *const read_pid[] = {"head", "-n1", pid_file, NULL};
     const char *const is_there[] = {"test", "-e", pid_file, NULL};
     /* The server removes its pid file as the last thing it does. */
     *ret_stop_command = rh_arena_printf(
         arena, "kill -QUIT \"$(%s)\" && while %s; do sleep 0.1; done; %s",
         rh_process_command_text(arena, read_pid), rh_process_command_text(arena, is_there),
-        rh_process_command_text(arena, remove));
+        remove_command(sandbox, base));
     return RH_OK;
 }
 
@@ -429,7 +495,8 @@ static void remove_files(struct sandbox *sandbox)
 
     if (sandbox->has_own_socket_directory && rh_file_remove_tree(sandbox->socket_directory, &err))
         rh_progress_note(sandbox->progress, "the sandbox was not removed: %s", err.message);
-    if (sandbox->directory && rh_file_remove_tree(sandbox->directory, &err))
+    if (sandbox->directory &&
+        rh_subvolume_remove_with(sandbox->directory, sandbox->data_directory, &err))
         rh_progress_note(sandbox->progress, "the sandbox was not removed: %s", err.message);
 }
 
@@ -438,6 +505,7 @@ void rh_sandbox_destroy(struct sandbox *sandbox)
     if (!sandbox)
         return;
     rh_roles_disconnect(sandbox);
+    rh_fd_closep(&sandbox->data_fd);
     if (!sandbox->is_kept) {
         rh_cluster_stop_now(sandbox);
         remove_files(sandbox);

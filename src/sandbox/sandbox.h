@@ -40,6 +40,8 @@ struct sandbox_facts {
     const char *source; /* as struct fidelity */
     int64_t snapshot_age_s;
     int64_t relations, rows, bytes;
+    const char *clone_method; /* "btrfs snapshot", "reflink", "overlay", "copy"; NULL: no clone */
+    const char *clone_note;   /* its size, and why no cheaper way was taken; NULL: no clone */
     VEC(const char *)
     notes; /* roles created, extensions missing, settings that could not be kept */
 };
@@ -65,11 +67,25 @@ enum err_code rh_sandbox_load_sql(struct sandbox *sandbox, const char *source_na
 /* ANALYZE, hand objects to the migration role, restart with the settings for running. */
 enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 
-/* A copy of a ready sandbox, itself ready. The first clone stops `prepared` with a checkpoint: from
-   then on it only serves clones, its facts and destroy, and it must outlive them (texts are
-   shared). Data files are copied (reflinked where the file system can). */
+/* As rh_sandbox_ready, but it ends stopped, and quicker: only clones are made of it. */
+enum err_code rh_sandbox_prepare(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
+
+/*
+ * A clone of a ready or prepared sandbox, itself ready: the same data, another server, in the
+ * cheapest way that works here (facts.clone_method). The first clone stops `prepared` with a
+ * checkpoint: from then on it only serves clones, its facts and destroy, and it must outlive them.
+ * Any number may live at once; RH_ERR_ENVIRONMENT with the numbers when memory or disk has no room
+ * for one more.
+ *
+ * Durations may be measured in the first kind. In the second they may not: the first access to a
+ * table can pay for copying it, and commits do not wait for the disk.
+ */
 enum err_code rh_sandbox_clone(struct sandbox *prepared, struct sandbox **ret_clone,
                                struct err *err) RH_MUST_CHECK;
+enum err_code rh_sandbox_clone_untimed(struct sandbox *prepared, struct sandbox **ret_clone,
+                                       struct err *err) RH_MUST_CHECK;
+/* How many more there is room for now, each with every file its own in the end; 0 and more. */
+int rh_sandbox_clone_capacity(const struct sandbox *prepared);
 
 const struct sandbox_facts *rh_sandbox_facts(const struct sandbox *sandbox);
 /* Direct to the server, not through a tap. Strings live as long as the sandbox. */
@@ -78,6 +94,7 @@ struct connection_parameters rh_sandbox_migration_role(const struct sandbox *san
 const char *rh_sandbox_socket_path(const struct sandbox *sandbox); /* .../.s.PGSQL.5432 */
 const char *
 rh_sandbox_directory(const struct sandbox *sandbox); /* 0700, ours; for sockets and files */
+/* As the server sees it: only by this process, while its server runs and until it is destroyed. */
 const char *rh_sandbox_data_directory(const struct sandbox *sandbox);
 const char *rh_sandbox_log_path(const struct sandbox *sandbox);
 const char *rh_sandbox_bin_directory(const struct sandbox *sandbox);

@@ -6,10 +6,13 @@
  *   reaper.c         removal of what dead runs left
  *   template.c       initdb, and the cached copy of its result
  *   settings.c       configuration files, checks of --set
+ *   namespaces.c     the server's own network, and an overlay's view of the data directory
+ *   subvolume.c      data directories that btrfs can snapshot
  *   cluster.c        start, stop, restart, crash detection
  *   roles.c          superuser, loader, database, migration role, hand-over
  *   client.c         client programs: found, run, their output read line by line
- *   clone.c          a copy of a prepared sandbox
+ *   clone.c          a copy of a prepared sandbox, in the cheapest way that works
+ *   clone_room.c     whether memory and disk have room for one
  *   load_schema.c    psql scripts
  *   snapshot_file.c  what kind of dump a file is
  *   sql_scan.c       roles and extensions that SQL text needs: pure
@@ -33,6 +36,28 @@ enum cluster_mode {
     CLUSTER_LOADING,   /* durability off, nothing in the background, sizes for loading */
     CLUSTER_PREPARING, /* as running, but for what a reload can change: durability off, quiet */
     CLUSTER_RUNNING,   /* as a server in production runs */
+};
+
+/* Of a clone whose data directory is the base's with its own writes above; see namespaces.c. */
+#define OVERLAY_OPTIONS ((size_t)2)
+struct overlay {
+    const char *parent;                   /* of base and clone */
+    const char *data;                     /* where it is mounted, as the server sees it */
+    const char *upper, *work;             /* of the clone */
+    const char *options[OVERLAY_OPTIONS]; /* the first that the kernel takes */
+};
+
+/* X(symbol, name), cheapest first where a cluster is large */
+#define CLONE_METHOD_LIST(X)               \
+    X(CLONE_BY_SNAPSHOT, "btrfs snapshot") \
+    X(CLONE_BY_REFLINK, "reflink")         \
+    X(CLONE_BY_OVERLAY, "overlay")         \
+    X(CLONE_BY_COPY, "copy")
+enum clone_method {
+#define X(symbol, name) symbol,
+    CLONE_METHOD_LIST(X)
+#undef X
+        CLONE_METHODS
 };
 
 struct sandbox {
@@ -70,6 +95,18 @@ struct sandbox {
     struct process process;
     int64_t log_offset; /* the server's log is examined for crashes up to here */
     const char *crash_reason;
+
+    /* namespaces.c */
+    struct overlay *overlay; /* NULL: the data directory is plain */
+    int data_fd;             /* the overlay as the server sees it; -1 */
+    const char *data_view;   /* a path to it; NULL */
+
+    /* clone.c: of a clone ... */
+    struct sandbox *base; /* NULL: it is none */
+    /* ... and of what clones are made from */
+    int64_t clone_bytes;                      /* of its files; 0: not yet measured */
+    int64_t clone_memory_bytes;               /* what the server of a clone may take */
+    const char *clone_refused[CLONE_METHODS]; /* why a method does not work here; NULL: it may */
 
     /* roles.c */
     const char *superuser, *superuser_password;
@@ -128,6 +165,40 @@ enum err_code rh_settings_write(struct sandbox *sandbox, enum cluster_mode mode,
                                 struct err *err) RH_MUST_CHECK;
 /* Refuses ours, unknown names and bad values before anything is loaded. */
 enum err_code rh_settings_check(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
+
+/* --- namespaces.c ----------------------------------------------------------------------------- */
+struct namespaces {
+    const struct overlay *overlay; /* NULL: none */
+    char uid_map[48], gid_map[48];
+    size_t uid_map_length, gid_map_length;
+};
+void rh_namespaces_plan(const struct sandbox *sandbox, struct namespaces *ret_plan);
+/* For struct process_options.prepare; `context` is a struct namespaces. */
+int rh_namespaces_enter(void *context);
+/* True where the server could not be given a network of its own. */
+bool rh_namespaces_shares_network(const struct sandbox *sandbox);
+/* The directories of a clone by overlay over its base, and what will be mounted. Volatile: nothing
+   waits for the disk, commits neither. */
+enum err_code rh_overlay_lay_out(struct sandbox *sandbox, bool is_volatile,
+                                 struct err *err) RH_MUST_CHECK;
+enum err_code rh_overlay_before_start(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
+enum err_code rh_overlay_after_start(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
+
+/* --- subvolume.c ------------------------------------------------------------------------------ */
+/* False where that is not possible, which is no failure: nothing is there then, or a directory. */
+bool rh_subvolume_create(const struct sandbox *sandbox, const char *path);
+bool rh_subvolume_is(const char *path);
+enum err_code rh_subvolume_snapshot(const char *from, const char *to,
+                                    struct err *err) RH_MUST_CHECK;
+/* Removes `directory` with all in it, `data_directory` too should that be a subvolume. */
+enum err_code rh_subvolume_remove_with(const char *directory, const char *data_directory,
+                                       struct err *err) RH_MUST_CHECK;
+
+/* --- clone_room.c ----------------------------------------------------------------------------- */
+/* RH_ERR_ENVIRONMENT with the numbers when memory or disk has no room for one more clone. */
+enum err_code rh_clone_check_memory(const struct sandbox *base, struct err *err) RH_MUST_CHECK;
+enum err_code rh_clone_check_disk(const struct sandbox *base, enum clone_method method,
+                                  struct err *err) RH_MUST_CHECK;
 
 /* --- cluster.c -------------------------------------------------------------------------------- */
 /* Options of a child that is a program of the server: user, clean environment. */

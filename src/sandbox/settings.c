@@ -191,9 +191,13 @@ enum err_code rh_settings_write(struct sandbox *sandbox, enum cluster_mode mode,
     if (out.failed)
         return rh_err_set(err, RH_ERR_LIMIT, "the settings are larger than %zu bytes",
                           CONFIGURATION_MAX);
-    if ((code = write_file(rh_file_join(arena, sandbox->data_directory, "rehearse.conf"), sandbox,
-                           rh_buf_text(&out), err)))
+    /* An overlay is there once the server is: its own files lie above those of the base. */
+    const char *own = sandbox->overlay ? sandbox->overlay->upper : sandbox->data_directory;
+    if ((code = write_file(rh_file_join(arena, own, "rehearse.conf"), sandbox, rh_buf_text(&out),
+                           err)))
         return code;
+    if (sandbox->base)
+        return RH_OK; /* whose postgresql.conf has it */
 
     const char *main_path = rh_file_join(arena, sandbox->data_directory, "postgresql.conf");
     static const char include[] = "\ninclude 'rehearse.conf'\n";

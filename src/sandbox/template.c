@@ -192,6 +192,8 @@ enum err_code rh_template_provide(struct sandbox *sandbox, struct err *err)
     enum err_code code;
 
     sandbox->locale = choose_locale();
+    /* Where that is possible, every clone is a snapshot then. */
+    (void)rh_subvolume_create(sandbox, sandbox->data_directory);
     if (!sandbox->cache_directory)
         return run_initdb(sandbox, err);
     const char *templates = rh_file_join(arena, sandbox->cache_directory, "templates");
