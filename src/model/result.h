@@ -86,6 +86,9 @@ struct fidelity {
     int64_t masked_columns;
     int64_t relations, rows, bytes; /* of the sandbox before the run (rows estimated) */
     bool isolated;
+    const char
+        *clone_method;       /* how the candidate was made: "copy", "reflink", ...; NULL: unknown */
+    const char *clone_note;  /* how large it was, and why no cheaper way was taken; NULL */
     VEC(const char *) notes; /* sentences */
 };
 

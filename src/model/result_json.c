@@ -324,6 +324,8 @@ static json_t *fidelity_json(const struct fidelity *fidelity)
     put(object, "rows", rh_json_count(fidelity->rows));
     put(object, "bytes", rh_json_count(fidelity->bytes));
     put(object, "isolated", json_boolean(fidelity->isolated));
+    put(object, "clone_method", rh_json_text(fidelity->clone_method));
+    put(object, "clone_note", rh_json_text(fidelity->clone_note));
     put(object, "notes", texts(fidelity->notes.items, fidelity->notes.count));
     return object;
 }

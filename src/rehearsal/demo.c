@@ -66,7 +66,7 @@ static enum err_code prepare_shop(struct demo *demo, struct err *err)
         code = rh_sandbox_load_sql(demo->prepared, "built-in shop", rh_demo_shop_sections,
                                    rh_demo_shop_section_count, err);
     if (!code)
-        code = rh_sandbox_ready(demo->prepared, err);
+        code = rh_sandbox_prepare(demo->prepared, err);
     if (code)
         return code;
 

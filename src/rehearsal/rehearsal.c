@@ -111,14 +111,14 @@ enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal, struct err
     if (!code)
         code = load_starting_point(rehearsal, err);
     if (!code)
-        code = rh_sandbox_ready(*sandbox, err);
+        code = rh_sandbox_prepare(*sandbox, err);
     return code;
 }
 
 enum err_code rh_rehearsal_clone(struct rehearsal *rehearsal, struct sandbox **ret_clone,
                                  struct err *err)
 {
-    return rh_sandbox_clone(rehearsal->prepared, ret_clone, err);
+    return rh_sandbox_clone_untimed(rehearsal->prepared, ret_clone, err);
 }
 
 static bool has_command(const struct migration *migration)
@@ -149,6 +149,9 @@ static void fill_fidelity(struct rehearsal *rehearsal)
     fidelity->relations = facts->relations;
     fidelity->rows = facts->rows;
     fidelity->bytes = facts->bytes;
+    fidelity->clone_method = facts->clone_method; /* a constant */
+    fidelity->clone_note = facts->clone_note ? rh_arena_strdup(rehearsal->arena, facts->clone_note)
+                                             : NULL;
     for (size_t n = 0; n < facts->notes.count; n++)
         add_note(rehearsal, facts->notes.items[n]);
     for (size_t n = 0; n < rehearsal->migration.notes.count; n++)
@@ -221,7 +224,7 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
 {
     const struct rehearsal_options *options = rehearsal->options;
     struct result *result = &rehearsal->result;
-    enum err_code code = rh_rehearsal_clone(rehearsal, &rehearsal->sandbox, err);
+    enum err_code code = rh_sandbox_clone(rehearsal->prepared, &rehearsal->sandbox, err);
     if (code)
         return code;
     fill_fidelity(rehearsal);

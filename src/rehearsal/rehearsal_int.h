@@ -30,7 +30,7 @@ enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *e
 enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal,
                                          struct err *err) RH_MUST_CHECK;
 /* Another clone of the starting point, running, the caller's to destroy before the rehearsal is
-   freed. */
+   freed. Nothing may be timed in it: see rh_sandbox_clone_untimed. */
 enum err_code rh_rehearsal_clone(struct rehearsal *rehearsal, struct sandbox **ret_clone,
                                  struct err *err) RH_MUST_CHECK;
 /* Clone, trace, judge, write. Files are written also when it returns an

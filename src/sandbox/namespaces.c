@@ -145,8 +145,8 @@ enum err_code rh_overlay_lay_out(struct sandbox *sandbox, bool is_volatile, stru
     *strrchr(parent, '/') = 0;
     overlay->parent = parent[0] ? parent : "/";
     overlay->data = sandbox->data_directory;
-    overlay->upper = rh_file_join(arena, sandbox->directory, "upper");
-    overlay->work = rh_file_join(arena, sandbox->directory, "work");
+    overlay->upper = rh_place_inside(arena, sandbox->directory, "upper");
+    overlay->work = rh_place_inside(arena, sandbox->directory, "work");
     /* Relative names: options know no quoting, and these hold no comma and no colon. */
     const char *base = base_name(sandbox->base->directory);
     overlay->options[1] = rh_arena_printf(arena, "lowerdir=%s/%s,upperdir=%s/%s,workdir=%s/%s%s",

@@ -102,7 +102,7 @@ static void reap_marked(struct reaper *reaper, const char *path)
 
     if (!rh_marker_claim(path, &fd, &marker))
         return;
-    const char *data_directory = rh_file_join(reaper->arena, path, "data");
+    const char *data_directory = rh_place_inside(reaper->arena, path, "data");
     end_servers(reaper, &marker, data_directory);
     if (strncmp(marker.socket_directory, SOCKET_DIRECTORY_PREFIX,
                 strlen(SOCKET_DIRECTORY_PREFIX)) == 0 &&

@@ -137,6 +137,8 @@ const char *rh_place_parent(const struct sandbox_options *options);
 enum err_code rh_place_server_user(const struct sandbox_options *options, struct arena *arena,
                                    bool *ret_drops, uid_t *ret_uid, gid_t *ret_gid,
                                    const char **ret_name, struct err *err) RH_MUST_CHECK;
+/* Where a sandbox keeps its data, or what an overlay needs: "<directory>/data-yMeIf1". */
+const char *rh_place_inside(struct arena *arena, const char *directory, const char *name);
 #define SOCKET_DIRECTORY_PREFIX "/tmp/rehearse-s-"
 #define SANDBOX_NAME_PREFIX "rehearse-sandbox-"
 

@@ -163,15 +163,16 @@ class Twin:
         user, password, database, host = map(urllib.parse.unquote, match.groups())
         self.user, self.database = user, database
         sandbox = pathlib.Path(host).parent
+        data = next(sandbox.glob("data-*"))
         environment = {**os.environ, "PGHOST": host, "PGUSER": user, "PGPASSWORD": password}
         superuser = subprocess.run(["psql", "-XAtqc", "SELECT rolname FROM pg_roles WHERE rolsuper "
                                     "ORDER BY oid LIMIT 1", "-d", database], env=environment,
                                    capture_output=True, text=True, check=True).stdout.strip()
-        pid = int((sandbox / "data/postmaster.pid").read_text().split()[0])
+        pid = int((data / "postmaster.pid").read_text().split()[0])
         os.kill(pid, signal.SIGINT)
         peers.wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "the sandbox ends")
         self.directory = directory / "twin"
-        shutil.copytree(sandbox / "data", self.directory, symlinks=True)
+        shutil.copytree(data, self.directory, symlinks=True)
         shutil.rmtree(sandbox)
         (self.directory / "pg_hba.conf").write_text("local all all trust\n")
         if peers.IS_ROOT:
