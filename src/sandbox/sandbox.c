@@ -440,10 +440,13 @@ static enum err_code mark_kept(struct sandbox *sandbox, struct err *err)
     return code;
 }
 
-/* "rm -rf -- DIRECTORY..." */
+/* "rm -rf -- DIRECTORY..."; the kernel makes an overlay's innermost directory with mode 000, which
+   only root removes as it is. */
 static const char *remove_command(struct sandbox *sandbox, const struct sandbox *base)
 {
     const struct sandbox *const kept[] = {sandbox, base};
+    const char *const open_up[] = {
+        "chmod", "-R", "u+rwX", "--", base ? sandbox->overlay->work : NULL, NULL};
     VEC(const char *) words = {0};
 
     *RH_PUSH(sandbox->arena, &words) = "rm";
@@ -455,7 +458,10 @@ static const char *remove_command(struct sandbox *sandbox, const struct sandbox 
             *RH_PUSH(sandbox->arena, &words) = kept[i]->socket_directory;
     }
     *RH_PUSH(sandbox->arena, &words) = NULL;
-    return rh_process_command_text(sandbox->arena, words.items);
+    const char *remove = rh_process_command_text(sandbox->arena, words.items);
+    return base ? rh_arena_printf(sandbox->arena, "%s; %s",
+                                  rh_process_command_text(sandbox->arena, open_up), remove)
+                : remove;
 }
 
 enum err_code rh_sandbox_keep(struct sandbox *sandbox, const char **ret_url,
