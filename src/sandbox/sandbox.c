@@ -335,9 +335,14 @@ enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err)
 /* Still with durability off: the last checkpoint does not wait for the disk either. */
 enum err_code rh_sandbox_prepare(struct sandbox *sandbox, struct err *err)
 {
+    RH_CLEANUP_ROWS struct rows *segment = NULL;
     enum err_code code;
 
-    if ((code = complete(sandbox, err)) || (code = rh_cluster_stop(sandbox, err)))
+    if ((code = complete(sandbox, err)) ||
+        (code = rh_roles_query(sandbox, "SELECT pg_walfile_name(pg_current_wal_insert_lsn())", NULL,
+                               0, &segment, err)) ||
+        (code = rh_cluster_stop(sandbox, err)) ||
+        (code = rh_clone_trim_log(sandbox, rh_rows_value(segment, 0, 0), err)))
         return code;
     sandbox->is_ready = true;
     return RH_OK;

@@ -196,6 +196,12 @@ enum err_code rh_subvolume_snapshot(const char *from, const char *to,
 enum err_code rh_subvolume_remove_with(const char *directory, const char *data_directory,
                                        struct err *err) RH_MUST_CHECK;
 
+/* --- clone.c ---------------------------------------------------------------------------------- */
+/* Removes log that no clone needs from a stopped sandbox; `current` is the segment that was being
+   written just before. */
+enum err_code rh_clone_trim_log(struct sandbox *base, const char *current,
+                                struct err *err) RH_MUST_CHECK;
+
 /* --- clone_room.c ----------------------------------------------------------------------------- */
 /* RH_ERR_ENVIRONMENT with the numbers when memory or disk has no room for one more clone. */
 enum err_code rh_clone_check_memory(const struct sandbox *base, struct err *err) RH_MUST_CHECK;

@@ -461,6 +461,37 @@ static void test_clone_memory_follows_shared_buffers(void **state)
     }
 }
 
+/* --- write-ahead log -------------------------------------------------------------------------- */
+
+/* A load of 200 MB leaves as much log; a clone needs its last segment. */
+static void test_clone_is_not_made_of_old_log(void **state)
+{
+    struct unit *unit = *state;
+    static const char *const rows[] = {
+        "CREATE TABLE t (id int, x text)",
+        "INSERT INTO t SELECT g, repeat('x', 900) FROM generate_series(1, 200000) g"};
+    struct sandbox *prepared = unit_start(unit);
+    struct file_names names;
+    struct err err = RH_ERR_INIT;
+
+    assert_ok(rh_sandbox_load_sql(prepared, "rows", rows, 2, &err), &err);
+    assert_string_equal(
+        unit_sql(unit, rh_sandbox_superuser(prepared), "SELECT count(*) > 8 FROM pg_ls_waldir()"),
+        "t");
+    assert_ok(rh_sandbox_prepare(prepared, &err), &err);
+    assert_ok(rh_file_list(rh_file_join(unit->arena, rh_sandbox_data_directory(prepared), "pg_wal"),
+                           unit->arena, &names, &err),
+              &err);
+    assert_in_range(names.count, 2, 6); /* archive_status is one */
+    struct sandbox *clone = timed_clone(prepared);
+    assert_string_equal(count(unit, clone), "200000");
+    unit_sql(unit, rh_sandbox_migration_role(clone), "DELETE FROM t WHERE id > 100000");
+    assert_string_equal(count(unit, clone), "100000");
+    rh_sandbox_destroy(clone);
+    rh_sandbox_destroy(prepared);
+    assert_int_equal(unit_sandbox_count(unit), 0);
+}
+
 /* --- as an ordinary user ---------------------------------------------------------------------- */
 
 static void test_clone_as_an_ordinary_user(void **state)
@@ -487,16 +518,20 @@ static void test_clone_as_an_ordinary_user(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest anywhere[] = {
+    /* What differs between users: namespaces, ownership, and who may look into a server's. */
+    const struct CMUnitTest as_any_user[] = {
         CLONE_TEST(test_clone_of_any_method_is_independent),
         CLONE_TEST(test_clone_by_overlay_shows_its_data_after_its_server_died),
         CLONE_TEST(test_clone_by_overlay_is_kept_with_its_base),
-        CLONE_TEST(test_clone_that_is_a_copy_is_kept_without_its_base),
-        CLONE_TEST(test_clone_of_a_killed_run_is_reaped),
         CLONE_TEST(test_clone_whose_server_outlived_its_run_is_reaped),
         CLONE_TEST(test_clone_has_tablespaces_of_its_own),
+    };
+    const struct CMUnitTest once[] = {
+        CLONE_TEST(test_clone_that_is_a_copy_is_kept_without_its_base),
+        CLONE_TEST(test_clone_of_a_killed_run_is_reaped),
         CLONE_TEST(test_clone_needs_memory),
         CLONE_TEST(test_clone_memory_follows_shared_buffers),
+        CLONE_TEST(test_clone_is_not_made_of_old_log),
     };
     const struct CMUnitTest as_root[] = {
         CLONE_TEST(test_clone_as_an_ordinary_user),
@@ -507,7 +542,8 @@ int main(void)
     };
 
     if (getenv(ORDINARY))
-        return cmocka_run_group_tests_name("as an ordinary user", anywhere, NULL, NULL);
-    int failed = cmocka_run_group_tests_name("clone", anywhere, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("clone, as root", as_root, NULL, NULL);
+        return cmocka_run_group_tests_name("as an ordinary user", as_any_user, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("as any user", as_any_user, NULL, NULL);
+    failed += cmocka_run_group_tests_name("once", once, NULL, NULL);
+    return failed + cmocka_run_group_tests_name("as root", as_root, NULL, NULL);
 }
