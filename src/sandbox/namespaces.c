@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -112,11 +113,13 @@ static bool is_root_of_the_machine(struct arena *arena)
 {
     struct err ignored = RH_ERR_INIT;
     struct text map;
-    unsigned long inside, outside, count;
 
-    return geteuid() == 0 && !rh_file_read("/proc/self/uid_map", 4096, arena, &map, &ignored) &&
-           sscanf(map.data, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 &&
-           outside == 0 && count == UINT32_MAX;
+    if (geteuid() != 0 || rh_file_read("/proc/self/uid_map", 4096, arena, &map, &ignored))
+        return false;
+    char *at;
+    unsigned long inside = strtoul(map.data, &at, 10);
+    unsigned long outside = strtoul(at, &at, 10);
+    return inside == 0 && outside == 0 && strtoul(at, &at, 10) == UINT32_MAX;
 }
 
 static const char *base_name(const char *path)
