@@ -68,7 +68,7 @@ int rh_namespaces_enter(void *context)
 
     if (unshare(wanted) != 0) {
         if (geteuid() == 0 || unshare(CLONE_NEWUSER | wanted) != 0)
-            return plan->overlay ? failed() : 0;
+            return plan->overlay ? EPERM : 0; /* also for a limit of namespaces: ENOSPC */
         if (!write_once("/proc/self/setgroups", "deny", 4) ||
             !write_once("/proc/self/uid_map", plan->uid_map, plan->uid_map_length) ||
             !write_once("/proc/self/gid_map", plan->gid_map, plan->gid_map_length))

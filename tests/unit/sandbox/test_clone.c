@@ -17,6 +17,18 @@
 /* Set in the program that runs as an ordinary user: only what needs no root. */
 #define ORDINARY "REHEARSE_TEST_ORDINARY_USER"
 
+/* One cache for all tests: each initdb waits for the disk. */
+static char shared_cache[] = "/var/tmp/rehearse-unit-cache-XXXXXX";
+
+static int setup(void **state)
+{
+    int failed = unit_setup(state);
+
+    if (!failed)
+        ((struct unit *)*state)->options.cache_directory = shared_cache;
+    return failed;
+}
+
 /* Exit status of a shell command; its output in the unit's arena. */
 static int run(struct unit *unit, const char **ret_output, const char *fmt, ...) RH_PRINTF(3, 4);
 static int run(struct unit *unit, const char **ret_output, const char *fmt, ...)
@@ -514,7 +526,7 @@ static void test_clone_as_an_ordinary_user(void **state)
     assert_int_equal(status, 0);
 }
 
-#define CLONE_TEST(test) cmocka_unit_test_setup_teardown(test, unit_setup, teardown_file_system)
+#define CLONE_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown_file_system)
 
 int main(void)
 {
@@ -541,9 +553,17 @@ int main(void)
         CLONE_TEST(test_clone_needs_room_on_the_disk),
     };
 
-    if (getenv(ORDINARY))
-        return cmocka_run_group_tests_name("as an ordinary user", as_any_user, NULL, NULL);
-    int failed = cmocka_run_group_tests_name("as any user", as_any_user, NULL, NULL);
-    failed += cmocka_run_group_tests_name("once", once, NULL, NULL);
-    return failed + cmocka_run_group_tests_name("as root", as_root, NULL, NULL);
+    struct err err = RH_ERR_INIT;
+    int failed = 0;
+
+    if (!mkdtemp(shared_cache))
+        return 1;
+    if (getenv(ORDINARY)) {
+        failed = cmocka_run_group_tests_name("as an ordinary user", as_any_user, NULL, NULL);
+    } else {
+        failed = cmocka_run_group_tests_name("as any user", as_any_user, NULL, NULL);
+        failed += cmocka_run_group_tests_name("once", once, NULL, NULL);
+        failed += cmocka_run_group_tests_name("as root", as_root, NULL, NULL);
+    }
+    return rh_file_remove_tree(shared_cache, &err) ? 1 : failed;
 }
