@@ -67,8 +67,7 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
           table_rows, the rows_estimate of its table now */                                        \
     X(ENGINE_QUERY_RELATIONS_CHANGED)                                                              \
     /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us,                \
-       current_xid_horizon (text), locks (JSON array of [relation_id, mode, granted, wait_start_us \
-       or null]) */                                                                                \
+       current_xid_horizon (text), locks (those granted: "relation_id mode,...", NULL: none) */      \
     X(ENGINE_QUERY_BOUNDARY)                                                                       \
     /* -> as above with no locks, and much cheaper */                                              \
     X(ENGINE_QUERY_POSITION)                                                                       \
