@@ -58,29 +58,30 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
  * Named queries of the observer; the columns each returns are the contract (all text, NULL allowed
  * where said). Every engine and every server version gives the same columns.
  */
-#define ENGINE_QUERY_LIST(X)                                                                      \
-    /* -> id, name, kind, table_id, table_name, storage_id, rows_estimate (NULL never analysed),  \
-          bytes, is_system: all relations of the database; kind as in model/trace.h */            \
-    X(ENGINE_QUERY_RELATIONS)                                                                     \
-    /* -> relations as above whose catalogue row changed after transaction $1 (text, a horizon of \
-          ENGINE_QUERY_BOUNDARY); bytes: of the relation's own files, never of its indexes; and   \
-          table_rows, the rows_estimate of its table now */                                       \
-    X(ENGINE_QUERY_RELATIONS_CHANGED)                                                             \
-    /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us,               \
-       current_xid_horizon (text), locks (those granted: "relation_id mode,...", NULL: none) */   \
-    X(ENGINE_QUERY_BOUNDARY)                                                                      \
-    /* -> as above with no locks, and much cheaper */                                             \
-    X(ENGINE_QUERY_POSITION)                                                                      \
-    /* $1 array of backend pids "{1,2}" -> one row per lock held or awaited by these sessions or  \
-          awaited behind them: pid, relation_id, mode, granted, wait_start_us, blockers (text     \
-          "{..}"), state, wait_event, transaction_start_us, query_start_us, application_name,     \
-          is_ours (pid in $1) */                                                                  \
-    X(ENGINE_QUERY_SAMPLE)                                                                        \
-    /* -> database_bytes */                                                                       \
-    X(ENGINE_QUERY_DATABASE_SIZE)                                                                 \
-    /* -> kind, identity, table_name: invalid indexes, constraints not validated */               \
-    X(ENGINE_QUERY_LEFTOVERS)                                                                     \
-    /* -> intact (bool): our evidence inside the database is present and enabled */               \
+#define ENGINE_QUERY_LIST(X)                                                                       \
+    /* -> id, name, kind, table_id, table_name, storage_id, rows_estimate (NULL never analysed),   \
+          bytes, is_system: all relations of the database; kind as in model/trace.h */             \
+    X(ENGINE_QUERY_RELATIONS)                                                                      \
+    /* -> relations as above whose catalogue row changed after transaction $1 (text, a horizon of  \
+          ENGINE_QUERY_BOUNDARY); bytes: of the relation's own files, never of its indexes; and    \
+          table_rows, the rows_estimate of its table now */                                        \
+    X(ENGINE_QUERY_RELATIONS_CHANGED)                                                              \
+    /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us,                \
+       current_xid_horizon (text), locks (text "relation_id mode,relation_id mode"; all of them    \
+       granted; NULL: none) */                                                                     \
+    X(ENGINE_QUERY_BOUNDARY)                                                                       \
+    /* -> as above with no locks, and much cheaper */                                              \
+    X(ENGINE_QUERY_POSITION)                                                                       \
+    /* $1 array of backend pids "{1,2}" -> one row per lock held or awaited by these sessions or   \
+          awaited behind them: pid, relation_id, mode, granted, wait_start_us, blockers (text      \
+          "{..}"), state, wait_event, transaction_start_us, query_start_us, application_name,      \
+          is_ours (pid in $1) */                                                                   \
+    X(ENGINE_QUERY_SAMPLE)                                                                         \
+    /* -> database_bytes */                                                                        \
+    X(ENGINE_QUERY_DATABASE_SIZE)                                                                  \
+    /* -> kind, identity, table_name: invalid indexes, constraints not validated */                \
+    X(ENGINE_QUERY_LEFTOVERS)                                                                      \
+    /* -> intact (bool): our evidence inside the database is present and enabled */                \
     X(ENGINE_QUERY_EVIDENCE_INTACT)
 
 enum engine_query {
