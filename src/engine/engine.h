@@ -67,8 +67,8 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
           table_rows, the rows_estimate of its table now */                                        \
     X(ENGINE_QUERY_RELATIONS_CHANGED)                                                              \
     /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us,                \
-       current_xid_horizon (text), locks (JSON array of [relation_id, mode, granted, wait_start_us \
-       or null]) */                                                                                \
+       current_xid_horizon (text), locks (text "relation_id mode,relation_id mode"; all of them    \
+       granted; NULL: none) */                                                                     \
     X(ENGINE_QUERY_BOUNDARY)                                                                       \
     /* -> as above with no locks, and much cheaper */                                              \
     X(ENGINE_QUERY_POSITION)                                                                       \
@@ -178,7 +178,8 @@ struct engine {
     void (*lock_blocks)(const char *mode, bool *ret_reads, bool *ret_writes);
 
     /* Evidence from inside: installs it in the connected database (needs the sandbox's superuser)
-       with a secret that genuine reports carry; decodes a report (`detail` of a private notice). */
+       with a secret that genuine reports carry; decodes a report (`detail` of a private notice:
+       a JSON object, behind it the locks). */
     const char *evidence_sqlstate; /* "RH001"; NULL where there is none */
     enum err_code (*install_evidence)(struct connection *connection, const char *secret,
                                       struct mono deadline, struct err *err);

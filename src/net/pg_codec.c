@@ -168,6 +168,28 @@ size_t rh_pg_framer_skip(struct pg_framer *framer, struct text input)
     return at;
 }
 
+size_t rh_pg_framer_take(struct pg_framer *framer, struct text input,
+                         struct pg_message *ret_message)
+{
+    if (framer->is_lost || framer->expects_startup || framer->in_body ||
+        framer->header_length > 0 || input.len < 5)
+        return 0;
+    const unsigned char *bytes = (const unsigned char *)input.data;
+    uint32_t length = load_u32(bytes + 1);
+    if (!is_type(framer->direction, bytes[0]) || length < 4 || length > input.len - 1)
+        return 0;
+    size_t shown = length - 4;
+    if (!rh_pg_type_set_has(&framer->collect, bytes[0]))
+        shown = 0;
+    else if (shown > framer->collect_max)
+        shown = framer->collect_max;
+    *ret_message = (struct pg_message){.type = bytes[0],
+                                       .body_length = length - 4,
+                                       .body = {input.data + 5, shown},
+                                       .is_whole = shown == length - 4};
+    return (size_t)length + 1;
+}
+
 /* --- reading bodies --------------------------------------------------------------------------- */
 
 /* NULL and failed when fewer than `len` bytes are left. */

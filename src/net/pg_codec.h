@@ -100,6 +100,14 @@ enum pg_frame_event rh_pg_framer_next(struct pg_framer *framer, struct text inpu
  * consumed. For callers that do not count heads: a result set costs a few instructions per row.
  */
 size_t rh_pg_framer_skip(struct pg_framer *framer, struct text input);
+/*
+ * Consumes one message that lies wholly at the start of the input, HEAD and MESSAGE in one (its
+ * body is shown as MESSAGE shows it), and returns its length with the header; 0, and nothing
+ * consumed, when rh_pg_framer_next has to look. Most messages come so, and cost half of what the
+ * two events do.
+ */
+size_t rh_pg_framer_take(struct pg_framer *framer, struct text input,
+                         struct pg_message *ret_message);
 /* Between two messages: nothing of the next one was consumed yet. */
 static inline bool rh_pg_framer_is_between(const struct pg_framer *framer)
 {

@@ -1,6 +1,5 @@
 #include "observe/observer_int.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,32 +150,39 @@ enum boundary_column { /* of ENGINE_QUERY_BOUNDARY */
                        BOUNDARY_LOCKS
 };
 
-/* What the session holds, without what our own evidence reads. */
-static size_t boundary_locks(struct observer *observer, const char *json, int64_t pid,
-                             struct observed_lock **ret_locks)
+/* "16400 AccessExclusiveLock,16407 ShareLock": what the session holds, without what our own
+   evidence reads. False: not readable. */
+static bool boundary_locks(struct observer *observer, const char *text, int64_t pid,
+                           struct boundary *boundary)
 {
-    json_t *list = json ? json_loads(json, 0, NULL) : NULL;
-    size_t listed = json_array_size(list), count = 0;
-    struct observed_lock *locks = rh_arena_alloc_array(observer->scratch, listed, sizeof(*locks));
+    struct text rest = rh_text(text ? text : "");
+    size_t max = 1;
+    for (size_t i = 0; i < rest.len; i++)
+        max += rest.data[i] == ',';
+    struct observed_lock *locks = rh_arena_alloc_array(observer->scratch, max, sizeof(*locks));
 
-    for (size_t i = 0; i < listed; i++) {
-        const json_t *row = json_array_get(list, i);
-        const char *mode = json_string_value(json_array_get(row, 1));
-        int64_t id = json_integer_value(json_array_get(row, 0));
+    boundary->locks = locks;
+    while (rest.len > 0) {
+        int64_t id;
+        if (!rh_text_take_int64(&rest, &id) || rest.len == 0 || *rest.data != ' ')
+            return false;
+        const char *comma = memchr(rest.data, ',', rest.len);
+        struct text mode = {rest.data + 1,
+                            (size_t)((comma ? comma : rest.data + rest.len) - rest.data) - 1};
+        size_t used = mode.len + 1 + (comma ? 1 : 0);
+        rest.data += used;
+        rest.len -= used;
         const struct relation_record *relation = rh_relation_map_find(&observer->relations, id);
-        if (!mode || (relation && relation->facts.is_system && !strcmp(mode, "AccessShareLock")))
+        if (relation && relation->facts.is_system && rh_text_is(mode, "AccessShareLock"))
             continue;
-        struct observed_lock *lock = &locks[count++];
-        lock->pid = pid;
-        lock->relation_id = id;
-        lock->mode = rh_arena_strdup(observer->scratch, mode);
-        lock->granted = json_is_true(json_array_get(row, 2));
-        lock->wait_start_us = json_integer_value(json_array_get(row, 3));
-        lock->is_ours = true;
+        locks[boundary->lock_count++] = (struct observed_lock){
+            .pid = pid,
+            .relation_id = id,
+            .mode = rh_text_dup(observer->scratch, mode),
+            .granted = true,
+            .is_ours = true};
     }
-    json_decref(list);
-    *ret_locks = locks;
-    return count;
+    return true;
 }
 
 static void boundary_done(void *context, struct rows **rows, const struct err *err)
@@ -184,7 +190,6 @@ static void boundary_done(void *context, struct rows **rows, const struct err *e
     struct observer_request *request = context;
     struct observer *observer = request->observer;
     struct boundary boundary = {0};
-    struct observed_lock *locks;
     boundary_fn *fn = request->boundary;
     void *fn_context = request->context;
     int64_t pid = request->pid;
@@ -193,16 +198,14 @@ static void boundary_done(void *context, struct rows **rows, const struct err *e
     request_free(request);
     if (is_answered)
         return;
-    if (note_error(observer, err) || rh_rows_count(*rows) != 1) {
+    rh_arena_clear(observer->scratch);
+    if (note_error(observer, err) || rh_rows_count(*rows) != 1 ||
+        !boundary_locks(observer, rh_rows_value(*rows, 0, BOUNDARY_LOCKS), pid, &boundary)) {
         fn(fn_context, NULL);
         return;
     }
-    rh_arena_clear(observer->scratch);
     boundary.wal_position = rh_rows_int(*rows, 0, BOUNDARY_WAL_POSITION, 0);
     boundary.server_clock_us = rh_rows_int(*rows, 0, BOUNDARY_CLOCK, 0);
-    boundary.lock_count = boundary_locks(observer, rh_rows_value(*rows, 0, BOUNDARY_LOCKS), pid,
-                                         &locks);
-    boundary.locks = locks;
     fn(fn_context, &boundary);
 }
 

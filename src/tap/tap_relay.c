@@ -108,7 +108,9 @@ void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes)
         bytes.data += used;
         bytes.len -= used;
         struct pg_message message;
-        enum pg_frame_event event = rh_pg_framer_next(framer, bytes, &used, &message);
+        enum pg_frame_event event = PG_FRAME_MESSAGE;
+        if ((used = rh_pg_framer_take(framer, bytes, &message)) == 0)
+            event = rh_pg_framer_next(framer, bytes, &used, &message);
         bytes.data += used;
         bytes.len -= used;
         /* Of a stream that cannot be framed the server is the judge: it has all the bytes. */
@@ -253,8 +255,15 @@ static void take_backend(struct tap_session *session, struct text bytes)
         }
         if (rh_pg_framer_is_between(framer))
             chunk.start = chunk.at;
-        size_t used;
         struct pg_message message;
+        size_t used = rh_pg_framer_take(framer, rest, &message);
+        if (used > 0) {
+            chunk.at += used;
+            begin_message(session, &message);
+            if (session->state == SESSION_CLOSED || !end_message(session, &chunk, &message))
+                return;
+            continue;
+        }
         enum pg_frame_event event = rh_pg_framer_next(framer, rest, &used, &message);
         chunk.at += used;
         if (event == PG_FRAME_HEAD) {

@@ -211,13 +211,10 @@ static const char *kind_name(const char *relkind)
     }
 }
 
-/* "16400 AccessExclusiveLock,16407 ShareLock": ids and modes; absent: none. */
-static void decode_locks(struct decoder *decoder, const json_t *root, struct evidence *evidence)
+/* "16400 AccessExclusiveLock,16407 ShareLock": ids and modes; "": none. */
+static void decode_locks(struct decoder *decoder, const char *at, struct evidence *evidence)
 {
-    const json_t *value = json_object_get(root, "locks");
-    const char *at = text_of(decoder, value, "locks", true);
-
-    while (at && *at) {
+    while (*at) {
         char *end;
         long long id = strtoll(at, &end, 10);
         size_t mode_len = *end == ' ' ? strcspn(end + 1, ",") : 0;
@@ -338,7 +335,9 @@ static enum evidence_event event_of(struct decoder *decoder, const char *name)
     return EVIDENCE_COMMAND_START;
 }
 
-static void decode(struct decoder *decoder, const json_t *root, struct evidence *evidence)
+/* `locks`: what follows the object. */
+static void decode(struct decoder *decoder, const json_t *root, const char *locks,
+                   struct evidence *evidence)
 {
     evidence->event = event_of(decoder,
                                text_of(decoder, json_object_get(root, "event"), "event", false));
@@ -352,7 +351,7 @@ static void decode(struct decoder *decoder, const json_t *root, struct evidence 
         decoder, json_object_get(root, "statement_timeout"), "statement_timeout");
     decode_context(decoder, text_of(decoder, json_object_get(root, "context"), "context", false),
                    evidence);
-    decode_locks(decoder, root, evidence);
+    decode_locks(decoder, locks, evidence);
     decode_relations(decoder, root, evidence);
     decode_commands(decoder, root, evidence);
     decode_drops(decoder, root, evidence);
@@ -376,7 +375,7 @@ enum err_code rh_pg_decode_evidence(const char *json, const char *secret, struct
     struct decoder decoder = {.arena = arena};
     struct evidence evidence = {0};
     json_error_t where;
-    json_t *root = json_loads(json, JSON_REJECT_DUPLICATES, &where);
+    json_t *root = json_loads(json, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &where);
     const char *carried;
     enum err_code code = RH_OK;
 
@@ -389,7 +388,7 @@ enum err_code rh_pg_decode_evidence(const char *json, const char *secret, struct
                               "a report of the server does not carry our secret");
     }
     if (!code) {
-        decode(&decoder, root, &evidence);
+        decode(&decoder, root, json + where.position, &evidence);
         if (decoder.wrong)
             code = rh_err_set(err, RH_ERR_FORMAT,
                               "cannot read a report of the server: field \"%s\" is not as expected",
