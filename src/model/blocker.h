@@ -62,4 +62,11 @@ struct blocker {
     int needs;
 };
 
+/* What a second pass over the whole release found. */
+struct blockers {
+    bool looked;            /* there was one */
+    const char *incomplete; /* why it may not have found all; NULL: it came to the end */
+    VEC(struct blocker) items;
+};
+
 #endif
