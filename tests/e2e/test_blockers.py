@@ -1,0 +1,231 @@
+"""Every blocker at once: one run lists what would stop a whole release, whatever tool sends it.
+
+The release has seven problems with the data of five migrations, one statement that needs a skipped
+one, and one failure that is no question of rows. Every client here sends the very same statements.
+"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from test_wrapped import node_modules  # noqa: F401 (a fixture)
+
+SCHEMA = """
+CREATE TABLE users (id int PRIMARY KEY, email text, name text, code text,
+                    created_at timestamptz DEFAULT '2026-01-01');
+CREATE TABLE orders (id bigint PRIMARY KEY, user_id int, total numeric, ref text);
+INSERT INTO users SELECT i, 'u' || (i % 95) || '@x', CASE WHEN i % 10 = 0 THEN NULL ELSE 'name' || i END,
+                         CASE WHEN i = 7 THEN 'n/a' ELSE i::text END FROM generate_series(1, 100) i;
+INSERT INTO orders SELECT i, CASE WHEN i % 50 = 0 THEN 1000 + i ELSE i % 100 + 1 END,
+                          CASE WHEN i % 33 = 0 THEN -1 ELSE i END,
+                          repeat('x', CASE WHEN i < 4 THEN 30 ELSE 5 END) FROM generate_series(1, 200) i;
+"""
+
+MIGRATIONS = {
+    "1_users": ["ALTER TABLE users ADD COLUMN age int",
+                "CREATE UNIQUE INDEX users_email_idx ON users (email)",
+                "ALTER TABLE users ALTER COLUMN name SET NOT NULL"],
+    "2_orders": ["ALTER TABLE orders ADD CONSTRAINT orders_user FOREIGN KEY (user_id) REFERENCES users (id)",
+                 "ALTER TABLE orders ADD CONSTRAINT orders_total CHECK (total >= 0)",
+                 "ALTER TABLE orders ADD COLUMN note text"],
+    "3_types": ["ALTER TABLE users ALTER COLUMN code TYPE integer USING code::integer",
+                "ALTER TABLE orders ALTER COLUMN ref TYPE varchar(10)"],
+    "4_key": ["ALTER TABLE users ADD CONSTRAINT users_email_key UNIQUE USING INDEX users_email_idx",
+              "UPDATE users SET age = 3 WHERE id = 1"],
+    "5_last": ["ALTER TABLE users ALTER COLUMN created_at SET NOT NULL",
+               "ALTER TABLE orders ALTER COLUMN id TYPE smallint USING (id * 1000)::smallint",
+               "ALTER TABLE users ADD COLUMN last int"],
+}
+STATEMENTS = [statement for file in MIGRATIONS.values() for statement in file]
+
+# What must be found: words of the statement, and its SQLSTATE.
+PROBLEMS = [("users_email_idx ON", "23505"), ("name SET NOT NULL", "23502"), ("orders_user FOREIGN", "23503"),
+            ("orders_total CHECK", "23514"), ("code::integer", "22P02"), ("varchar(10)", "22001"),
+            ("smallint", "22003")]
+NOT_REACHED = ("USING INDEX users_email_idx", "42704")
+
+
+def write_files(rehearse, render):
+    for name, statements in MIGRATIONS.items():
+        rehearse.write(f"m/{name}.sql", render(statements))
+    rehearse.write("schema.sql", SCHEMA)
+
+
+def plain(statements):
+    return "".join(f"{statement};\n" for statement in statements)
+
+
+def assert_complete(outcome, first=PROBLEMS[0]):
+    """All seven, the one that was not reached, nothing else; and the first pass as it was."""
+    assert outcome.status == 5, outcome
+    result = outcome.result
+    assert result["blockers_incomplete"] is None, outcome
+    found = [(blocker["sql"], blocker["error"]["sqlstate"], blocker["needs"]) for blocker in result["blockers"]]
+    failed = [(sql, sqlstate) for sql, sqlstate, needs in found if needs is None]
+    assert [sqlstate for _, sqlstate in failed] == [sqlstate for _, sqlstate in PROBLEMS], (found, outcome)
+    for (words, _), (sql, _) in zip(PROBLEMS, failed):
+        assert words in sql
+    behind = [(sql, sqlstate, needs) for sql, sqlstate, needs in found if needs is not None]
+    assert len(behind) == 1 and NOT_REACHED[0] in behind[0][0] and behind[0][1] == NOT_REACHED[1], found
+    assert "users_email_idx ON" in result["blockers"][behind[0][2] - 1]["sql"]
+    assert "7 statements would fail in production" in result["headline"]
+    errors = [one for one in result["statements"] if one["error"]]
+    assert errors and first[0] in errors[0]["sql"] and errors[0]["error"]["sqlstate"] == first[1]
+    return result
+
+
+# --- files ---------------------------------------------------------------------------------------------
+
+def test_blockers_of_files_in_autocommit(rehearse):
+    write_files(rehearse, plain)
+    result = assert_complete(rehearse("run", "--schema", "schema.sql", "m"))
+    assert [(blocker["step"], blocker["line"]) for blocker in result["blockers"]] == [
+        ("1_users.sql", 2), ("1_users.sql", 3), ("2_orders.sql", 1), ("2_orders.sql", 2), ("3_types.sql", 1),
+        ("3_types.sql", 2), ("4_key.sql", 1), ("5_last.sql", 2)]
+    # The first pass ended where the migration ends, and its trace says so.
+    assert [step["name"] for step in result["steps"] if step["ok"]] == []
+    assert len(result["statements"]) == 2
+
+
+def test_blockers_of_files_in_transactions(rehearse):
+    write_files(rehearse, lambda statements: f"BEGIN;\n{plain(statements)}COMMIT;\n")
+    result = assert_complete(rehearse("run", "--schema", "schema.sql", "m"))
+    assert all(blocker["in_transaction"] for blocker in result["blockers"])
+
+
+def test_blockers_of_a_file_that_only_psql_can_run(rehearse):
+    write_files(rehearse, lambda statements: "\\set ON_ERROR_STOP on\n" + plain(statements))
+    result = assert_complete(rehearse("run", "--schema", "schema.sql", "m"))
+    assert [blocker["line"] for blocker in result["blockers"]] == [3, 4, 2, 3, 2, 3, 2, 3]
+
+
+# --- wrapped commands -------------------------------------------------------------------------------------
+
+def run_command(rehearse, *command, **options):
+    rehearse.write("schema.sql", SCHEMA)
+    return rehearse("run", "--schema", "schema.sql", "--", *command, **options)
+
+
+def run_python(rehearse, body):
+    """A client in Python; STATEMENTS and FILES are known to it."""
+    program = f"STATEMENTS = {STATEMENTS!r}\nFILES = {MIGRATIONS!r}\n" + textwrap.dedent(body)
+    rehearse.write("client.py", program)
+    return run_command(rehearse, "/usr/bin/python3", "client.py")
+
+
+def test_blockers_behind_psql(rehearse):
+    rehearse.write("all.sql", plain(STATEMENTS))
+    assert_complete(run_command(rehearse, "psql", "-v", "ON_ERROR_STOP=1", "-f", "all.sql"))
+
+
+def test_blockers_behind_psql_in_one_transaction(rehearse):
+    rehearse.write("all.sql", plain(STATEMENTS))
+    assert_complete(run_command(rehearse, "psql", "-v", "ON_ERROR_STOP=1", "-1", "-f", "all.sql"))
+
+
+def test_blockers_inside_one_string(rehearse):
+    """A string of several statements is one implicit transaction."""
+    assert_complete(run_command(rehearse, "psql", "-c", "; ".join(STATEMENTS)))
+
+
+def test_blockers_inside_one_string_with_its_own_transactions(rehearse):
+    text = "; ".join(f"BEGIN; {'; '.join(statements)}; COMMIT" for statements in MIGRATIONS.values())
+    assert_complete(run_command(rehearse, "psql", "-c", text))
+
+
+def test_blockers_behind_psycopg2(rehearse):
+    assert_complete(run_python(rehearse, """
+        import psycopg2
+        connection = psycopg2.connect("")
+        for statements in FILES.values():
+            with connection, connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+        connection.close()
+    """))
+
+
+def test_blockers_behind_psycopg3(rehearse):
+    """Server-side binding: the extended protocol, one Sync each."""
+    assert_complete(run_python(rehearse, """
+        import psycopg
+        with psycopg.connect("", prepare_threshold=0) as connection:
+            for statements in FILES.values():
+                for statement in statements:
+                    connection.execute(statement, prepare=True)
+                connection.commit()
+    """))
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_blockers_in_a_pipeline(rehearse, autocommit):
+    """The statements of a file are sent in one go, before the first is answered."""
+    assert_complete(run_python(rehearse, f"""
+        import psycopg
+        with psycopg.connect("", autocommit={autocommit}) as connection:
+            for statements in FILES.values():
+                with connection.pipeline():
+                    for statement in statements:
+                        connection.execute(statement)
+                if not {autocommit}:
+                    connection.commit()
+    """))
+
+
+def test_blockers_behind_alembic(rehearse):
+    if not shutil.which("alembic"):
+        pytest.skip("no alembic")
+    rehearse.write("alembic.ini", "[alembic]\nscript_location = scripts\n")
+    rehearse.write("scripts/env.py", textwrap.dedent("""
+        import os
+        import sqlalchemy
+        from alembic import context
+        engine = sqlalchemy.create_engine(os.environ["DATABASE_URL"].replace("postgres://", "postgresql://"))
+        with engine.connect() as connection:
+            context.configure(connection=connection, transaction_per_migration=True)
+            with context.begin_transaction():
+                context.run_migrations()
+    """))
+    before = None
+    for name, statements in MIGRATIONS.items():
+        body = "\n".join(f"    op.execute({statement!r})" for statement in statements)
+        rehearse.write(f"scripts/versions/v{name}.py",
+                       f"from alembic import op\nrevision = {name!r}\ndown_revision = {before!r}\n\n"
+                       f"def upgrade():\n{body}\n")
+        before = name
+    result = assert_complete(run_command(rehearse, "alembic", "upgrade", "head"))
+    assert result["steps"][0]["exit_status"] != 0
+
+
+def test_blockers_behind_node_pg(rehearse, node_modules):  # noqa: F811
+    (rehearse.directory / "node_modules").symlink_to(node_modules)
+    rehearse.write("client.js", f"const FILES = {json.dumps(MIGRATIONS)};\n" + textwrap.dedent("""
+        const { Client } = require('pg');
+        (async () => {
+          const client = new Client();
+          await client.connect();
+          for (const statements of Object.values(FILES)) {
+            await client.query('BEGIN');
+            for (const text of statements)
+              await client.query({ text, values: [], queryMode: 'extended' });
+            await client.query('COMMIT');
+          }
+          await client.end();
+        })().catch((error) => { console.error(error.message); process.exit(1); });
+    """))
+    assert_complete(run_command(rehearse, "node", "client.js"))
+
+
+def test_blockers_behind_knex(rehearse, node_modules):  # noqa: F811
+    (rehearse.directory / "node_modules").symlink_to(node_modules)
+    rehearse.write("knexfile.js", "module.exports = { client: 'pg', connection: process.env.DATABASE_URL };\n")
+    for name, statements in MIGRATIONS.items():
+        body = "".join(f"  await knex.raw({json.dumps(statement)});\n" for statement in statements)
+        rehearse.write(f"migrations/{name}.js",
+                       f"exports.up = async (knex) => {{\n{body}}};\nexports.down = async () => {{}};\n")
+    assert_complete(run_command(rehearse, "knex", "migrate:latest",
+                                env={"PATH": f"{node_modules}/.bin:{os.environ['PATH']}"}))
