@@ -78,6 +78,28 @@ static bool is_of_command(const struct trace *first, const struct statement *sta
     return false;
 }
 
+/* The client's next words were ROLLBACK TO a savepoint of its own. */
+static bool is_taken_back(const struct trace *first, size_t failed)
+{
+    int session = first->statements.items[failed].session;
+    for (size_t i = failed + 1; i < first->statements.count; i++) {
+        const struct statement *next = &first->statements.items[i];
+        if (next->session != session)
+            continue;
+        return next->ok && next->in_transaction && strncasecmp(next->sql, "ROLLBACK TO", 11) == 0;
+    }
+    return false;
+}
+
+static bool is_survived(const struct trace *first, size_t failed)
+{
+    const struct statement *statement = &first->statements.items[failed];
+    if (is_taken_back(first, failed))
+        return true;
+    return is_class(statement->error->sqlstate, "42") &&
+           (is_question(statement) || is_of_command(first, statement));
+}
+
 static void list_first_failures(struct second_pass *pass)
 {
     const struct trace *first = pass->options.first;
@@ -89,8 +111,7 @@ static void list_first_failures(struct second_pass *pass)
         struct first_failure *failure = RH_PUSH(pass->options.arena, &pass->first);
         failure->sql = statement->sql;
         memcpy(failure->sqlstate, statement->error->sqlstate, sizeof(failure->sqlstate));
-        failure->is_survived = (int)i != fatal && is_class(failure->sqlstate, "42") &&
-                               (is_question(statement) || is_of_command(first, statement));
+        failure->is_survived = (int)i != fatal && is_survived(first, i);
     }
 }
 

@@ -31,8 +31,23 @@ static struct server_message keep_message(struct arena *arena, const struct serv
     return kept;
 }
 
+/* Of what changes rows alone nobody can miss anything by name. */
+static bool makes_nothing(const char *sql)
+{
+    static const char *const tags[] = {"INSERT", "UPDATE", "DELETE", "MERGE", "COPY"};
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct sql_facts facts;
+    rh_sql_facts_of_words(rh_text(sql), arena, &facts);
+    for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
+        if (strcmp(facts.tag, tags[i]) == 0)
+            return true;
+    return false;
+}
+
 static void add_skipped(struct second_pass *pass, const char *sql, int blocker)
 {
+    if (makes_nothing(sql))
+        return;
     struct skipped *skipped = RH_PUSH(pass->options.arena, &pass->skipped);
     skipped->sql = rh_arena_strdup(pass->options.arena, sql);
     skipped->blocker = blocker;
@@ -57,17 +72,31 @@ static void describe(struct guarded *guarded, struct blocker *blocker)
                                    pass->skipped.count);
 }
 
+/* The same statement again, in a loop of the client's: told once. */
+static bool is_known(const struct guarded *guarded, const struct blocker *blocker)
+{
+    const struct second_pass *pass = guarded->pass;
+    for (size_t i = 0; !guarded->asks_commit && i < pass->blockers.count; i++) {
+        const struct blocker *known = &pass->blockers.items[i];
+        if (known->step == blocker->step && known->line == blocker->line &&
+            known->column == blocker->column && strcmp(known->sql, blocker->sql) == 0 &&
+            strcmp(known->error.sqlstate, blocker->error.sqlstate) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void add_blocker(struct guarded *guarded)
 {
     struct second_pass *pass = guarded->pass;
     int index = (int)pass->blockers.count;
+    if (is_known(guarded, guarded->blocker))
+        return;
     *RH_PUSH(pass->options.arena, &pass->blockers) = *guarded->blocker;
     add_skipped(pass, guarded->unit.sql, index);
     /* A COMMIT takes with it all that its transaction made. */
     for (size_t i = 0; guarded->asks_commit && i < guarded->made.count; i++)
         add_skipped(pass, guarded->made.items[i], index);
-    guarded->blocker = NULL;
-    guarded->inquiry = NULL;
 }
 
 /* --- after the last question --- */
@@ -211,7 +240,7 @@ void rh_ask_begin(struct guarded *guarded)
     guarded->inquiry = NULL;
     guarded->question_count = 0;
     describe(guarded, guarded->blocker);
-    if (guarded->blocker->needs < 0 && engine->inquiry_new)
+    if (guarded->blocker->needs < 0 && !is_known(guarded, guarded->blocker) && engine->inquiry_new)
         guarded->inquiry = engine->inquiry_new(
             rh_arena_strdup(pass->options.arena, guarded->unit.sql), &guarded->blocker->error,
             pass->options.shows_values, pass->options.arena);

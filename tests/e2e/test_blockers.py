@@ -229,3 +229,164 @@ def test_blockers_behind_knex(rehearse, node_modules):  # noqa: F811
                        f"exports.up = async (knex) => {{\n{body}}};\nexports.down = async () => {{}};\n")
     assert_complete(run_command(rehearse, "knex", "migrate:latest",
                                 env={"PATH": f"{node_modules}/.bin:{os.environ['PATH']}"}))
+
+
+# --- what a tool does itself is left alone ------------------------------------------------------------------
+
+def errors_of(result):
+    return [(blocker["error"]["sqlstate"], blocker["needs"]) for blocker in result["blockers"]]
+
+
+def test_blockers_leave_a_tools_own_questions_alone(rehearse):
+    """A query for its own table, an error behind its own savepoint, an upsert by error: the client must
+    meet them in the second pass as it does in the first."""
+    outcome = run_python(rehearse, """
+        import psycopg2, sys
+        connection = psycopg2.connect("")
+        cursor = connection.cursor()
+        def fails(statement, sqlstate):
+            try:
+                cursor.execute(statement)
+            except psycopg2.Error as error:
+                if error.pgcode != sqlstate:
+                    sys.exit(f"{statement}: {error.pgcode}")
+            else:
+                sys.exit(f"{statement} did not fail")
+        for statement, sqlstate in (("SELECT * FROM ledger", "42P01"), ("CREATE TABLE users (id int)", "42P07")):
+            fails(statement, sqlstate)
+            connection.rollback()
+        cursor.execute("CREATE TABLE ledger (n int PRIMARY KEY)")
+        cursor.execute("INSERT INTO ledger VALUES (1)")
+        cursor.execute("SAVEPOINT mine")
+        fails("INSERT INTO ledger VALUES (1)", "23505")
+        cursor.execute("ROLLBACK TO SAVEPOINT mine")
+        cursor.execute("SELECT count(*) FROM ledger")
+        if cursor.fetchone() != (1,):
+            sys.exit("the ledger is wrong")
+        connection.commit()
+        for statement in STATEMENTS:
+            cursor.execute(statement)
+        connection.commit()
+    """)
+    result = outcome.result
+    assert result["blockers_incomplete"] is None, outcome
+    assert "23505" in [sqlstate for sqlstate, _ in errors_of(result)]
+    assert [sqlstate for sqlstate, needs in errors_of(result) if needs is None] == [
+        sqlstate for _, sqlstate in PROBLEMS], outcome
+    assert not any("ledger" in blocker["sql"] for blocker in result["blockers"])
+
+
+def test_blockers_say_so_when_the_command_died_of_an_error_of_its_own(rehearse):
+    """An error behind the command's own savepoint that the first pass never met is left to it."""
+    outcome = run_python(rehearse, """
+        import psycopg2
+        connection = psycopg2.connect("")
+        cursor = connection.cursor()
+        cursor.execute(STATEMENTS[1])
+        connection.commit()
+        cursor.execute("SAVEPOINT mine")
+        cursor.execute("INSERT INTO users (id) VALUES (1)")
+    """)
+    result = outcome.result
+    assert errors_of(result) == [("23505", None)], outcome
+    assert "left to the command" in result["blockers_incomplete"]
+    assert "there may be more" in outcome.stdout
+
+
+def test_blockers_go_on_behind_a_psql_that_ignores_errors(rehearse):
+    rehearse.write("all.sql", plain(STATEMENTS))
+    outcome = run_command(rehearse, "psql", "-f", "all.sql")
+    assert [sqlstate for sqlstate, needs in errors_of(outcome.result) if needs is None] == [
+        sqlstate for _, sqlstate in PROBLEMS], outcome
+
+
+# --- kinds of statements ----------------------------------------------------------------------------------
+
+def test_blockers_of_deferred_constraints_come_at_commit(rehearse):
+    outcome = rehearse.run(
+        "BEGIN;\nALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id)\n"
+        "  DEFERRABLE INITIALLY DEFERRED NOT VALID;\nCREATE TABLE log (n int);\n"
+        "INSERT INTO orders VALUES (9999, 7777, 1, 'x');\nCOMMIT;\n"
+        "INSERT INTO log VALUES (1);\nALTER TABLE users ALTER COLUMN name SET NOT NULL;\n", SCHEMA)
+    result = outcome.result
+    assert errors_of(result) == [("23503", None), ("42P01", 1), ("23502", None)], outcome
+    assert result["blockers"][0]["tag"] == "COMMIT" and result["blockers"][0]["in_transaction"]
+    assert result["blockers_incomplete"] is None
+
+
+def test_blockers_of_copy(rehearse):
+    outcome = run_command_copy(rehearse, "all.sql")
+    assert errors_of(outcome.result) == [("23505", None), ("22P02", None), ("23502", None)], outcome
+    assert outcome.result["blockers_incomplete"] is None
+
+
+def run_command_copy(rehearse, name):
+    rows = "".join(f"{n}\tuser {n}\n" for n in range(1000, 3000))
+    rehearse.write(name, f"COPY users (id, name) FROM stdin;\n{rows}1\tdouble\n\\.\n"
+                         f"BEGIN;\nCOPY users (id, name) FROM stdin;\nnone\tbad\n{rows}\\.\nCOMMIT;\n"
+                         f"COPY users (id, name) FROM stdin;\n{rows}\\.\n"
+                         "ALTER TABLE users ALTER COLUMN email SET NOT NULL;\n")
+    return run_command(rehearse, "psql", "-v", "ON_ERROR_STOP=1", "-f", name)
+
+
+def test_blockers_of_copy_in_the_extended_protocol(rehearse):
+    outcome = run_python(rehearse, """
+        import psycopg
+        with psycopg.connect("") as connection:
+            for first in (1, 5000):
+                with connection.cursor() as cursor, cursor.copy("COPY users (id, name) FROM STDIN") as copy:
+                    for n in range(first, first + 2000):
+                        copy.write_row((n, "x"))
+                connection.commit()
+            connection.execute("ALTER TABLE users ALTER COLUMN email SET NOT NULL", prepare=True)
+            connection.commit()
+    """)
+    assert errors_of(outcome.result) == [("23505", None), ("23502", None)], outcome
+    assert outcome.result["blockers_incomplete"] is None
+
+
+def test_blockers_where_no_savepoint_can_be(rehearse):
+    """CONCURRENTLY and VACUUM outside of a transaction, and what they leave behind."""
+    outcome = rehearse.run(
+        "CREATE UNIQUE INDEX CONCURRENTLY i ON users (email);\n"
+        "VACUUM users;\n"
+        "ALTER TABLE users ADD CONSTRAINT u UNIQUE USING INDEX i;\n"
+        "BEGIN ISOLATION LEVEL REPEATABLE READ;\nSET TRANSACTION READ WRITE;\nVACUUM users;\n"
+        "ALTER TABLE users ADD COLUMN x int;\nCOMMIT;\nUPDATE users SET x = 1;\n", SCHEMA)
+    result = outcome.result
+    assert errors_of(result) == [("23505", None), ("55000", 1), ("25001", None)], outcome
+    assert result["blockers_incomplete"] is None
+
+
+def test_blockers_of_statements_the_server_refuses_to_parse(rehearse):
+    """psycopg3 prepares on the server: what fails then is answered for later executions too."""
+    outcome = run_python(rehearse, """
+        import psycopg
+        with psycopg.connect("", autocommit=True, prepare_threshold=0) as connection:
+            connection.execute("CREATE TABLE t (a int CHECK (a < 0), b text)")
+            connection.execute("ALTER TABLE t ADD COLUMN c int, ADD CHECK (a < 1 / (a - a))")
+            connection.execute("INSERT INTO t VALUES (1)")
+            connection.execute("ALTER TABLE users ADD COLUMN seen int CHECK (seen > 0), ADD CHECK (name <> 'name1')")
+            for n in range(3):
+                connection.execute("UPDATE users SET seen = %s WHERE id = %s", (n, n), prepare=True)
+            cursor = connection.execute("UPDATE users SET seen = %s WHERE id = 1 RETURNING id", (1,))
+            assert cursor.fetchall() == []
+            assert connection.execute("SELECT count(*) FROM users").fetchone() == (100,)
+    """)
+    result = outcome.result
+    assert result["blockers_incomplete"] is None, outcome
+    assert [sqlstate for sqlstate, needs in errors_of(result) if needs is None] == ["23514", "23514"], outcome
+    assert [needs for _, needs in errors_of(result) if needs] == [2, 2], outcome
+
+
+def test_blockers_a_syntax_error_asks_for_no_second_pass(rehearse):
+    outcome = rehearse.run("ALTER TABLE users ADD COLUM x int;\nALTER TABLE users ALTER name SET NOT NULL;\n", SCHEMA)
+    assert outcome.status == 1
+    assert outcome.result["blockers"] is None
+
+
+def test_blockers_a_healthy_release_has_no_second_pass(rehearse):
+    outcome = rehearse.run("SET lock_timeout = '1s';\nALTER TABLE users ADD COLUMN x int;\n", SCHEMA)
+    assert outcome.status == 0, outcome
+    assert outcome.result["blockers"] is None
+    assert "look for every blocker" not in outcome.stderr
