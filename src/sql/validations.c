@@ -41,7 +41,8 @@ static size_t take_relation(const struct phrase *phrase, size_t i, struct valida
 /* CREATE [UNIQUE] INDEX [CONCURRENTLY] [[IF NOT EXISTS] name] ON [ONLY] table ... */
 static bool read_create_index(const struct phrase *phrase, struct validation *validation)
 {
-    size_t i = is_word(phrase, 1, "unique") ? 3 : 2;
+    validation->unique = is_word(phrase, 1, "unique");
+    size_t i = validation->unique ? 3 : 2;
     i += is_word(phrase, i, "concurrently");
     i = rh_phrase_skip_if_exists(phrase, i);
     if (!is_word(phrase, i, "on")) {
@@ -96,7 +97,12 @@ static void read_add(const struct phrase *phrase, size_t i, size_t end,
                 phrase, using_index + 2, using_index + 3);
         return;
     }
-    add(phrase, validation, VALIDATION_CLAUSE_DEFINE, i, end);
+    struct validation_clause *clause = add(phrase, validation, VALIDATION_CLAUSE_DEFINE, i, end);
+    /* An index of that name may be there, which another clause of the statement drops. */
+    if (at > i + 1 &&
+        (is_primary || is_word(phrase, at, "unique") || is_word(phrase, at, "exclude")))
+        clause->expression = rh_arena_printf(phrase->arena, "ADD %s",
+                                             rh_phrase_words(phrase, at, end));
 }
 
 /* ALTER [COLUMN] name [SET DATA] TYPE ... [USING ...] | SET NOT NULL | SET ... */
@@ -116,7 +122,8 @@ static void read_alter_column(const struct phrase *phrase, size_t i, size_t end,
         return;
     }
     size_t expression = find_word(phrase, at, end, "using");
-    struct validation_clause *clause = add(phrase, validation, VALIDATION_CLAUSE_TYPE, i, end);
+    struct validation_clause *clause = add(phrase, validation, VALIDATION_CLAUSE_TYPE, i,
+                                           expression);
     clause->name = rh_phrase_words(phrase, name, behind);
     clause->expression = rh_phrase_words(phrase, expression + 1, end);
 }

@@ -28,9 +28,10 @@ enum validation_kind {
 };
 
 enum validation_clause_kind {
-    VALIDATION_CLAUSE_DEFINE,      /* an empty copy of the table takes it as it is */
-    VALIDATION_CLAUSE_TYPE,        /* so too; name: the column, expression: of USING or NULL */
-    VALIDATION_CLAUSE_VALIDATE,    /* name: of the constraint */
+    VALIDATION_CLAUSE_DEFINE,   /* an empty copy of the table takes it as it is; expression: the
+                                   same without the name of a key, NULL when it has none */
+    VALIDATION_CLAUSE_TYPE,     /* name: the column; text: up to USING, which goes to expression */
+    VALIDATION_CLAUSE_VALIDATE, /* name: of the constraint */
     VALIDATION_CLAUSE_USING_INDEX, /* a primary key; name: of the index */
     VALIDATION_CLAUSE_ATTACH,      /* name: the partition, expression: its bound */
     VALIDATION_CLAUSE_SET          /* name: the column, expression: its new value */
@@ -47,6 +48,7 @@ struct validation {
     enum validation_kind kind;
     const char *relation;
     bool only;         /* ONLY stands before it */
+    bool unique;       /* CREATE UNIQUE INDEX */
     const char *plain; /* the statement without CONCURRENTLY and without its semicolon */
     const char *index, *prefix, *definition, *condition, *alias;
     VEC(struct validation_clause) clauses;
