@@ -58,6 +58,7 @@ struct blocker {
     const char *repair_error;         /* why not; NULL */
     /* No set question was answered: why. NULL when one was. */
     const char *not_asked;
+    VEC(const char *) unasked; /* further clauses that could not be asked about, and why */
     /* It needs what an earlier blocker would have made: that one's place in the list, else -1. */
     int needs;
 };
