@@ -171,6 +171,25 @@ static const struct blocker *suspect_of(const struct judgement *judgement,
     return NULL;
 }
 
+/* "id=1, id=96, id=2, ..." */
+static const char *say_keys(struct arena *arena, const struct offenders *offenders)
+{
+    const char *text = "";
+    for (size_t i = 0; i < offenders->sample_keys.count && i < KEYS_SHOWN; i++)
+        text = rh_arena_printf(arena, "%s%s%s", text, i > 0 ? ", " : "",
+                               offenders->sample_keys.items[i]);
+    return offenders->rows > KEYS_SHOWN ? rh_arena_printf(arena, "%s, ...", text) : text;
+}
+
+/* As it is pasted: each statement ends. */
+static const char *say_sql(struct arena *arena, const char *sql)
+{
+    struct text text = sql ? rh_text_trim(rh_text(sql)) : (struct text){NULL, 0};
+    if (!sql || rh_text_ends_with(text, ";"))
+        return sql;
+    return rh_arena_printf(arena, "%.*s;", (int)text.len, text.data);
+}
+
 static const char *say_why(const struct judgement *judgement, const struct blocker *blocker,
                            const struct offenders *offenders)
 {
@@ -179,19 +198,12 @@ static const char *say_why(const struct judgement *judgement, const struct block
         arena, "The server says: %s (%s).",
         blocker->error.message ? blocker->error.message : "no message", blocker->error.sqlstate);
     if (offenders->sample_keys.count > 0)
-        why = rh_arena_printf(
-            arena, "%s Rows: %s.", why,
-            rh_arena_printf(
-                arena, "%s%s",
-                rh_say_list(arena, offenders->sample_keys.items,
-                            offenders->sample_keys.count < KEYS_SHOWN ? offenders->sample_keys.count
-                                                                      : KEYS_SHOWN,
-                            KEYS_SHOWN),
-                offenders->rows > KEYS_SHOWN && offenders->sample_keys.count > KEYS_SHOWN ? " ..."
-                                                                                          : ""));
+        why = rh_arena_printf(arena, "%s Rows: %s.", why, say_keys(arena, offenders));
     if (offenders->newest)
         why = rh_arena_printf(arena, "%s The newest is of %s (%s).", why, offenders->newest,
                               offenders->newest_column ? offenders->newest_column : "created");
+    for (size_t i = 0; i < blocker->unasked.count; i++)
+        why = rh_arena_printf(arena, "%s Not asked about: %s.", why, blocker->unasked.items[i]);
     const struct blocker *suspect = suspect_of(judgement, blocker, offenders->relation);
     if (suspect)
         why = rh_arena_printf(arena,
@@ -259,7 +271,7 @@ static void add_offenders(struct judgement *judgement, const struct rule *rule,
     finding->title = say_title(judgement, offenders);
     finding->why = say_why(judgement, blocker, offenders);
     finding->advice = say_advice(judgement, blocker, offenders);
-    finding->advice_sql = offenders->repair_sql;
+    finding->advice_sql = say_sql(judgement->arena, offenders->repair_sql);
     finding->advice_tried = offenders->repair_sql && blocker->repair_worked;
     found->headline = rh_arena_printf(judgement->arena, "%s would fail in production: %s",
                                       say_place(judgement, blocker), finding->title);

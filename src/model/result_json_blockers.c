@@ -37,6 +37,10 @@ static json_t *blocker_json(const struct blocker *blocker, const struct trace *t
     put(object, "repair_worked", json_boolean(blocker->repair_worked));
     put(object, "repair_error", rh_json_text(blocker->repair_error));
     put(object, "not_asked", rh_json_text(blocker->not_asked));
+    json_t *unasked = json_array();
+    for (size_t i = 0; i < blocker->unasked.count; i++)
+        append(unasked, rh_json_text(blocker->unasked.items[i]));
+    put(object, "unasked", unasked);
     put(object, "needs", blocker->needs < 0 ? json_null() : json_integer(blocker->needs + 1));
     return object;
 }

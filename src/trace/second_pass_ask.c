@@ -144,7 +144,7 @@ static void go_back(struct guarded *guarded)
    client will hear of it from the server. */
 static void end_questions(struct guarded *guarded)
 {
-    RH_CLEANUP_BUF struct buf bytes;
+    RH_CLEANUP_BUF struct buf bytes = {0};
     if (guarded->unnamed.len == 0 || guarded->question_count == 0) {
         go_back(guarded);
         return;

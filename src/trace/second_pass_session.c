@@ -73,7 +73,7 @@ void rh_guarded_exchange(struct guarded *guarded, struct text bytes, bool is_rel
 
 void rh_guarded_command(struct guarded *guarded, const char *sql, next_fn *then)
 {
-    RH_CLEANUP_BUF struct buf bytes;
+    RH_CLEANUP_BUF struct buf bytes = {0};
     rh_buf_init(&bytes, 8192);
     rh_ask_command(&bytes, sql);
     rh_guarded_exchange(guarded, rh_buf_text(&bytes), false, then);
@@ -81,7 +81,7 @@ void rh_guarded_command(struct guarded *guarded, const char *sql, next_fn *then)
 
 void rh_guarded_question(struct guarded *guarded, const char *sql, next_fn *then)
 {
-    RH_CLEANUP_BUF struct buf bytes;
+    RH_CLEANUP_BUF struct buf bytes = {0};
     rh_arena_clear(guarded->answer_arena);
     guarded->answer = (struct answer){0};
     rh_buf_init(&bytes, strlen(sql) + 64);
@@ -203,7 +203,7 @@ static void drop_copy_data(struct guarded *guarded, bool drops)
 /* CopyDone and CopyFail. */
 static enum tap_action end_copy(struct guarded *guarded, const struct pg_message *message)
 {
-    RH_CLEANUP_BUF struct buf bytes;
+    RH_CLEANUP_BUF struct buf bytes = {0};
     if (guarded->copy_failed) {
         guarded->copy_ended = true;
         drop_copy_data(guarded, false);
@@ -374,7 +374,7 @@ static enum tap_action collect(struct guarded *guarded, const struct pg_message 
 static void answer_phantoms(struct guarded *guarded)
 {
     struct unit *unit = &guarded->unit;
-    RH_CLEANUP_BUF struct buf bytes;
+    RH_CLEANUP_BUF struct buf bytes = {0};
     rh_buf_init(&bytes, SECOND_PASS_MESSAGE_MAX);
     while (unit->answered < unit->expected.count && unit->expected.items[unit->answered].is_phantom)
         rh_answer_expected(&bytes, &unit->expected.items[unit->answered++]);
@@ -469,7 +469,7 @@ static enum tap_action take_error(struct guarded *guarded, const struct pg_messa
         /* In the extended protocol the server now waits for a Sync: the one that went ahead was
            ignored with the rows. */
         if (guarded->unit.is_extended && guarded->tap_session) {
-            RH_CLEANUP_BUF struct buf bytes;
+            RH_CLEANUP_BUF struct buf bytes = {0};
             rh_buf_init(&bytes, 16);
             rh_ask_sync(&bytes);
             rh_tap_session_send_server(guarded->tap_session, rh_buf_text(&bytes));

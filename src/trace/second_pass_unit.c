@@ -321,7 +321,7 @@ static void on_answered(struct guarded *guarded);
 static void run(struct guarded *guarded)
 {
     struct unit *unit = &guarded->unit;
-    RH_CLEANUP_BUF struct buf bytes;
+    RH_CLEANUP_BUF struct buf bytes = {0};
     if (unit->is_ours) {
         rh_guarded_command(guarded, "COMMIT", on_answered);
         return;
@@ -363,7 +363,7 @@ static void note_left_error(struct guarded *guarded)
 
 static void ready(struct guarded *guarded)
 {
-    RH_CLEANUP_BUF struct buf bytes;
+    RH_CLEANUP_BUF struct buf bytes = {0};
     rh_buf_init(&bytes, 64);
     rh_answer_ready(&bytes, guarded->status);
     guarded->has_batch = false;
@@ -465,7 +465,7 @@ static void mark_phantom(struct guarded *guarded, const struct expected *expecte
 void rh_unit_answer_client(struct guarded *guarded)
 {
     struct unit *unit = &guarded->unit;
-    RH_CLEANUP_BUF struct buf bytes;
+    RH_CLEANUP_BUF struct buf bytes = {0};
     if (guarded->copy_failed && !guarded->copy_ended) {
         guarded->phase = PHASE_COPYING; /* the client still sends rows */
         if (guarded->tap_session)

@@ -42,10 +42,14 @@ MIGRATIONS = {
 }
 STATEMENTS = [statement for file in MIGRATIONS.values() for statement in file]
 
-# What must be found: words of the statement, and its SQLSTATE.
-PROBLEMS = [("users_email_idx ON", "23505"), ("name SET NOT NULL", "23502"), ("orders_user FOREIGN", "23503"),
-            ("orders_total CHECK", "23514"), ("code::integer", "22P02"), ("varchar(10)", "22001"),
-            ("smallint", "22003")]
+# What must be found: words of the statement, its SQLSTATE, the rule, and how many groups and rows.
+PROBLEMS = [("users_email_idx ON", "23505", "duplicate-keys", 5, 10),
+            ("name SET NOT NULL", "23502", "null-values", None, 10),
+            ("orders_user FOREIGN", "23503", "orphan-rows", None, 4),
+            ("orders_total CHECK", "23514", "check-violations", None, 6),
+            ("code::integer", "22P02", "cast-failure", None, 1),
+            ("varchar(10)", "22001", "value-too-long", None, 3),
+            ("smallint", "22003", "out-of-range", None, 168)]
 NOT_REACHED = ("USING INDEX users_email_idx", "42704")
 
 
@@ -59,6 +63,23 @@ def plain(statements):
     return "".join(f"{statement};\n" for statement in statements)
 
 
+SQLSTATES = [sqlstate for _, sqlstate, *_ in PROBLEMS]
+
+
+def assert_findings(outcome):
+    """One finding for each problem, with all its rows and a repair that was tried."""
+    findings = [finding for finding in outcome.findings() if finding["severity"] == "error"]
+    counts = [(finding["rule"], finding["evidence"].get("groups"), finding["evidence"].get("rows"))
+              for finding in findings]
+    assert counts == [(rule, groups, rows) for _, _, rule, groups, rows in PROBLEMS], outcome
+    for finding in findings:
+        assert set(finding["evidence"]) <= {"groups", "rows", "sample_keys", "newest"}
+        assert 0 < len(finding["evidence"]["sample_keys"]) <= 10
+        assert all(key.startswith("id=") for key in finding["evidence"]["sample_keys"])
+        assert finding["advice_sql"] and finding["advice_tried"], finding
+    assert {"newest"} <= set(findings[0]["evidence"])
+
+
 def assert_complete(outcome, first=PROBLEMS[0]):
     """All seven, the one that was not reached, nothing else; and the first pass as it was."""
     assert outcome.status == 5, outcome
@@ -66,9 +87,10 @@ def assert_complete(outcome, first=PROBLEMS[0]):
     assert result["blockers_incomplete"] is None, outcome
     found = [(blocker["sql"], blocker["error"]["sqlstate"], blocker["needs"]) for blocker in result["blockers"]]
     failed = [(sql, sqlstate) for sql, sqlstate, needs in found if needs is None]
-    assert [sqlstate for _, sqlstate in failed] == [sqlstate for _, sqlstate in PROBLEMS], (found, outcome)
-    for (words, _), (sql, _) in zip(PROBLEMS, failed):
+    assert [sqlstate for _, sqlstate in failed] == SQLSTATES, (found, outcome)
+    for (words, *_), (sql, _) in zip(PROBLEMS, failed):
         assert words in sql
+    assert_findings(outcome)
     behind = [(sql, sqlstate, needs) for sql, sqlstate, needs in found if needs is not None]
     assert len(behind) == 1 and NOT_REACHED[0] in behind[0][0] and behind[0][1] == NOT_REACHED[1], found
     assert "users_email_idx ON" in result["blockers"][behind[0][2] - 1]["sql"]
@@ -89,6 +111,22 @@ def test_blockers_of_files_in_autocommit(rehearse):
     # The first pass ended where the migration ends, and its trace says so.
     assert [step["name"] for step in result["steps"] if step["ok"]] == []
     assert len(result["statements"]) == 2
+
+
+def test_blockers_are_mended_by_the_repairs(rehearse):
+    """Pasted where the report says, they make the whole release go through."""
+    write_files(rehearse, plain)
+    outcome = rehearse("run", "--schema", "schema.sql", "m")
+    findings = [finding for finding in outcome.findings() if finding["severity"] == "error"]
+    for finding in sorted(findings, key=lambda finding: finding["line"], reverse=True):
+        path = rehearse.directory / "m" / finding["step"]
+        lines = path.read_text().splitlines(keepends=True)
+        lines.insert(finding["line"] - 1, finding["advice_sql"] + "\n")
+        path.write_text("".join(lines))
+    outcome = rehearse("run", "--schema", "schema.sql", "--max-blocked", "60s", "m")
+    result = outcome.result
+    assert result["blockers"] is None and all(step["ok"] for step in result["steps"]), outcome
+    assert not outcome.rules() & ({rule for _, _, rule, *_ in PROBLEMS} | {"statement-error"}), outcome
 
 
 def test_blockers_of_files_in_transactions(rehearse):
@@ -272,7 +310,7 @@ def test_blockers_leave_a_tools_own_questions_alone(rehearse):
     assert result["blockers_incomplete"] is None, outcome
     assert "23505" in [sqlstate for sqlstate, _ in errors_of(result)]
     assert [sqlstate for sqlstate, needs in errors_of(result) if needs is None] == [
-        sqlstate for _, sqlstate in PROBLEMS], outcome
+        sqlstate for sqlstate in SQLSTATES], outcome
     assert not any("ledger" in blocker["sql"] for blocker in result["blockers"])
 
 
@@ -297,7 +335,7 @@ def test_blockers_go_on_behind_a_psql_that_ignores_errors(rehearse):
     rehearse.write("all.sql", plain(STATEMENTS))
     outcome = run_command(rehearse, "psql", "-f", "all.sql")
     assert [sqlstate for sqlstate, needs in errors_of(outcome.result) if needs is None] == [
-        sqlstate for _, sqlstate in PROBLEMS], outcome
+        sqlstate for sqlstate in SQLSTATES], outcome
 
 
 # --- kinds of statements ----------------------------------------------------------------------------------
