@@ -14,7 +14,9 @@
 #define PARAMETERS_MAX 50
 
 /* Which errors a row is to blame for. */
-#define ROW_ERRORS "data_exception OR integrity_constraint_violation OR raise_exception"
+#define ROW_ERRORS                                                        \
+    "data_exception OR integrity_constraint_violation OR raise_exception" \
+    " OR feature_not_supported" /* NaN to integer */
 
 /* pg_type.dat; the same in every version. */
 enum type_id {
@@ -253,7 +255,9 @@ static void add_repairs(struct inquiry *inquiry, const struct cast *cast,
                         : cast->from_text || is_number(cast->old_type_id)
                             ? rh_pg_placeholder(arena, &cast->type)
                             : NULL;
-    const char *bad = range_of(inquiry, cast)
+    /* of other numbers some that lie outside of it round into the range */
+    bool is_integer = cast->old_type_id == TYPE_INT8 || cast->old_type_id == TYPE_INT4;
+    const char *bad = is_integer && range_of(inquiry, cast)
                           ? rh_arena_printf(arena, "NOT (%s)", range_of(inquiry, cast))
                       : has_soft_input(inquiry, cast)
                           ? rh_arena_printf(arena, "NOT pg_input_is_valid(%s::text, %s)",

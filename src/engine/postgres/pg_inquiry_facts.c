@@ -88,8 +88,9 @@ struct pg_subject *rh_pg_read_subject(struct inquiry *inquiry, const struct inqu
     subject->key = copy(arena, value[KEY]);
     subject->key_columns = copy(arena, value[KEY_COLUMNS]);
     /* in a join, system columns have to say whose they are */
-    subject->key_order = strcmp(subject->key_columns, "ctid") == 0 ? INQUIRY_SCRATCH ".ctid"
-                                                                   : subject->key_columns;
+    subject->key_order = strcmp(subject->key_columns, "ctid") == 0
+                             ? rh_arena_printf(arena, "%s.ctid", subject->ident)
+                             : subject->key_columns;
     subject->newest = copy(arena, value[NEWEST]);
     subject->newest_name = copy(arena, value[NEWEST_NAME]);
     subject->newest_format = copy(arena, value[NEWEST_FORMAT]);
@@ -100,6 +101,7 @@ struct pg_subject *rh_pg_read_subject(struct inquiry *inquiry, const struct inqu
     subject->partition_constraint = copy(arena, value[PARTITION_CONSTRAINT]);
     subject->view_query = copy(arena, value[VIEW_QUERY]);
     subject->has_children = is_true(value[HAS_CHILDREN]);
+    rh_pg_make_schema(inquiry, subject->scratch);
     return subject;
 }
 
@@ -249,7 +251,7 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
     bool is_changed = rh_pg_is_changed(inquiry, columns, NULL);
     question->from = rh_pg_from(inquiry, real, only, is_changed);
     question->where = rh_pg_orphan_condition(arena, pairs.items, pairs.count, match_full, target,
-                                             INQUIRY_SCRATCH);
+                                             real->ident);
     question->columns = columns;
     question->constraint = name_of(inquiry, facts, real);
     question->referenced = rh_arena_printf(arena, "%s (%s)", referenced, targets);
@@ -327,7 +329,7 @@ static void read_index(struct inquiry *inquiry, const struct pg_subject *real, c
     question->nulls_equal = flag_of(facts, "nulls_equal");
     bool is_changed = rh_pg_is_changed(inquiry, question->columns, question->where);
     question->from = inquiry->all_rows
-                         ? rh_arena_printf(arena, "(%s) AS " INQUIRY_SCRATCH, inquiry->all_rows)
+                         ? rh_arena_printf(arena, "(%s) AS %s", inquiry->all_rows, real->ident)
                          : rh_pg_from(inquiry, real, only, is_changed);
     if (has_operator) {
         question->form = PG_FORM_PAIRS;
@@ -387,6 +389,23 @@ static void take_validations(struct inquiry *inquiry, void *data,
     }
 }
 
+/* An array of the columns whose type clause has an expression. */
+static const char *columns_with_using(struct inquiry *inquiry)
+{
+    const char *array = "ARRAY[";
+    bool is_first = true;
+    for (size_t i = 0; i < inquiry->statement.clauses.count; i++) {
+        const struct validation_clause *clause = &inquiry->statement.clauses.items[i];
+        if (clause->kind != VALIDATION_CLAUSE_TYPE || !clause->expression)
+            continue;
+        const char *raw = rh_pg_column_raw(inquiry->arena, clause->name);
+        array = rh_arena_printf(inquiry->arena, "%s%s%s", array, is_first ? "" : ", ",
+                                rh_pg_literal(inquiry->arena, raw));
+        is_first = false;
+    }
+    return rh_arena_printf(inquiry->arena, "%s]", array);
+}
+
 void rh_pg_ask_validations(struct inquiry *inquiry, const char *subject_oid,
                            const struct pg_subject *real, const char *name, const char *column)
 {
@@ -395,6 +414,7 @@ void rh_pg_ask_validations(struct inquiry *inquiry, const char *subject_oid,
                                  "@REAL@",    real->oid,
                                  "@NAME@",    rh_pg_literal(inquiry->arena, name),
                                  "@COLUMN@",  rh_pg_literal(inquiry->arena, column),
+                                 "@USING@",   columns_with_using(inquiry),
                                  NULL};
     ask->real = real;
     rh_pg_inquiry_ask(inquiry,

@@ -18,9 +18,8 @@ const char *rh_pg_from(struct inquiry *inquiry, const struct pg_subject *subject
                        bool is_changed)
 {
     if (is_changed)
-        return rh_arena_printf(inquiry->arena, "(%s) AS " INQUIRY_SCRATCH, inquiry->source);
-    return rh_arena_printf(inquiry->arena, "%s AS " INQUIRY_SCRATCH,
-                           rh_pg_target(inquiry->arena, subject, only));
+        return rh_arena_printf(inquiry->arena, "(%s) AS %s", inquiry->source, subject->ident);
+    return rh_pg_target(inquiry->arena, subject, only);
 }
 
 /* IS NULL is true of a row of NULLs; IS NOT DISTINCT FROM NULL looks at the value itself. */
