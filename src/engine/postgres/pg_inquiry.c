@@ -241,13 +241,17 @@ static void take_settings(struct inquiry *inquiry, void *data, const struct inqu
 static bool is_about_rows(const struct server_message *error, const struct validation *statement)
 {
     static const char *const states[] = {"23502", "23503", "23505", "23514", "23P01"};
+    /* of expressions: what functions raise, and NaN that is to be an integer */
+    static const char *const raised[] = {"P0001", "0A000"};
     bool evaluates = statement->kind == VALIDATION_ALTER_TABLE ||
                      statement->kind == VALIDATION_CREATE_INDEX;
     for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
         if (strcmp(error->sqlstate, states[i]) == 0)
             return true;
-    return (evaluates &&
-            (strncmp(error->sqlstate, "22", 2) == 0 || strcmp(error->sqlstate, "P0001") == 0)) ||
+    for (size_t i = 0; evaluates && i < sizeof(raised) / sizeof(*raised); i++)
+        if (strcmp(error->sqlstate, raised[i]) == 0)
+            return true;
+    return (evaluates && strncmp(error->sqlstate, "22", 2) == 0) ||
            (statement->kind == VALIDATION_REFRESH && strcmp(error->sqlstate, "21000") == 0);
 }
 

@@ -41,7 +41,7 @@ static void take_table(struct inquiry *inquiry, void *data, const struct inquiry
     const struct rule_ask *ask = data;
     struct pg_subject *subject = rh_pg_read_subject(inquiry, answer);
     bool is_null = !ask->expression;
-    if (!subject || inquiry->questions.count == INQUIRY_QUESTIONS_MAX)
+    if (!subject || !rh_pg_may_ask(inquiry))
         return;
     struct pg_question *question = rh_pg_question_new(
         inquiry, PG_FORM_PREDICATE, is_null ? OFFENCE_NULL_VALUES : OFFENCE_CHECK_VIOLATIONS,

@@ -177,11 +177,26 @@ static void read_not_null(struct inquiry *inquiry, const struct pg_subject *real
     rh_pg_question_ask(inquiry, question);
 }
 
+/* The check is not false of a row but fails: it is computed for every row. */
+static void read_failing_check(struct inquiry *inquiry, const struct pg_subject *real,
+                               const json_t *facts)
+{
+    struct pg_placeholder type = {.type = "boolean"};
+    struct pg_old_type old = {.new_typmod = -1, .is_computed = true};
+    const char *columns = text_of(inquiry, facts, "columns");
+    rh_pg_ask_cast(inquiry, real, columns ? columns : "", text_of(inquiry, facts, "expression"),
+                   &type, &old);
+}
+
 static void read_check(struct inquiry *inquiry, const struct pg_subject *real, const json_t *facts)
 {
     struct arena *arena = inquiry->arena;
     const char *expression = text_of(inquiry, facts, "expression");
     const char *nullable = text_of(inquiry, facts, "nullable");
+    if (strncmp(inquiry->error.sqlstate, "23", 2) != 0 && !inquiry->source) {
+        read_failing_check(inquiry, real, facts);
+        return;
+    }
     bool only = (flag_of(facts, "no_inherit") || inquiry->statement.only) && real->kind != 'p';
     struct pg_question *question = rh_pg_question_new(inquiry, PG_FORM_PREDICATE,
                                                       OFFENCE_CHECK_VIOLATIONS, real);
@@ -382,8 +397,7 @@ static void take_validations(struct inquiry *inquiry, void *data,
         const char *kind = answer->values[row * answer->columns];
         json_t *facts = json_loads(answer->values[row * answer->columns + 1], 0, NULL);
         for (size_t i = 0; facts && i < sizeof(readers) / sizeof(*readers); i++)
-            if (strcmp(readers[i].kind, kind) == 0 &&
-                inquiry->questions.count < INQUIRY_QUESTIONS_MAX)
+            if (strcmp(readers[i].kind, kind) == 0 && rh_pg_may_ask(inquiry))
                 readers[i].read(inquiry, ask->real, facts);
         json_decref(facts);
     }

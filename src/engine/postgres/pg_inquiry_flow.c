@@ -42,6 +42,14 @@ const char *rh_pg_copy_name(struct inquiry *inquiry, const char *schema, const c
 
 /* --- clauses on an empty copy --- */
 
+static bool changes_type(const struct validation *statement)
+{
+    for (size_t i = 0; i < statement->clauses.count; i++)
+        if (statement->clauses.items[i].kind == VALIDATION_CLAUSE_TYPE)
+            return true;
+    return false;
+}
+
 static void take_copy_oid(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
 {
     (void)data;
@@ -49,6 +57,10 @@ static void take_copy_oid(struct inquiry *inquiry, void *data, const struct inqu
     if (!rh_pg_inquiry_failed(inquiry, answer, "the catalogue") && oid)
         rh_pg_ask_validations(inquiry, rh_arena_strdup(inquiry->arena, oid), inquiry->subject, NULL,
                               NULL);
+    /* New types make the table's indexes and constraints anew: the one that the server named. */
+    if (changes_type(&inquiry->statement) && inquiry->error.constraint)
+        rh_pg_ask_validations(inquiry, inquiry->subject->oid, inquiry->subject,
+                              inquiry->error.constraint, NULL);
 }
 
 static void apply_next(struct inquiry *inquiry, size_t i);

@@ -128,6 +128,7 @@ struct inquiry {
     const char *copy;           /* qualified name of the empty copy; NULL: not made */
     const char *source;         /* rows as the statement would leave them; NULL: as they are */
     VEC(const char *) changed;  /* columns in which they differ; none, with a source: all */
+    bool is_full;               /* INQUIRY_QUESTIONS_MAX was reached */
     bool has_schema;            /* INQUIRY_SCRATCH is made */
     bool has_own_rows;          /* INSERT: the copy holds the new rows, and they are the source */
     const char *all_rows;       /* then: those of the table as well */
@@ -174,6 +175,8 @@ void rh_pg_ask_validations(struct inquiry *inquiry, const char *subject_oid,
                            const struct pg_subject *real, const char *name, const char *column);
 
 /* --- questions */
+/* False when there are INQUIRY_QUESTIONS_MAX questions already, and says so. */
+bool rh_pg_may_ask(struct inquiry *inquiry);
 struct pg_question *rh_pg_question_new(struct inquiry *inquiry, enum pg_form form,
                                        enum offence offence, const struct pg_subject *subject);
 void rh_pg_question_ask(struct inquiry *inquiry, struct pg_question *question);

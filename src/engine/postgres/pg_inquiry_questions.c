@@ -101,6 +101,16 @@ static const char *newest_of(struct arena *arena, const struct pg_subject *subje
 
 /* --- a question's life --- */
 
+bool rh_pg_may_ask(struct inquiry *inquiry)
+{
+    if (inquiry->questions.count < INQUIRY_QUESTIONS_MAX)
+        return true;
+    if (!inquiry->is_full)
+        rh_pg_inquiry_refuse(inquiry, "more than %d questions", INQUIRY_QUESTIONS_MAX);
+    inquiry->is_full = true;
+    return false;
+}
+
 struct pg_question *rh_pg_question_new(struct inquiry *inquiry, enum pg_form form,
                                        enum offence offence, const struct pg_subject *subject)
 {
