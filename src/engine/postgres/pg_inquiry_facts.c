@@ -343,6 +343,10 @@ static void read_index(struct inquiry *inquiry, const struct pg_subject *real, c
                                                         : inquiry->error.constraint;
     question->nulls_equal = flag_of(facts, "nulls_equal");
     bool is_changed = rh_pg_is_changed(inquiry, question->columns, question->where);
+    /* "C" only makes comparing cheaper, and a type that changes may have no collation. */
+    for (size_t k = 0; is_changed && k < question->keys.count; k++)
+        if (rh_pg_is_cheaper_collation(&question->keys.items[k]))
+            question->keys.items[k].collate = NULL;
     question->from = inquiry->all_rows
                          ? rh_arena_printf(arena, "(%s) AS %s", inquiry->all_rows, real->ident)
                          : rh_pg_from(inquiry, real, only, is_changed);

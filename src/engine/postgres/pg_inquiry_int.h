@@ -207,6 +207,8 @@ const char *rh_pg_using(struct inquiry *inquiry, const char *column, const char 
 const char *rh_pg_orphan_condition(struct arena *arena, const struct pg_pair *pairs, size_t count,
                                    bool match_full, const char *referenced, const char *alias);
 
+/* Whether the key's collation is a choice of ours among those that call the same texts equal. */
+bool rh_pg_is_cheaper_collation(const struct pg_key *key);
 /* Whether rows `one` and `other`, with keys as rehearse_k0 and on, conflict. */
 const char *rh_pg_pair_condition(struct arena *arena, const struct pg_question *question,
                                  const char *one, const char *other);

@@ -211,6 +211,11 @@ static void ask_predicate(struct inquiry *inquiry, struct pg_question *question)
 
 /* --- rows that share their keys --- */
 
+bool rh_pg_is_cheaper_collation(const struct pg_key *key)
+{
+    return key->collate && strcmp(key->collate, "pg_catalog.\"C\"") == 0;
+}
+
 static const char *key_sql(struct arena *arena, const struct pg_key *key)
 {
     return key->collate ? rh_arena_printf(arena, "(%s) COLLATE %s", key->sql, key->collate)
@@ -362,7 +367,7 @@ static const char *pair_rows(struct arena *arena, const struct pg_question *ques
     for (size_t i = 0; i < question->keys.count; i++) {
         const struct pg_key *key = &question->keys.items[i];
         /* "C" only makes comparing cheaper, and would keep the index from being used. */
-        bool plain = key->collate && strcmp(key->collate, "pg_catalog.\"C\"") == 0;
+        bool plain = rh_pg_is_cheaper_collation(key);
         columns = rh_arena_printf(
             arena, "%s, %s AS rehearse_k%zu", columns,
             plain ? rh_arena_printf(arena, "(%s)", key->sql) : key_sql(arena, key), i);

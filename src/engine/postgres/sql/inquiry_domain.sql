@@ -1,4 +1,4 @@
--- The domain @DOMAIN@ (an expression that gives its oid): its base type, where a copy may be made,
+-- A domain (DOMAIN: an expression that gives its oid): its base type, where a copy may be made,
 -- and every column that holds its values, those of domains over it included.
 WITH RECURSIVE domain AS (
     SELECT t.oid, t.typname, t.typnotnull, n.nspname, n.oid AS namespace,

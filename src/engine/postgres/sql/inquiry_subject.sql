@@ -1,6 +1,6 @@
--- What a set question needs to know of the table @RELATION@ (an expression that gives its oid):
--- how its rows are named, which column tells the newest, and where a copy may be made. Keys are
--- shown where they are numbers, times and the like; @SHOWN@: all of them.
+-- What a set question needs to know of a table (RELATION: an expression that gives its oid): how its
+-- rows are named, which column tells the newest, and where a copy may be made. Keys are shown where
+-- they are numbers, times and the like, all of them when SHOWN is true.
 WITH subject AS (
     SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.relowner, c.relnamespace,
            c.relrowsecurity AND c.relforcerowsecurity AND pg_catalog.pg_has_role(c.relowner, 'USAGE') AS is_forced,

@@ -1,7 +1,7 @@
--- What the definitions on the table with oid @SUBJECT@ ask of the rows of the table with oid @REAL@,
--- one row of (kind, facts) each. @NAME@: only the constraint or index of that name, validated or not;
--- NULL: all that are in force. @USING@: columns that are computed anew whatever
--- their type. @COLUMN@: that column's NOT NULL too, although @REAL@ has it.
+-- What the definitions on the table SUBJECT ask of the rows of the table REAL (oids), one row of
+-- (kind, facts) each. NAME: only the constraint or index of that name, validated or not; NULL: all
+-- that are in force. USING: columns that are computed anew whatever their type. COLUMN: that
+-- column's NOT NULL too, although REAL has it. (No mark may stand in a comment: names hold newlines.)
 WITH new_column AS (
     SELECT a.*, r.attnum IS NULL AS is_new, r.attnotnull AS was_not_null, r.atttypid AS old_type,
            r.atttypmod AS old_typmod, t.typcategory, t.typtype,
