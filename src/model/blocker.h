@@ -53,7 +53,8 @@ struct blocker {
     const char *sql, *tag;
     bool in_transaction;
     struct server_message error;      /* what the server said first */
-    VEC(struct offenders) offenders;  /* more than one: several clauses of one statement */
+    /* More than one: several clauses of one statement. Their repairs go in this order. */
+    VEC(struct offenders) offenders;
     bool repair_tried, repair_worked; /* all repairs together made this very statement succeed */
     const char *repair_error;         /* why not; NULL */
     /* No set question was answered: why. NULL when one was. */

@@ -124,29 +124,26 @@ const char *rh_pg_fill(struct arena *arena, const char *template, const char *co
 
 static void try_repair(struct inquiry *inquiry, struct pg_question *question);
 
-/* The order in which repairs may follow each other: what makes NULLs or rows vanish comes before
-   what looks for duplicates. */
-static int repair_order(const struct pg_question *question)
-{
-    static const int order[] = {
-        [OFFENCE_NONE] = 0,         [OFFENCE_CAST_FAILURE] = 1,      [OFFENCE_VALUE_TOO_LONG] = 1,
-        [OFFENCE_OUT_OF_RANGE] = 1, [OFFENCE_PARTITION_MISFITS] = 2, [OFFENCE_CHECK_VIOLATIONS] = 3,
-        [OFFENCE_ORPHAN_ROWS] = 4,  [OFFENCE_NULL_VALUES] = 5,       [OFFENCE_DUPLICATE_KEYS] = 6,
-        [OFFENCE_EXCLUSION] = 7};
-    return order[question->offence];
-}
+/* The order in which repairs follow each other: what makes NULLs comes before what fills them, and
+   what fills them before what looks at values; what looks for duplicates comes last. */
+static const enum offence repair_order[] = {
+    OFFENCE_CAST_FAILURE,      OFFENCE_VALUE_TOO_LONG, OFFENCE_OUT_OF_RANGE,
+    OFFENCE_PARTITION_MISFITS, OFFENCE_NULL_VALUES,    OFFENCE_CHECK_VIOLATIONS,
+    OFFENCE_ORPHAN_ROWS,       OFFENCE_DUPLICATE_KEYS, OFFENCE_EXCLUSION};
+#define REPAIR_ORDER_COUNT (sizeof(repair_order) / sizeof(*repair_order))
 
 /* The next question whose rows want mending; NULL when all are mended. */
 static struct pg_question *next_broken(const struct inquiry *inquiry)
 {
-    struct pg_question *next = NULL;
-    for (size_t i = 0; i < inquiry->questions.count; i++) {
-        struct pg_question *question = inquiry->questions.items[i];
-        if (question->found.count > 0 && !question->repaired &&
-            (!next || repair_order(question) < repair_order(next)))
-            next = question;
+    for (size_t o = 0; o < REPAIR_ORDER_COUNT; o++) {
+        for (size_t i = 0; i < inquiry->questions.count; i++) {
+            struct pg_question *question = inquiry->questions.items[i];
+            if (question->offence == repair_order[o] && question->found.count > 0 &&
+                !question->repaired)
+                return question;
+        }
     }
-    return next;
+    return NULL;
 }
 
 static void take_trial(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
@@ -241,13 +238,17 @@ static void take_settings(struct inquiry *inquiry, void *data, const struct inqu
 static bool is_about_rows(const struct server_message *error, const struct validation *statement)
 {
     static const char *const states[] = {"23502", "23503", "23505", "23514", "23P01"};
+    /* of expressions: what functions raise, and NaN that is to be an integer */
+    static const char *const raised[] = {"P0001", "0A000"};
     bool evaluates = statement->kind == VALIDATION_ALTER_TABLE ||
                      statement->kind == VALIDATION_CREATE_INDEX;
     for (size_t i = 0; i < sizeof(states) / sizeof(*states); i++)
         if (strcmp(error->sqlstate, states[i]) == 0)
             return true;
-    return (evaluates &&
-            (strncmp(error->sqlstate, "22", 2) == 0 || strcmp(error->sqlstate, "P0001") == 0)) ||
+    for (size_t i = 0; evaluates && i < sizeof(raised) / sizeof(*raised); i++)
+        if (strcmp(error->sqlstate, raised[i]) == 0)
+            return true;
+    return (evaluates && strncmp(error->sqlstate, "22", 2) == 0) ||
            (statement->kind == VALIDATION_REFRESH && strcmp(error->sqlstate, "21000") == 0);
 }
 
@@ -281,20 +282,26 @@ const char *rh_pg_inquiry_next(struct inquiry *inquiry, const struct inquiry_ans
     return inquiry->asks.items[inquiry->next++].sql;
 }
 
-void rh_pg_inquiry_result(const struct inquiry *inquiry, struct blocker *blocker)
+static void add_answers(const struct inquiry *inquiry, const struct pg_question *question,
+                        struct blocker *blocker)
 {
-    for (size_t i = 0; i < inquiry->questions.count; i++) {
-        const struct pg_question *question = inquiry->questions.items[i];
-        for (size_t f = 0; f < question->found.count; f++) {
-            struct offenders *offenders = RH_PUSH(inquiry->arena, &blocker->offenders);
-            *offenders = question->found.items[f];
-            if (f == 0 && question->repaired) {
-                const struct pg_repair *repair = &question->repairs.items[question->repair];
-                offenders->repair_sql = repair->sql;
-                offenders->repair_loses_rows = repair->loses_rows;
-            }
+    for (size_t f = 0; f < question->found.count; f++) {
+        struct offenders *offenders = RH_PUSH(inquiry->arena, &blocker->offenders);
+        *offenders = question->found.items[f];
+        /* one repair mends all that a question found */
+        if (f == 0 && question->repaired) {
+            offenders->repair_sql = question->repairs.items[question->repair].sql;
+            offenders->repair_loses_rows = question->repairs.items[question->repair].loses_rows;
         }
     }
+}
+
+void rh_pg_inquiry_result(const struct inquiry *inquiry, struct blocker *blocker)
+{
+    for (size_t o = 0; o < REPAIR_ORDER_COUNT; o++)
+        for (size_t i = 0; i < inquiry->questions.count; i++)
+            if (inquiry->questions.items[i]->offence == repair_order[o])
+                add_answers(inquiry, inquiry->questions.items[i], blocker);
     blocker->repair_tried = inquiry->repair_tried;
     blocker->repair_worked = inquiry->repair_worked;
     blocker->repair_error = inquiry->repair_worked ? NULL : inquiry->repair_error;

@@ -14,7 +14,9 @@
 #define PARAMETERS_MAX 50
 
 /* Which errors a row is to blame for. */
-#define ROW_ERRORS "data_exception OR integrity_constraint_violation OR raise_exception"
+#define ROW_ERRORS                                                        \
+    "data_exception OR integrity_constraint_violation OR raise_exception" \
+    " OR feature_not_supported" /* NaN to integer */
 
 /* pg_type.dat; the same in every version. */
 enum type_id {
@@ -80,6 +82,9 @@ static void classify(struct inquiry *inquiry, struct cast *cast)
     size_t colon = from;
     while (colon < to && !rh_phrase_is_char(&phrase, colon, ':'))
         colon++;
+    size_t type_from = colon;
+    while (rh_phrase_is_char(&phrase, type_from, ':'))
+        type_from++;
     size_t value_from = from, value_to = colon;
     strip_parentheses(&phrase, &value_from, &value_to);
     const char *value = rh_phrase_words(&phrase, value_from, value_to);
@@ -93,7 +98,7 @@ static void classify(struct inquiry *inquiry, struct cast *cast)
         for (size_t f = 0; f < sizeof(text_forms) / sizeof(*text_forms); f++)
             if (text_forms[f].type_id == cast->type.type_id)
                 names = text_forms[f].names;
-        const char *type = rh_phrase_words(&phrase, colon + 2, to);
+        const char *type = rh_phrase_words(&phrase, type_from, to);
         if (colon < to && type)
             cast->is_plain_cast = strcmp(type, cast->type.type) == 0 ||
                                   (names &&
@@ -161,7 +166,8 @@ static const char *guard_of(struct inquiry *inquiry, const struct cast *cast)
     for (size_t i = 0; i < sizeof(text_forms) / sizeof(*text_forms); i++)
         if (cast->from_text && cast->is_plain_cast && cast->typmod == -1 &&
             text_forms[i].type_id == cast->type.type_id)
-            return rh_arena_printf(arena, "%s IS NULL OR %s::text ~ %s", cast->column, cast->column,
+            return rh_arena_printf(arena, "%s IS NULL OR (%s::text COLLATE \"C\") ~ %s",
+                                   cast->column, cast->column,
                                    rh_pg_literal(arena, text_forms[i].form));
     return NULL;
 }
@@ -253,7 +259,9 @@ static void add_repairs(struct inquiry *inquiry, const struct cast *cast,
                         : cast->from_text || is_number(cast->old_type_id)
                             ? rh_pg_placeholder(arena, &cast->type)
                             : NULL;
-    const char *bad = range_of(inquiry, cast)
+    /* of other numbers some that lie outside of it round into the range */
+    bool is_integer = cast->old_type_id == TYPE_INT8 || cast->old_type_id == TYPE_INT4;
+    const char *bad = is_integer && range_of(inquiry, cast)
                           ? rh_arena_printf(arena, "NOT (%s)", range_of(inquiry, cast))
                       : has_soft_input(inquiry, cast)
                           ? rh_arena_printf(arena, "NOT pg_input_is_valid(%s::text, %s)",

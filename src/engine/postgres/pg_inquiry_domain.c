@@ -41,21 +41,20 @@ static void take_table(struct inquiry *inquiry, void *data, const struct inquiry
     const struct rule_ask *ask = data;
     struct pg_subject *subject = rh_pg_read_subject(inquiry, answer);
     bool is_null = !ask->expression;
-    if (!subject || inquiry->questions.count == INQUIRY_QUESTIONS_MAX)
+    if (!subject || !rh_pg_may_ask(inquiry))
         return;
     struct pg_question *question = rh_pg_question_new(
         inquiry, PG_FORM_PREDICATE, is_null ? OFFENCE_NULL_VALUES : OFFENCE_CHECK_VIOLATIONS,
         subject);
     bool only = subject->kind != 'p';
     question->from = rh_pg_from(inquiry, subject, only, false);
-    question->where = rule_condition(inquiry->arena, ask, INQUIRY_SCRATCH);
+    question->where = rule_condition(inquiry->arena, ask, subject->ident);
     question->columns = ask->column->name;
     question->constraint = ask->constraint;
     if (subject->kind != 'm') {
-        const char *plain = rule_condition(inquiry->arena, ask, subject->ident);
         if (!is_null && ask->column->nullable)
-            rh_pg_repair_null(inquiry, question, ask->column->name, plain, only);
-        rh_pg_repair_delete(inquiry, question, plain, only);
+            rh_pg_repair_null(inquiry, question, ask->column->name, question->where, only);
+        rh_pg_repair_delete(inquiry, question, question->where, only);
     }
     rh_pg_question_ask(inquiry, question);
 }
@@ -158,7 +157,8 @@ static void take_domain(struct inquiry *inquiry, void *data, const struct inquir
         rh_pg_inquiry_refuse(inquiry, "the role may create no domain");
         return;
     }
-    domain->copy = rh_arena_printf(arena, "%s." INQUIRY_SCRATCH, answer->values[3]);
+    domain->copy = rh_pg_copy_name(inquiry, rh_arena_strdup(arena, answer->values[3]),
+                                   answer->values[5]);
     rh_pg_inquiry_ask(inquiry,
                       rh_arena_printf(arena, "CREATE DOMAIN %s AS %s", domain->copy, domain->base),
                       take_copy, domain);

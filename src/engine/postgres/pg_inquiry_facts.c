@@ -88,8 +88,9 @@ struct pg_subject *rh_pg_read_subject(struct inquiry *inquiry, const struct inqu
     subject->key = copy(arena, value[KEY]);
     subject->key_columns = copy(arena, value[KEY_COLUMNS]);
     /* in a join, system columns have to say whose they are */
-    subject->key_order = strcmp(subject->key_columns, "ctid") == 0 ? INQUIRY_SCRATCH ".ctid"
-                                                                   : subject->key_columns;
+    subject->key_order = strcmp(subject->key_columns, "ctid") == 0
+                             ? rh_arena_printf(arena, "%s.ctid", subject->ident)
+                             : subject->key_columns;
     subject->newest = copy(arena, value[NEWEST]);
     subject->newest_name = copy(arena, value[NEWEST_NAME]);
     subject->newest_format = copy(arena, value[NEWEST_FORMAT]);
@@ -100,6 +101,7 @@ struct pg_subject *rh_pg_read_subject(struct inquiry *inquiry, const struct inqu
     subject->partition_constraint = copy(arena, value[PARTITION_CONSTRAINT]);
     subject->view_query = copy(arena, value[VIEW_QUERY]);
     subject->has_children = is_true(value[HAS_CHILDREN]);
+    rh_pg_make_schema(inquiry, subject->scratch);
     return subject;
 }
 
@@ -175,11 +177,26 @@ static void read_not_null(struct inquiry *inquiry, const struct pg_subject *real
     rh_pg_question_ask(inquiry, question);
 }
 
+/* The check is not false of a row but fails: it is computed for every row. */
+static void read_failing_check(struct inquiry *inquiry, const struct pg_subject *real,
+                               const json_t *facts)
+{
+    struct pg_placeholder type = {.type = "boolean"};
+    struct pg_old_type old = {.new_typmod = -1, .is_computed = true};
+    const char *columns = text_of(inquiry, facts, "columns");
+    rh_pg_ask_cast(inquiry, real, columns ? columns : "", text_of(inquiry, facts, "expression"),
+                   &type, &old);
+}
+
 static void read_check(struct inquiry *inquiry, const struct pg_subject *real, const json_t *facts)
 {
     struct arena *arena = inquiry->arena;
     const char *expression = text_of(inquiry, facts, "expression");
     const char *nullable = text_of(inquiry, facts, "nullable");
+    if (strncmp(inquiry->error.sqlstate, "23", 2) != 0 && !inquiry->source) {
+        read_failing_check(inquiry, real, facts);
+        return;
+    }
     bool only = (flag_of(facts, "no_inherit") || inquiry->statement.only) && real->kind != 'p';
     struct pg_question *question = rh_pg_question_new(inquiry, PG_FORM_PREDICATE,
                                                       OFFENCE_CHECK_VIOLATIONS, real);
@@ -249,7 +266,7 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
     bool is_changed = rh_pg_is_changed(inquiry, columns, NULL);
     question->from = rh_pg_from(inquiry, real, only, is_changed);
     question->where = rh_pg_orphan_condition(arena, pairs.items, pairs.count, match_full, target,
-                                             INQUIRY_SCRATCH);
+                                             real->ident);
     question->columns = columns;
     question->constraint = name_of(inquiry, facts, real);
     question->referenced = rh_arena_printf(arena, "%s (%s)", referenced, targets);
@@ -326,8 +343,12 @@ static void read_index(struct inquiry *inquiry, const struct pg_subject *real, c
                                                         : inquiry->error.constraint;
     question->nulls_equal = flag_of(facts, "nulls_equal");
     bool is_changed = rh_pg_is_changed(inquiry, question->columns, question->where);
+    /* "C" only makes comparing cheaper, and a type that changes may have no collation. */
+    for (size_t k = 0; is_changed && k < question->keys.count; k++)
+        if (rh_pg_is_cheaper_collation(&question->keys.items[k]))
+            question->keys.items[k].collate = NULL;
     question->from = inquiry->all_rows
-                         ? rh_arena_printf(arena, "(%s) AS " INQUIRY_SCRATCH, inquiry->all_rows)
+                         ? rh_arena_printf(arena, "(%s) AS %s", inquiry->all_rows, real->ident)
                          : rh_pg_from(inquiry, real, only, is_changed);
     if (has_operator) {
         question->form = PG_FORM_PAIRS;
@@ -380,11 +401,27 @@ static void take_validations(struct inquiry *inquiry, void *data,
         const char *kind = answer->values[row * answer->columns];
         json_t *facts = json_loads(answer->values[row * answer->columns + 1], 0, NULL);
         for (size_t i = 0; facts && i < sizeof(readers) / sizeof(*readers); i++)
-            if (strcmp(readers[i].kind, kind) == 0 &&
-                inquiry->questions.count < INQUIRY_QUESTIONS_MAX)
+            if (strcmp(readers[i].kind, kind) == 0 && rh_pg_may_ask(inquiry))
                 readers[i].read(inquiry, ask->real, facts);
         json_decref(facts);
     }
+}
+
+/* An array of the columns whose type clause has an expression. */
+static const char *columns_with_using(struct inquiry *inquiry)
+{
+    const char *array = "ARRAY[";
+    bool is_first = true;
+    for (size_t i = 0; i < inquiry->statement.clauses.count; i++) {
+        const struct validation_clause *clause = &inquiry->statement.clauses.items[i];
+        if (clause->kind != VALIDATION_CLAUSE_TYPE || !clause->expression)
+            continue;
+        const char *raw = rh_pg_column_raw(inquiry->arena, clause->name);
+        array = rh_arena_printf(inquiry->arena, "%s%s%s", array, is_first ? "" : ", ",
+                                rh_pg_literal(inquiry->arena, raw));
+        is_first = false;
+    }
+    return rh_arena_printf(inquiry->arena, "%s]", array);
 }
 
 void rh_pg_ask_validations(struct inquiry *inquiry, const char *subject_oid,
@@ -395,6 +432,7 @@ void rh_pg_ask_validations(struct inquiry *inquiry, const char *subject_oid,
                                  "@REAL@",    real->oid,
                                  "@NAME@",    rh_pg_literal(inquiry->arena, name),
                                  "@COLUMN@",  rh_pg_literal(inquiry->arena, column),
+                                 "@USING@",   columns_with_using(inquiry),
                                  NULL};
     ask->real = real;
     rh_pg_inquiry_ask(inquiry,

@@ -22,7 +22,33 @@ static void drop_later(struct inquiry *inquiry, const char *format, const char *
     *RH_PUSH(inquiry->arena, &inquiry->drops) = rh_arena_printf(inquiry->arena, format, name);
 }
 
+/* --- where copies are made --- */
+
+void rh_pg_make_schema(struct inquiry *inquiry, const char *schema)
+{
+    if (!schema || strcmp(schema, INQUIRY_SCRATCH) != 0 || inquiry->has_schema)
+        return;
+    inquiry->has_schema = true;
+    rh_pg_inquiry_ask(inquiry, "CREATE SCHEMA " INQUIRY_SCRATCH, NULL, NULL);
+    *RH_PUSH(inquiry->arena, &inquiry->drops) = "DROP SCHEMA " INQUIRY_SCRATCH " CASCADE";
+}
+
+const char *rh_pg_copy_name(struct inquiry *inquiry, const char *schema, const char *ident)
+{
+    bool is_own = strcmp(schema, INQUIRY_SCRATCH) == 0;
+    rh_pg_make_schema(inquiry, schema);
+    return rh_arena_printf(inquiry->arena, "%s.%s", schema, is_own ? ident : INQUIRY_SCRATCH);
+}
+
 /* --- clauses on an empty copy --- */
+
+static bool changes_type(const struct validation *statement)
+{
+    for (size_t i = 0; i < statement->clauses.count; i++)
+        if (statement->clauses.items[i].kind == VALIDATION_CLAUSE_TYPE)
+            return true;
+    return false;
+}
 
 static void take_copy_oid(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
 {
@@ -31,6 +57,10 @@ static void take_copy_oid(struct inquiry *inquiry, void *data, const struct inqu
     if (!rh_pg_inquiry_failed(inquiry, answer, "the catalogue") && oid)
         rh_pg_ask_validations(inquiry, rh_arena_strdup(inquiry->arena, oid), inquiry->subject, NULL,
                               NULL);
+    /* New types make the table's indexes and constraints anew: the one that the server named. */
+    if (changes_type(&inquiry->statement) && inquiry->error.constraint)
+        rh_pg_ask_validations(inquiry, inquiry->subject->oid, inquiry->subject,
+                              inquiry->error.constraint, NULL);
 }
 
 static void apply_next(struct inquiry *inquiry, size_t i);
@@ -105,11 +135,15 @@ static void apply_next(struct inquiry *inquiry, size_t i)
             continue;
         struct application *application = RH_NEW(inquiry->arena, struct application);
         application->clause = i;
+        /* The copy is empty: whatever is converted, only the type counts. */
+        const char *using = clause->kind == VALIDATION_CLAUSE_TYPE && clause->expression
+                                ? " USING NULL"
+                                : "";
         if (defines)
-            rh_pg_inquiry_ask(
-                inquiry,
-                rh_arena_printf(inquiry->arena, "ALTER TABLE %s %s", inquiry->copy, clause->text),
-                take_application, application);
+            rh_pg_inquiry_ask(inquiry,
+                              rh_arena_printf(inquiry->arena, "ALTER TABLE %s %s%s", inquiry->copy,
+                                              clause->text, using),
+                              take_application, application);
         else
             ask_index_columns(inquiry, clause->name, application);
         return;
@@ -155,7 +189,7 @@ static void ask_copy(struct inquiry *inquiry, const char *including)
         rh_pg_inquiry_refuse(inquiry, "the role may create no table");
         return;
     }
-    inquiry->copy = rh_arena_printf(inquiry->arena, "%s." INQUIRY_SCRATCH, subject->scratch);
+    inquiry->copy = rh_pg_copy_name(inquiry, subject->scratch, subject->ident);
     /* Persistence as the table's: foreign keys join only tables of the same one. */
     rh_pg_inquiry_ask(
         inquiry,

@@ -19,8 +19,7 @@
 #include "engine/inquiry.h"
 #include "sql/validations.h"
 
-/* The copies; also the alias of the rows in every question, because the catalogue prints whole-row
-   references with the name of the table that it read. */
+/* The schema of copies; where the role may not make one, the name of the copy beside the table. */
 #define INQUIRY_SCRATCH "rehearse_scratch"
 #define INQUIRY_PARTITION "rehearse_partition"
 #define INQUIRY_QUESTIONS_MAX 100 /* of one statement: a domain may have any number of columns */
@@ -34,11 +33,11 @@ struct pg_column {
 
 /* A table whose rows are asked about. */
 struct pg_subject {
-    const char *oid, *name, *ident, *raw; /* "public.users", quoted and bare name */
-    char kind, persistence;               /* pg_class.relkind, relpersistence */
-    const char *scratch;                  /* schema for copies; NULL: none is allowed */
-    const char *key;                      /* expression that names a row of INQUIRY_SCRATCH; NULL */
-    const char *key_columns, *key_order;  /* of the table alone; in a question */
+    const char *oid, *name, *ident, *raw;             /* "public.users", quoted and bare name */
+    char kind, persistence;                           /* pg_class.relkind, relpersistence */
+    const char *scratch;                              /* schema for copies; NULL: none is allowed */
+    const char *key;                                  /* expression that names a row; NULL */
+    const char *key_columns, *key_order;              /* of the table alone; in a question */
     const char *newest, *newest_name, *newest_format; /* NULL: no such column */
     bool is_forced, has_row_triggers, has_children;
     VEC(struct pg_column) columns;
@@ -87,7 +86,7 @@ struct pg_question {
     enum pg_form form;
     enum offence offence;
     const struct pg_subject *subject;
-    const char *from; /* "ONLY public.users AS rehearse_scratch" */
+    const char *from; /* "ONLY public.users" */
     /* Of groups and pairs: which rows take part; of casts: which need no second look; NULL: all,
        none. */
     const char *where;
@@ -129,6 +128,8 @@ struct inquiry {
     const char *copy;           /* qualified name of the empty copy; NULL: not made */
     const char *source;         /* rows as the statement would leave them; NULL: as they are */
     VEC(const char *) changed;  /* columns in which they differ; none, with a source: all */
+    bool is_full;               /* INQUIRY_QUESTIONS_MAX was reached */
+    bool has_schema;            /* INQUIRY_SCRATCH is made */
     bool has_own_rows;          /* INSERT: the copy holds the new rows, and they are the source */
     const char *all_rows;       /* then: those of the table as well */
     VEC(const char *) drops;    /* what is put away before repairs are tried */
@@ -156,6 +157,10 @@ const char *rh_pg_fill(struct arena *arena, const char *template, const char *co
 
 /* --- the statement */
 void rh_pg_inquiry_start(struct inquiry *inquiry);
+/* Makes the schema of copies, once; nothing when it is another one. NULL allowed. */
+void rh_pg_make_schema(struct inquiry *inquiry, const char *schema);
+/* How the copy of `ident` in `schema` is called. */
+const char *rh_pg_copy_name(struct inquiry *inquiry, const char *schema, const char *ident);
 /* A partition is attached to, or made of, the table of the statement. `partition` NULL: made. */
 void rh_pg_ask_partition(struct inquiry *inquiry, const char *partition, const char *bound);
 void rh_pg_ask_domain(struct inquiry *inquiry);
@@ -170,10 +175,12 @@ void rh_pg_ask_validations(struct inquiry *inquiry, const char *subject_oid,
                            const struct pg_subject *real, const char *name, const char *column);
 
 /* --- questions */
+/* False when there are INQUIRY_QUESTIONS_MAX questions already, and says so. */
+bool rh_pg_may_ask(struct inquiry *inquiry);
 struct pg_question *rh_pg_question_new(struct inquiry *inquiry, enum pg_form form,
                                        enum offence offence, const struct pg_subject *subject);
 void rh_pg_question_ask(struct inquiry *inquiry, struct pg_question *question);
-/* "ONLY public.users AS rehearse_scratch", or the statement's own source. */
+/* "ONLY public.users", or the statement's own source. */
 const char *rh_pg_from(struct inquiry *inquiry, const struct pg_subject *subject, bool only,
                        bool is_changed);
 /* Makes inquiry->source of what the catalogue says of new and changed columns of ALTER TABLE. */
@@ -200,6 +207,8 @@ const char *rh_pg_using(struct inquiry *inquiry, const char *column, const char 
 const char *rh_pg_orphan_condition(struct arena *arena, const struct pg_pair *pairs, size_t count,
                                    bool match_full, const char *referenced, const char *alias);
 
+/* Whether the key's collation is a choice of ours among those that call the same texts equal. */
+bool rh_pg_is_cheaper_collation(const struct pg_key *key);
 /* Whether rows `one` and `other`, with keys as rehearse_k0 and on, conflict. */
 const char *rh_pg_pair_condition(struct arena *arena, const struct pg_question *question,
                                  const char *one, const char *other);

@@ -160,7 +160,7 @@ static void ask_copies(struct inquiry *inquiry, struct partition_ask *ask)
                           take_copy, ask);
         return;
     }
-    ask->parent_copy = rh_arena_printf(arena, "%s." INQUIRY_SCRATCH, parent->scratch);
+    ask->parent_copy = rh_pg_copy_name(inquiry, parent->scratch, parent->ident);
     rh_pg_inquiry_ask(inquiry,
                       rh_arena_printf(arena, "CREATE TABLE %s (LIKE %s) PARTITION BY %s",
                                       ask->parent_copy, parent->name, parent->partition_key),

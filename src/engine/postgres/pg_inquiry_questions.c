@@ -18,9 +18,8 @@ const char *rh_pg_from(struct inquiry *inquiry, const struct pg_subject *subject
                        bool is_changed)
 {
     if (is_changed)
-        return rh_arena_printf(inquiry->arena, "(%s) AS " INQUIRY_SCRATCH, inquiry->source);
-    return rh_arena_printf(inquiry->arena, "%s AS " INQUIRY_SCRATCH,
-                           rh_pg_target(inquiry->arena, subject, only));
+        return rh_arena_printf(inquiry->arena, "(%s) AS %s", inquiry->source, subject->ident);
+    return rh_pg_target(inquiry->arena, subject, only);
 }
 
 /* IS NULL is true of a row of NULLs; IS NOT DISTINCT FROM NULL looks at the value itself. */
@@ -101,6 +100,16 @@ static const char *newest_of(struct arena *arena, const struct pg_subject *subje
 }
 
 /* --- a question's life --- */
+
+bool rh_pg_may_ask(struct inquiry *inquiry)
+{
+    if (inquiry->questions.count < INQUIRY_QUESTIONS_MAX)
+        return true;
+    if (!inquiry->is_full)
+        rh_pg_inquiry_refuse(inquiry, "more than %d questions", INQUIRY_QUESTIONS_MAX);
+    inquiry->is_full = true;
+    return false;
+}
 
 struct pg_question *rh_pg_question_new(struct inquiry *inquiry, enum pg_form form,
                                        enum offence offence, const struct pg_subject *subject)
@@ -201,6 +210,11 @@ static void ask_predicate(struct inquiry *inquiry, struct pg_question *question)
 }
 
 /* --- rows that share their keys --- */
+
+bool rh_pg_is_cheaper_collation(const struct pg_key *key)
+{
+    return key->collate && strcmp(key->collate, "pg_catalog.\"C\"") == 0;
+}
 
 static const char *key_sql(struct arena *arena, const struct pg_key *key)
 {
@@ -353,7 +367,7 @@ static const char *pair_rows(struct arena *arena, const struct pg_question *ques
     for (size_t i = 0; i < question->keys.count; i++) {
         const struct pg_key *key = &question->keys.items[i];
         /* "C" only makes comparing cheaper, and would keep the index from being used. */
-        bool plain = key->collate && strcmp(key->collate, "pg_catalog.\"C\"") == 0;
+        bool plain = rh_pg_is_cheaper_collation(key);
         columns = rh_arena_printf(
             arena, "%s, %s AS rehearse_k%zu", columns,
             plain ? rh_arena_printf(arena, "(%s)", key->sql) : key_sql(arena, key), i);

@@ -37,7 +37,7 @@ void rh_pg_repair_groups(struct inquiry *inquiry, struct pg_question *question, 
         condition = rh_arena_printf(arena, "(%s)", question->where);
     for (size_t i = 0; i < question->keys.count; i++) {
         const struct pg_key *key = &question->keys.items[i];
-        bool plain = !key->collate || strcmp(key->collate, "pg_catalog.\"C\"") == 0;
+        bool plain = !key->collate || rh_pg_is_cheaper_collation(key);
         partition = rh_arena_printf(arena, "%s%s%s%s%s", partition, i ? ", " : "", key->sql,
                                     plain ? "" : " COLLATE ", plain ? "" : key->collate);
         if (!question->nulls_equal)

@@ -1,6 +1,6 @@
--- What a set question needs to know of the table @RELATION@ (an expression that gives its oid):
--- how its rows are named, which column tells the newest, and where a copy may be made. Keys are
--- shown where they are numbers, times and the like; @SHOWN@: all of them.
+-- What a set question needs to know of a table (RELATION: an expression that gives its oid): how its
+-- rows are named, which column tells the newest, and where a copy may be made. Keys are shown where
+-- they are numbers, times and the like, all of them when SHOWN is true.
 WITH subject AS (
     SELECT c.oid, c.relname, c.relkind, c.relpersistence, c.relowner, c.relnamespace,
            c.relrowsecurity AND c.relforcerowsecurity AND pg_catalog.pg_has_role(c.relowner, 'USAGE') AS is_forced,
@@ -46,15 +46,18 @@ newest AS (
      LIMIT 1)
 SELECT subject.oid, pg_catalog.format('%I.%I', nspname, relname) AS name, pg_catalog.quote_ident(relname) AS ident,
        relname, relkind, relpersistence,
-       CASE WHEN relpersistence <> 't' AND pg_catalog.has_schema_privilege(relnamespace, 'CREATE')
+       -- in a schema of its own a copy may have the table's name, as expressions may want it
+       CASE WHEN relpersistence = 't' THEN 'pg_temp'
+            WHEN pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') THEN 'rehearse_scratch'
+            WHEN pg_catalog.has_schema_privilege(relnamespace, 'CREATE')
             THEN pg_catalog.quote_ident(nspname)
             WHEN pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP') THEN 'pg_temp' END AS scratch,
        is_forced,
        CASE WHEN relkind IN ('v', 'm') THEN (SELECT sql FROM key_text)
             ELSE coalesce((SELECT sql FROM key_text), CASE WHEN relkind = 'p' OR EXISTS (
                      SELECT FROM pg_catalog.pg_inherits WHERE inhparent = subject.oid)
-                 THEN '''ctid='' || rehearse_scratch.tableoid::pg_catalog.regclass || '' '' || rehearse_scratch.ctid'
-                 ELSE '''ctid='' || rehearse_scratch.ctid' END) END AS key,
+                 THEN pg_catalog.format('''ctid='' || %1$I.tableoid::pg_catalog.regclass || '' '' || %1$I.ctid', relname)
+                 ELSE pg_catalog.format('''ctid='' || %I.ctid', relname) END) END AS key,
        coalesce((SELECT columns FROM key_text), 'ctid') AS key_columns,
        (SELECT pg_catalog.quote_ident(attname) FROM newest) AS newest, (SELECT attname FROM newest) AS newest_name,
        (SELECT format FROM newest) AS newest_format,

@@ -1,6 +1,7 @@
--- What the definitions on the table with oid @SUBJECT@ ask of the rows of the table with oid @REAL@,
--- one row of (kind, facts) each. @NAME@: only the constraint or index of that name, validated or not;
--- NULL: all that are in force. @COLUMN@: that column's NOT NULL too, although @REAL@ has it.
+-- What the definitions on the table SUBJECT ask of the rows of the table REAL (oids), one row of
+-- (kind, facts) each. NAME: only the constraint or index of that name, validated or not; NULL: all
+-- that are in force. USING: columns that are computed anew whatever their type. COLUMN: that
+-- column's NOT NULL too, although REAL has it. (No mark may stand in a comment: names hold newlines.)
 WITH new_column AS (
     SELECT a.*, r.attnum IS NULL AS is_new, r.attnotnull AS was_not_null, r.atttypid AS old_type,
            r.atttypmod AS old_typmod, t.typcategory, t.typtype,
@@ -30,7 +31,8 @@ SELECT 'type', pg_catalog.json_build_object(
            'label', (SELECT e.enumlabel FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = atttypid
                       ORDER BY e.enumsortorder LIMIT 1))
   FROM new_column
- WHERE NOT is_new AND (atttypid, atttypmod) <> (old_type, old_typmod) AND @NAME@::text IS NULL
+ WHERE NOT is_new AND ((atttypid, atttypmod) <> (old_type, old_typmod) OR attname = ANY (@USING@::text[]))
+   AND @NAME@::text IS NULL
 UNION ALL
 SELECT 'not null', pg_catalog.json_build_object(
            'column', pg_catalog.quote_ident(attname), 'is_new', is_new,
