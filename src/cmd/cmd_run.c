@@ -198,6 +198,15 @@ static const struct option rows[] = {
         .details =
             "Without it: .rehearse/runs/<time>-<hash>, to which .rehearse/runs/latest links.",
     },
+    {
+        .name = "show-values",
+        .kind = OPTION_FLAG,
+        .group = GROUP_OUTPUT,
+        .environment = "REHEARSE_SHOW_VALUES",
+        .help = "Show values of offending rows, not only their keys.",
+        .details = "Keys that may be personal are masked without it. The values then stand in the "
+                   "report and its files.",
+    },
     OPTION_ROW_JSON,
     OPTION_ROW_QUIET,
     OPTION_ROW_VERBOSE,
@@ -347,6 +356,7 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
         .environment = rh_option_list(options, "env", NULL),
         .limits = limits(options),
         .no_isolation = rh_option_flag(options, "no-isolation"),
+        .show_values = rh_option_flag(options, "show-values"),
         .keep = rh_option_flag(options, "keep"),
         .out_directory = rh_option_text(options, "out"),
         .progress = progress,

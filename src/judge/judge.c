@@ -137,9 +137,16 @@ static void decide(struct judgement *judgement)
         const char *said = worst->headline && worst->finding.severity == SEVERITY_ERROR
                                ? worst->headline
                                : worst->finding.title;
-        if (counted > 1)
-            said = rh_arena_printf(arena, "%s; and %s", said,
-                                   rh_say_count(arena, (int64_t)counted - 1, "more finding"));
+        size_t covered = 1;
+        const char *blockers = rh_judgement_blockers_headline(judgement, &covered);
+        if (blockers && worst->finding.severity == SEVERITY_ERROR)
+            said = blockers;
+        else
+            covered = 1;
+        if (counted > covered)
+            said = rh_arena_printf(
+                arena, "%s; and %s", said,
+                rh_say_count(arena, (int64_t)(counted - covered), "more finding"));
         result->headline = said;
     } else if (lost) {
         result->verdict = VERDICT_UNSAFE;

@@ -170,6 +170,15 @@ void rh_rule_statement_timeout(const struct rule *rule, struct judgement *judgem
 void rh_rule_statement_error(const struct rule *rule, struct judgement *judgement);
 /* Whether the run failed by a statement of its own. */
 bool rh_judgement_has_failed_statement(const struct judgement *judgement);
+/* rules_blockers.c: */
+void rh_rule_offenders(const struct rule *rule, struct judgement *judgement);
+void rh_rule_statement_error_of_blockers(const struct rule *rule, struct judgement *judgement);
+/* The rows that made this statement fail are findings of their own. */
+bool rh_judgement_has_offenders(const struct judgement *judgement, const struct statement *top);
+/* What is said of several blockers at once, and how many findings that covers; NULL: there are not
+   several. */
+const char *rh_judgement_blockers_headline(const struct judgement *judgement,
+                                           size_t *ret_findings);
 /* What a SQLSTATE means and what to do about it, for this very statement. */
 struct sqlstate_advice {
     const char *meaning, *advice, *sql; /* sql NULL for none */

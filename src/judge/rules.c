@@ -3,6 +3,7 @@
 #include "base/wrap.h"
 #include "judge/judge_int.h"
 #include "judge/rules_text.h"
+#include "judge/rules_text_blockers.h"
 
 #include <string.h>
 
@@ -20,6 +21,24 @@ const struct rule rh_rules[] = {
      TEXT_NO_CONNECTION, NO_ALIASES},
     {"statement-error", "error", "the server refused a statement", rh_rule_statement_error,
      TEXT_STATEMENT_ERROR, ALIASES("adding-required-field", "MF103")},
+    {"duplicate-keys", "error", "rows would share a key that must be unique", rh_rule_offenders,
+     TEXT_DUPLICATE_KEYS, NO_ALIASES},
+    {"null-values", "error", "rows are NULL where NULL will not be allowed", rh_rule_offenders,
+     TEXT_NULL_VALUES, NO_ALIASES},
+    {"orphan-rows", "error", "rows refer to rows that are not there", rh_rule_offenders,
+     TEXT_ORPHAN_ROWS, NO_ALIASES},
+    {"check-violations", "error", "rows violate a check constraint", rh_rule_offenders,
+     TEXT_CHECK_VIOLATIONS, NO_ALIASES},
+    {"exclusion-conflicts", "error", "rows exclude each other", rh_rule_offenders,
+     TEXT_EXCLUSION_CONFLICTS, NO_ALIASES},
+    {"partition-misfits", "error", "rows do not fit the bounds of their partition",
+     rh_rule_offenders, TEXT_PARTITION_MISFITS, NO_ALIASES},
+    {"cast-failure", "error", "values cannot become the new type", rh_rule_offenders,
+     TEXT_CAST_FAILURE, NO_ALIASES},
+    {"value-too-long", "error", "values are too long for the new type", rh_rule_offenders,
+     TEXT_VALUE_TOO_LONG, NO_ALIASES},
+    {"out-of-range", "error", "values are out of the new type's range", rh_rule_offenders,
+     TEXT_OUT_OF_RANGE, NO_ALIASES},
     {"concurrently-in-transaction", "error",
      "a command that must not run inside a transaction was sent inside one",
      rh_rule_concurrently_in_transaction, TEXT_CONCURRENTLY_IN_TRANSACTION,

@@ -336,6 +336,8 @@ void rh_rule_statement_error(const struct rule *rule, struct judgement *judgemen
             continue;
         if (!top->error && judgement->trace->server_crashed)
             continue; /* server-crash tells it */
+        if (rh_judgement_has_offenders(judgement, top))
+            continue;
         if (is_question_of_tool(judgement, top)) {
             struct found *found = add_error(judgement, rule, SEVERITY_INFO, act);
             found->finding.title = rh_arena_printf(
@@ -356,4 +358,5 @@ void rh_rule_statement_error(const struct rule *rule, struct judgement *judgemen
         finding->advice = advice.advice;
         finding->advice_sql = advice.sql;
     }
+    rh_rule_statement_error_of_blockers(rule, judgement);
 }

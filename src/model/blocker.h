@@ -53,13 +53,22 @@ struct blocker {
     const char *sql, *tag;
     bool in_transaction;
     struct server_message error;      /* what the server said first */
-    VEC(struct offenders) offenders;  /* more than one: several clauses of one statement */
+    /* More than one: several clauses of one statement. Their repairs go in this order. */
+    VEC(struct offenders) offenders;
     bool repair_tried, repair_worked; /* all repairs together made this very statement succeed */
     const char *repair_error;         /* why not; NULL */
     /* No set question was answered: why. NULL when one was. */
     const char *not_asked;
+    VEC(const char *) unasked; /* further clauses that could not be asked about, and why */
     /* It needs what an earlier blocker would have made: that one's place in the list, else -1. */
     int needs;
+};
+
+/* What a second pass over the whole release found. */
+struct blockers {
+    bool looked;            /* there was one */
+    const char *incomplete; /* why it may not have found all; NULL: it came to the end */
+    VEC(struct blocker) items;
 };
 
 #endif

@@ -67,7 +67,7 @@ static json_t *texts(const char *const *items, size_t count)
     return array;
 }
 
-static json_t *message_json(const struct server_message *message)
+json_t *rh_json_server_message(const struct server_message *message)
 {
     json_t *object = json_object();
     put(object, "severity", rh_json_text(message->severity));
@@ -186,14 +186,14 @@ static json_t *statement_json(const struct statement *statement, const struct tr
     put(object, "statement_timeout_ms", rh_json_count(statement->statement_timeout_ms));
     put(object, "observation", rh_json_text(rh_observation_name(statement->observation)));
     put(object, "not_observed_reason", rh_json_text(statement->not_observed_reason));
-    put(object, "error", statement->error ? message_json(statement->error) : json_null());
+    put(object, "error", statement->error ? rh_json_server_message(statement->error) : json_null());
     PUT_ARRAY(object, "locks", statement->locks, lock_json);
     PUT_ARRAY(object, "rewrites", statement->rewrites, rewrite_json);
     PUT_ARRAY(object, "scans", statement->scans, scan_json);
     PUT_ARRAY(object, "dropped", statement->dropped, dropped_json);
     PUT_ARRAY(object, "altered", statement->altered, altered_json);
     PUT_ARRAY(object, "indexes", statement->indexes, index_work_json);
-    PUT_ARRAY(object, "notices", statement->notices, message_json);
+    PUT_ARRAY(object, "notices", statement->notices, rh_json_server_message);
     put(object, "notice_count", rh_json_count(statement->notice_count));
     json_t *children = json_array();
     if (depth < CHILD_DEPTH_MAX)
@@ -411,6 +411,7 @@ json_t *rh_result_to_json(const struct result *result)
     PUT_ARRAY(object, "findings", result->findings, finding_json);
     PUT_ARRAY(object, "gates", result->gates, gate_json);
     rh_json_put_states(object, result);
+    rh_json_put_blockers(object, result);
     /* Parts that this run did not compare: null says "not compared", never "no differences". */
     static const char *const not_compared[] = {"checks", "round_trip", "rerun", "workload"};
     for (size_t i = 0; i < sizeof(not_compared) / sizeof(not_compared[0]); i++)

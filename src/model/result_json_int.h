@@ -37,4 +37,8 @@ static inline json_t *positive(int64_t number)
 /* result_json_states.c: schema_differences, data_differences, states */
 void rh_json_put_states(json_t *object, const struct result *result);
 
+/* result_json_blockers.c: blockers, blockers_incomplete */
+void rh_json_put_blockers(json_t *object, const struct result *result);
+json_t *rh_json_server_message(const struct server_message *message);
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "judge/judge.h"
+#include "rehearsal/blockers.h"
 #include "rehearsal/rehearsal_int.h"
 #include "rehearsal/states.h"
 #include "trace/trace.h"
@@ -260,6 +261,8 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     struct err ending = RH_ERR_INIT;
     enum err_code cut = rh_states_compare(&before, rehearsal->sandbox, options->sandbox.engine,
                                           options->progress, result, &ending);
+    if (!cut)
+        cut = rh_blockers_find(rehearsal, &ending);
     rh_judge(result);
 
     code = cut ? cut : ending_error(rehearsal, &ending);

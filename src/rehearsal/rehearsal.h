@@ -19,6 +19,7 @@ struct rehearsal_options {
     const char *const *environment;
     struct limits limits;
     bool no_isolation;
+    bool show_values; /* values of offending rows may stand in the result, not only keys */
     bool keep;
     const char *out_directory; /* NULL: .rehearse/runs/<UTC>-<hash> with `latest` */
     struct progress *progress;

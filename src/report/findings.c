@@ -201,6 +201,12 @@ static void add_finding(const struct layout *layout, const struct result *result
     rh_buf_add_char(layout->out, '\n');
 }
 
+/* Rows of its own, and a repair: each is told in full. */
+static bool has_own_rows(const struct finding *finding)
+{
+    return finding->evidence && json_object_get(finding->evidence, "sample_keys");
+}
+
 void rh_report_findings(const struct layout *layout, const struct result *result,
                         enum report_detail detail)
 {
@@ -214,7 +220,8 @@ void rh_report_findings(const struct layout *layout, const struct result *result
             continue;
         size_t other_count = 0;
         for (size_t j = i + 1; j < count && detail != REPORT_VERBOSE; j++) {
-            if (items[j].severity != items[i].severity || strcmp(items[j].rule, items[i].rule) != 0)
+            if (items[j].severity != items[i].severity ||
+                strcmp(items[j].rule, items[i].rule) != 0 || has_own_rows(&items[j]))
                 continue;
             is_told[j] = true;
             others[other_count++] = &items[j];

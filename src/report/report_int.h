@@ -18,6 +18,9 @@ void rh_report_statements(const struct layout *layout, const struct result *resu
 #define FINDING_LINES_MAX 12
 void rh_report_findings(const struct layout *layout, const struct result *result,
                         enum report_detail detail);
+/* Statements behind the blockers that were not reached; why there may be more blockers. */
+void rh_report_blockers(const struct layout *layout, const struct result *result,
+                        enum report_detail detail);
 /* How the states before and after differ: the first few sentences (all with REPORT_VERBOSE). */
 void rh_report_differences(const struct layout *layout, const struct result *result,
                            enum report_detail detail);

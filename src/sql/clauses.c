@@ -1,104 +1,16 @@
 #include "sql/clauses.h"
 
-#include "sql/lexer.h"
+#include "sql/phrase.h"
 
-/* Significant tokens of one statement, its semicolon left out. */
-struct phrase {
-    struct text sql;
-    struct arena *arena;
-    struct statement *statement;
-    VEC(struct sql_token) tokens;
+struct reading {
+    struct phrase phrase;
+    struct statement *statement; /* whose clauses are filled */
 };
 
-static bool read_phrase(struct phrase *phrase)
+static struct clause *add(const struct reading *reading, enum clause_kind kind,
+                          const char *relation)
 {
-    struct sql_lexer lexer = rh_sql_lexer(phrase->sql);
-    struct sql_token token;
-    bool has_ended = false;
-    while (rh_sql_lexer_next(&lexer, &token)) {
-        if (!rh_sql_token_is_significant(&token))
-            continue;
-        if (token.kind == SQL_TOKEN_SEMICOLON) {
-            has_ended = true;
-            continue;
-        }
-        /* A string of several statements: its pieces are children, each looked at alone. */
-        if (has_ended || phrase->tokens.count >= CLAUSE_TOKENS_MAX)
-            return false;
-        *RH_PUSH(phrase->arena, &phrase->tokens) = token;
-    }
-    return true;
-}
-
-static bool word_is(const struct phrase *phrase, size_t i, const char *word)
-{
-    return i < phrase->tokens.count &&
-           rh_sql_token_is_word(phrase->sql, &phrase->tokens.items[i], word);
-}
-
-static bool kind_is(const struct phrase *phrase, size_t i, enum sql_token_kind kind)
-{
-    return i < phrase->tokens.count && phrase->tokens.items[i].kind == kind;
-}
-
-static bool char_is(const struct phrase *phrase, size_t i, char c)
-{
-    return kind_is(phrase, i, SQL_TOKEN_OTHER) &&
-           phrase->sql.data[phrase->tokens.items[i].offset] == c;
-}
-
-/* The text of tokens [from, to) as written, what stands between them included; NULL for none. */
-static const char *words(const struct phrase *phrase, size_t from, size_t to)
-{
-    if (to > phrase->tokens.count)
-        to = phrase->tokens.count;
-    if (from >= to)
-        return NULL;
-    const struct sql_token *first = &phrase->tokens.items[from];
-    const struct sql_token *last = &phrase->tokens.items[to - 1];
-    return rh_arena_strndup(phrase->arena, phrase->sql.data + first->offset,
-                            last->offset + last->len - first->offset);
-}
-
-/* Behind the name at `i` (a, "a", a.b.c); `i` itself when there is none. */
-static size_t behind_name(const struct phrase *phrase, size_t i)
-{
-    size_t at = i;
-    while (kind_is(phrase, at, SQL_TOKEN_WORD) ||
-           kind_is(phrase, at, SQL_TOKEN_QUOTED_IDENTIFIER)) {
-        at++;
-        if (!char_is(phrase, at, '.'))
-            return at;
-        at++;
-    }
-    return i;
-}
-
-/* Behind the parentheses that open at `i`; `i` itself when none open there, or they never close. */
-static size_t behind_parentheses(const struct phrase *phrase, size_t i)
-{
-    size_t depth = 0;
-    for (size_t at = i; at < phrase->tokens.count; at++) {
-        if (kind_is(phrase, at, SQL_TOKEN_OPEN))
-            depth++;
-        else if (kind_is(phrase, at, SQL_TOKEN_CLOSE) && depth > 0)
-            depth--;
-        if (depth == 0)
-            return at == i ? i : at + 1;
-    }
-    return i;
-}
-
-/* What stands between the parentheses that open at `i`; NULL for none. */
-static const char *inside_parentheses(const struct phrase *phrase, size_t i)
-{
-    size_t end = behind_parentheses(phrase, i);
-    return end > i + 1 ? words(phrase, i + 1, end - 1) : NULL;
-}
-
-static struct clause *add(const struct phrase *phrase, enum clause_kind kind, const char *relation)
-{
-    struct clause *clause = RH_PUSH(phrase->arena, &phrase->statement->clauses);
+    struct clause *clause = RH_PUSH(reading->phrase.arena, &reading->statement->clauses);
     *clause = (struct clause){.kind = kind, .relation = relation};
     return clause;
 }
@@ -106,71 +18,71 @@ static struct clause *add(const struct phrase *phrase, enum clause_kind kind, co
 /* The statement with CONCURRENTLY put before token `i`; NULL when nothing follows there. */
 static const char *concurrently_before(const struct phrase *phrase, size_t i)
 {
-    const char *rest = words(phrase, i, phrase->tokens.count);
-    return rest ? rh_arena_printf(phrase->arena, "%s CONCURRENTLY %s", words(phrase, 0, i), rest)
+    const char *rest = rh_phrase_words(phrase, i, phrase->tokens.count);
+    return rest ? rh_arena_printf(phrase->arena, "%s CONCURRENTLY %s",
+                                  rh_phrase_words(phrase, 0, i), rest)
                 : NULL;
-}
-
-static size_t skip_if_exists(const struct phrase *phrase, size_t i)
-{
-    if (word_is(phrase, i, "if"))
-        i += word_is(phrase, i + 1, "not") ? 3 : 2;
-    return i;
 }
 
 /* --- index commands --- */
 
 /* CREATE [UNIQUE] INDEX [IF NOT EXISTS] [name] ON [ONLY] table [USING method] (columns) ... */
-static void read_create_index(const struct phrase *phrase)
+static void read_create_index(const struct reading *reading)
 {
-    size_t i = word_is(phrase, 1, "unique") ? 3 : 2;
-    if (!word_is(phrase, i - 1, "index") || word_is(phrase, i, "concurrently"))
+    const struct phrase *phrase = &reading->phrase;
+    size_t i = rh_phrase_is_word(phrase, 1, "unique") ? 3 : 2;
+    if (!rh_phrase_is_word(phrase, i - 1, "index") || rh_phrase_is_word(phrase, i, "concurrently"))
         return;
     size_t insert_at = i;
-    i = skip_if_exists(phrase, i);
-    if (!word_is(phrase, i, "on"))
-        i = behind_name(phrase, i);
-    if (!word_is(phrase, i, "on"))
+    i = rh_phrase_skip_if_exists(phrase, i);
+    if (!rh_phrase_is_word(phrase, i, "on"))
+        i = rh_phrase_behind_name(phrase, i);
+    if (!rh_phrase_is_word(phrase, i, "on"))
         return;
     i++;
-    bool only = word_is(phrase, i, "only");
+    bool only = rh_phrase_is_word(phrase, i, "only");
     i += only;
-    size_t end = behind_name(phrase, i);
-    struct clause *clause = add(phrase, CLAUSE_CREATE_INDEX, words(phrase, i, end));
-    if (word_is(phrase, end, "using"))
+    size_t end = rh_phrase_behind_name(phrase, i);
+    struct clause *clause = add(reading, CLAUSE_CREATE_INDEX, rh_phrase_words(phrase, i, end));
+    if (rh_phrase_is_word(phrase, end, "using"))
         end += 2;
-    clause->columns = inside_parentheses(phrase, end);
+    clause->columns = rh_phrase_inside_parentheses(phrase, end);
     if (!only) /* of a partitioned parent: it cannot be built concurrently, and is instant */
         clause->safe_form = concurrently_before(phrase, insert_at);
 }
 
 /* CONCURRENTLY takes one index and no CASCADE ("DROP INDEX", PostgreSQL 15 manual). */
-static void read_drop_index(const struct phrase *phrase)
+static void read_drop_index(const struct reading *reading)
 {
-    if (word_is(phrase, 2, "concurrently"))
+    const struct phrase *phrase = &reading->phrase;
+    if (rh_phrase_is_word(phrase, 2, "concurrently"))
         return;
-    size_t end = behind_name(phrase, skip_if_exists(phrase, 2));
-    struct clause *clause = add(phrase, CLAUSE_DROP_INDEX, NULL);
-    if (end == phrase->tokens.count || word_is(phrase, end, "restrict"))
+    size_t end = rh_phrase_behind_name(phrase, rh_phrase_skip_if_exists(phrase, 2));
+    struct clause *clause = add(reading, CLAUSE_DROP_INDEX, NULL);
+    if (end == phrase->tokens.count || rh_phrase_is_word(phrase, end, "restrict"))
         clause->safe_form = concurrently_before(phrase, 2);
 }
 
-static void read_reindex(const struct phrase *phrase)
+static void read_reindex(const struct reading *reading)
 {
-    size_t i = kind_is(phrase, 1, SQL_TOKEN_OPEN) ? behind_parentheses(phrase, 1) : 1;
-    if (word_is(phrase, i + 1, "concurrently"))
+    const struct phrase *phrase = &reading->phrase;
+    size_t i = rh_phrase_is_kind(phrase, 1, SQL_TOKEN_OPEN)
+                   ? rh_phrase_behind_parentheses(phrase, 1)
+                   : 1;
+    if (rh_phrase_is_word(phrase, i + 1, "concurrently"))
         return;
-    struct clause *clause = add(phrase, CLAUSE_REINDEX, NULL);
-    if (i + 1 < phrase->tokens.count && !word_is(phrase, i, "system"))
+    struct clause *clause = add(reading, CLAUSE_REINDEX, NULL);
+    if (i + 1 < phrase->tokens.count && !rh_phrase_is_word(phrase, i, "system"))
         clause->safe_form = concurrently_before(phrase, i + 1);
 }
 
-static void read_refresh(const struct phrase *phrase)
+static void read_refresh(const struct reading *reading)
 {
-    if (!word_is(phrase, 1, "materialized") || word_is(phrase, 3, "concurrently") ||
-        phrase->tokens.count < 4)
+    const struct phrase *phrase = &reading->phrase;
+    if (!rh_phrase_is_word(phrase, 1, "materialized") ||
+        rh_phrase_is_word(phrase, 3, "concurrently") || phrase->tokens.count < 4)
         return;
-    add(phrase, CLAUSE_REFRESH, NULL)->safe_form = concurrently_before(phrase, 3);
+    add(reading, CLAUSE_REFRESH, NULL)->safe_form = concurrently_before(phrase, 3);
 }
 
 /* --- ALTER TABLE --- */
@@ -182,7 +94,7 @@ static bool ends_type(const struct phrase *phrase, size_t i)
                                        "unique",  "primary", "references", "generated",  "using",
                                        "collate", "storage", "compression"};
     for (size_t e = 0; e < sizeof(ends) / sizeof(ends[0]); e++)
-        if (word_is(phrase, i, ends[e]))
+        if (rh_phrase_is_word(phrase, i, ends[e]))
             return true;
     return false;
 }
@@ -191,133 +103,142 @@ static bool ends_type(const struct phrase *phrase, size_t i)
 static size_t behind_type(const struct phrase *phrase, size_t i, size_t end)
 {
     while (i < end && !ends_type(phrase, i)) {
-        size_t behind = kind_is(phrase, i, SQL_TOKEN_OPEN) ? behind_parentheses(phrase, i) : i;
+        size_t behind = rh_phrase_is_kind(phrase, i, SQL_TOKEN_OPEN)
+                            ? rh_phrase_behind_parentheses(phrase, i)
+                            : i;
         i = behind > i ? behind : i + 1;
     }
     return i < end ? i : end;
 }
 
 /* ADD [COLUMN] [IF NOT EXISTS] name type [DEFAULT expression] ...; `i` is behind ADD. */
-static void read_add_column(const struct phrase *phrase, size_t i, size_t end, const char *table)
+static void read_add_column(const struct reading *reading, size_t i, size_t end, const char *table)
 {
-    if (word_is(phrase, i, "column"))
+    const struct phrase *phrase = &reading->phrase;
+    if (rh_phrase_is_word(phrase, i, "column"))
         i++;
-    i = skip_if_exists(phrase, i);
-    size_t type = behind_name(phrase, i);
+    i = rh_phrase_skip_if_exists(phrase, i);
+    size_t type = rh_phrase_behind_name(phrase, i);
     if (type == i || type >= end)
         return;
-    struct clause *clause = add(phrase, CLAUSE_ADD_COLUMN, table);
-    clause->column = words(phrase, i, type);
+    struct clause *clause = add(reading, CLAUSE_ADD_COLUMN, table);
+    clause->column = rh_phrase_words(phrase, i, type);
     size_t behind = behind_type(phrase, type, end);
-    clause->definition = words(phrase, type, behind);
+    clause->definition = rh_phrase_words(phrase, type, behind);
     for (size_t at = behind; at < end; at++) {
-        if (!word_is(phrase, at, "default"))
+        if (!rh_phrase_is_word(phrase, at, "default"))
             continue;
         /* DEFAULT NULL: the first word is the value whatever it is */
         size_t value = at + 1;
-        size_t rest = kind_is(phrase, value, SQL_TOKEN_OPEN) ? value : value + 1;
+        size_t rest = rh_phrase_is_kind(phrase, value, SQL_TOKEN_OPEN) ? value : value + 1;
         if (value < end)
-            clause->columns = words(phrase, value, behind_type(phrase, rest, end));
+            clause->columns = rh_phrase_words(phrase, value, behind_type(phrase, rest, end));
         break;
     }
 }
 
 /* ADD [CONSTRAINT name] CHECK | UNIQUE | PRIMARY KEY | FOREIGN KEY | EXCLUDE; `i` is behind ADD. */
-static bool read_add_constraint(const struct phrase *phrase, size_t i, size_t end,
+static bool read_add_constraint(const struct reading *reading, size_t i, size_t end,
                                 const char *table)
 {
+    const struct phrase *phrase = &reading->phrase;
     const char *name = NULL;
-    if (word_is(phrase, i, "constraint")) {
-        name = words(phrase, i + 1, i + 2);
+    if (rh_phrase_is_word(phrase, i, "constraint")) {
+        name = rh_phrase_words(phrase, i + 1, i + 2);
         i += 2;
     }
-    bool is_not_valid = end >= 2 && word_is(phrase, end - 2, "not") &&
-                        word_is(phrase, end - 1, "valid");
+    bool is_not_valid = end >= 2 && rh_phrase_is_word(phrase, end - 2, "not") &&
+                        rh_phrase_is_word(phrase, end - 1, "valid");
     struct clause clause = {.relation = table, .constraint = name};
-    clause.definition = words(phrase, i, end);
-    if (word_is(phrase, i, "check")) {
+    clause.definition = rh_phrase_words(phrase, i, end);
+    if (rh_phrase_is_word(phrase, i, "check")) {
         clause.kind = CLAUSE_ADD_CHECK;
-        clause.columns = inside_parentheses(phrase, i + 1);
-    } else if (word_is(phrase, i, "foreign") && word_is(phrase, i + 1, "key")) {
+        clause.columns = rh_phrase_inside_parentheses(phrase, i + 1);
+    } else if (rh_phrase_is_word(phrase, i, "foreign") && rh_phrase_is_word(phrase, i + 1, "key")) {
         clause.kind = CLAUSE_ADD_FOREIGN_KEY;
-        clause.columns = inside_parentheses(phrase, i + 2);
-        size_t at = behind_parentheses(phrase, i + 2);
-        if (word_is(phrase, at, "references")) {
-            size_t behind = behind_name(phrase, at + 1);
-            clause.target = words(phrase, at + 1, behind);
-            clause.target_columns = inside_parentheses(phrase, behind);
+        clause.columns = rh_phrase_inside_parentheses(phrase, i + 2);
+        size_t at = rh_phrase_behind_parentheses(phrase, i + 2);
+        if (rh_phrase_is_word(phrase, at, "references")) {
+            size_t behind = rh_phrase_behind_name(phrase, at + 1);
+            clause.target = rh_phrase_words(phrase, at + 1, behind);
+            clause.target_columns = rh_phrase_inside_parentheses(phrase, behind);
         }
-    } else if (word_is(phrase, i, "unique") || word_is(phrase, i, "primary")) {
-        clause.kind = word_is(phrase, i, "unique") ? CLAUSE_ADD_UNIQUE : CLAUSE_ADD_PRIMARY_KEY;
-        while (i < end && !kind_is(phrase, i, SQL_TOKEN_OPEN)) {
-            if (word_is(phrase, i, "using")) /* USING INDEX builds nothing */
+    } else if (rh_phrase_is_word(phrase, i, "unique") || rh_phrase_is_word(phrase, i, "primary")) {
+        clause.kind = rh_phrase_is_word(phrase, i, "unique") ? CLAUSE_ADD_UNIQUE
+                                                             : CLAUSE_ADD_PRIMARY_KEY;
+        while (i < end && !rh_phrase_is_kind(phrase, i, SQL_TOKEN_OPEN)) {
+            if (rh_phrase_is_word(phrase, i, "using")) /* USING INDEX builds nothing */
                 return true;
             i++;
         }
-        clause.columns = inside_parentheses(phrase, i);
-    } else if (word_is(phrase, i, "exclude")) {
+        clause.columns = rh_phrase_inside_parentheses(phrase, i);
+    } else if (rh_phrase_is_word(phrase, i, "exclude")) {
         clause.kind = CLAUSE_ADD_EXCLUDE;
     } else {
         return name != NULL; /* a constraint of a kind not known here */
     }
     if (!is_not_valid)
-        *add(phrase, clause.kind, table) = clause;
+        *add(reading, clause.kind, table) = clause;
     return true;
 }
 
 /* ALTER [COLUMN] name TYPE type | SET DATA TYPE type | SET NOT NULL; `i` is behind ALTER. */
-static void read_alter_column(const struct phrase *phrase, size_t i, size_t end, const char *table)
+static void read_alter_column(const struct reading *reading, size_t i, size_t end,
+                              const char *table)
 {
-    if (word_is(phrase, i, "column"))
+    const struct phrase *phrase = &reading->phrase;
+    if (rh_phrase_is_word(phrase, i, "column"))
         i++;
-    size_t at = behind_name(phrase, i);
-    const char *column = words(phrase, i, at);
+    size_t at = rh_phrase_behind_name(phrase, i);
+    const char *column = rh_phrase_words(phrase, i, at);
     if (!column)
         return;
-    if (word_is(phrase, at, "set") && word_is(phrase, at + 1, "not") &&
-        word_is(phrase, at + 2, "null")) {
-        add(phrase, CLAUSE_SET_NOT_NULL, table)->column = column;
+    if (rh_phrase_is_word(phrase, at, "set") && rh_phrase_is_word(phrase, at + 1, "not") &&
+        rh_phrase_is_word(phrase, at + 2, "null")) {
+        add(reading, CLAUSE_SET_NOT_NULL, table)->column = column;
         return;
     }
-    if (word_is(phrase, at, "set") && word_is(phrase, at + 1, "data"))
+    if (rh_phrase_is_word(phrase, at, "set") && rh_phrase_is_word(phrase, at + 1, "data"))
         at += 2;
-    if (!word_is(phrase, at, "type"))
+    if (!rh_phrase_is_word(phrase, at, "type"))
         return;
-    struct clause *clause = add(phrase, CLAUSE_COLUMN_TYPE, table);
+    struct clause *clause = add(reading, CLAUSE_COLUMN_TYPE, table);
     clause->column = column;
-    clause->definition = words(phrase, at + 1, behind_type(phrase, at + 1, end));
+    clause->definition = rh_phrase_words(phrase, at + 1, behind_type(phrase, at + 1, end));
 }
 
-static void read_action(const struct phrase *phrase, size_t i, size_t end, const char *table)
+static void read_action(const struct reading *reading, size_t i, size_t end, const char *table)
 {
-    if (word_is(phrase, i, "add")) {
-        if (!read_add_constraint(phrase, i + 1, end, table))
-            read_add_column(phrase, i + 1, end, table);
-    } else if (word_is(phrase, i, "alter")) {
-        read_alter_column(phrase, i + 1, end, table);
+    const struct phrase *phrase = &reading->phrase;
+    if (rh_phrase_is_word(phrase, i, "add")) {
+        if (!read_add_constraint(reading, i + 1, end, table))
+            read_add_column(reading, i + 1, end, table);
+    } else if (rh_phrase_is_word(phrase, i, "alter")) {
+        read_alter_column(reading, i + 1, end, table);
     }
 }
 
 /* ALTER TABLE [IF EXISTS] [ONLY] name [*] action [, ...] */
-static void read_alter_table(const struct phrase *phrase)
+static void read_alter_table(const struct reading *reading)
 {
-    size_t i = skip_if_exists(phrase, 2);
-    if (word_is(phrase, i, "only"))
+    const struct phrase *phrase = &reading->phrase;
+    size_t i = rh_phrase_skip_if_exists(phrase, 2);
+    if (rh_phrase_is_word(phrase, i, "only"))
         i++;
-    size_t end = behind_name(phrase, i);
-    const char *table = words(phrase, i, end);
+    size_t end = rh_phrase_behind_name(phrase, i);
+    const char *table = rh_phrase_words(phrase, i, end);
     if (!table)
         return;
-    i = end + char_is(phrase, end, '*');
+    i = end + rh_phrase_is_char(phrase, end, '*');
     while (i < phrase->tokens.count) {
         size_t comma = i;
-        while (comma < phrase->tokens.count && !char_is(phrase, comma, ',')) {
-            size_t behind = kind_is(phrase, comma, SQL_TOKEN_OPEN)
-                                ? behind_parentheses(phrase, comma)
+        while (comma < phrase->tokens.count && !rh_phrase_is_char(phrase, comma, ',')) {
+            size_t behind = rh_phrase_is_kind(phrase, comma, SQL_TOKEN_OPEN)
+                                ? rh_phrase_behind_parentheses(phrase, comma)
                                 : comma;
             comma = behind > comma ? behind : comma + 1;
         }
-        read_action(phrase, i, comma, table);
+        read_action(reading, i, comma, table);
         i = comma + 1;
     }
 }
@@ -326,19 +247,20 @@ static void read_alter_table(const struct phrase *phrase)
 
 static void read_statement(struct statement *statement, struct arena *arena)
 {
-    struct phrase phrase = {.sql = rh_text(statement->sql), .arena = arena, .statement = statement};
-    if (!read_phrase(&phrase))
+    struct reading reading = {.statement = statement};
+    const struct phrase *phrase = &reading.phrase;
+    if (!rh_phrase_read(&reading.phrase, rh_text(statement->sql), arena, CLAUSE_TOKENS_MAX))
         return;
-    if (word_is(&phrase, 0, "create"))
-        read_create_index(&phrase);
-    else if (word_is(&phrase, 0, "drop") && word_is(&phrase, 1, "index"))
-        read_drop_index(&phrase);
-    else if (word_is(&phrase, 0, "reindex"))
-        read_reindex(&phrase);
-    else if (word_is(&phrase, 0, "refresh"))
-        read_refresh(&phrase);
-    else if (word_is(&phrase, 0, "alter") && word_is(&phrase, 1, "table"))
-        read_alter_table(&phrase);
+    if (rh_phrase_is_word(phrase, 0, "create"))
+        read_create_index(&reading);
+    else if (rh_phrase_is_word(phrase, 0, "drop") && rh_phrase_is_word(phrase, 1, "index"))
+        read_drop_index(&reading);
+    else if (rh_phrase_is_word(phrase, 0, "reindex"))
+        read_reindex(&reading);
+    else if (rh_phrase_is_word(phrase, 0, "refresh"))
+        read_refresh(&reading);
+    else if (rh_phrase_is_word(phrase, 0, "alter") && rh_phrase_is_word(phrase, 1, "table"))
+        read_alter_table(&reading);
 }
 
 void rh_sql_clauses(struct statement *statement, struct arena *arena)

@@ -2,7 +2,7 @@
  * The tap: our relay of the PostgreSQL wire protocol. Accepts clients on listeners, opens one
  * server connection each (1:1, never pools), forwards bytes both ways, and shows a handler the
  * messages it asked for. Forward first, look later; only a handler's HOLD or SWALLOW delays or
- * removes a message.
+ * removes a message, and only what a handler sends itself is added.
  *
  * Memory is flat: what the other side cannot take yet pauses reading (at most TAP_PENDING_MAX bytes
  * per direction); bodies are collected only for the types asked for, up to collect_max. SSLRequest
@@ -31,12 +31,19 @@ struct tap_session;
 enum tap_action {
     TAP_FORWARD,
     TAP_SWALLOW, /* only for whole collected messages */
-    TAP_HOLD /* keep this message and all behind it until rh_tap_session_release; backend only */
+    TAP_HOLD     /* keep this message and all behind it: the backend's until rh_tap_session_release,
+                    the frontend's until rh_tap_session_resume */
 };
 
 struct tap_handler {
     struct pg_type_set frontend_types, backend_types; /* messages shown with their bodies */
     size_t collect_max; /* bytes of a body shown; larger messages stream through, shown cut */
+    /*
+     * Frontend messages asked for are shown before they are forwarded, and the answer decides: they
+     * are gathered whole, up to collect_max. A larger one is shown when it begins, without its
+     * body; its answer counts as well. Those not asked for stream through in their order.
+     */
+    bool decides_frontend;
     void *context;
     /*
      * All optional. A session's own data hangs on *rh_tap_session_data(). A session opens when a
@@ -47,7 +54,8 @@ struct tap_handler {
      */
     void (*session_opened)(void *context, struct tap_session *session);
     void (*session_closed)(void *context, struct tap_session *session);
-    /* Shown after it was forwarded (start-up packet as type 0 included): the answer is ignored. */
+    /* Shown after it was forwarded (start-up packet as type 0 included): the answer is ignored,
+       but for decides_frontend (the start-up packet is always forwarded). */
     enum tap_action (*frontend_message)(void *context, struct tap_session *session,
                                         const struct pg_message *message);
     /* Shown before it is forwarded: the answer decides. */
@@ -96,6 +104,23 @@ void rh_tap_session_release(struct tap_session *session);
 /* From now on backend messages of these types do not reach the client: dropped as they stream,
    unseen by the handler, whatever their size. For a client that has no use for them. */
 void rh_tap_session_drop(struct tap_session *session, const struct pg_type_set *types);
+/*
+ * For handlers that decide about frontend messages. Resuming shows the held message, and what
+ * queued up behind it, again before it returns; called within the callback that is about to return
+ * TAP_HOLD, the message is shown again at once. No-op when nothing is held.
+ */
+void rh_tap_session_resume(struct tap_session *session);
+/* From now on frontend messages of these types go nowhere, unseen; an empty set ends that. */
+void rh_tap_session_drop_frontend(struct tap_session *session, const struct pg_type_set *types);
+/*
+ * Whole messages of the handler's own, behind all that was passed on in that direction before (a
+ * message that is being shown comes behind them). They are not shown. To the server at most as many
+ * bytes as TAP_SEND_MAX says may be under way; more ends the program. No-op on a session that is
+ * not connected (any more).
+ */
+#define TAP_SEND_MAX(collect_max) (2 * (size_t)(collect_max) + TAP_PENDING_MAX)
+void rh_tap_session_send_server(struct tap_session *session, struct text bytes);
+void rh_tap_session_send_client(struct tap_session *session, struct text bytes);
 /* Ends both legs at once. */
 void rh_tap_session_close(struct tap_session *session);
 

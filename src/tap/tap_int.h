@@ -60,6 +60,20 @@ struct flow {
     bool is_shut;      /* the end was passed on */
 };
 
+/* Frontend bytes of a session whose handler decides (tap_decide.c). */
+struct deciding {
+    bool is_on;
+    struct buf bytes;   /* not dealt with yet; while holding, the held message comes first */
+    size_t stream_left; /* of a message that is forwarded or dropped as it comes */
+    bool stream_is_dropped;
+    bool is_holding, resumed_early;
+    bool is_running; /* its loop is on the stack */
+    bool is_lost;    /* cannot be framed: everything is forwarded */
+    struct pg_type_set drop_types;
+};
+
+struct chunk;
+
 struct tap_session {
     struct tap *tap;
     struct tap_session *previous, *next; /* in tap->sessions; next alone in tap->dead */
@@ -89,6 +103,8 @@ struct tap_session {
     struct pg_type_set drop_types;
     bool is_holding;
     bool in_backend_message, released_early;
+    struct chunk *chunk; /* the backend bytes under way, while the handler looks at them */
+    struct deciding deciding;
 };
 
 struct tap_listener {
@@ -146,5 +162,17 @@ void rh_tap_relay_pass(struct tap_session *session, struct flow *flow, struct te
 /* Frontend bytes that were gathered elsewhere (the start-up packet): sends and shows them. */
 void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes);
 void rh_tap_relay_release(struct tap_session *session);
+/* Backend bytes before the message that the handler looks at right now: to the client, first. */
+void rh_tap_relay_pass_run(struct tap_session *session);
+
+/* --- tap_decide.c
+ * --------------------------------------------------------------------------------- */
+
+void rh_tap_decide_init(struct tap_session *session);
+void rh_tap_decide_deinit(struct tap_session *session);
+/* Frontend bytes behind the start-up packet. */
+void rh_tap_decide_take(struct tap_session *session, struct text bytes);
+/* How many bytes can be taken. */
+size_t rh_tap_decide_room(const struct tap_session *session);
 
 #endif

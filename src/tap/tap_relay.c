@@ -18,9 +18,11 @@ void rh_tap_relay_init(struct tap_session *session)
                       handler->collect_max);
     /* A queue is never read into beyond TAP_PENDING_MAX; a stash may be passed to it at once. */
     size_t stash_max = handler->collect_max + HEADER_BYTES + TAP_CHUNK_BYTES;
-    rh_buf_init(&session->up.queue.bytes, 2 * (size_t)TAP_PENDING_MAX);
-    rh_buf_init(&session->down.queue.bytes, 2 * (size_t)TAP_PENDING_MAX + stash_max);
+    size_t send_max = handler->decides_frontend ? TAP_SEND_MAX(handler->collect_max) : 0;
+    rh_buf_init(&session->up.queue.bytes, 2 * (size_t)TAP_PENDING_MAX + send_max);
+    rh_buf_init(&session->down.queue.bytes, 2 * (size_t)TAP_PENDING_MAX + stash_max + send_max);
     rh_buf_init(&session->stash, stash_max);
+    rh_tap_decide_init(session);
 }
 
 void rh_tap_relay_deinit(struct tap_session *session)
@@ -30,6 +32,7 @@ void rh_tap_relay_deinit(struct tap_session *session)
     rh_buf_deinit(&session->up.queue.bytes);
     rh_buf_deinit(&session->down.queue.bytes);
     rh_buf_deinit(&session->stash);
+    rh_tap_decide_deinit(session);
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
@@ -96,10 +99,27 @@ void rh_tap_relay_flush(struct tap_session *session, struct flow *flow)
 /* --- frontend: forward, then look ---------------------------------------------------------------
  */
 
+/* Of the start-up packet at the front, length word included. */
+static size_t startup_length(struct text bytes)
+{
+    struct pg_reader reader = {.rest = bytes};
+    uint32_t length = rh_pg_read_u32(&reader);
+    return reader.failed || length > bytes.len ? bytes.len : length;
+}
+
 void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes)
 {
     struct tap *tap = session->tap;
     struct pg_framer *framer = &session->up.framer;
+    bool decides = session->is_framed && session->deciding.is_on;
+    if (decides && !framer->expects_startup) {
+        rh_tap_decide_take(session, bytes);
+        return;
+    }
+    /* The start-up packet goes ahead; what came with it is for the handler to decide. */
+    size_t ahead = decides ? startup_length(bytes) : bytes.len;
+    struct text behind = {bytes.data + ahead, bytes.len - ahead};
+    bytes.len = ahead;
     rh_tap_relay_pass(session, &session->up, bytes);
     if (!session->is_framed || !tap->shows_frontend)
         return;
@@ -115,7 +135,7 @@ void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes)
         bytes.len -= used;
         /* Of a stream that cannot be framed the server is the judge: it has all the bytes. */
         if (event == PG_FRAME_MORE || event == PG_FRAME_INVALID)
-            return;
+            break;
         if (event == PG_FRAME_MESSAGE &&
             rh_pg_type_set_has(&tap->handler.frontend_types, message.type)) {
             tap->handler.frontend_message(tap->handler.context, session, &message);
@@ -123,6 +143,8 @@ void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes)
                 return;
         }
     }
+    if (behind.len > 0)
+        rh_tap_decide_take(session, behind);
 }
 
 /* --- backend: look, then forward, in as few pieces as the answers allow --------------------------
@@ -155,6 +177,15 @@ static void pass_range(struct tap_session *session, const struct chunk *chunk, s
 {
     rh_tap_relay_pass(session, &session->down,
                       (struct text){chunk->bytes.data + chunk->run, end - chunk->run});
+}
+
+void rh_tap_relay_pass_run(struct tap_session *session)
+{
+    struct chunk *chunk = session->chunk;
+    if (!chunk)
+        return;
+    pass_range(session, chunk, chunk->start);
+    chunk->run = chunk->start;
 }
 
 static void keep(struct tap_session *session, const struct chunk *chunk, size_t begin, size_t end)
@@ -206,7 +237,9 @@ static bool end_message(struct tap_session *session, struct chunk *chunk,
         return true;
     session->in_backend_message = true;
     session->released_early = false;
+    session->chunk = session->is_withholding ? chunk : NULL;
     enum tap_action action = tap->handler.backend_message(tap->handler.context, session, message);
+    session->chunk = NULL;
     session->in_backend_message = false;
     if (session->state == SESSION_CLOSED)
         return false;
@@ -313,7 +346,8 @@ void rh_tap_relay_release(struct tap_session *session)
 
 bool rh_tap_relay_may_read(const struct tap_session *session, const struct flow *flow)
 {
-    if (flow->source_ended || (flow == &session->down && session->is_holding))
+    if (flow->source_ended || (flow == &session->down && session->is_holding) ||
+        (flow == &session->up && rh_tap_decide_room(session) == 0))
         return false;
     return rh_tap_queue_length(&flow->queue) < TAP_PENDING_MAX;
 }
@@ -322,6 +356,8 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
 {
     struct tap *tap = session->tap;
     size_t room = TAP_PENDING_MAX - rh_tap_queue_length(&flow->queue);
+    if (flow == &session->up && rh_tap_decide_room(session) < room)
+        room = rh_tap_decide_room(session);
     ssize_t received;
     do
         received = recv(flow->from->fd, tap->chunk,

@@ -127,7 +127,7 @@ void rh_recorder_set_place(struct recorder *recorder, int step, int line, int co
     recorder->step = step;
     recorder->line = line;
     recorder->column = column;
-    recorder->script = (struct text){NULL, 0};
+    recorder->script = (struct script_place){0};
 }
 
 void rh_recorder_set_drops_rows(struct recorder *recorder, bool drops_rows)
@@ -137,36 +137,13 @@ void rh_recorder_set_drops_rows(struct recorder *recorder, bool drops_rows)
 
 void rh_recorder_set_script(struct recorder *recorder, int step, struct text script, size_t offset)
 {
-    struct text_position position = rh_text_position(script, offset);
     rh_recorder_set_place(recorder, step, 0, 0);
-    recorder->script = script;
-    recorder->script_offset = offset;
-    recorder->script_line = position.line;
-    recorder->script_column = position.column;
+    rh_script_place_init(&recorder->script, script, offset);
 }
 
-/* Looks the statement up behind the one before it; a text that psql changed (variables, comments)
-   is not found and has no line. */
 void rh_recorder_find_in_script(struct recorder *recorder, struct text sql)
 {
-    recorder->line = recorder->column = 0;
-    struct text trimmed = rh_text_trim(sql);
-    struct text rest = {recorder->script.data + recorder->script_offset,
-                        recorder->script.len - recorder->script_offset};
-    const char *found = trimmed.len > 0 && trimmed.len <= rest.len
-                            ? memmem(rest.data, rest.len, trimmed.data, trimmed.len)
-                            : NULL;
-    if (!found)
-        return;
-    size_t skipped = (size_t)(found - rest.data);
-    struct text_position position = rh_text_position(rest, skipped);
-    size_t column = position.line == 1 ? recorder->script_column + position.column - 1
-                                       : position.column;
-    recorder->script_line += position.line - 1;
-    recorder->script_column = column;
-    recorder->script_offset += skipped;
-    recorder->line = (int)recorder->script_line;
-    recorder->column = (int)recorder->script_column;
+    rh_script_place_find(&recorder->script, sql, &recorder->line, &recorder->column);
 }
 
 /* --- life cycle ----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include "trace/conversation.h"
 #include "trace/lock_book.h"
 #include "trace/recorder.h"
+#include "trace/script_place.h"
 
 /* A hold that the observer does not answer ends after this long. */
 #define HOLD_MAX_US (5 * 1000 * 1000)
@@ -169,10 +170,8 @@ struct recorder {
 
     struct mono origin; /* the same moment as trace->started_at */
     int step, line, column;
-    bool drops_rows;    /* of sessions that open now */
-    struct text script; /* of a client that sends it in order; NULL data: none */
-    size_t script_offset;
-    size_t script_line, script_column; /* of script_offset */
+    bool drops_rows;            /* of sessions that open now */
+    struct script_place script; /* of a client that sends it in order */
 
     int64_t text_bytes;
     int64_t first_wal, last_wal; /* -1: none read yet */

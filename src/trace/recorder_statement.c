@@ -142,7 +142,7 @@ int rh_recorder_on_begun(void *context, const struct conversation_statement *beg
         recorder->dropped_statements++;
         return -1;
     }
-    if (recorder->script.data)
+    if (recorder->script.script.data)
         rh_recorder_find_in_script(recorder, begun->sql);
     const char *sql = rh_recorder_keep_text(recorder, begun->sql);
     struct statement *statement = RH_PUSH(trace->arena, &trace->statements);

@@ -105,6 +105,13 @@ enum err_code rh_pg_read_data_state(struct connection *connection,
                                     struct mono deadline, struct data_state *ret_state,
                                     struct err *err) RH_MUST_CHECK;
 
+/* --- pg_inquiry.c --------------------------------------------------------------------------------
+ */
+struct inquiry *rh_pg_inquiry_new(const char *sql, const struct server_message *error,
+                                  bool shows_values, struct arena *arena);
+const char *rh_pg_inquiry_next(struct inquiry *inquiry, const struct inquiry_answer *answer);
+void rh_pg_inquiry_result(const struct inquiry *inquiry, struct blocker *blocker);
+
 /* --- pg_log.c ------------------------------------------------------------------------------------
  */
 enum err_code rh_pg_log_open(const char *path, struct server_log **ret_log,

@@ -138,7 +138,8 @@ static enum tap_action on_frontend(void *context, struct tap_session *session,
     remember(f, false, message);
     if (f->look)
         f->look(f, session, message);
-    return TAP_SWALLOW; /* is ignored */
+    /* Ignored, but for a handler that decides. */
+    return f->decide_frontend ? f->decide_frontend(f, session, message) : TAP_SWALLOW;
 }
 
 static enum tap_action on_backend(void *context, struct tap_session *session,
@@ -198,6 +199,9 @@ void fixture_open(struct fixture *f, const char *frontend_types, const char *bac
                                   .session_closed = on_closed,
                                   .collect_max = collect_max};
     if (frontend_types) {
+        /* '+' decides about them. */
+        handler.decides_frontend = frontend_types[0] == '+';
+        frontend_types += handler.decides_frontend;
         add_types(&handler.frontend_types, frontend_types);
         handler.frontend_message = on_frontend;
     }

@@ -46,6 +46,9 @@ struct fixture {
     /* What to answer for a backend message; NULL: forward. */
     enum tap_action (*decide)(struct fixture *f, struct tap_session *session,
                               const struct pg_message *message);
+    /* The same for frontend messages of a handler that decides ("+QPX"). */
+    enum tap_action (*decide_frontend)(struct fixture *f, struct tap_session *session,
+                                       const struct pg_message *message);
     void (*look)(struct fixture *f, struct tap_session *session, const struct pg_message *message);
     void *mine;
 };

@@ -1,0 +1,228 @@
+/*
+ * The parts of an inquiry (engine/inquiry.h): a queue of what is sent next, what the catalogue
+ * said, and the set questions made of it.
+ *
+ *     pg_inquiry.c            the queue, phases, the blocker
+ *     pg_inquiry_flow.c       which statement: what is prepared, which catalogue entries are read;
+ *                             pg_inquiry_domain.c, pg_inquiry_partition.c
+ *     pg_inquiry_facts.c      the catalogue's answers as structs
+ *     pg_inquiry_questions.c  facts to questions, questions to SQL, answers to offenders
+ *     pg_inquiry_casts.c      values that change their type, and columns that are new
+ *     pg_inquiry_repair.c     facts to repairs
+ *
+ * Meaning comes from the server: clauses are applied to an empty copy of the table and read back
+ * from the catalogue. Everything lies in the inquiry's arena; sizes are bounded by the caps below.
+ */
+#ifndef RH_ENGINE_POSTGRES_PG_INQUIRY_INT_H
+#define RH_ENGINE_POSTGRES_PG_INQUIRY_INT_H
+
+#include "engine/inquiry.h"
+#include "sql/validations.h"
+
+/* The schema of copies; where the role may not make one, the name of the copy beside the table. */
+#define INQUIRY_SCRATCH "rehearse_scratch"
+#define INQUIRY_PARTITION "rehearse_partition"
+#define INQUIRY_QUESTIONS_MAX 100 /* of one statement: a domain may have any number of columns */
+#define INQUIRY_REPAIRS_MAX 3     /* tried per question, the gentlest first */
+
+struct pg_column {
+    const char *name; /* quoted where need be */
+    const char *raw, *type;
+    bool nullable;
+};
+
+/* A table whose rows are asked about. */
+struct pg_subject {
+    const char *oid, *name, *ident, *raw;             /* "public.users", quoted and bare name */
+    char kind, persistence;                           /* pg_class.relkind, relpersistence */
+    const char *scratch;                              /* schema for copies; NULL: none is allowed */
+    const char *key;                                  /* expression that names a row; NULL */
+    const char *key_columns, *key_order;              /* of the table alone; in a question */
+    const char *newest, *newest_name, *newest_format; /* NULL: no such column */
+    bool is_forced, has_row_triggers, has_children;
+    VEC(struct pg_column) columns;
+    const char *partition_key, *default_partition, *partition_constraint, *view_query;
+};
+
+struct pg_key {
+    const char *sql, *collate, *operator; /* operator NULL: that of the type */
+    const char *nullable;                 /* a column that may be NULL; else NULL */
+    bool composite;
+};
+
+struct pg_pair { /* of a foreign key */
+    const char *column, *referenced, *operator, * collate;
+    bool nullable;
+};
+
+/* What a value could be put where one is missing. */
+struct pg_placeholder {
+    const char *type, *label; /* label: first of an enum */
+    int64_t type_id;
+    char category; /* pg_type.typcategory */
+};
+
+/* What is converted, and to how much of it. */
+struct pg_old_type {
+    int64_t type_id;
+    int new_typmod;
+    bool nullable, is_text;
+    bool is_computed; /* of other columns: there is nothing to mend in the column itself */
+};
+
+enum pg_form {
+    PG_FORM_PREDICATE, /* rows for which `where` is true */
+    PG_FORM_GROUPS,    /* rows that share keys */
+    PG_FORM_PAIRS,     /* rows that conflict with another one */
+    PG_FORM_CASTS      /* rows for which `function` names an error */
+};
+
+struct pg_repair {
+    const char *sql;
+    bool loses_rows;
+};
+
+struct pg_question {
+    enum pg_form form;
+    enum offence offence;
+    const struct pg_subject *subject;
+    const char *from; /* "ONLY public.users" */
+    /* Of groups and pairs: which rows take part; of casts: which need no second look; NULL: all,
+       none. */
+    const char *where;
+    const char *columns, *constraint, *referenced, *new_type;
+    VEC(struct pg_key) keys;
+    bool nulls_equal;
+    const char *build, *index; /* of pairs: creates an index that helps; its name */
+    const char *pairs;         /* the condition of a row that conflicts with another */
+    const char *function;      /* of casts: a call that gives NULL or an SQLSTATE */
+    const char *groups;        /* table that holds the duplicate groups, once it is made */
+    VEC(struct pg_repair) repairs;
+    /* the answer */
+    VEC(struct offenders) found;
+    size_t repair; /* that is tried, or was */
+    bool repaired;
+};
+
+struct inquiry;
+typedef void pg_take_fn(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer);
+
+struct pg_ask {
+    const char *sql;
+    pg_take_fn *take; /* NULL: the answer does not matter */
+    void *data;
+};
+
+enum pg_phase { PG_PHASE_ASKING, PG_PHASE_REPAIRING, PG_PHASE_TRYING, PG_PHASE_DONE };
+
+struct inquiry {
+    struct arena *arena;
+    struct validation statement;
+    struct server_message error;
+    bool shows_values;
+    int major; /* of the server; 0 before it said so */
+    enum pg_phase phase;
+    VEC(struct pg_ask) asks;
+    size_t next;                /* of asks */
+    struct pg_subject *subject; /* the table of the statement */
+    const char *copy;           /* qualified name of the empty copy; NULL: not made */
+    const char *source;         /* rows as the statement would leave them; NULL: as they are */
+    VEC(const char *) changed;  /* columns in which they differ; none, with a source: all */
+    bool is_full;               /* INQUIRY_QUESTIONS_MAX was reached */
+    bool has_schema;            /* INQUIRY_SCRATCH is made */
+    bool has_own_rows;          /* INSERT: the copy holds the new rows, and they are the source */
+    const char *all_rows;       /* then: those of the table as well */
+    VEC(const char *) drops;    /* what is put away before repairs are tried */
+    VEC(struct pg_question *) questions;
+    VEC(const char *) refusals; /* what could not be asked, and why */
+    bool repair_tried, repair_worked;
+    const char *repair_error;
+};
+
+/* --- the queue */
+void rh_pg_inquiry_ask(struct inquiry *inquiry, const char *sql, pg_take_fn *take, void *data);
+/* Why something could not be asked. */
+void rh_pg_inquiry_refuse(struct inquiry *inquiry, const char *format, ...) RH_PRINTF(2, 3);
+/* True when the answer is an error; then it is the reason why `what` was not asked. */
+bool rh_pg_inquiry_failed(struct inquiry *inquiry, const struct inquiry_answer *answer,
+                          const char *what);
+/* The server's words without values. */
+const char *rh_pg_inquiry_words(struct inquiry *inquiry, const struct server_message *error);
+
+/* --- text */
+const char *rh_pg_literal(struct arena *arena, const char *text); /* NULL: "NULL" */
+/* `template` with its marks (@NAME@) replaced; `marks` are pairs of mark and text, ended by NULL.
+ */
+const char *rh_pg_fill(struct arena *arena, const char *template, const char *const *marks);
+
+/* --- the statement */
+void rh_pg_inquiry_start(struct inquiry *inquiry);
+/* Makes the schema of copies, once; nothing when it is another one. NULL allowed. */
+void rh_pg_make_schema(struct inquiry *inquiry, const char *schema);
+/* How the copy of `ident` in `schema` is called. */
+const char *rh_pg_copy_name(struct inquiry *inquiry, const char *schema, const char *ident);
+/* A partition is attached to, or made of, the table of the statement. `partition` NULL: made. */
+void rh_pg_ask_partition(struct inquiry *inquiry, const char *partition, const char *bound);
+void rh_pg_ask_domain(struct inquiry *inquiry);
+
+/* --- facts */
+void rh_pg_ask_subject(struct inquiry *inquiry, const char *relation, pg_take_fn *take, void *data);
+/* NULL when there is no such table. */
+struct pg_subject *rh_pg_read_subject(struct inquiry *inquiry, const struct inquiry_answer *answer);
+/* Asks what the definitions on `subject_oid` want of the rows of `real`, and of those every
+   question. `name`: one constraint or index; `column`: its NOT NULL; NULL allowed. */
+void rh_pg_ask_validations(struct inquiry *inquiry, const char *subject_oid,
+                           const struct pg_subject *real, const char *name, const char *column);
+
+/* --- questions */
+/* False when there are INQUIRY_QUESTIONS_MAX questions already, and says so. */
+bool rh_pg_may_ask(struct inquiry *inquiry);
+struct pg_question *rh_pg_question_new(struct inquiry *inquiry, enum pg_form form,
+                                       enum offence offence, const struct pg_subject *subject);
+void rh_pg_question_ask(struct inquiry *inquiry, struct pg_question *question);
+/* "ONLY public.users", or the statement's own source. */
+const char *rh_pg_from(struct inquiry *inquiry, const struct pg_subject *subject, bool only,
+                       bool is_changed);
+/* Makes inquiry->source of what the catalogue says of new and changed columns of ALTER TABLE. */
+void rh_pg_read_source(struct inquiry *inquiry, const struct pg_subject *real,
+                       const struct inquiry_answer *answer);
+/* Whether the question has to be asked of rows as the statement would leave them, because these
+   texts (NULL: none, the first: any) may name what it changes. */
+bool rh_pg_is_changed(const struct inquiry *inquiry, const char *columns, const char *predicate);
+/* A name as written, as the catalogue has it: unquoted, or in lower case. */
+const char *rh_pg_column_raw(struct arena *arena, const char *written);
+/* Whether the name as written is that column. */
+bool rh_pg_is_column(struct arena *arena, const char *written, const char *raw);
+/* "public.users", with ONLY where that makes a difference. */
+const char *rh_pg_target(struct arena *arena, const struct pg_subject *subject, bool only);
+/* Whether an expression is NULL, a row of NULLs not counted as such. */
+const char *rh_pg_is_null(struct arena *arena, const char *sql, bool composite);
+/* Asks which rows' `expression` cannot be assigned to a variable of the type. */
+void rh_pg_ask_cast(struct inquiry *inquiry, const struct pg_subject *subject, const char *column,
+                    const char *expression, const struct pg_placeholder *type,
+                    const struct pg_old_type *old);
+/* The USING expression of the clause that changes the column; else the column itself. */
+const char *rh_pg_using(struct inquiry *inquiry, const char *column, const char *raw);
+/* The condition of a row without its match. `alias`: of the rows. */
+const char *rh_pg_orphan_condition(struct arena *arena, const struct pg_pair *pairs, size_t count,
+                                   bool match_full, const char *referenced, const char *alias);
+
+/* Whether the key's collation is a choice of ours among those that call the same texts equal. */
+bool rh_pg_is_cheaper_collation(const struct pg_key *key);
+/* Whether rows `one` and `other`, with keys as rehearse_k0 and on, conflict. */
+const char *rh_pg_pair_condition(struct arena *arena, const struct pg_question *question,
+                                 const char *one, const char *other);
+
+/* --- repairs: added to the question, gentlest first */
+void rh_pg_repair_add(struct inquiry *inquiry, struct pg_question *question, bool loses_rows,
+                      const char *format, ...) RH_PRINTF(4, 5);
+void rh_pg_repair_null(struct inquiry *inquiry, struct pg_question *question, const char *column,
+                       const char *condition, bool only);
+void rh_pg_repair_delete(struct inquiry *inquiry, struct pg_question *question,
+                         const char *condition, bool only);
+void rh_pg_repair_groups(struct inquiry *inquiry, struct pg_question *question, bool only);
+void rh_pg_repair_pairs(struct inquiry *inquiry, struct pg_question *question, bool only);
+/* A literal of the type, NULL when none is known. */
+const char *rh_pg_placeholder(struct arena *arena, const struct pg_placeholder *type);
+
+#endif

@@ -1,0 +1,59 @@
+#include "rehearsal/blockers.h"
+
+#include "base/interrupt.h"
+#include "net/loop.h"
+#include "trace/perform.h"
+#include "trace/second_pass.h"
+
+static enum err_code perform(struct rehearsal *rehearsal, struct sandbox *clone, struct loop *loop,
+                             struct blockers *ret_blockers, struct err *err)
+{
+    const struct rehearsal_options *options = rehearsal->options;
+    const struct performance_options performance_options = {
+        .sandbox = clone,
+        .engine = options->sandbox.engine,
+        .migration = &rehearsal->migration,
+        .environment = options->environment,
+        .no_isolation = options->no_isolation,
+        .loop = loop,
+    };
+    const struct second_pass_options pass_options = {
+        .engine = options->sandbox.engine,
+        .loop = loop,
+        .arena = rehearsal->arena,
+        .first = &rehearsal->trace,
+        .shows_values = options->show_values,
+        .answer_max_us = SECOND_PASS_ANSWER_MAX_US,
+    };
+    struct second_pass *pass = rh_second_pass_new(&pass_options);
+    const struct audience audience = rh_second_pass_audience(pass);
+    struct performance performance;
+    enum err_code code = rh_perform(&performance_options, &audience, rehearsal->arena, &performance,
+                                    err);
+    *ret_blockers = rh_second_pass_blockers(pass, &performance);
+    rh_second_pass_free(pass);
+    return code;
+}
+
+enum err_code rh_blockers_find(struct rehearsal *rehearsal, struct err *err)
+{
+    struct blockers *blockers = &rehearsal->result.blockers;
+    struct sandbox *clone = NULL;
+    struct err why = RH_ERR_INIT;
+    RH_CLEANUP_LOOP struct loop *loop = NULL;
+    if (!rh_second_pass_is_wanted(&rehearsal->trace))
+        return RH_OK;
+    rh_progress_phase(rehearsal->options->progress, "look for every blocker");
+    enum err_code code = rh_rehearsal_clone(rehearsal, &clone, &why);
+    if (!code)
+        code = rh_loop_new(&loop, &why);
+    if (!code)
+        code = perform(rehearsal, clone, loop, blockers, &why);
+    rh_sandbox_destroy(clone);
+    if (rh_interrupt_check(err))
+        return err->code;
+    blockers->looked = true;
+    if (code)
+        blockers->incomplete = rh_arena_strdup(rehearsal->arena, why.message);
+    return RH_OK;
+}

@@ -1,0 +1,856 @@
+/* The second pass between a scripted client and a server that knows a few words of SQL. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "engine/inquiry.h"
+#include "net/pg_codec.h"
+#include "trace/second_pass.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BYTES_MAX ((size_t)32 * 1024 * 1024)
+#define START TEXT_LITERAL("\0\0\0\x11\0\3\0\0user\0me\0\0")
+
+/* --- an engine that asks two questions, of which the second fails --- */
+
+struct inquiry {
+    int asked;
+    bool last_failed;
+};
+
+static struct inquiry *fake_inquiry_new(const char *sql, const struct server_message *error,
+                                        bool shows_values, struct arena *arena)
+{
+    (void)sql;
+    (void)shows_values;
+    return strcmp(error->sqlstate, "23505") == 0 ? RH_NEW(arena, struct inquiry) : NULL;
+}
+
+static const char *fake_inquiry_next(struct inquiry *inquiry, const struct inquiry_answer *answer)
+{
+    inquiry->last_failed = answer && answer->error;
+    switch (inquiry->asked++) {
+    case 0:
+        return "COUNT 1";
+    case 1:
+        assert_non_null(answer);
+        assert_null(answer->error);
+        assert_int_equal(answer->rows, 1);
+        assert_int_equal(answer->columns, 1);
+        assert_string_equal(answer->values[0], "42");
+        return "FAIL 2";
+    default:
+        return NULL;
+    }
+}
+
+static void fake_inquiry_result(const struct inquiry *inquiry, struct blocker *blocker)
+{
+    blocker->repair_tried = true;
+    blocker->repair_worked = inquiry->last_failed;
+}
+
+static const struct engine fake_engine = {.inquiry_new = fake_inquiry_new,
+                                          .inquiry_next = fake_inquiry_next,
+                                          .inquiry_result = fake_inquiry_result};
+
+/* --- the stage --- */
+
+struct stage {
+    struct arena *arena;
+    struct trace first;
+    struct loop *loop;
+    struct tap *tap;
+    struct second_pass *pass;
+    char directory[32], path[64];
+    int listener, client, server;
+    struct buf from_client; /* at the server, not dealt with yet */
+    struct buf from_server; /* at the client */
+    struct buf log;         /* what the server ran, '|' between */
+    char status;
+    bool skips, has_started, client_has_ended;
+    char prepared[64][128]; /* SQL by first letter of the name */
+    bool is_prepared[64];
+    char bound[64];
+};
+
+static void stage_open(struct stage *s, int64_t answer_max_us)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct err err = RH_ERR_INIT;
+    int fds[2];
+    *s = (struct stage){.server = -1, .status = 'I', .arena = rh_arena_new()};
+    rh_buf_init(&s->from_client, BYTES_MAX);
+    rh_buf_init(&s->from_server, BYTES_MAX);
+    rh_buf_init(&s->log, BYTES_MAX);
+    strcpy(s->directory, "/tmp/second-pass-XXXXXX");
+    assert_non_null(mkdtemp(s->directory));
+    snprintf(s->path, sizeof(s->path), "%s/server", s->directory);
+    strcpy(address.sun_path, s->path);
+    s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(s->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(s->listener, 4), 0);
+    assert_int_equal(rh_loop_new(&s->loop, &err), RH_OK);
+    s->first.arena = s->arena;
+    const struct second_pass_options options = {.engine = &fake_engine,
+                                                .loop = s->loop,
+                                                .arena = s->arena,
+                                                .first = &s->first,
+                                                .answer_max_us = answer_max_us};
+    s->pass = rh_second_pass_new(&options);
+    const struct audience audience = rh_second_pass_audience(s->pass);
+    const struct tap_options tap_options = {.server_socket_path = s->path};
+    assert_int_equal(rh_tap_new(s->loop, &tap_options, &audience.handler, &s->tap, &err), RH_OK);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    s->client = fds[0];
+    assert_int_equal(rh_tap_adopt(s->tap, fds[1], &err), RH_OK);
+}
+
+static struct blockers stage_close(struct stage *s)
+{
+    struct performance performance = {0};
+    rh_tap_free(s->tap);
+    struct blockers blockers = rh_second_pass_blockers(s->pass, &performance);
+    rh_second_pass_free(s->pass);
+    rh_loop_free(s->loop);
+    close(s->client);
+    if (s->server >= 0)
+        close(s->server);
+    close(s->listener);
+    unlink(s->path);
+    rmdir(s->directory);
+    rh_buf_deinit(&s->from_client);
+    rh_buf_deinit(&s->from_server);
+    rh_buf_deinit(&s->log);
+    return blockers;
+}
+
+/* --- the server --- */
+
+static void say(struct stage *s, char type, struct text body)
+{
+    RH_CLEANUP_BUF struct buf bytes;
+    rh_buf_init(&bytes, 4096);
+    rh_pg_encode_message(&bytes, type, body);
+    if (s->server >= 0)
+        (void)!send(s->server, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void say_error(struct stage *s, const char *sqlstate, const char *message)
+{
+    RH_CLEANUP_BUF struct buf bytes;
+    rh_buf_init(&bytes, 4096);
+    rh_pg_encode_error(&bytes, "ERROR", sqlstate, message);
+    (void)!send(s->server, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (s->status == 'T')
+        s->status = 'E';
+}
+
+static bool begins(const char *sql, const char *word)
+{
+    return strncmp(sql, word, strlen(word)) == 0;
+}
+
+/* What refuses it; NULL when it goes well. */
+static const char *refusal(const struct stage *s, const char *sql)
+{
+    if (s->status == 'E' && !begins(sql, "ROLLBACK"))
+        return "25P02";
+    if (strstr(sql, "FAIL"))
+        return "23505";
+    if (strstr(sql, "MISS"))
+        return "42P01";
+    if (s->status == 'I' && (begins(sql, "SAVEPOINT") || begins(sql, "RELEASE")))
+        return "25P01";
+    return NULL;
+}
+
+static bool run(struct stage *s, const char *sql, bool is_simple)
+{
+    const char *sqlstate = refusal(s, sql);
+    rh_buf_printf(&s->log, "%s%s", s->log.len > 0 ? "|" : "", sql);
+    if (sqlstate) {
+        say_error(s, sqlstate, "relation \"made\" does not exist");
+        return false;
+    }
+    if (begins(sql, "BEGIN"))
+        s->status = 'T';
+    else if (begins(sql, "ROLLBACK TO"))
+        s->status = 'T';
+    else if (begins(sql, "COMMIT") || begins(sql, "ROLLBACK"))
+        s->status = 'I';
+    if (begins(sql, "COUNT") && is_simple) {
+        say(s, 'T', TEXT_LITERAL("\0\1n\0\0\0\0\0\0\0\0\0\0\x17\0\4\377\377\377\377\0\0"));
+        say(s, 'D',
+            TEXT_LITERAL("\0\1\0\0\0\2"
+                         "42"));
+    }
+    say(s, 'C', TEXT_LITERAL("DONE\0"));
+    return true;
+}
+
+static size_t slot(const char *name)
+{
+    return name[0] ? (size_t)(name[0] & 31) + 1 + (strncmp(name, "rehearse", 8) == 0 ? 32 : 0) : 0;
+}
+
+static void ready(struct stage *s)
+{
+    say(s, 'Z', (struct text){&s->status, 1});
+}
+
+static void serve_extended(struct stage *s, unsigned char type, struct text body)
+{
+    struct pg_parse_message parse;
+    struct pg_bind_message bind;
+    const char *name;
+    uint32_t rows;
+    char kind;
+    bool ok = true;
+    switch (type) {
+    case 'P':
+        assert_true(rh_pg_decode_parse(body, &parse));
+        snprintf(s->prepared[slot(parse.statement)], 128, "%s", parse.query);
+        s->is_prepared[slot(parse.statement)] = !strstr(parse.query, "MISS");
+        ok = s->is_prepared[slot(parse.statement)];
+        if (ok)
+            say(s, '1', (struct text){"", 0});
+        else
+            say_error(s, "42P01", "relation \"made\" does not exist");
+        break;
+    case 'B':
+        assert_true(rh_pg_decode_bind(body, &bind));
+        ok = s->is_prepared[slot(bind.statement)];
+        s->bound[slot(bind.portal)] = (char)slot(bind.statement);
+        if (ok)
+            say(s, '2', (struct text){"", 0});
+        else
+            say_error(s, "26000", "no such statement");
+        break;
+    case 'E':
+        assert_true(rh_pg_decode_execute(body, &name, &rows));
+        ok = run(s, s->prepared[(int)s->bound[slot(name)]], false);
+        break;
+    case 'D':
+        assert_true(rh_pg_decode_target(body, &kind, &name));
+        if (kind == 'S')
+            say(s, 't', TEXT_LITERAL("\0\0"));
+        say(s, 'n', (struct text){"", 0});
+        break;
+    case 'C':
+        assert_true(rh_pg_decode_target(body, &kind, &name));
+        say(s, '3', (struct text){"", 0});
+        break;
+    default:
+        break;
+    }
+    s->skips = !ok;
+}
+
+static void serve(struct stage *s, unsigned char type, struct text body)
+{
+    if (type == 'Q') {
+        if (strstr(body.data, "HANG"))
+            return;
+        run(s, body.data, true);
+        ready(s);
+    } else if (type == 'S') {
+        s->skips = false;
+        ready(s);
+    } else if (!s->skips) {
+        serve_extended(s, type, body);
+    }
+}
+
+static void serve_all(struct stage *s)
+{
+    size_t at = 0;
+    if (!s->has_started && s->from_client.len >= START.len) {
+        s->has_started = true;
+        at = START.len;
+        say(s, 'R', TEXT_LITERAL("\0\0\0\0"));
+        ready(s);
+    }
+    while (s->has_started && s->from_client.len - at >= 5) {
+        const unsigned char *bytes = (const unsigned char *)s->from_client.data + at;
+        size_t length = (size_t)bytes[1] << 24 | (size_t)bytes[2] << 16 | (size_t)bytes[3] << 8 |
+                        bytes[4];
+        if (s->from_client.len - at < length + 1)
+            break;
+        serve(s, bytes[0], (struct text){(const char *)bytes + 5, length - 4});
+        at += length + 1;
+    }
+    rh_buf_consume(&s->from_client, at);
+}
+
+static void pull(int fd, struct buf *into, bool *has_ended)
+{
+    static char chunk[65536];
+    ssize_t got = fd < 0 ? -1 : recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+    if (got > 0)
+        rh_buf_add(into, chunk, (size_t)got);
+    else if (got == 0 && has_ended)
+        *has_ended = true;
+}
+
+static void turn(struct stage *s)
+{
+    struct err err = RH_ERR_INIT;
+    assert_int_equal(rh_loop_run(s->loop, (struct mono){0}, &err), RH_ERR_TIMEOUT);
+    if (s->server < 0)
+        s->server = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    pull(s->server, &s->from_client, NULL);
+    serve_all(s);
+    pull(s->client, &s->from_server, &s->client_has_ended);
+}
+
+/* --- the client --- */
+
+/* The types of what came: "12nCZ". */
+static const char *types(struct stage *s)
+{
+    char *text = rh_arena_alloc(s->arena, s->from_server.len + 1);
+    size_t count = 0, at = 0;
+    while (s->from_server.len - at >= 5) {
+        const unsigned char *bytes = (const unsigned char *)s->from_server.data + at;
+        size_t length = (size_t)bytes[3] << 8 | bytes[4];
+        if (s->from_server.len - at < length + 1)
+            break;
+        text[count++] = (char)bytes[0];
+        at += length + 1;
+    }
+    return text;
+}
+
+static size_t count_of(const char *text, char c)
+{
+    size_t count = 0;
+    for (; *text; text++)
+        count += *text == c;
+    return count;
+}
+
+static void await_ready(struct stage *s, size_t count)
+{
+    struct mono until = rh_clock_after(rh_clock_mono(), 5000000);
+    while (count_of(types(s), 'Z') < count && !s->client_has_ended) {
+        if (rh_clock_passed(until))
+            fail_msg("only \"%s\" came, the server ran \"%s\"", types(s), s->log.data);
+        turn(s);
+    }
+}
+
+static void transmit(struct stage *s, struct text bytes)
+{
+    assert_int_equal(send(s->client, bytes.data, bytes.len, MSG_NOSIGNAL), bytes.len);
+}
+
+static void start(struct stage *s)
+{
+    transmit(s, START);
+    await_ready(s, 1);
+    rh_buf_clear(&s->from_server);
+}
+
+static void add_query(struct buf *out, const char *sql)
+{
+    rh_pg_encode_message(out, 'Q', (struct text){sql, strlen(sql) + 1});
+}
+
+static void add_parse(struct buf *out, char name, const char *sql)
+{
+    RH_CLEANUP_BUF struct buf body;
+    rh_buf_init(&body, 1000);
+    if (name)
+        rh_buf_add_char(&body, name);
+    rh_buf_add_char(&body, '\0');
+    rh_buf_add(&body, sql, strlen(sql) + 1);
+    rh_buf_add(&body, "\0\0", 2);
+    rh_pg_encode_message(out, 'P', rh_buf_text(&body));
+}
+
+static void add_execute(struct buf *out, char name, bool describes)
+{
+    RH_CLEANUP_BUF struct buf body;
+    rh_buf_init(&body, 1000);
+    rh_buf_add_char(&body, '\0');
+    if (name)
+        rh_buf_add_char(&body, name);
+    rh_buf_add_char(&body, '\0');
+    rh_buf_add(&body, "\0\0\0\0\0\0", 6);
+    rh_pg_encode_message(out, 'B', rh_buf_text(&body));
+    if (describes)
+        rh_pg_encode_message(out, 'D', TEXT_LITERAL("P\0"));
+    rh_pg_encode_message(out, 'E', TEXT_LITERAL("\0\0\0\0\0"));
+}
+
+static void add_statement(struct buf *out, const char *sql)
+{
+    add_parse(out, 0, sql);
+    add_execute(out, 0, true);
+}
+
+static void add_sync(struct buf *out)
+{
+    rh_pg_encode_message(out, 'S', (struct text){"", 0});
+}
+
+static void query(struct stage *s, const char *sql)
+{
+    RH_CLEANUP_BUF struct buf out;
+    rh_buf_init(&out, 100000);
+    rh_buf_clear(&s->from_server);
+    rh_buf_clear(&s->log);
+    add_query(&out, sql);
+    transmit(s, rh_buf_text(&out));
+    await_ready(s, 1);
+}
+
+static void send_and_await(struct stage *s, const struct buf *out, size_t syncs)
+{
+    rh_buf_clear(&s->from_server);
+    rh_buf_clear(&s->log);
+    transmit(s, rh_buf_text(out));
+    await_ready(s, syncs);
+}
+
+#define UNIT "rehearse_second_pass"
+#define QUESTION "rehearse_question"
+#define QUESTIONS                                                                                  \
+    "SAVEPOINT " QUESTION "|COUNT 1|RELEASE SAVEPOINT " QUESTION "|SAVEPOINT " QUESTION "|FAIL 2|" \
+    "ROLLBACK TO SAVEPOINT " QUESTION "|RELEASE SAVEPOINT " QUESTION
+
+/* --- simple queries --- */
+
+static void test_second_pass_asks_in_a_transaction_of_its_own(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_open(&s, 5000000);
+    start(&s);
+    query(&s, "UPDATE t SET FAIL = 1");
+    assert_string_equal(types(&s), "CZ");
+    assert_memory_equal(s.from_server.data + 5, "UPDATE 0", 9);
+    assert_int_equal(s.from_server.data[s.from_server.len - 1], 'I');
+    assert_string_equal(s.log.data, "UPDATE t SET FAIL = 1|BEGIN|" QUESTIONS "|ROLLBACK");
+    struct blockers blockers = stage_close(&s);
+    assert_int_equal(blockers.items.count, 1);
+    assert_null(blockers.incomplete);
+    assert_true(blockers.items.items[0].repair_worked);
+    assert_false(blockers.items.items[0].in_transaction);
+    assert_int_equal(blockers.items.items[0].needs, -1);
+    assert_string_equal(blockers.items.items[0].tag, "UPDATE");
+    assert_string_equal(blockers.items.items[0].sql, "UPDATE t SET FAIL = 1");
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_asks_behind_a_savepoint_in_a_transaction(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_open(&s, 5000000);
+    start(&s);
+    query(&s, "BEGIN");
+    assert_string_equal(s.log.data, "BEGIN");
+    query(&s, "GOOD");
+    assert_string_equal(s.log.data, "SAVEPOINT " UNIT "|GOOD|RELEASE SAVEPOINT " UNIT);
+    query(&s, "FAIL");
+    assert_string_equal(types(&s), "CZ");
+    assert_int_equal(s.from_server.data[s.from_server.len - 1], 'T');
+    assert_string_equal(s.log.data,
+                        "SAVEPOINT " UNIT "|FAIL|ROLLBACK TO SAVEPOINT " UNIT "|" QUESTIONS
+                        "|ROLLBACK TO SAVEPOINT " UNIT "|RELEASE SAVEPOINT " UNIT);
+    query(&s, "COMMIT");
+    assert_string_equal(types(&s), "CZ");
+    assert_int_equal(s.from_server.data[s.from_server.len - 1], 'I');
+    struct blockers blockers = stage_close(&s);
+    assert_int_equal(blockers.items.count, 1);
+    assert_true(blockers.items.items[0].in_transaction);
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_runs_a_string_as_one_transaction(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_open(&s, 5000000);
+    start(&s);
+    query(&s, "SELECT 1; INSERT INTO t SELECT 2 /*FAIL*/; SELECT 3");
+    assert_string_equal(types(&s), "CCCZ");
+    assert_true(begins(s.log.data, "BEGIN|SAVEPOINT " UNIT "|SELECT 1;|RELEASE"));
+    assert_non_null(strstr(s.log.data,
+                           "|SAVEPOINT " UNIT "|SET CONSTRAINTS ALL IMMEDIATE|"
+                           "ROLLBACK TO SAVEPOINT " UNIT "|RELEASE SAVEPOINT " UNIT "|COMMIT"));
+    assert_int_equal(s.from_server.data[s.from_server.len - 1], 'I');
+    struct blockers blockers = stage_close(&s);
+    assert_int_equal(blockers.items.count, 1);
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_lets_a_question_of_the_tool_through(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_open(&s, 5000000);
+    start(&s);
+    query(&s, "SELECT * FROM MISSing");
+    assert_string_equal(types(&s), "EZ");
+    query(&s, "BEGIN");
+    query(&s, "SELECT * FROM MISSing");
+    assert_string_equal(types(&s), "EZ");
+    assert_int_equal(s.from_server.data[s.from_server.len - 1], 'E');
+    query(&s, "SELECT 1");
+    assert_string_equal(types(&s), "EZ");
+    query(&s, "ROLLBACK");
+    assert_string_equal(types(&s), "CZ");
+    struct blockers blockers = stage_close(&s);
+    assert_int_equal(blockers.items.count, 0);
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_says_what_was_not_reached(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_open(&s, 5000000);
+    start(&s);
+    query(&s, "CREATE TABLE made (FAIL int)");
+    query(&s, "ALTER TABLE made ADD COLUMN MISS int");
+    assert_string_equal(types(&s), "CZ");
+    query(&s, "SELECT * FROM made -- MISS");
+    assert_string_equal(types(&s), "CZ");
+    struct blockers blockers = stage_close(&s);
+    assert_int_equal(blockers.items.count, 3);
+    assert_int_equal(blockers.items.items[0].needs, -1);
+    assert_int_equal(blockers.items.items[1].needs, 0);
+    assert_true(blockers.items.items[2].needs >= 0);
+    assert_non_null(blockers.items.items[1].not_asked);
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_tells_a_statement_in_a_loop_once(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_open(&s, 5000000);
+    start(&s);
+    for (int i = 0; i < 300; i++)
+        query(&s, "INSERT FAIL");
+    struct blockers blockers = stage_close(&s);
+    assert_int_equal(blockers.items.count, 1);
+    assert_null(blockers.incomplete);
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_stops_at_its_cap_and_says_so(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_open(&s, 5000000);
+    start(&s);
+    for (int i = 0; i < SECOND_PASS_BLOCKERS_MAX; i++)
+        query(&s, rh_arena_printf(s.arena, "FAIL %d", i));
+    assert_string_equal(types(&s), "CZ");
+    query(&s, "FAIL once more");
+    assert_string_equal(types(&s), "EZ");
+    struct blockers blockers = stage_close(&s);
+    assert_int_equal(blockers.items.count, SECOND_PASS_BLOCKERS_MAX);
+    assert_non_null(strstr(blockers.incomplete, "100"));
+    rh_arena_free(s.arena);
+}
+
+/* --- the extended protocol --- */
+
+static void test_second_pass_answers_every_message_of_a_failed_batch(void **state)
+{
+    (void)state;
+    struct stage s;
+    RH_CLEANUP_BUF struct buf out;
+    rh_buf_init(&out, 10000);
+    stage_open(&s, 5000000);
+    start(&s);
+    add_statement(&out, "FAIL");
+    add_sync(&out);
+    send_and_await(&s, &out, 1);
+    assert_string_equal(types(&s), "12nCZ");
+    assert_string_equal(s.log.data, "FAIL|BEGIN|" QUESTIONS "|ROLLBACK");
+    assert_int_equal(stage_close(&s).items.count, 1);
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_leads_a_pipeline_one_by_one(void **state)
+{
+    (void)state;
+    struct stage s;
+    RH_CLEANUP_BUF struct buf out;
+    rh_buf_init(&out, 10000);
+    stage_open(&s, 5000000);
+    start(&s);
+    add_statement(&out, "ONE");
+    add_statement(&out, "FAIL TWO");
+    add_statement(&out, "THREE");
+    add_sync(&out);
+    add_statement(&out, "FOUR");
+    add_sync(&out);
+    send_and_await(&s, &out, 2);
+    assert_string_equal(types(&s), "12nC12nC12nCZ12nCZ");
+    assert_true(begins(s.log.data, "BEGIN|SAVEPOINT " UNIT "|ONE|RELEASE"));
+    assert_non_null(strstr(s.log.data, "|COMMIT|FOUR"));
+    assert_int_equal(stage_close(&s).items.count, 1);
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_keeps_what_a_statement_forbids_out_of_a_transaction(void **state)
+{
+    (void)state;
+    struct stage s;
+    RH_CLEANUP_BUF struct buf out;
+    rh_buf_init(&out, 10000);
+    stage_open(&s, 5000000);
+    start(&s);
+    add_statement(&out, "VACUUM t");
+    rh_pg_encode_message(&out, 'H', (struct text){"", 0});
+    add_sync(&out);
+    send_and_await(&s, &out, 1);
+    assert_string_equal(types(&s), "12nCZ");
+    assert_string_equal(s.log.data, "VACUUM t");
+    assert_int_equal(stage_close(&s).items.count, 0);
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_answers_for_statements_the_server_never_took(void **state)
+{
+    (void)state;
+    struct stage s;
+    RH_CLEANUP_BUF struct buf out;
+    rh_buf_init(&out, 10000);
+    stage_open(&s, 5000000);
+    start(&s);
+    query(&s, "CREATE TABLE made (FAIL int)");
+    add_parse(&out, 'p', "UPDATE MISS SET a = $1, b = $2");
+    rh_pg_encode_message(&out, 'D', TEXT_LITERAL("Sp\0"));
+    add_sync(&out);
+    send_and_await(&s, &out, 1);
+    assert_string_equal(types(&s), "1tnZ");
+    rh_buf_clear(&out);
+    add_execute(&out, 'p', true);
+    add_execute(&out, 'p', false);
+    add_sync(&out);
+    send_and_await(&s, &out, 1);
+    assert_string_equal(types(&s), "2nC2CZ");
+    assert_null(strstr(s.log.data ? s.log.data : "", "MISS"));
+    /* Made again under the same name it is the server's. */
+    rh_buf_clear(&out);
+    add_parse(&out, 'p', "GOOD");
+    add_execute(&out, 'p', false);
+    add_sync(&out);
+    send_and_await(&s, &out, 1);
+    assert_string_equal(types(&s), "12CZ");
+    assert_string_equal(s.log.data, "GOOD");
+    assert_int_equal(stage_close(&s).items.count, 2);
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_makes_the_unnamed_statement_again(void **state)
+{
+    (void)state;
+    struct stage s;
+    RH_CLEANUP_BUF struct buf out;
+    rh_buf_init(&out, 10000);
+    stage_open(&s, 5000000);
+    start(&s);
+    add_parse(&out, 0, "FAIL");
+    add_sync(&out);
+    send_and_await(&s, &out, 1);
+    rh_buf_clear(&out);
+    add_execute(&out, 0, false);
+    add_sync(&out);
+    send_and_await(&s, &out, 1);
+    assert_string_equal(types(&s), "2CZ");
+    /* A simple query makes a server forget it; this one does not, so it is asked what it has. */
+    assert_string_equal(s.prepared[0], "FAIL");
+    assert_int_equal(stage_close(&s).items.count, 1);
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_skips_to_sync_behind_an_error_that_went_through(void **state)
+{
+    (void)state;
+    struct stage s;
+    RH_CLEANUP_BUF struct buf out;
+    rh_buf_init(&out, 10000);
+    stage_open(&s, 5000000);
+    start(&s);
+    add_statement(&out, "SELECT MISS");
+    add_statement(&out, "TWO");
+    add_sync(&out);
+    add_statement(&out, "THREE");
+    add_sync(&out);
+    send_and_await(&s, &out, 2);
+    assert_string_equal(types(&s), "EZ12nCZ");
+    assert_null(strstr(s.log.data, "TWO"));
+    assert_int_equal(stage_close(&s).items.count, 0);
+    rh_arena_free(s.arena);
+}
+
+/* --- what is not understood --- */
+
+static void test_second_pass_ends_a_session_that_hangs(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_open(&s, 30000);
+    start(&s);
+    query(&s, "HANG");
+    assert_true(s.client_has_ended);
+    struct blockers blockers = stage_close(&s);
+    assert_non_null(strstr(blockers.incomplete, "was not answered"));
+    rh_arena_free(s.arena);
+}
+
+static void test_second_pass_ends_a_session_it_does_not_understand(void **state)
+{
+    (void)state;
+    static const struct text odd[] = {{"F\0\0\0\4", 5}, {"B\0\0\0\5x", 6}};
+    for (int i = 0; i < 2; i++) {
+        struct stage s;
+        stage_open(&s, 5000000);
+        start(&s);
+        transmit(&s, odd[i]);
+        await_ready(&s, 1);
+        assert_true(s.client_has_ended);
+        assert_non_null(stage_close(&s).incomplete);
+        rh_arena_free(s.arena);
+    }
+}
+
+static void test_second_pass_outlives_a_client_that_leaves_in_the_middle(void **state)
+{
+    (void)state;
+    for (int turns = 0; turns < 60; turns++) {
+        struct stage s;
+        RH_CLEANUP_BUF struct buf out;
+        rh_buf_init(&out, 1000);
+        stage_open(&s, 5000000);
+        start(&s);
+        add_query(&out, "FAIL");
+        transmit(&s, rh_buf_text(&out));
+        for (int i = 0; i < turns; i++)
+            turn(&s);
+        shutdown(s.client, SHUT_RDWR);
+        for (int i = 0; i < 20; i++)
+            turn(&s);
+        (void)stage_close(&s);
+        rh_arena_free(s.arena);
+    }
+}
+
+/* --- anything in any pieces --- */
+
+static uint32_t next_random(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return *seed >> 8;
+}
+
+static size_t add_random(uint32_t *seed, struct buf *out)
+{
+    static const char *const texts[] = {"GOOD",     "FAIL",  "BEGIN",    "COMMIT",      "ROLLBACK",
+                                        "SELECT 1", "A;B;C", "A;FAIL;C", "SELECT MISS", "VACUUM"};
+    const char *sql = texts[next_random(seed) % 10];
+    switch (next_random(seed) % 5) {
+    case 0:
+        add_query(out, sql);
+        return 1;
+    case 1:
+        add_statement(out, strchr(sql, ';') ? "GOOD" : sql);
+        return 0;
+    case 2:
+        add_parse(out, 'p', strchr(sql, ';') ? "GOOD" : sql);
+        add_execute(out, 'p', next_random(seed) % 2);
+        return 0;
+    case 3:
+        rh_pg_encode_message(out, 'H', (struct text){"", 0});
+        return 0;
+    default:
+        add_sync(out);
+        return 1;
+    }
+}
+
+/* Whatever is sent, each Query and Sync is answered, once, and nothing hangs. */
+static void test_second_pass_random_clients_are_answered(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 1; seed <= 150; seed++) {
+        struct stage s;
+        uint32_t random = seed;
+        size_t readies = 0, at = 0;
+        RH_CLEANUP_BUF struct buf out;
+        rh_buf_init(&out, 1000000);
+        stage_open(&s, 5000000);
+        start(&s);
+        for (int i = 0; i < 40; i++) {
+            readies += add_random(&random, &out);
+            if (next_random(&random) % 3 == 0) {
+                add_sync(&out);
+                readies++;
+            }
+        }
+        add_sync(&out);
+        readies++;
+        while (at < out.len) {
+            size_t piece = 1 + next_random(&random) % 200;
+            if (piece > out.len - at)
+                piece = out.len - at;
+            transmit(&s, (struct text){out.data + at, piece});
+            at += piece;
+            turn(&s);
+        }
+        struct mono until = rh_clock_after(rh_clock_mono(), 5000000);
+        while (s.from_client.len > 0 || (count_of(types(&s), 'Z') < readies &&
+                                         !s.client_has_ended && !rh_clock_passed(until)))
+            turn(&s);
+        /* A Query behind an error that went through is dropped with the rest of the batch. */
+        if (count_of(types(&s), 'E') == 0 && !s.client_has_ended &&
+            count_of(types(&s), 'Z') != readies)
+            fail_msg("seed %u: %zu of %zu: %s", seed, count_of(types(&s), 'Z'), readies, types(&s));
+        struct blockers blockers = stage_close(&s);
+        if (s.client_has_ended && !blockers.incomplete)
+            fail_msg("seed %u: the session ended and nobody said why", seed);
+        rh_arena_free(s.arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_second_pass_asks_in_a_transaction_of_its_own),
+        cmocka_unit_test(test_second_pass_asks_behind_a_savepoint_in_a_transaction),
+        cmocka_unit_test(test_second_pass_runs_a_string_as_one_transaction),
+        cmocka_unit_test(test_second_pass_lets_a_question_of_the_tool_through),
+        cmocka_unit_test(test_second_pass_says_what_was_not_reached),
+        cmocka_unit_test(test_second_pass_tells_a_statement_in_a_loop_once),
+        cmocka_unit_test(test_second_pass_stops_at_its_cap_and_says_so),
+        cmocka_unit_test(test_second_pass_answers_every_message_of_a_failed_batch),
+        cmocka_unit_test(test_second_pass_leads_a_pipeline_one_by_one),
+        cmocka_unit_test(test_second_pass_keeps_what_a_statement_forbids_out_of_a_transaction),
+        cmocka_unit_test(test_second_pass_answers_for_statements_the_server_never_took),
+        cmocka_unit_test(test_second_pass_makes_the_unnamed_statement_again),
+        cmocka_unit_test(test_second_pass_skips_to_sync_behind_an_error_that_went_through),
+        cmocka_unit_test(test_second_pass_ends_a_session_that_hangs),
+        cmocka_unit_test(test_second_pass_ends_a_session_it_does_not_understand),
+        cmocka_unit_test(test_second_pass_outlives_a_client_that_leaves_in_the_middle),
+        cmocka_unit_test(test_second_pass_random_clients_are_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
