@@ -104,7 +104,8 @@ struct sandbox {
     /* clone.c: of a clone ... */
     struct sandbox *base; /* NULL: it is none */
     /* ... and of what clones are made from */
-    int64_t clone_bytes;                      /* of its files; 0: not yet measured */
+    int64_t clone_bytes; /* of its files; 0: not yet measured */
+    int living_clones;
     int64_t clone_memory_bytes;               /* what the server of a clone may take */
     const char *clone_refused[CLONE_METHODS]; /* why a method does not work here; NULL: it may */
 
