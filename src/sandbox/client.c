@@ -101,7 +101,7 @@ static const char *const *environment(const struct sandbox *sandbox)
             *RH_PUSH(arena, &env) = *item;
     *RH_PUSH(arena, &env) = "LC_ALL=C";
     *RH_PUSH(arena, &env) = "PGCLIENTENCODING=UTF8";
-    if (sandbox->database) {
+    if (sandbox->loader) {
         struct connection_parameters loader = rh_roles_loader(sandbox);
         *RH_PUSH(arena, &env) = rh_arena_printf(arena, "PGHOST=%s", loader.socket_directory);
         *RH_PUSH(arena, &env) = rh_arena_printf(arena, "PGPORT=%u", loader.port);

@@ -224,8 +224,12 @@ static void tell(struct sandbox *clone, enum clone_method method, const char *pa
 
     rh_bytes_format(clone->base->clone_bytes, size);
     clone->facts.clone_method = method_name(method);
-    clone->facts.clone_note = rh_arena_printf(clone->arena, "%s%s%s", size,
-                                              passed_over[0] ? "; not by " : "", passed_over);
+    /* Shared blocks are cached per file: what lies in memory for the base does not for its clone.
+     */
+    bool is_cold = method == CLONE_BY_SNAPSHOT || method == CLONE_BY_REFLINK;
+    clone->facts.clone_note = rh_arena_printf(
+        clone->arena, "%s%s%s%s", size, is_cold ? ", each page read from the disk at first" : "",
+        passed_over[0] ? "; not by " : "", passed_over);
 }
 
 static const char *add_passed_over(struct arena *arena, const char *list, enum clone_method method,
@@ -287,6 +291,7 @@ static struct sandbox *new_like(struct sandbox *base)
     *clone = *base;
     clone->arena = arena;
     clone->base = base;
+    base->living_clones++; /* until rh_sandbox_destroy */
     clone->facts.notes = (typeof(clone->facts.notes)){0};
     for (size_t i = 0; i < base->facts.notes.count; i++)
         *RH_PUSH(arena, &clone->facts.notes) = base->facts.notes.items[i];
@@ -317,8 +322,7 @@ static enum err_code make_clone(struct sandbox *clone, bool is_timed, struct err
         .server_user = base->drops_privileges ? base->user_name : NULL,
         .progress = base->progress,
     };
-    if ((code = measure(base, err)) || (code = rh_clone_check_memory(base, err)) ||
-        (code = rh_place_choose(clone, &options, err)) ||
+    if ((code = measure(base, err)) || (code = rh_place_choose(clone, &options, err)) ||
         (code = make_somehow(clone, is_timed, err)))
         return code;
     if (is_timed && clone->overlay)
@@ -339,6 +343,8 @@ static enum err_code clone_sandbox(struct sandbox *prepared, bool is_timed,
     RH_ASSERT(!prepared->base);
     rh_progress_phase(prepared->progress, "clone the sandbox");
     if (prepared->mode != CLUSTER_STOPPED && (code = rh_cluster_stop(prepared, err)))
+        return code;
+    if ((code = rh_clone_check_memory(prepared, err)))
         return code;
     struct sandbox *clone = new_like(prepared);
     if ((code = make_clone(clone, is_timed, err))) {

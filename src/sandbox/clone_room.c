@@ -13,8 +13,8 @@
 /* Beside shared_buffers: processes and catalogue caches of a server with ten sessions (25 to 40 MB
    measured on 13 to 18) and one maintenance_work_mem (64 MB by default). */
 #define SERVER_MEMORY_BYTES (INT64_C(112) << 20)
-/* Below this the server takes write-ahead log (80 MB, min_wal_size) and temporary files. */
-#define RESERVE_BYTES (INT64_C(128) << 20)
+/* What a server writes in any case: two segments of log, and catalogues of a small schema. */
+#define RESERVE_BYTES (INT64_C(48) << 20)
 /* More at once serve nobody. */
 #define CLONES_MAX 64
 
@@ -80,7 +80,8 @@ enum err_code rh_clone_check_memory(const struct sandbox *base, struct err *err)
     int64_t available = available_memory();
     char needed[24], left[24];
 
-    if (available >= needed_memory(base))
+    /* Without the first there is nothing at all, and it may well do with less. */
+    if (base->living_clones == 0 || available >= needed_memory(base))
         return RH_OK;
     rh_bytes_format(needed_memory(base), needed);
     rh_bytes_format(available < 0 ? 0 : available, left);

@@ -185,7 +185,7 @@ static enum err_code await_ready(struct sandbox *sandbox, struct err *err)
         .port = 5432,
         .user = sandbox->superuser,
         .password = sandbox->superuser_password,
-        .database = sandbox->database ? sandbox->database : "postgres",
+        .database = sandbox->database,
         .application_name = "rehearse",
     };
 

@@ -181,16 +181,10 @@ enum err_code rh_roles_connect(struct sandbox *sandbox, struct err *err)
 {
     enum err_code code;
 
-    if (sandbox->database)
-        return sandbox->connection ? RH_OK : connect_to(sandbox, sandbox->database, err);
-    if (!sandbox->connection && (code = connect_to(sandbox, "postgres", err)))
+    if (!sandbox->connection && (code = connect_to(sandbox, sandbox->database, err)))
         return code;
-    if (!sandbox->loader && (code = set_up_roles(sandbox, err)))
-        return code;
-    if ((code = create_database(sandbox, "app", NULL, err)))
-        return code;
-    sandbox->database = "app";
-    return connect_to(sandbox, sandbox->database, err);
+    /* The migration role is there once the loader is not any more. */
+    return sandbox->loader || sandbox->role ? RH_OK : set_up_roles(sandbox, err);
 }
 
 /* Names that a cluster has anyway. */
@@ -208,17 +202,22 @@ enum err_code rh_roles_prepare_database(struct sandbox *sandbox, const char *nam
     if (sandbox->has_loaded || (!name && !locale))
         return rh_roles_connect(sandbox, err);
     if (!name)
-        name = "app";
+        name = DATABASE_NAME;
     if ((code = connect_to(sandbox, "postgres", err)))
         return code;
     if (!sandbox->loader && (code = set_up_roles(sandbox, err)))
         return code;
-    if (sandbox->database && !is_standard_database(sandbox->database) &&
-        (code = rh_roles_execute(sandbox, err, "DROP DATABASE %s",
-                                 rh_roles_identifier(sandbox->arena, sandbox->database))))
-        return code;
-    sandbox->database = NULL;
-    if (!is_standard_database(name) && (code = create_database(sandbox, name, locale, err)))
+    const char *quoted = rh_roles_identifier(sandbox->arena, sandbox->database);
+    bool is_renamed = !is_standard_database(name) &&
+                      (!locale || strcmp(locale, sandbox->locale) == 0);
+    if (is_renamed && strcmp(name, sandbox->database) != 0)
+        code = rh_roles_execute(sandbox, err, "ALTER DATABASE %s RENAME TO %s", quoted,
+                                rh_roles_identifier(sandbox->arena, name));
+    else if (!is_renamed && !is_standard_database(sandbox->database))
+        code = rh_roles_execute(sandbox, err, "DROP DATABASE %s", quoted);
+    if (!code && !is_renamed && !is_standard_database(name))
+        code = create_database(sandbox, name, locale, err);
+    if (code)
         return code;
     sandbox->database = rh_arena_strdup(sandbox->arena, name);
     return connect_to(sandbox, sandbox->database, err);

@@ -516,6 +516,8 @@ void rh_sandbox_destroy(struct sandbox *sandbox)
     if (!sandbox)
         return;
     rh_roles_disconnect(sandbox);
+    if (sandbox->base)
+        sandbox->base->living_clones--;
     rh_fd_closep(&sandbox->data_fd);
     if (!sandbox->is_kept) {
         rh_cluster_stop_now(sandbox);

@@ -74,8 +74,8 @@ enum err_code rh_sandbox_prepare(struct sandbox *sandbox, struct err *err) RH_MU
  * A clone of a ready or prepared sandbox, itself ready: the same data, another server, in the
  * cheapest way that works here (facts.clone_method). The first clone stops `prepared` with a
  * checkpoint: from then on it only serves clones, its facts and destroy, and it must outlive them.
- * Any number may live at once; RH_ERR_ENVIRONMENT with the numbers when memory or disk has no room
- * for one more.
+ * Any number may live at once; an error with the numbers when memory (but for the first) or
+ * disk has no room for one more.
  *
  * Durations may be measured in the first kind. In the second they may not: the first access to a
  * table can pay for copying it, and commits do not wait for the disk.

@@ -104,7 +104,8 @@ struct sandbox {
     /* clone.c: of a clone ... */
     struct sandbox *base; /* NULL: it is none */
     /* ... and of what clones are made from */
-    int64_t clone_bytes;                      /* of its files; 0: not yet measured */
+    int64_t clone_bytes; /* of its files; 0: not yet measured */
+    int living_clones;
     int64_t clone_memory_bytes;               /* what the server of a clone may take */
     const char *clone_refused[CLONE_METHODS]; /* why a method does not work here; NULL: it may */
 
@@ -113,7 +114,7 @@ struct sandbox {
     const char *loader, *loader_password; /* NULL once handed over */
     const char *role, *role_password;     /* migration role; NULL before rh_sandbox_ready */
     const char *wanted_role;              /* options.role */
-    const char *database;                 /* NULL before it exists */
+    const char *database;                 /* NULL before the cluster exists */
     const char *locale;                   /* of the cluster */
     VEC(const char *) snapshot_roles;     /* made for a dump: one of them may own most */
     size_t noted_roles;                   /* of them: told so far */
@@ -158,6 +159,8 @@ bool rh_marker_claim(const char *directory, int *ret_fd, struct marker *ret_mark
 bool rh_marker_is_present(const char *directory);
 
 /* --- template.c ------------------------------------------------------------------------------- */
+/* The database of a cluster as it is provided; empty, of the cluster's locale. */
+#define DATABASE_NAME "app"
 enum err_code rh_template_provide(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 /* The copy did not start: throws the template away and makes the data directory anew. */
 enum err_code rh_template_replace(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;

@@ -307,6 +307,41 @@ static void test_file_copy_tree_leaves_nothing_when_it_fails(void **state)
     assert_int_equal(rh_file_remove_tree(path_of(fixture, "from"), &fixture->err), RH_OK);
 }
 
+static void test_file_copy_tree_fills_an_empty_directory_only(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(mkdir(path_of(fixture, "from"), 0700), 0);
+    put(fixture, "from/file", "x");
+    assert_int_equal(mkdir(path_of(fixture, "to"), 0755), 0);
+    assert_int_equal(
+        rh_file_copy_tree(path_of(fixture, "from"), path_of(fixture, "to"), &fixture->err), RH_OK);
+    assert_content(fixture, "to/file", "x");
+    put(fixture, "from/other", "y");
+    assert_int_equal(
+        rh_file_copy_tree(path_of(fixture, "from"), path_of(fixture, "to"), &fixture->err),
+        RH_ERR_IO);
+    assert_int_equal(fixture->err.errno_value, EEXIST);
+    assert_content(fixture, "to/file", "x");
+    assert_false(rh_file_exists(path_of(fixture, "to/other")));
+}
+
+/* Where it works is tests/unit/sandbox/test_clone.c's to find out. */
+static void test_file_reflink_tree_shares_or_leaves_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(mkdir(path_of(fixture, "from"), 0700), 0);
+    put(fixture, "from/file", "x");
+    enum err_code code = rh_file_reflink_tree(path_of(fixture, "from"), path_of(fixture, "to"),
+                                              &fixture->err);
+    if (code == RH_OK) {
+        assert_content(fixture, "to/file", "x");
+        return;
+    }
+    assert_int_equal(code, RH_ERR_IO);
+    assert_int_not_equal(fixture->err.errno_value, 0);
+    assert_false(rh_file_exists(path_of(fixture, "to")));
+}
+
 static void test_file_list_is_in_natural_order(void **state)
 {
     struct fixture *fixture = *state;
@@ -388,6 +423,8 @@ int main(void)
         FILE_TEST(test_file_copy_tree_copies_content_links_and_modes),
         FILE_TEST(test_file_copy_tree_keeps_the_owner_when_root),
         FILE_TEST(test_file_copy_tree_leaves_nothing_when_it_fails),
+        FILE_TEST(test_file_copy_tree_fills_an_empty_directory_only),
+        FILE_TEST(test_file_reflink_tree_shares_or_leaves_nothing),
         FILE_TEST(test_file_list_is_in_natural_order),
         FILE_TEST(test_file_tree_bytes_counts_blocks_on_disk),
         FILE_TEST(test_file_join_table),
