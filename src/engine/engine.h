@@ -67,8 +67,8 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
           table_rows, the rows_estimate of its table now */                                        \
     X(ENGINE_QUERY_RELATIONS_CHANGED)                                                              \
     /* $1 backend pid -> one row: wal_position (bytes, monotonic), server_clock_us,                \
-       current_xid_horizon (text), locks (text "relation_id mode,relation_id mode"; all of them    \
-       granted; NULL: none) */                                                                     \
+       current_xid_horizon (text), locks (text, the granted ones as "relation_id mode" with commas \
+       between; NULL: none) */                                                                     \
     X(ENGINE_QUERY_BOUNDARY)                                                                       \
     /* -> as above with no locks, and much cheaper */                                              \
     X(ENGINE_QUERY_POSITION)                                                                       \
