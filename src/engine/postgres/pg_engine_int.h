@@ -105,6 +105,10 @@ enum err_code rh_pg_read_data_state(struct connection *connection,
                                     struct mono deadline, struct data_state *ret_state,
                                     struct err *err) RH_MUST_CHECK;
 
+/* --- pg_files.c ----------------------------------------------------------------------------------
+ */
+int64_t rh_pg_data_bytes(const char *data_directory);
+
 /* --- pg_log.c ------------------------------------------------------------------------------------
  */
 enum err_code rh_pg_log_open(const char *path, struct server_log **ret_log,

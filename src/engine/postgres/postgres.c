@@ -29,6 +29,7 @@ const struct engine rh_engine_postgres = {
     .cancel_sql = rh_pg_cancel_sql,
     .read_schema_state = rh_pg_read_schema_state,
     .read_data_state = rh_pg_read_data_state,
+    .data_bytes = rh_pg_data_bytes,
     .log_open = rh_pg_log_open,
     .log_close = rh_pg_log_close,
     .log_next = rh_pg_log_next,
