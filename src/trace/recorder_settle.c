@@ -4,8 +4,8 @@
  */
 #include "trace/recorder_int.h"
 
-/* The database's size is measured after statements that ran this long or wrote this much: looking at
-   some hundred files takes half a millisecond, in which the client waits. */
+/* The database's size is measured after statements that ran this long or wrote this much: looking
+   at some hundred files takes half a millisecond, in which the client waits. */
 #define MEASURE_DISK_AFTER_US (50 * 1000)
 #define MEASURE_DISK_AFTER_WAL (1024 * 1024)
 /* So many samples without a lock are taken for "it held none for long". */
