@@ -4,10 +4,8 @@
  */
 #include "trace/recorder_int.h"
 
-#include "base/file.h"
-
-/* The database's size is measured after statements that ran this long or wrote this much; walking
-   some hundred files costs about half a millisecond. */
+/* The database's size is measured after statements that ran this long or wrote this much: looking
+   at some hundred files takes half a millisecond, in which the client waits. */
 #define MEASURE_DISK_AFTER_US (50 * 1000)
 #define MEASURE_DISK_AFTER_WAL (1024 * 1024)
 /* So many samples without a lock are taken for "it held none for long". */
@@ -581,8 +579,7 @@ int64_t rh_recorder_disk_bytes(struct recorder *recorder)
 {
     if (!recorder->options.data_directory)
         return -1;
-    return rh_file_tree_bytes(
-        rh_file_join(recorder->scratch, recorder->options.data_directory, "base"));
+    return recorder->options.engine->data_bytes(recorder->options.data_directory);
 }
 
 static void share_observation(struct statement *child, const struct statement *parent)
@@ -603,6 +600,8 @@ static void measure_disk(struct recorder *recorder, const struct running *runnin
          statement->wal_bytes < MEASURE_DISK_AFTER_WAL && !running->moves_data))
         return;
     int64_t bytes = rh_recorder_disk_bytes(recorder);
+    if (bytes < 0)
+        return;
     if (recorder->disk_bytes >= 0)
         statement->disk_growth_bytes = bytes - recorder->disk_bytes;
     recorder->disk_bytes = bytes;

@@ -111,6 +111,9 @@ struct inquiry *rh_pg_inquiry_new(const char *sql, const struct server_message *
                                   bool shows_values, struct arena *arena);
 const char *rh_pg_inquiry_next(struct inquiry *inquiry, const struct inquiry_answer *answer);
 void rh_pg_inquiry_result(const struct inquiry *inquiry, struct blocker *blocker);
+/* --- pg_files.c ----------------------------------------------------------------------------------
+ */
+int64_t rh_pg_data_bytes(const char *data_directory);
 
 /* --- pg_log.c ------------------------------------------------------------------------------------
  */

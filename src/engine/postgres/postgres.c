@@ -32,6 +32,7 @@ const struct engine rh_engine_postgres = {
     .inquiry_new = rh_pg_inquiry_new,
     .inquiry_next = rh_pg_inquiry_next,
     .inquiry_result = rh_pg_inquiry_result,
+    .data_bytes = rh_pg_data_bytes,
     .log_open = rh_pg_log_open,
     .log_close = rh_pg_log_close,
     .log_next = rh_pg_log_next,
