@@ -5,6 +5,8 @@
 
 #include <jansson.h>
 
+#define UUID 2950 /* pg_type.dat; its placeholder is another one in every row */
+
 /* Columns of inquiry_subject.sql. */
 enum subject_column {
     OID,
@@ -66,16 +68,22 @@ static void read_columns(struct inquiry *inquiry, struct pg_subject *subject, co
     json_decref(columns);
 }
 
+static bool has_names(const char *const *value)
+{
+    return value[OID] && value[NAME] && value[IDENT] && value[RAW] && value[KIND] &&
+           value[PERSISTENCE] && value[KEY_COLUMNS];
+}
+
 struct pg_subject *rh_pg_read_subject(struct inquiry *inquiry, const struct inquiry_answer *answer)
 {
     struct arena *arena = inquiry->arena;
     if (rh_pg_inquiry_failed(inquiry, answer, "the catalogue"))
         return NULL;
-    if (answer->rows != 1 || answer->columns != SUBJECT_COLUMNS) {
+    const char *const *value = answer->values;
+    if (answer->rows != 1 || answer->columns != SUBJECT_COLUMNS || !has_names(value)) {
         rh_pg_inquiry_refuse(inquiry, "the table is not there");
         return NULL;
     }
-    const char *const *value = answer->values;
     struct pg_subject *subject = RH_NEW(arena, struct pg_subject);
     subject->oid = copy(arena, value[OID]);
     subject->name = copy(arena, value[NAME]);
@@ -162,14 +170,15 @@ static void read_not_null(struct inquiry *inquiry, const struct pg_subject *real
         if (value && strncmp(value, "NULL", 4) != 0)
             rh_pg_repair_add(inquiry, question, false, "UPDATE %s SET %s = DEFAULT WHERE %s",
                              target, column, question->where);
-        else if (flag_of(facts, "is_unique") && type.category == 'N')
+        else if (flag_of(facts, "is_unique") && rh_pg_is_integer(type.type_id))
             rh_pg_repair_add(inquiry, question, true,
                              "UPDATE %s AS t SET %s = n.value FROM (SELECT tableoid, ctid, "
                              "(SELECT coalesce(max(%s), 0) FROM %s) + row_number() OVER () AS "
                              "value FROM %s WHERE %s) AS n "
                              "WHERE t.tableoid = n.tableoid AND t.ctid = n.ctid",
                              target, column, column, target, target, question->where);
-        else if (rh_pg_placeholder(arena, &type))
+        else if ((!flag_of(facts, "is_unique") || type.type_id == UUID) &&
+                 rh_pg_placeholder(arena, &type))
             rh_pg_repair_add(inquiry, question, true, "UPDATE %s SET %s = %s WHERE %s", target,
                              column, rh_pg_placeholder(arena, &type), question->where);
         rh_pg_repair_delete(inquiry, question, question->where, only);
@@ -396,10 +405,13 @@ static void take_validations(struct inquiry *inquiry, void *data,
     const struct validations_ask *ask = data;
     if (rh_pg_inquiry_failed(inquiry, answer, "the catalogue"))
         return;
+    if (answer->columns != 2)
+        return;
     rh_pg_read_source(inquiry, ask->real, answer);
     for (size_t row = 0; row < answer->rows; row++) {
         const char *kind = answer->values[row * answer->columns];
-        json_t *facts = json_loads(answer->values[row * answer->columns + 1], 0, NULL);
+        const char *text = answer->values[row * answer->columns + 1];
+        json_t *facts = kind && text ? json_loads(text, 0, NULL) : NULL;
         for (size_t i = 0; facts && i < sizeof(readers) / sizeof(*readers); i++)
             if (strcmp(readers[i].kind, kind) == 0 && rh_pg_may_ask(inquiry))
                 readers[i].read(inquiry, ask->real, facts);

@@ -201,6 +201,7 @@ const char *rh_pg_is_null(struct arena *arena, const char *sql, bool composite);
 void rh_pg_ask_cast(struct inquiry *inquiry, const struct pg_subject *subject, const char *column,
                     const char *expression, const struct pg_placeholder *type,
                     const struct pg_old_type *old);
+bool rh_pg_is_integer(int64_t type_id);
 /* The USING expression of the clause that changes the column; else the column itself. */
 const char *rh_pg_using(struct inquiry *inquiry, const char *column, const char *raw);
 /* The condition of a row without its match. `alias`: of the rows. */
