@@ -249,6 +249,11 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
                              name_of(inquiry, facts, real));
         return;
     }
+    if (inquiry->parents && strcmp(referenced, inquiry->subject->name) != 0) {
+        rh_pg_inquiry_refuse(inquiry, "foreign key %s refers to %s, which changes by a cascade",
+                             name_of(inquiry, facts, real), referenced);
+        return;
+    }
     bool all_nullable = true;
     json_array_foreach(json_object_get(facts, "pairs"), i, item)
     {
@@ -269,9 +274,10 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
     struct pg_question *question = rh_pg_question_new(inquiry, PG_FORM_PREDICATE,
                                                       OFFENCE_ORPHAN_ROWS, real);
     bool only = real->kind != 'p';
-    const char *target = flag_of(facts, "partitioned")
-                             ? referenced
-                             : rh_arena_printf(arena, "ONLY %s", referenced);
+    const char *target = flag_of(facts, "only") ? rh_arena_printf(arena, "ONLY %s", referenced)
+                                                : referenced;
+    if (inquiry->parents)
+        target = inquiry->parents;
     bool is_changed = rh_pg_is_changed(inquiry, columns, NULL);
     question->from = rh_pg_from(inquiry, real, only, is_changed);
     question->where = rh_pg_orphan_condition(arena, pairs.items, pairs.count, match_full, target,
@@ -280,12 +286,10 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
     question->constraint = name_of(inquiry, facts, real);
     question->referenced = rh_arena_printf(arena, "%s (%s)", referenced, targets);
     if (!is_changed) {
-        const char *plain = rh_pg_orphan_condition(arena, pairs.items, pairs.count, match_full,
-                                                   referenced, real->ident);
         if (assignments && (!match_full || all_nullable))
             rh_pg_repair_add(inquiry, question, true, "UPDATE %s SET %s WHERE %s",
-                             rh_pg_target(arena, real, only), assignments, plain);
-        rh_pg_repair_delete(inquiry, question, plain, only);
+                             rh_pg_target(arena, real, only), assignments, question->where);
+        rh_pg_repair_delete(inquiry, question, question->where, only);
     }
     rh_pg_question_ask(inquiry, question);
 }

@@ -10,7 +10,8 @@ static const char *show(struct arena *arena, const struct validation *validation
         [VALIDATION_NONE] = "none",           [VALIDATION_CREATE_INDEX] = "index",
         [VALIDATION_ALTER_TABLE] = "table",   [VALIDATION_CREATE_PARTITION] = "partition",
         [VALIDATION_ALTER_DOMAIN] = "domain", [VALIDATION_INSERT] = "insert",
-        [VALIDATION_UPDATE] = "update",       [VALIDATION_REFRESH] = "refresh"};
+        [VALIDATION_UPDATE] = "update",       [VALIDATION_DELETE] = "delete",
+        [VALIDATION_REFRESH] = "refresh"};
     static const char *const clauses[] = {
         [VALIDATION_CLAUSE_DEFINE] = "define",     [VALIDATION_CLAUSE_TYPE] = "type",
         [VALIDATION_CLAUSE_VALIDATE] = "validate", [VALIDATION_CLAUSE_USING_INDEX] = "using index",
@@ -97,6 +98,13 @@ static void test_validations_finds_the_clauses(void **state)
         {"UPDATE t SET a[1] = 2", "none"},
         {"UPDATE t SET a = 1 WHERE CURRENT OF c", "none"},
         {"REFRESH MATERIALIZED VIEW CONCURRENTLY s.v WITH DATA", "refresh s.v"},
+        {"DELETE FROM ONLY s.t * AS q WHERE q.a > (SELECT 1 WHERE true) RETURNING a",
+         "delete s.t!|q.a > (SELECT 1 WHERE true)|q"},
+        {"DELETE FROM t", "delete t"},
+        {"DELETE FROM t q", "delete t|q"},
+        {"DELETE FROM t USING u WHERE a = b", "none"},
+        {"DELETE FROM t WHERE a = $1", "none"},
+        {"DELETE FROM t WHERE CURRENT OF c", "none"},
         {"SELECT 1", "none"},
         {"", "none"},
         {"ALTER TABLE t ADD CHECK (a); SELECT 1", "none"},

@@ -64,7 +64,7 @@ SELECT 'foreign', pg_catalog.json_build_object(
            'name', con.conname, 'match', con.confmatchtype,
            'period', con.conperiod, -- since 18
            'referenced', pg_catalog.format('%I.%I', n.nspname, c.relname), 'referenced_id', c.oid::int8,
-           'partitioned', c.relkind = 'p',
+           'only', c.relkind <> 'p' AND EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid),
            'pairs', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                              'column', pg_catalog.quote_ident(f.attname), 'referenced', pg_catalog.quote_ident(p.attname),
                              'operator', CASE WHEN o.oprnamespace = 11 THEN o.oprname
