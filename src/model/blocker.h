@@ -52,7 +52,7 @@ struct blocker {
     int step, line, column; /* as struct statement */
     const char *sql, *tag;
     bool in_transaction;
-    struct server_message error;      /* what the server said first */
+    struct server_message error; /* what the server said first */
     /* More than one: several clauses of one statement. Their repairs go in this order. */
     VEC(struct offenders) offenders;
     bool repair_tried, repair_worked; /* all repairs together made this very statement succeed */
