@@ -44,6 +44,29 @@ static void test_second_pass_leads_a_pipeline_one_by_one(void **state)
     rh_arena_free(s.arena);
 }
 
+/* JDBC opens its transaction in the batch of the first statement. */
+static void test_second_pass_follows_a_transaction_opened_in_a_batch(void **state)
+{
+    (void)state;
+    struct stage s;
+    RH_CLEANUP_BUF struct buf out;
+    rh_buf_init(&out, 10000);
+    stage_open(&s, 5000000);
+    start(&s);
+    add_statement(&out, "BEGIN");
+    add_statement(&out, "FAIL");
+    add_sync(&out);
+    add_statement(&out, "COMMIT");
+    add_sync(&out);
+    send_and_await(&s, &out, 2);
+    assert_string_equal(types(&s), "12nC12nCZ12nCZ");
+    assert_true(begins(s.log.data, "BEGIN|SAVEPOINT " UNIT "|FAIL|ROLLBACK TO"));
+    struct blockers blockers = stage_close(&s);
+    assert_int_equal(blockers.items.count, 1);
+    assert_true(blockers.items.items[0].in_transaction);
+    rh_arena_free(s.arena);
+}
+
 static void test_second_pass_keeps_what_a_statement_forbids_out_of_a_transaction(void **state)
 {
     (void)state;
@@ -142,6 +165,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_second_pass_answers_every_message_of_a_failed_batch),
         cmocka_unit_test(test_second_pass_leads_a_pipeline_one_by_one),
+        cmocka_unit_test(test_second_pass_follows_a_transaction_opened_in_a_batch),
         cmocka_unit_test(test_second_pass_keeps_what_a_statement_forbids_out_of_a_transaction),
         cmocka_unit_test(test_second_pass_answers_for_statements_the_server_never_took),
         cmocka_unit_test(test_second_pass_makes_the_unnamed_statement_again),
