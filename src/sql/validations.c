@@ -233,6 +233,21 @@ static bool read_update(const struct phrase *phrase, struct validation *validati
     return read_assignments(phrase, i + 1, where, validation);
 }
 
+/* DELETE FROM [ONLY] table [*] [[AS] alias] [WHERE ...] [RETURNING ...], by no other table */
+static bool read_delete(const struct phrase *phrase, struct validation *validation)
+{
+    size_t i = is_word(phrase, 1, "from") ? take_relation(phrase, 2, validation) : 0;
+    size_t end = find_word(phrase, i, phrase->tokens.count, "returning");
+    size_t where = find_word(phrase, i, end, "where");
+    if (!i || has_parameters(phrase) || find_word(phrase, i, where, "using") < where ||
+        is_word(phrase, where + 1, "current"))
+        return false;
+    i += is_word(phrase, i, "as");
+    validation->alias = rh_phrase_words(phrase, i, where);
+    validation->condition = rh_phrase_words(phrase, where + 1, end);
+    return where <= i + 1;
+}
+
 static bool read_refresh(const struct phrase *phrase, struct validation *validation)
 {
     size_t i = 3 + is_word(phrase, 3, "concurrently");
@@ -264,6 +279,7 @@ void rh_sql_validations(struct text sql, struct arena *arena, struct validation 
         {"insert", NULL, VALIDATION_INSERT, read_insert},
         {"with", NULL, VALIDATION_INSERT, read_insert},
         {"update", NULL, VALIDATION_UPDATE, read_update},
+        {"delete", NULL, VALIDATION_DELETE, read_delete},
         {"refresh", NULL, VALIDATION_REFRESH, read_refresh},
     };
     struct phrase phrase;

@@ -24,6 +24,7 @@ enum validation_kind {
     VALIDATION_ALTER_DOMAIN,     /* relation: the domain; clauses: one */
     VALIDATION_INSERT,           /* prefix, definition: around the table's name */
     VALIDATION_UPDATE,           /* clauses: one for each column that is set; condition, alias */
+    VALIDATION_DELETE,           /* condition, alias */
     VALIDATION_REFRESH           /* relation: the materialized view */
 };
 

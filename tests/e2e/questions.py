@@ -333,6 +333,19 @@ CASES = {
                                    "INSERT INTO users (id, age) VALUES (100, 1), (101, -20), (102, -30)", [(CHECKS, 2)], None),
     "insert of orphans": (
         USERS + "CREATE TABLE r (id serial PRIMARY KEY, u int REFERENCES users);", "INSERT INTO r (u) SELECT id + 10 FROM users", [(ORPHANS, 10)], None),
+    "delete of what is referred to": (
+        ORDERS + "DELETE FROM orders WHERE id > 50; ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users;",
+        "DELETE FROM users WHERE age > 40 OR age IS NULL", [(ORPHANS, 4)], True),
+    "delete of what must be referred to": (
+        ORDERS + "DELETE FROM orders WHERE id > 50; ALTER TABLE orders ADD FOREIGN KEY (other) REFERENCES users;",
+        "DELETE FROM users AS u WHERE u.id IN (SELECT id FROM users WHERE age > 40)", [(ORPHANS, 5)], True),
+    "delete in a tree": (
+        "CREATE TABLE t (id int PRIMARY KEY, boss int REFERENCES t); INSERT INTO t VALUES (1, NULL), (2, 1), (3, 1), (4, 3);",
+        "DELETE FROM t WHERE id IN (1, 3)", [(ORPHANS, 2)], None),
+    "update of a referenced key": (
+        ORDERS + "DELETE FROM orders WHERE id > 50; ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users;",
+        "UPDATE users SET id = id + 1000 WHERE id > 46", [(ORPHANS, 3)], True),
+
     "refresh": (USERS + "CREATE MATERIALIZED VIEW mv AS SELECT age FROM users; CREATE UNIQUE INDEX ON mv (age); UPDATE users SET age = 1 WHERE id IN (3, 4);",
                 "REFRESH MATERIALIZED VIEW mv", [(DUPLICATES, 3, 1)], None),
 }
@@ -352,9 +365,14 @@ SILENT = {
         USERS + "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.age := 1; RETURN NEW; END $$;"
         "CREATE UNIQUE INDEX ON users (age); CREATE TRIGGER t BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION g();",
         "UPDATE users SET age = id"),
-    "update of a referenced key": (
-        ORDERS + "DELETE FROM orders WHERE id > 50; ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users;",
-        "UPDATE users SET id = id + 1000"),
+    "delete that cascades to what is referred to": (
+        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a ON DELETE CASCADE);"
+        "CREATE TABLE c (id int PRIMARY KEY, b int REFERENCES b);"
+        "INSERT INTO a VALUES (1); INSERT INTO b VALUES (1, 1); INSERT INTO c VALUES (1, 1);", "DELETE FROM a"),
+    "delete behind a trigger": (
+        ORDERS + "DELETE FROM orders WHERE id > 50; ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users;"
+        "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN OLD.id > 48 THEN OLD END; END $$;"
+        "CREATE TRIGGER t BEFORE DELETE ON users FOR EACH ROW EXECUTE FUNCTION g();", "DELETE FROM users"),
     "a domain in an array": (
         "CREATE DOMAIN d AS int; CREATE TABLE t (v d[]); INSERT INTO t VALUES ('{1}');", "ALTER DOMAIN d ADD CHECK (VALUE > 3)"),
 }

@@ -5,10 +5,12 @@ known of small tables, and of random ones with what looking at every row says.
 """
 import json
 import os
-import pathlib
+import random
 import subprocess
 
 import pytest
+import questions_random
+from psycopg.rows import dict_row
 
 from conftest import PROGRAM, SERVERS, Server
 from questions import CASES, SILENT
@@ -223,3 +225,27 @@ DROP SCHEMA IF EXISTS "odd, ""schema" CASCADE; CREATE SCHEMA "odd, ""schema"; CR
 CREATE TABLE "odd, ""schema".users (id int PRIMARY KEY, v int); INSERT INTO "odd, ""schema".users VALUES (1, 1), (2, -1);
 CREATE FUNCTION "odd, ""schema".f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT abs($1)';
 """
+
+
+# --- random tables
+
+ROUNDS = int(os.environ.get("REHEARSE_RANDOM_ROUNDS", "40"))
+
+
+def test_counts_are_those_of_looking_at_every_row(inquirer):
+    """Each round has its own seed, which a failure prints: REHEARSE_RANDOM_SEED=n runs it alone."""
+    given = os.environ.get("REHEARSE_RANDOM_SEED")
+    failing = 0
+    for seed in [int(given)] if given else range(inquirer.major * 1000, inquirer.major * 1000 + ROUNDS):
+        setup, sql, judge = questions_random.make(random.Random(seed), inquirer.major)
+        inquirer.reset(setup)
+        rows = inquirer.connection.cursor(row_factory=dict_row).execute("SELECT * FROM t").fetchall()
+        expected = sorted(judge(rows))
+        answer = inquirer.ask(sql)
+        assert bool(answer) == bool(expected), f"seed {seed}: {sql}\n{setup}\n{expected}\n{show(answer)}"
+        if not answer:
+            continue
+        failing += 1
+        assert answer["blocker"] and found(answer) == expected, f"seed {seed}: {sql}\n{setup}\n{expected}\n{show(answer)}"
+        assert answer["blocker"]["worked"], f"seed {seed}: {sql}\n{setup}\n{show(answer)}"
+    assert given or failing > ROUNDS / 4

@@ -155,11 +155,29 @@ static void take_trial(struct inquiry *inquiry, void *data, const struct inquiry
         inquiry->repair_error = rh_pg_inquiry_words(inquiry, answer->error);
 }
 
+/* NULL need not satisfy a check, nor a placeholder: then the next repair is due. */
+static void take_leftovers(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
+{
+    struct pg_question *question = data;
+    (void)inquiry;
+    if (!answer->error && answer->rows == 0)
+        question->repaired = true;
+    else
+        question->repair++;
+}
+
 static void take_repair(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
 {
     struct pg_question *question = data;
     if (!answer->error) {
-        question->repaired = true;
+        bool is_last = question->repair + 1 == question->repairs.count;
+        if (question->form == PG_FORM_PREDICATE && !is_last)
+            rh_pg_inquiry_ask(inquiry,
+                              rh_arena_printf(inquiry->arena, "SELECT 1 FROM %s WHERE %s LIMIT 1",
+                                              question->from, question->where),
+                              take_leftovers, question);
+        else
+            question->repaired = true;
         return;
     }
     inquiry->repair_tried = true;
@@ -229,7 +247,8 @@ static void take_settings(struct inquiry *inquiry, void *data, const struct inqu
     int64_t major = 0;
     if (rh_pg_inquiry_failed(inquiry, answer, "settings of the session"))
         return;
-    if (answer->rows == 1 && rh_text_parse_int64(rh_text(answer->values[0]), &major))
+    if (answer->rows == 1 && answer->values[0] &&
+        rh_text_parse_int64(rh_text(answer->values[0]), &major))
         inquiry->major = (int)major;
     rh_pg_inquiry_start(inquiry);
 }

@@ -106,14 +106,15 @@ static void classify(struct inquiry *inquiry, struct cast *cast)
     }
 }
 
+bool rh_pg_is_integer(int64_t type_id)
+{
+    return type_id == TYPE_INT2 || type_id == TYPE_INT4 || type_id == TYPE_INT8;
+}
+
 static bool is_number(int64_t type_id)
 {
-    static const int64_t numbers[] = {TYPE_INT2,   TYPE_INT4,   TYPE_INT8,
-                                      TYPE_FLOAT4, TYPE_FLOAT8, TYPE_NUMERIC};
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-        if (type_id == numbers[i])
-            return true;
-    return false;
+    return rh_pg_is_integer(type_id) || type_id == TYPE_FLOAT4 || type_id == TYPE_FLOAT8 ||
+           type_id == TYPE_NUMERIC;
 }
 
 /* The condition of a value out of the new integer type's range, of a number; NULL. */
@@ -260,8 +261,7 @@ static void add_repairs(struct inquiry *inquiry, const struct cast *cast,
                             ? rh_pg_placeholder(arena, &cast->type)
                             : NULL;
     /* of other numbers some that lie outside of it round into the range */
-    bool is_integer = cast->old_type_id == TYPE_INT8 || cast->old_type_id == TYPE_INT4;
-    const char *bad = is_integer && range_of(inquiry, cast)
+    const char *bad = rh_pg_is_integer(cast->old_type_id) && range_of(inquiry, cast)
                           ? rh_arena_printf(arena, "NOT (%s)", range_of(inquiry, cast))
                       : has_soft_input(inquiry, cast)
                           ? rh_arena_printf(arena, "NOT pg_input_is_valid(%s::text, %s)",
@@ -344,10 +344,11 @@ void rh_pg_read_source(struct inquiry *inquiry, const struct pg_subject *real,
         return;
     for (size_t row = 0; row < answer->rows; row++) {
         const char *kind = answer->values[row * answer->columns];
-        bool is_new = strcmp(kind, "column") == 0;
-        if (!is_new && strcmp(kind, "type") != 0)
+        const char *text = answer->values[row * answer->columns + 1];
+        bool is_new = kind && strcmp(kind, "column") == 0;
+        if (!text || (!is_new && (!kind || strcmp(kind, "type") != 0)))
             continue;
-        json_t *facts = json_loads(answer->values[row * answer->columns + 1], 0, NULL);
+        json_t *facts = json_loads(text, 0, NULL);
         const char *column = own_text(inquiry, facts, "column");
         const char *value = is_new ? own_text(inquiry, facts, "value")
                                    : rh_pg_using(inquiry, column, own_text(inquiry, facts, "raw"));

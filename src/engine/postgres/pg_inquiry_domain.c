@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 
+#define DOMAIN_COLUMNS 6 /* of inquiry_domain.sql */
+
 struct domain_column {
     const char *table_oid, *name;
     bool nullable;
@@ -64,7 +66,7 @@ static void take_rules(struct inquiry *inquiry, void *data, const struct inquiry
     struct domain *domain = data;
     struct arena *arena = inquiry->arena;
     size_t prefix = strlen(INQUIRY_SCRATCH "_");
-    if (rh_pg_inquiry_failed(inquiry, answer, "the catalogue"))
+    if (rh_pg_inquiry_failed(inquiry, answer, "the catalogue") || answer->columns != 2)
         return;
     for (size_t row = 0; row < answer->rows; row++) {
         const char *name = answer->values[2 * row], *expression = answer->values[2 * row + 1];
@@ -140,7 +142,8 @@ static void take_domain(struct inquiry *inquiry, void *data, const struct inquir
     const struct validation_clause *clause = &inquiry->statement.clauses.items[0];
     if (rh_pg_inquiry_failed(inquiry, answer, "the catalogue"))
         return;
-    if (answer->rows != 1) {
+    if (answer->rows != 1 || answer->columns != DOMAIN_COLUMNS || !answer->values[0] ||
+        !answer->values[1] || !answer->values[2] || !answer->values[5]) {
         rh_pg_inquiry_refuse(inquiry, "the domain is not there");
         return;
     }

@@ -5,6 +5,8 @@
 
 #include <jansson.h>
 
+#define UUID 2950 /* pg_type.dat; its placeholder is another one in every row */
+
 /* Columns of inquiry_subject.sql. */
 enum subject_column {
     OID,
@@ -66,16 +68,22 @@ static void read_columns(struct inquiry *inquiry, struct pg_subject *subject, co
     json_decref(columns);
 }
 
+static bool has_names(const char *const *value)
+{
+    return value[OID] && value[NAME] && value[IDENT] && value[RAW] && value[KIND] &&
+           value[PERSISTENCE] && value[KEY_COLUMNS];
+}
+
 struct pg_subject *rh_pg_read_subject(struct inquiry *inquiry, const struct inquiry_answer *answer)
 {
     struct arena *arena = inquiry->arena;
     if (rh_pg_inquiry_failed(inquiry, answer, "the catalogue"))
         return NULL;
-    if (answer->rows != 1 || answer->columns != SUBJECT_COLUMNS) {
+    const char *const *value = answer->values;
+    if (answer->rows != 1 || answer->columns != SUBJECT_COLUMNS || !has_names(value)) {
         rh_pg_inquiry_refuse(inquiry, "the table is not there");
         return NULL;
     }
-    const char *const *value = answer->values;
     struct pg_subject *subject = RH_NEW(arena, struct pg_subject);
     subject->oid = copy(arena, value[OID]);
     subject->name = copy(arena, value[NAME]);
@@ -162,14 +170,15 @@ static void read_not_null(struct inquiry *inquiry, const struct pg_subject *real
         if (value && strncmp(value, "NULL", 4) != 0)
             rh_pg_repair_add(inquiry, question, false, "UPDATE %s SET %s = DEFAULT WHERE %s",
                              target, column, question->where);
-        else if (flag_of(facts, "is_unique") && type.category == 'N')
+        else if (flag_of(facts, "is_unique") && rh_pg_is_integer(type.type_id))
             rh_pg_repair_add(inquiry, question, true,
                              "UPDATE %s AS t SET %s = n.value FROM (SELECT tableoid, ctid, "
                              "(SELECT coalesce(max(%s), 0) FROM %s) + row_number() OVER () AS "
                              "value FROM %s WHERE %s) AS n "
                              "WHERE t.tableoid = n.tableoid AND t.ctid = n.ctid",
                              target, column, column, target, target, question->where);
-        else if (rh_pg_placeholder(arena, &type))
+        else if ((!flag_of(facts, "is_unique") || type.type_id == UUID) &&
+                 rh_pg_placeholder(arena, &type))
             rh_pg_repair_add(inquiry, question, true, "UPDATE %s SET %s = %s WHERE %s", target,
                              column, rh_pg_placeholder(arena, &type), question->where);
         rh_pg_repair_delete(inquiry, question, question->where, only);
@@ -240,6 +249,11 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
                              name_of(inquiry, facts, real));
         return;
     }
+    if (inquiry->parents && strcmp(referenced, inquiry->subject->name) != 0) {
+        rh_pg_inquiry_refuse(inquiry, "foreign key %s refers to %s, which changes by a cascade",
+                             name_of(inquiry, facts, real), referenced);
+        return;
+    }
     bool all_nullable = true;
     json_array_foreach(json_object_get(facts, "pairs"), i, item)
     {
@@ -260,9 +274,10 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
     struct pg_question *question = rh_pg_question_new(inquiry, PG_FORM_PREDICATE,
                                                       OFFENCE_ORPHAN_ROWS, real);
     bool only = real->kind != 'p';
-    const char *target = flag_of(facts, "partitioned")
-                             ? referenced
-                             : rh_arena_printf(arena, "ONLY %s", referenced);
+    const char *target = flag_of(facts, "only") ? rh_arena_printf(arena, "ONLY %s", referenced)
+                                                : referenced;
+    if (inquiry->parents)
+        target = inquiry->parents;
     bool is_changed = rh_pg_is_changed(inquiry, columns, NULL);
     question->from = rh_pg_from(inquiry, real, only, is_changed);
     question->where = rh_pg_orphan_condition(arena, pairs.items, pairs.count, match_full, target,
@@ -271,12 +286,10 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
     question->constraint = name_of(inquiry, facts, real);
     question->referenced = rh_arena_printf(arena, "%s (%s)", referenced, targets);
     if (!is_changed) {
-        const char *plain = rh_pg_orphan_condition(arena, pairs.items, pairs.count, match_full,
-                                                   referenced, real->ident);
         if (assignments && (!match_full || all_nullable))
             rh_pg_repair_add(inquiry, question, true, "UPDATE %s SET %s WHERE %s",
-                             rh_pg_target(arena, real, only), assignments, plain);
-        rh_pg_repair_delete(inquiry, question, plain, only);
+                             rh_pg_target(arena, real, only), assignments, question->where);
+        rh_pg_repair_delete(inquiry, question, question->where, only);
     }
     rh_pg_question_ask(inquiry, question);
 }
@@ -396,10 +409,13 @@ static void take_validations(struct inquiry *inquiry, void *data,
     const struct validations_ask *ask = data;
     if (rh_pg_inquiry_failed(inquiry, answer, "the catalogue"))
         return;
+    if (answer->columns != 2)
+        return;
     rh_pg_read_source(inquiry, ask->real, answer);
     for (size_t row = 0; row < answer->rows; row++) {
         const char *kind = answer->values[row * answer->columns];
-        json_t *facts = json_loads(answer->values[row * answer->columns + 1], 0, NULL);
+        const char *text = answer->values[row * answer->columns + 1];
+        json_t *facts = kind && text ? json_loads(text, 0, NULL) : NULL;
         for (size_t i = 0; facts && i < sizeof(readers) / sizeof(*readers); i++)
             if (strcmp(readers[i].kind, kind) == 0 && rh_pg_may_ask(inquiry))
                 readers[i].read(inquiry, ask->real, facts);

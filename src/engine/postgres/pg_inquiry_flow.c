@@ -162,8 +162,6 @@ static void take_index(struct inquiry *inquiry, void *data, const struct inquiry
         apply_next(inquiry, 0);
 }
 
-static void ask_new_rows(struct inquiry *inquiry);
-
 static void take_copy(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
 {
     (void)data;
@@ -171,7 +169,7 @@ static void take_copy(struct inquiry *inquiry, void *data, const struct inquiry_
         return;
     drop_later(inquiry, "DROP TABLE %s", inquiry->copy);
     if (inquiry->statement.kind == VALIDATION_INSERT)
-        ask_new_rows(inquiry);
+        rh_pg_ask_new_rows(inquiry);
     else if (inquiry->statement.kind == VALIDATION_CREATE_INDEX)
         rh_pg_inquiry_ask(inquiry,
                           rh_arena_printf(inquiry->arena, "CREATE %sINDEX ON %s %s",
@@ -199,98 +197,6 @@ static void ask_copy(struct inquiry *inquiry, const char *including)
                             : "",
                         inquiry->copy, subject->name, including),
         take_copy, NULL);
-}
-
-/* --- rows that INSERT, UPDATE and REFRESH would make --- */
-
-/* The constraint or column that the server named is all that is asked about. */
-static void ask_named(struct inquiry *inquiry)
-{
-    const struct server_message *error = &inquiry->error;
-    const struct pg_subject *subject = inquiry->subject;
-    bool is_null = strcmp(error->sqlstate, "23502") == 0;
-    bool is_own = error->table && strcmp(error->table, subject->raw) == 0;
-    /* Of a partition the server names the partition's own constraint. */
-    if (is_null)
-        rh_pg_ask_validations(inquiry, subject->oid, subject, "",
-                              error->column ? error->column : "");
-    else if (is_own || subject->kind == 'p')
-        rh_pg_ask_validations(inquiry, subject->oid, subject, is_own ? error->constraint : NULL,
-                              NULL);
-    else
-        rh_pg_inquiry_refuse(inquiry, "the constraint is not one of %s", subject->name);
-}
-
-static const char *column_list(struct inquiry *inquiry)
-{
-    const char *list = "";
-    for (size_t i = 0; i < inquiry->subject->columns.count; i++)
-        list = rh_arena_printf(inquiry->arena, "%s, %s", list,
-                               inquiry->subject->columns.items[i].name);
-    return list;
-}
-
-static void take_new_rows(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
-{
-    (void)data;
-    struct arena *arena = inquiry->arena;
-    if (rh_pg_inquiry_failed(inquiry, answer, "the new rows"))
-        return;
-    const char *columns = column_list(inquiry);
-    inquiry->source = rh_arena_printf(arena, "SELECT tableoid, ctid%s FROM %s", columns,
-                                      inquiry->copy);
-    inquiry->all_rows = rh_arena_printf(arena, "%s UNION ALL SELECT tableoid, ctid%s FROM %s",
-                                        inquiry->source, columns, inquiry->subject->name);
-    ask_named(inquiry);
-}
-
-static void ask_new_rows(struct inquiry *inquiry)
-{
-    struct arena *arena = inquiry->arena;
-    const struct validation *statement = &inquiry->statement;
-    bool has_alias = strncmp(statement->definition, "as ", 3) == 0 ||
-                     strncmp(statement->definition, "AS ", 3) == 0;
-    for (size_t i = 0; i < inquiry->subject->columns.count; i++) {
-        const struct pg_column *column = &inquiry->subject->columns.items[i];
-        if (inquiry->error.column && strcmp(column->raw, inquiry->error.column) == 0 &&
-            !column->nullable)
-            rh_pg_inquiry_ask(inquiry,
-                              rh_arena_printf(arena, "ALTER TABLE %s ALTER %s DROP NOT NULL",
-                                              inquiry->copy, column->name),
-                              NULL, NULL);
-    }
-    rh_pg_inquiry_ask(inquiry,
-                      rh_arena_printf(arena, "%s %s%s%s %s", statement->prefix, inquiry->copy,
-                                      has_alias ? "" : " AS ",
-                                      has_alias ? "" : inquiry->subject->ident,
-                                      statement->definition),
-                      take_new_rows, NULL);
-}
-
-/* Every row with the values it would have. */
-static void ask_updated_rows(struct inquiry *inquiry)
-{
-    struct arena *arena = inquiry->arena;
-    const struct validation *statement = &inquiry->statement;
-    const struct pg_subject *subject = inquiry->subject;
-    const char *columns = "tableoid, ctid";
-    for (size_t i = 0; i < subject->columns.count; i++) {
-        const struct pg_column *column = &subject->columns.items[i];
-        const char *value = column->name;
-        for (size_t c = 0; c < statement->clauses.count; c++) {
-            const struct validation_clause *clause = &statement->clauses.items[c];
-            if (!rh_pg_is_column(arena, clause->name, column->raw))
-                continue;
-            value = rh_arena_printf(arena, "CASE WHEN %s THEN (%s)::%s ELSE %s END",
-                                    statement->condition ? statement->condition : "true",
-                                    clause->expression, column->type, column->name);
-        }
-        columns = rh_arena_printf(arena, "%s, %s AS %s", columns, value, column->name);
-    }
-    inquiry->source = rh_arena_printf(
-        arena, "SELECT %s FROM %s%s%s%s", columns, statement->only ? "ONLY " : "", subject->name,
-        statement->alias ? " AS " : "", statement->alias ? statement->alias : "");
-    ask_named(inquiry);
 }
 
 /* --- ALTER TABLE --- */
@@ -341,7 +247,8 @@ static void take_subject(struct inquiry *inquiry, void *data, const struct inqui
         drop_later(inquiry, "ALTER TABLE %s FORCE ROW LEVEL SECURITY", subject->name);
     }
     bool writes = inquiry->statement.kind == VALIDATION_INSERT ||
-                  inquiry->statement.kind == VALIDATION_UPDATE;
+                  inquiry->statement.kind == VALIDATION_UPDATE ||
+                  inquiry->statement.kind == VALIDATION_DELETE;
     if (writes && subject->has_row_triggers) {
         rh_pg_inquiry_refuse(inquiry, "triggers of %s may change the rows", subject->name);
         return;
@@ -363,7 +270,10 @@ static void take_subject(struct inquiry *inquiry, void *data, const struct inqui
         ask_copy(inquiry, " INCLUDING DEFAULTS INCLUDING GENERATED");
         return;
     case VALIDATION_UPDATE:
-        ask_updated_rows(inquiry);
+        rh_pg_ask_updated_rows(inquiry);
+        return;
+    case VALIDATION_DELETE:
+        rh_pg_ask_deleted_rows(inquiry);
         return;
     case VALIDATION_REFRESH:
         inquiry->source = subject->view_query;

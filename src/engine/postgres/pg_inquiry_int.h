@@ -4,7 +4,7 @@
  *
  *     pg_inquiry.c            the queue, phases, the blocker
  *     pg_inquiry_flow.c       which statement: what is prepared, which catalogue entries are read;
- *                             pg_inquiry_domain.c, pg_inquiry_partition.c
+ *                             pg_inquiry_dml.c, pg_inquiry_domain.c, pg_inquiry_partition.c
  *     pg_inquiry_facts.c      the catalogue's answers as structs
  *     pg_inquiry_questions.c  facts to questions, questions to SQL, answers to offenders
  *     pg_inquiry_casts.c      values that change their type, and columns that are new
@@ -131,6 +131,7 @@ struct inquiry {
     bool is_full;               /* INQUIRY_QUESTIONS_MAX was reached */
     bool has_schema;            /* INQUIRY_SCRATCH is made */
     bool has_own_rows;          /* INSERT: the copy holds the new rows, and they are the source */
+    const char *parents;        /* DELETE, UPDATE: rows that can still be referred to */
     const char *all_rows;       /* then: those of the table as well */
     VEC(const char *) drops;    /* what is put away before repairs are tried */
     VEC(struct pg_question *) questions;
@@ -164,6 +165,10 @@ const char *rh_pg_copy_name(struct inquiry *inquiry, const char *schema, const c
 /* A partition is attached to, or made of, the table of the statement. `partition` NULL: made. */
 void rh_pg_ask_partition(struct inquiry *inquiry, const char *partition, const char *bound);
 void rh_pg_ask_domain(struct inquiry *inquiry);
+/* INSERT, once the copy is made; UPDATE; DELETE. */
+void rh_pg_ask_new_rows(struct inquiry *inquiry);
+void rh_pg_ask_updated_rows(struct inquiry *inquiry);
+void rh_pg_ask_deleted_rows(struct inquiry *inquiry);
 
 /* --- facts */
 void rh_pg_ask_subject(struct inquiry *inquiry, const char *relation, pg_take_fn *take, void *data);
@@ -201,6 +206,7 @@ const char *rh_pg_is_null(struct arena *arena, const char *sql, bool composite);
 void rh_pg_ask_cast(struct inquiry *inquiry, const struct pg_subject *subject, const char *column,
                     const char *expression, const struct pg_placeholder *type,
                     const struct pg_old_type *old);
+bool rh_pg_is_integer(int64_t type_id);
 /* The USING expression of the clause that changes the column; else the column itself. */
 const char *rh_pg_using(struct inquiry *inquiry, const char *column, const char *raw);
 /* The condition of a row without its match. `alias`: of the rows. */

@@ -95,7 +95,7 @@ static void take_constraint(struct inquiry *inquiry, void *data,
     const struct partition_ask *ask = data;
     if (rh_pg_inquiry_failed(inquiry, answer, "the partition's bound"))
         return;
-    if (answer->rows != 1 || !answer->values[0]) {
+    if (answer->rows != 1 || answer->columns != 2 || !answer->values[0] || !answer->values[1]) {
         rh_pg_inquiry_refuse(inquiry, "the partition takes every row");
         return;
     }

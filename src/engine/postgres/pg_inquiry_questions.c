@@ -459,7 +459,8 @@ static void take_casts(struct inquiry *inquiry, void *data, const struct inquiry
     if (rh_pg_inquiry_failed(inquiry, answer, about(inquiry, question)))
         return;
     for (size_t row = 0; row < answer->rows; row++) {
-        enum offence offence = offence_of(value_at(answer, row, 0));
+        const char *sqlstate = value_at(answer, row, 0);
+        enum offence offence = offence_of(sqlstate ? sqlstate : "");
         struct offenders *offenders = NULL;
         size_t i;
         json_t *key;

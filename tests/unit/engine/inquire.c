@@ -3,9 +3,10 @@
  *
  *     inquire CONNINFO < requests
  *
- * A request is a line of JSON, {"sql": "...", "shows_values": false}; the answer is one too: what
- * the statement said, the questions, and the blocker. Nothing stays in the database, but what a
- * statement leaves that cannot run inside a transaction.
+ * A request is a line of JSON, {"sql": "...", "shows_values": false, "session": "SET ...", "until":
+ * "DROP "}; the answer is one too: what the statement said, the questions with their errors and
+ * milliseconds, and the blocker. At a question that begins with `until` the sender stops. Nothing
+ * stays in the database, but what a statement leaves that cannot run inside a transaction.
  */
 #include "engine/engine.h"
 
@@ -109,7 +110,7 @@ static json_t *show_blocker(const struct blocker *blocker)
 }
 
 static json_t *play(PGconn *connection, const char *sql, const struct server_message *error,
-                    bool shows_values)
+                    bool shows_values, const char *until)
 {
     struct arena *arena = rh_arena_new();
     struct blocker blocker = {0};
@@ -120,12 +121,16 @@ static json_t *play(PGconn *connection, const char *sql, const struct server_mes
     const char *question;
     struct server_message message;
     run(connection, "BEGIN");
-    while (inquiry && (question = rh_engine_postgres.inquiry_next(inquiry, last))) {
+    while (inquiry && (question = rh_engine_postgres.inquiry_next(inquiry, last)) &&
+           !(until && strncmp(question, until, strlen(until)) == 0)) {
+        struct mono start = rh_clock_mono();
         PQclear(result);
         answer = send_question(connection, question, &result, &message);
         last = &answer;
-        json_array_append_new(
-            asked, json_pack("[s o]", question, text(answer.error ? message.message : NULL)));
+        double milliseconds = (double)(rh_clock_mono().us - start.us) / 1e3;
+        json_array_append_new(asked,
+                              json_pack("[s o f]", question,
+                                        text(answer.error ? message.message : NULL), milliseconds));
     }
     run(connection, "ROLLBACK");
     if (inquiry) {
@@ -139,7 +144,8 @@ static json_t *play(PGconn *connection, const char *sql, const struct server_mes
 }
 
 /* The statement's own failure, in a transaction unless it says CONCURRENTLY. */
-static json_t *answer_request(PGconn *connection, const char *sql, bool shows_values)
+static json_t *answer_request(PGconn *connection, const char *sql, bool shows_values,
+                              const char *until)
 {
     bool alone = strstr(sql, "CONCURRENTLY") != NULL;
     if (!alone)
@@ -151,7 +157,7 @@ static json_t *answer_request(PGconn *connection, const char *sql, bool shows_va
     json_t *shown = json_null();
     if (failed) {
         struct server_message error = message_of(result);
-        shown = play(connection, sql, &error, shows_values);
+        shown = play(connection, sql, &error, shows_values, until);
     }
     PQclear(result);
     return shown;
@@ -174,7 +180,8 @@ int main(int argc, char **argv)
             run(connection, session);
         json_t *answer = answer_request(connection,
                                         json_string_value(json_object_get(request, "sql")),
-                                        json_is_true(json_object_get(request, "shows_values")));
+                                        json_is_true(json_object_get(request, "shows_values")),
+                                        json_string_value(json_object_get(request, "until")));
         json_dumpf(answer, stdout, JSON_ENCODE_ANY);
         putchar('\n');
         fflush(stdout);

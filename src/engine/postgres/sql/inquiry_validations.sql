@@ -10,8 +10,9 @@ WITH new_column AS (
              WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) AS value,
            (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef AS d
              WHERE d.adrelid = r.attrelid AND d.adnum = r.attnum AND r.attgenerated = '') AS old_default,
-           EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indrelid = a.attrelid AND i.indisunique
-                      AND a.attnum = ANY (i.indkey)) AS is_unique
+           EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indisunique
+                      AND ((i.indrelid = a.attrelid AND a.attnum = ANY (i.indkey))
+                           OR (i.indrelid = r.attrelid AND r.attnum = ANY (i.indkey)))) AS is_unique
       FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
            LEFT JOIN pg_catalog.pg_attribute AS r
              ON r.attrelid = @REAL@ AND r.attname = a.attname AND NOT r.attisdropped
@@ -63,7 +64,7 @@ SELECT 'foreign', pg_catalog.json_build_object(
            'name', con.conname, 'match', con.confmatchtype,
            'period', con.conperiod, -- since 18
            'referenced', pg_catalog.format('%I.%I', n.nspname, c.relname), 'referenced_id', c.oid::int8,
-           'partitioned', c.relkind = 'p',
+           'only', c.relkind <> 'p' AND EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid),
            'pairs', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                              'column', pg_catalog.quote_ident(f.attname), 'referenced', pg_catalog.quote_ident(p.attname),
                              'operator', CASE WHEN o.oprnamespace = 11 THEN o.oprname
