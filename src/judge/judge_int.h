@@ -177,8 +177,7 @@ void rh_rule_statement_error_of_blockers(const struct rule *rule, struct judgeme
 bool rh_judgement_has_offenders(const struct judgement *judgement, const struct statement *top);
 /* What is said of several blockers at once, and how many findings that covers; NULL: there are not
    several. */
-const char *rh_judgement_blockers_headline(const struct judgement *judgement,
-                                           size_t *ret_findings);
+const char *rh_judgement_blockers_headline(const struct judgement *judgement, size_t *ret_findings);
 /* What a SQLSTATE means and what to do about it, for this very statement. */
 struct sqlstate_advice {
     const char *meaning, *advice, *sql; /* sql NULL for none */

@@ -107,7 +107,7 @@ static void finish(struct guarded *guarded)
     unit->has_savepoint = false;
     add_blocker(guarded);
     if (!guarded->asks_commit) {
-        rh_unit_answer_client(guarded);
+        rh_unit_clean_up(guarded);
         return;
     }
     rh_unit_run_commit(guarded);
@@ -145,7 +145,7 @@ static void go_back(struct guarded *guarded)
 static void end_questions(struct guarded *guarded)
 {
     RH_CLEANUP_BUF struct buf bytes = {0};
-    if (guarded->unnamed.len == 0 || guarded->question_count == 0) {
+    if (guarded->unnamed.len == 0 || guarded->question_count == 0 || guarded->status == 'E') {
         go_back(guarded);
         return;
     }
@@ -153,6 +153,55 @@ static void end_questions(struct guarded *guarded)
     rh_buf_add_text(&bytes, rh_buf_text(&guarded->unnamed));
     rh_ask_sync(&bytes);
     rh_guarded_exchange(guarded, rh_buf_text(&bytes), false, go_back);
+}
+
+/* --- a COMMIT: whether the repair mends it is tried with its own check --- */
+
+static void on_commit_tried(struct guarded *guarded)
+{
+    struct blocker *blocker = guarded->blocker;
+    blocker->repair_tried = true;
+    blocker->repair_worked = !guarded->has_failed;
+    blocker->repair_error = guarded->has_failed && guarded->error.message
+                                ? rh_arena_strdup(guarded->pass->options.arena,
+                                                  guarded->error.message)
+                                : NULL;
+    end_questions(guarded);
+}
+
+static void on_commit_repaired(struct guarded *guarded)
+{
+    if (guarded->has_failed)
+        on_commit_tried(guarded);
+    else
+        rh_guarded_command(guarded, "SET CONSTRAINTS ALL IMMEDIATE", on_commit_tried);
+}
+
+/* A name as SQL takes it, whatever is in it. */
+static const char *quote(struct arena *arena, const char *name)
+{
+    char *quoted = rh_arena_alloc(arena, 2 * strlen(name) + 3), *to = quoted;
+    *to++ = '"';
+    for (; *name; name++) {
+        if (*name == '"')
+            *to++ = '"';
+        *to++ = *name;
+    }
+    *to = '"';
+    return quoted;
+}
+
+/* The violated key as a statement that the engine can ask about. */
+static const char *statement_of_commit(const struct guarded *guarded)
+{
+    const struct server_message *error = &guarded->error;
+    struct arena *arena = guarded->pass->options.arena;
+    if (strcmp(error->sqlstate, "23503") != 0 || !error->schema || !error->table ||
+        !error->constraint)
+        return "COMMIT";
+    return rh_arena_printf(arena, "ALTER TABLE %s.%s VALIDATE CONSTRAINT %s",
+                           quote(arena, error->schema), quote(arena, error->table),
+                           quote(arena, error->constraint));
 }
 
 /* --- questions --- */
@@ -208,7 +257,13 @@ static void ask_next(struct guarded *guarded, const struct inquiry_answer *answe
                             : NULL;
     if (!guarded->question) {
         engine->inquiry_result(guarded->inquiry, guarded->blocker);
-        end_questions(guarded);
+        const char *repair = guarded->asks_commit && guarded->blocker->offenders.count == 1
+                                 ? guarded->blocker->offenders.items[0].repair_sql
+                                 : NULL;
+        if (repair)
+            rh_guarded_question(guarded, repair, on_commit_repaired);
+        else
+            end_questions(guarded);
         return;
     }
     guarded->question_count++;
@@ -242,8 +297,9 @@ void rh_ask_begin(struct guarded *guarded)
     describe(guarded, guarded->blocker);
     if (guarded->blocker->needs < 0 && !is_known(guarded, guarded->blocker) && engine->inquiry_new)
         guarded->inquiry = engine->inquiry_new(
-            rh_arena_strdup(pass->options.arena, guarded->unit.sql), &guarded->blocker->error,
-            pass->options.shows_values, pass->options.arena);
+            guarded->asks_commit ? statement_of_commit(guarded)
+                                 : rh_arena_strdup(pass->options.arena, guarded->unit.sql),
+            &guarded->blocker->error, pass->options.shows_values, pass->options.arena);
     if (!guarded->inquiry) {
         guarded->blocker->not_asked = guarded->blocker->needs >= 0
                                           ? "it needs what an earlier statement would have made"

@@ -127,6 +127,8 @@ struct unit {
     struct sql_facts facts;
     char status_before;
     bool has_savepoint;
+    /* CONCURRENTLY: the invalid indexes before it, "16402,16409"; NULL: not asked. */
+    const char *invalid_before;
     VEC(struct expected) expected; /* of the extended protocol */
     size_t answered;
 };
@@ -218,6 +220,8 @@ void rh_unit_finish_batch(struct guarded *guarded);
 void rh_unit_answer_client(struct guarded *guarded);
 /* The COMMIT whose deferred constraints were asked about: it fails, and ends the transaction. */
 void rh_unit_run_commit(struct guarded *guarded);
+/* It failed, and all is asked: takes away what it left, then answers the client. */
+void rh_unit_clean_up(struct guarded *guarded);
 /* The unit is dealt with. */
 void rh_unit_end(struct guarded *guarded);
 

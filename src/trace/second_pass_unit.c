@@ -221,6 +221,51 @@ static void on_check_savepoint(struct guarded *guarded)
     rh_guarded_command(guarded, "SET CONSTRAINTS ALL IMMEDIATE", on_checked);
 }
 
+/* --- CONCURRENTLY: what fails half-way leaves an invalid index, which would fail what comes behind
+ * --- */
+
+#define INVALID_INDEXES_SQL                                                            \
+    "SELECT coalesce(string_agg(indexrelid::text, ','), '') FROM pg_catalog.pg_index " \
+    "WHERE NOT indisvalid"
+#define DROP_INVALID_SQL                                                                    \
+    "DO $rehearse$ DECLARE rehearse_index regclass; BEGIN FOR rehearse_index IN SELECT "    \
+    "indexrelid FROM pg_catalog.pg_index WHERE NOT indisvalid AND indexrelid::text <> ALL " \
+    "(string_to_array('%s', ',')) LOOP EXECUTE 'DROP INDEX ' || rehearse_index::text; "     \
+    "END LOOP; END $rehearse$"
+
+static void on_invalid_known(struct guarded *guarded)
+{
+    if (!guarded->has_failed && guarded->answer.rows == 1)
+        guarded->unit.invalid_before = rh_arena_strdup(guarded->unit_arena,
+                                                       guarded->answer.values.items[0]);
+    run(guarded);
+}
+
+static void on_cleaned_up(struct guarded *guarded)
+{
+    if (guarded->has_failed)
+        rh_second_pass_incomplete(guarded->pass,
+                                  "an invalid index that a statement left could not be dropped");
+    rh_unit_answer_client(guarded);
+}
+
+void rh_unit_clean_up(struct guarded *guarded)
+{
+    const char *before = guarded->unit.invalid_before;
+    if (before)
+        rh_guarded_command(guarded, rh_arena_printf(guarded->unit_arena, DROP_INVALID_SQL, before),
+                           on_cleaned_up);
+    else
+        rh_unit_answer_client(guarded);
+}
+
+/* A question is a simple query, which takes the client's unnamed statement. */
+static bool may_be_asked_about(const struct guarded *guarded)
+{
+    const struct unit *unit = &guarded->unit;
+    return !unit->is_extended || (unit->expected.count > 0 && unit->expected.items[0].type == 'P');
+}
+
 static void begin(struct guarded *guarded)
 {
     struct unit *unit = &guarded->unit;
@@ -237,6 +282,8 @@ static void begin(struct guarded *guarded)
     } else if (goes_on && !(unit->is_extended && unit->facts.forbids_transaction)) {
         guarded->wraps = true;
         rh_guarded_command(guarded, "BEGIN", on_begun);
+    } else if (unit->facts.is_concurrently && may_be_asked_about(guarded)) {
+        rh_guarded_question(guarded, INVALID_INDEXES_SQL, on_invalid_known);
     } else {
         run(guarded);
     }

@@ -225,6 +225,25 @@ static struct result *filled_result(struct arena *arena)
         .changed_values = NOT_OBSERVED,
         .vanished_values = 1,
         .sentence = "public.users.email: 1 became NULL"};
+    result->blockers.looked = true;
+    struct blocker *blocker = RH_PUSH(arena, &result->blockers.items);
+    *blocker = (struct blocker){.line = 7,
+                                .sql = "CREATE UNIQUE INDEX i ON users (email)",
+                                .tag = "CREATE INDEX",
+                                .error = {.sqlstate = "23505", .message = "no"},
+                                .repair_tried = true,
+                                .repair_worked = true,
+                                .needs = -1};
+    struct offenders *offenders = RH_PUSH(arena, &blocker->offenders);
+    *offenders = (struct offenders){.offence = OFFENCE_DUPLICATE_KEYS,
+                                    .relation = "public.users",
+                                    .groups = 37,
+                                    .rows = 81,
+                                    .repair_sql = "DELETE"};
+    *RH_PUSH(arena, &offenders->sample_keys) = "id=42";
+    *RH_PUSH(arena, &blocker->unasked) = "the other clause";
+    *RH_PUSH(arena, &result->blockers.items) = (struct blocker){
+        .step = -1, .sql = "DROP INDEX i", .not_asked = "it needs another", .needs = 0};
     return result;
 }
 
@@ -255,6 +274,15 @@ static void test_result_json_shape(void **state)
         const char *path, *value;
     } cases[] = {
         {"format_version", "\"1.0\""},
+        {"blockers_incomplete", "null"},
+        {"blockers.0.step", "\"0042_x.sql\""},
+        {"blockers.0.offenders.0.rule", "\"duplicate-keys\""},
+        {"blockers.0.offenders.0.groups", "37"},
+        {"blockers.0.offenders.0.sample_keys.0", "\"id=42\""},
+        {"blockers.0.unasked.0", "\"the other clause\""},
+        {"blockers.0.needs", "null"},
+        {"blockers.1.step", "null"},
+        {"blockers.1.needs", "1"},
         {"verdict", "\"unsafe\""},
         {"exit_code", "5"},
         {"started_at", "\"2026-11-21T00:00:00.000Z\""},
