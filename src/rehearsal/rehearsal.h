@@ -7,6 +7,7 @@
 
 #include "base/progress.h"
 #include "model/result.h"
+#include "rehearsal/cut_plan.h"
 #include "sandbox/sandbox.h"
 #include "trace/migration.h"
 
@@ -20,6 +21,7 @@ struct rehearsal_options {
     struct limits limits;
     bool no_isolation;
     bool keep;
+    struct cuts_wanted cuts;
     const char *out_directory; /* NULL: .rehearse/runs/<UTC>-<hash> with `latest` */
     struct progress *progress;
     /* --json: every event as it happens, else NULL. */

@@ -3,10 +3,9 @@
  */
 #include "trace/recorder_int.h"
 
-#include "trace/redact.h"
+#include "trace/server_message.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 /* --- messages of the server --- */
 
@@ -26,33 +25,6 @@ const char *rh_recorder_keep(struct recorder *recorder, const char *value)
     return value ? rh_arena_strdup(recorder->trace->arena, value) : NULL;
 }
 
-/* Copies into the trace's arena, values masked. */
-static struct server_message read_message(struct recorder *recorder, const struct fields *fields)
-{
-    struct arena *arena = recorder->trace->arena;
-    const char *const *v = fields->values;
-    struct server_message message = {0};
-    const char *sqlstate = v['C'] ? v['C'] : "";
-    snprintf(message.sqlstate, sizeof(message.sqlstate), "%s", sqlstate);
-    message.severity = rh_recorder_keep(recorder, v['V'] ? v['V'] : v['S']);
-    if (v['M'])
-        message.message = rh_mask_message(arena, sqlstate, rh_text(v['M']));
-    if (v['D'])
-        message.detail = rh_mask_detail(arena, sqlstate, rh_text(v['D']));
-    message.hint = rh_recorder_keep(recorder, v['H']);
-    if (v['W'])
-        message.context = rh_mask_context(arena, rh_text(v['W']));
-    message.schema = rh_recorder_keep(recorder, v['s']);
-    message.table = rh_recorder_keep(recorder, v['t']);
-    message.column = rh_recorder_keep(recorder, v['c']);
-    message.constraint = rh_recorder_keep(recorder, v['n']);
-    message.data_type = rh_recorder_keep(recorder, v['d']);
-    message.position = v['P'] ? strtoll(v['P'], NULL, 10) : 0;
-    if (v['q'])
-        message.internal_query = rh_redact_sql(arena, rh_text(v['q']));
-    return message;
-}
-
 void rh_recorder_on_failed(void *context, const struct pg_message *error, bool has_statement,
                            int64_t at_us)
 {
@@ -61,9 +33,7 @@ void rh_recorder_on_failed(void *context, const struct pg_message *error, bool h
     (void)at_us;
     if (recorder->has_finished)
         return;
-    struct fields fields = {{0}};
-    (void)rh_pg_decode_fields(error->body, take_field, &fields); /* what could be read counts */
-    struct server_message message = read_message(recorder, &fields);
+    struct server_message message = rh_server_message_read(recorder->trace->arena, error->body);
     rh_event_message(session, &message);
     struct running *running = has_statement ? &session->running : rh_recorder_current(session);
     if (!running || running->index < 0)
@@ -109,7 +79,7 @@ bool rh_recorder_on_notice(struct recorder_session *session, const struct pg_mes
     statement->notice_count++;
     if (statement->notices.count >= NOTICES_MAX)
         return false;
-    struct server_message message = read_message(recorder, &fields);
+    struct server_message message = rh_server_message_read(recorder->trace->arena, notice->body);
     *RH_PUSH(recorder->trace->arena, &statement->notices) = message;
     rh_event_message(session, &message);
     return false;
