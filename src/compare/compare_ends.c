@@ -9,7 +9,7 @@
 #define VALUE_COLUMNS 60
 
 struct ends {
-    struct arena *arena;   /* the caller's */
+    struct arena *arena; /* the caller's */
     struct arena *scratch;
     bool renumbers;
     struct schema_differences noise_schema;
@@ -36,7 +36,8 @@ static bool is_same(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* --- schema -------------------------------------------------------------------------------------- */
+/* --- schema --------------------------------------------------------------------------------------
+ */
 
 static bool is_schema_noise(const struct ends *ends, const struct schema_difference *difference)
 {
@@ -70,17 +71,25 @@ static const char *say_attributes(const struct ends *ends,
     return text;
 }
 
+/* The one attribute that everybody has a word for. */
+static bool is_invalid_index(const struct schema_difference *difference)
+{
+    return difference->attributes.count == 1 && difference->attributes.items[0].after &&
+           is_same(difference->attributes.items[0].name, "valid") &&
+           is_same(difference->attributes.items[0].after, "no");
+}
+
 static void tell_schema(struct ends *ends, const struct schema_difference *difference)
 {
     struct arena *arena = ends->arena;
     switch (difference->change) {
     case DIFFERENCE_ADDED:
-        tell(ends, rh_arena_printf(arena, "%s %s is left over", difference->kind,
-                                   difference->identity));
+        tell(ends,
+             rh_arena_printf(arena, "%s %s is left over", difference->kind, difference->identity));
         return;
     case DIFFERENCE_REMOVED:
-        tell(ends, rh_arena_printf(arena, "%s %s is missing", difference->kind,
-                                   difference->identity));
+        tell(ends,
+             rh_arena_printf(arena, "%s %s is missing", difference->kind, difference->identity));
         return;
     case DIFFERENCE_RENAMED:
         tell(ends, rh_arena_printf(arena, "%s %s is called %s", difference->kind,
@@ -88,8 +97,12 @@ static void tell_schema(struct ends *ends, const struct schema_difference *diffe
         return;
     case DIFFERENCE_CHANGED:
     case DIFFERENCE_RECREATED:
-        tell(ends, rh_arena_printf(arena, "%s %s: %s", difference->kind, difference->identity,
-                                   say_attributes(ends, difference)));
+        if (is_invalid_index(difference))
+            tell(ends, rh_arena_printf(arena, "%s %s is invalid", difference->kind,
+                                       difference->identity));
+        else
+            tell(ends, rh_arena_printf(arena, "%s %s: %s", difference->kind, difference->identity,
+                                       say_attributes(ends, difference)));
         return;
     case DIFFERENCE_NOT_COMPARED:
         return;
@@ -104,7 +117,8 @@ static void compare_schemas(struct ends *ends, const struct schema_state *expect
     rh_compare_schema(&before, &after, ends->scratch, ret);
 }
 
-/* --- data ---------------------------------------------------------------------------------------- */
+/* --- data ----------------------------------------------------------------------------------------
+ */
 
 /* Tables in which tools keep what they have run, by the name without its schema: those of alembic,
    Flyway, Liquibase, golang-migrate, dbmate, Rails and node-postgres, sqlx, goose, Django, EF Core,
@@ -113,12 +127,15 @@ static void compare_schemas(struct ends *ends, const struct schema_state *expect
 static bool is_ledger(const char *table)
 {
     static const char *const names[] = {
-        "alembic_version",           "flyway_schema_history",      "databasechangelog",
-        "databasechangeloglock",     "schema_migrations",          "ar_internal_metadata",
-        "_sqlx_migrations",          "goose_db_version",           "django_migrations",
-        "\"__EFMigrationsHistory\"", "knex_migrations",            "knex_migrations_lock",
-        "_prisma_migrations",        "__diesel_schema_migrations", "atlas_schema_revisions",
-        "migrations",                "\"SequelizeMeta\"",          "pgmigrations",
+        "alembic_version",        "flyway_schema_history",
+        "databasechangelog",      "databasechangeloglock",
+        "schema_migrations",      "ar_internal_metadata",
+        "_sqlx_migrations",       "goose_db_version",
+        "django_migrations",      "\"__EFMigrationsHistory\"",
+        "knex_migrations",        "knex_migrations_lock",
+        "_prisma_migrations",     "__diesel_schema_migrations",
+        "atlas_schema_revisions", "migrations",
+        "\"SequelizeMeta\"",      "pgmigrations",
         "__drizzle_migrations",
     };
     /* All that is in a schema of their own. */
@@ -190,9 +207,9 @@ static void tell_data(struct ends *ends, const struct data_differences *all,
         ends->result->set_aside++;
         return;
     }
-    const char *what = difference->column
-                           ? rh_arena_printf(scratch, "%s.%s", difference->table, difference->column)
-                           : difference->table;
+    const char *what = difference->column ? rh_arena_printf(scratch, "%s.%s", difference->table,
+                                                            difference->column)
+                                          : difference->table;
     tell(ends, counts_are_equal(difference)
                    ? rh_arena_printf(arena, "%s holds other values", what)
                    : rh_arena_printf(arena, "%s holds %s values that are not NULL, not %s", what,
@@ -248,7 +265,8 @@ void rh_compare_ends(const struct end_state *expected, const struct end_state *a
                      struct end_difference *result)
 {
     RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
-    struct ends ends = {.arena = arena, .scratch = scratch, .renumbers = renumbers, .result = result};
+    struct ends ends = {
+        .arena = arena, .scratch = scratch, .renumbers = renumbers, .result = result};
     *result = (struct end_difference){.was_compared = expected->schema && actual->schema};
     if (twin && twin->schema && expected->schema)
         compare_schemas(&ends, expected->schema, twin->schema, &ends.noise_schema);

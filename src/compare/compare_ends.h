@@ -4,10 +4,10 @@
  *
  * Objects and tables are compared by their names: ids differ between any two runs. What differs
  * between two uninterrupted runs too (`twin`) tells nothing: the time of day, random numbers.
- * Sequences are not compared: what a transaction that was rolled back took of them is gone for good,
- * by design. Where they went on and `renumbers` says that rows were made anew, these may carry other
- * numbers: values that differ where the counts are equal are set aside. So are values in a migration tool's own table of what it has run:
- * times, durations and the like.
+ * Sequences are not compared: what a transaction that was rolled back took of them is gone for
+ * good, by design. Where they went on and `renumbers` says that rows were made anew, these may
+ * carry other numbers: values that differ where the counts are equal are set aside. So are values
+ * in a migration tool's own table of what it has run: times, durations and the like.
  */
 #ifndef RH_COMPARE_COMPARE_ENDS_H
 #define RH_COMPARE_COMPARE_ENDS_H

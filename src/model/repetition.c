@@ -21,12 +21,20 @@ NAMES(rh_cut_outcome_name, enum cut_outcome, outcome, CUT_OUTCOME_LIST)
 bool rh_tag_is_read_only(const char *tag)
 {
     static const char *const tags[] = {
-        "BEGIN",     "START TRANSACTION", "COMMIT",     "END",           "ROLLBACK",
-        "ABORT",     "SAVEPOINT",         "RELEASE",    "SET",           "RESET",
-        "SHOW",      "DISCARD ALL",       "DEALLOCATE", "PREPARE",       "LISTEN",
-        "UNLISTEN",  "NOTIFY",            "EXPLAIN",    "FETCH",         "MOVE",
-        "CLOSE CURSOR", "DECLARE CURSOR", "LOCK TABLE", "CHECKPOINT",    "LOAD",
-        "VACUUM",    "ANALYZE",           "SET CONSTRAINTS",
+        "BEGIN",        "START TRANSACTION",
+        "COMMIT",       "END",
+        "ROLLBACK",     "ABORT",
+        "SAVEPOINT",    "RELEASE",
+        "SET",          "RESET",
+        "SHOW",         "DISCARD ALL",
+        "DEALLOCATE",   "PREPARE",
+        "LISTEN",       "UNLISTEN",
+        "NOTIFY",       "EXPLAIN",
+        "FETCH",        "MOVE",
+        "CLOSE CURSOR", "DECLARE CURSOR",
+        "LOCK TABLE",   "CHECKPOINT",
+        "LOAD",         "VACUUM",
+        "ANALYZE",      "SET CONSTRAINTS",
     };
     for (size_t i = 0; tag && i < sizeof(tags) / sizeof(tags[0]); i++)
         if (strcmp(tag, tags[i]) == 0)

@@ -9,9 +9,9 @@
 #include "model/trace.h"
 
 /* What keeps the migration from doing its work twice. X(symbol, name in result.json) */
-#define RERUN_KIND_LIST(X)                                                               \
-    X(RERUN_LEDGER, "ledger")  /* a wrapped command: it must know what it has done */    \
-    X(RERUN_SCRIPT, "script")  /* plain files, or psql: nothing but its own statements */ \
+#define RERUN_KIND_LIST(X)                                                                       \
+    X(RERUN_LEDGER, "ledger")         /* a wrapped command: it must know what it has done */     \
+    X(RERUN_SCRIPT, "script")         /* plain files, or psql: nothing but its own statements */ \
     X(RERUN_TOOL_FILES, "tool-files") /* files of a tool whose ledger we do not have */
 enum rerun_kind {
 #define X(symbol, name) symbol,
@@ -20,7 +20,8 @@ enum rerun_kind {
 };
 const char *rh_rerun_kind_name(enum rerun_kind kind);
 
-#define DIFFERENCES_KEPT_MAX 20 /* sentences kept of one comparison; its count is the true number */
+#define DIFFERENCES_KEPT_MAX 20 /* sentences kept of one comparison; its count is the true number \
+                                 */
 
 /* Two end states that should be the same, and how they differ. */
 struct end_difference {
@@ -36,10 +37,10 @@ struct end_difference {
 /* A run of the same migration, after another one. */
 struct repeated_run {
     bool was_run;
-    bool ok;                  /* every step came to its end */
-    const char *reason;       /* why it was not run, or did not come to its end; NULL */
-    const char *step;         /* it began with this one; NULL: with the first */
-    int64_t statements, ddl;  /* that the client sent; those of them that define objects */
+    bool ok;                      /* every step came to its end */
+    const char *reason;           /* why it was not run, or did not come to its end; NULL */
+    const char *step;             /* it began with this one; NULL: with the first */
+    int64_t statements, ddl;      /* that the client sent; those of them that define objects */
     struct server_message *error; /* the first; NULL: none */
     const char *error_sql;        /* the statement, in one line; NULL */
     int exit_status;              /* of a command that failed; -1 */
@@ -50,14 +51,15 @@ struct repeated_run {
 /* The same migration once more on the migrated database. */
 struct rerun {
     enum rerun_kind kind;
-    bool claims_repeatable; /* all that has a form for it says IF NOT EXISTS, OR REPLACE and so on */
+    bool
+        claims_repeatable; /* all that has a form for it says IF NOT EXISTS, OR REPLACE and so on */
     struct repeated_run run;
 };
 
 /* X(symbol, name in result.json) */
-#define CUT_HOW_LIST(X)                                                                \
-    X(CUT_DISCONNECT, "disconnect") /* the connection goes, the server stays */        \
-    X(CUT_CANCEL, "cancel")         /* the running statement is ended, by request */   \
+#define CUT_HOW_LIST(X)                                                              \
+    X(CUT_DISCONNECT, "disconnect") /* the connection goes, the server stays */      \
+    X(CUT_CANCEL, "cancel")         /* the running statement is ended, by request */ \
     X(CUT_KILL, "kill")             /* the server goes, and comes back from its log */
 enum cut_how {
 #define X(symbol, name) symbol,
@@ -96,10 +98,10 @@ struct cut {
 
 /* How long the longest statement that blocks others keeps its locks once it is cancelled. */
 struct cancel_release {
-    int statement; /* index; 0: none was cancelled */
-    const char *reason;   /* why it was not measured; NULL */
-    int64_t release_us;   /* from the request until its locks were gone; NOT_OBSERVED */
-    int64_t after_us;     /* it had been running for so long */
+    int statement;      /* index; 0: none was cancelled */
+    const char *reason; /* why it was not measured; NULL */
+    int64_t release_us; /* from the request until its locks were gone; NOT_OBSERVED */
+    int64_t after_us;   /* it had been running for so long */
 };
 
 struct repetition {

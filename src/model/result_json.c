@@ -385,7 +385,8 @@ static void put_trace(json_t *object, const struct trace *trace)
     PUT_ARRAY(object, "leftovers", trace->leftovers, leftover_json);
     put(object, "run", run_json(trace));
     put(object, "sampling", sampling_json(trace));
-    put(object, "not_observed", rh_json_texts(trace->not_observed.items, trace->not_observed.count));
+    put(object, "not_observed",
+        rh_json_texts(trace->not_observed.items, trace->not_observed.count));
 }
 
 json_t *rh_result_to_json(const struct result *result)

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* --- what a statement did ------------------------------------------------------------------------ */
+/* --- what a statement did ------------------------------------------------------------------------
+ */
 
 static bool is_one_of(const char *tag, const char *const *tags, size_t count)
 {
@@ -63,7 +64,8 @@ static const char *table_of(const struct statement *statement)
     return NULL;
 }
 
-/* --- the plan ------------------------------------------------------------------------------------ */
+/* --- the plan ------------------------------------------------------------------------------------
+ */
 
 struct place {
     size_t first_step;
@@ -77,8 +79,8 @@ struct place {
 struct planning {
     const struct trace *trace;
     struct arena *arena;
-    bool *writes;   /* by statement */
-    size_t *ends;   /* by statement: so many statements have ended when it is committed; 0: never */
+    bool *writes; /* by statement */
+    size_t *ends; /* by statement: so many statements have ended when it is committed; 0: never */
     VEC(struct place) commits, middles, blocks;
     struct cut_plan *plan;
 };
@@ -106,7 +108,7 @@ static void find_ends(struct planning *planning)
         const struct statement *statement = &trace->statements.items[i];
         int transaction = statement->transaction;
         planning->writes[i] = wrote(statement);
-        planning->ends[i] = transaction < 0 ? i + 1
+        planning->ends[i] = transaction < 0                                    ? i + 1
                             : trace->transactions.items[transaction].committed ? last[transaction]
                                                                                : 0;
     }
@@ -149,11 +151,11 @@ static void find_middles(struct planning *planning)
         const struct statement *statement = &planning->trace->statements.items[i];
         if (!commits_on_its_way(statement, planning->arena) || !table_of(statement))
             continue;
-        *RH_PUSH(planning->arena, &planning->middles) = (struct place){
-            .first_step = step_of(planning, i),
-            .ends = i,
-            .in_the_middle = true,
-            .awaits = table_of(statement)};
+        *RH_PUSH(planning->arena,
+                 &planning->middles) = (struct place){.first_step = step_of(planning, i),
+                                                      .ends = i,
+                                                      .in_the_middle = true,
+                                                      .awaits = table_of(statement)};
     }
 }
 
@@ -175,11 +177,11 @@ static void find_blocks(struct planning *planning)
         }
     }
     if (most > 0 && found > 0)
-        *RH_PUSH(planning->arena, &planning->blocks) = (struct place){
-            .first_step = step_of(planning, found - 1),
-            .ends = found,
-            .in_transaction = true,
-            .equivalent = inside - 1};
+        *RH_PUSH(planning->arena,
+                 &planning->blocks) = (struct place){.first_step = step_of(planning, found - 1),
+                                                     .ends = found,
+                                                     .in_transaction = true,
+                                                     .equivalent = inside - 1};
 }
 
 static void add_cut(struct planning *planning, const struct place *place, enum cut_how how)
@@ -279,7 +281,8 @@ void rh_cut_plan(const struct trace *trace, struct cuts_wanted wanted, struct ar
         plan->cuts.count = most;
 }
 
-/* --- running it again ---------------------------------------------------------------------------- */
+/* --- running it again ----------------------------------------------------------------------------
+ */
 
 enum rerun_kind rh_rerun_kind_of(const struct trace *trace, bool has_tool_files)
 {
@@ -334,11 +337,10 @@ static bool has_pair(const struct words *words, const char *first, const char *s
 /* Manual 18, SQL Commands: which forms of CREATE, DROP and ALTER have IF [NOT] EXISTS. */
 static enum claim claim_of(const char *sql, const char *tag, struct arena *arena)
 {
-    static const char *const creates[] = {"CREATE TABLE",     "CREATE INDEX",
-                                          "CREATE SCHEMA",    "CREATE SEQUENCE",
-                                          "CREATE EXTENSION", "CREATE MATERIALIZED VIEW",
-                                          "CREATE SERVER",    "CREATE FOREIGN TABLE",
-                                          "CREATE STATISTICS"};
+    static const char *const creates[] = {
+        "CREATE TABLE",    "CREATE INDEX",         "CREATE SCHEMA",
+        "CREATE SEQUENCE", "CREATE EXTENSION",     "CREATE MATERIALIZED VIEW",
+        "CREATE SERVER",   "CREATE FOREIGN TABLE", "CREATE STATISTICS"};
     static const char *const replaces[] = {"CREATE VIEW", "CREATE FUNCTION", "CREATE PROCEDURE",
                                            "CREATE AGGREGATE", "CREATE RULE"};
     struct words words = first_words(sql, arena);

@@ -16,7 +16,8 @@ static const struct engine *engine_of(const struct repeating *repeating)
     return repeating->rehearsal->options->sandbox.engine;
 }
 
-/* --- one run ------------------------------------------------------------------------------------- */
+/* --- one run -------------------------------------------------------------------------------------
+ */
 
 static struct migration steps_from(const struct migration *migration, size_t first_step)
 {
@@ -31,10 +32,8 @@ static enum err_code perform(const struct repeating *repeating, struct sandbox *
                              struct loop *loop, struct repeated *repeated, struct err *err)
 {
     const struct rehearsal *rehearsal = repeating->rehearsal;
-    const struct cutter_options cutter_options = {.engine = engine_of(repeating),
-                                                  .sandbox = sandbox,
-                                                  .loop = loop,
-                                                  .request = request};
+    const struct cutter_options cutter_options = {
+        .engine = engine_of(repeating), .sandbox = sandbox, .loop = loop, .request = request};
     const struct performance_options options = {
         .sandbox = sandbox,
         .engine = engine_of(repeating),
@@ -125,7 +124,8 @@ void rh_repeat_tell(const struct repeating *repeating, const struct repeated *re
     }
 }
 
-/* --- its end ------------------------------------------------------------------------------------- */
+/* --- its end -------------------------------------------------------------------------------------
+ */
 
 static struct end_state end_of(const struct states *states)
 {
@@ -186,7 +186,8 @@ enum err_code rh_repeat_compare(struct repeating *repeating, struct sandbox *san
     return RH_OK;
 }
 
-/* --- looking at the server ----------------------------------------------------------------------- */
+/* --- looking at the server -----------------------------------------------------------------------
+ */
 
 static struct connection *connect(const struct repeating *repeating, const struct sandbox *sandbox)
 {
@@ -243,8 +244,8 @@ struct repeat_names rh_repeat_unfinished(const struct repeating *repeating,
         for (size_t i = 0; i < rh_rows_count(rows) && i < DIFFERENCES_KEPT_MAX; i++) {
             const char *kind = rh_rows_value(rows, i, 0), *identity = rh_rows_value(rows, i, 1);
             if (!was_left_anyway(&rehearsal->trace, kind, identity))
-                *RH_PUSH(rehearsal->arena, &found.names) =
-                    rh_arena_printf(rehearsal->arena, "%s %s", kind, identity);
+                *RH_PUSH(rehearsal->arena, &found.names) = rh_arena_printf(rehearsal->arena,
+                                                                           "%s %s", kind, identity);
         }
     engine->close(connection);
     return found;

@@ -71,7 +71,8 @@ static enum err_code reason_of(const struct exploring *exploring, enum err_code 
     return RH_OK;
 }
 
-/* --- again --------------------------------------------------------------------------------------- */
+/* --- again ---------------------------------------------------------------------------------------
+ */
 
 static enum err_code run_again(struct exploring *exploring, struct sandbox *sandbox,
                                struct err *err)
@@ -118,13 +119,13 @@ static enum err_code again(struct exploring *exploring, struct err *err)
         return RH_OK;
     }
     rh_progress_phase(rehearsal->options->progress, "run the migration again");
-    enum err_code code = rehearsal->options->keep
-                             ? run_twice(exploring, &why)
-                             : run_again(exploring, rehearsal->sandbox, &why);
+    enum err_code code = rehearsal->options->keep ? run_twice(exploring, &why)
+                                                  : run_again(exploring, rehearsal->sandbox, &why);
     return reason_of(exploring, code, &why, &rerun->run.reason, err);
 }
 
-/* --- halfway ------------------------------------------------------------------------------------- */
+/* --- halfway -------------------------------------------------------------------------------------
+ */
 
 static enum cut_outcome outcome_of(const struct cut *cut)
 {
@@ -227,7 +228,7 @@ static const char *say_choice(const struct exploring *exploring, const char *end
 {
     struct arena *arena = exploring->rehearsal->arena;
     int64_t places = exploring->plan.places;
-    const char *more = ended_by ? ended_by
+    const char *more = ended_by                             ? ended_by
                        : (int64_t)exploring->tried < places ? "--cuts all tries every one"
                                                             : NULL;
     const char *text = rh_arena_printf(
@@ -260,7 +261,8 @@ static enum err_code halfway(struct exploring *exploring, struct err *err)
     return RH_OK;
 }
 
-/* --- the tables back ----------------------------------------------------------------------------- */
+/* --- the tables back -----------------------------------------------------------------------------
+ */
 
 static enum err_code measure_cancel(struct exploring *exploring, const struct statement *statement,
                                     struct cancel_release *release, struct err *err)
@@ -302,7 +304,8 @@ static enum err_code give_back(struct exploring *exploring, struct err *err)
                      &release->reason, err);
 }
 
-/* --- all of it ----------------------------------------------------------------------------------- */
+/* --- all of it -----------------------------------------------------------------------------------
+ */
 
 enum err_code rh_repetition_run(struct rehearsal *rehearsal, const struct states *end,
                                 struct err *err)
@@ -324,9 +327,9 @@ enum err_code rh_repetition_run(struct rehearsal *rehearsal, const struct states
     };
     struct repetition *repetition = exploring.repetition;
     enum err_code code;
-    *repetition = (struct repetition){.rerun = {.run = {.exit_status = -1}},
-                                      .cancel = {.release_us = NOT_OBSERVED,
-                                                 .after_us = NOT_OBSERVED}};
+    *repetition = (struct repetition){
+        .rerun = {.run = {.exit_status = -1}},
+        .cancel = {.release_us = NOT_OBSERVED, .after_us = NOT_OBSERVED}};
     if (exploring.wanted.mode == CUTS_OFF) {
         repetition->rerun.run.reason = repetition->cuts_reason = "not asked for";
         return RH_OK;

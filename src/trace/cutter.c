@@ -29,12 +29,12 @@
 #define RELEASE_MAX_US (INT64_C(60) * 1000 * 1000)
 
 enum phase {
-    PHASE_COUNTING, /* waits for the boundary */
-    PHASE_ARMED,    /* the next statement is to be cut in its middle */
-    PHASE_INSIDE,   /* it runs */
+    PHASE_COUNTING,  /* waits for the boundary */
+    PHASE_ARMED,     /* the next statement is to be cut in its middle */
+    PHASE_INSIDE,    /* it runs */
     PHASE_RELEASING, /* it was cancelled and still holds locks */
-    PHASE_CUT,      /* nothing passes any more */
-    PHASE_OVER,     /* nothing is left to do */
+    PHASE_CUT,       /* nothing passes any more */
+    PHASE_OVER,      /* nothing is left to do */
 };
 
 struct cutter_session {
@@ -43,7 +43,7 @@ struct cutter_session {
     struct tap_session *tap_session;
     struct conversation *conversation;
     int64_t pid;
-    int running, last;   /* index of the statement that runs (0: none), and of the one that ended */
+    int running, last; /* index of the statement that runs (0: none), and of the one that ended */
     char last_tag[64];
     struct arena *arena; /* of the statement that runs */
     const char *sql;
@@ -74,7 +74,8 @@ struct cutter {
     const char *error_sql;
 };
 
-/* --- what it does to the migration --------------------------------------------------------------- */
+/* --- what it does to the migration ---------------------------------------------------------------
+ */
 
 static void give_up(struct cutter *cutter, const char *reason)
 {
@@ -169,8 +170,7 @@ static void cancel(struct cutter *cutter)
     bool is_over = false;
     cutter->asked = rh_clock_mono();
     cutter->ran_us = cutter->asked.us - cutter->began.us;
-    if (!query(cutter, cutter->watcher,
-               cutter->options.engine->cancel_sql(cutter->arena, pid))) {
+    if (!query(cutter, cutter->watcher, cutter->options.engine->cancel_sql(cutter->arena, pid))) {
         cutter->phase = PHASE_OVER;
         stop_looking(cutter);
         return;
@@ -203,8 +203,7 @@ static void on_look(void *context)
     }
     if (!request->awaits && passed_us < request->running_us)
         return;
-    if (!look(cutter, cutter->inside->pid, &now) ||
-        (request->awaits && passed_us > AWAIT_MAX_US)) {
+    if (!look(cutter, cutter->inside->pid, &now) || (request->awaits && passed_us > AWAIT_MAX_US)) {
         give_up(cutter, "it was not seen between two of its transactions");
         cutter->phase = PHASE_OVER;
         stop_looking(cutter);
@@ -248,7 +247,8 @@ static void reach_boundary(struct cutter *cutter, const struct cutter_session *s
     close_all(cutter);
 }
 
-/* --- what passes: members of conversation_handler ------------------------------------------------ */
+/* --- what passes: members of conversation_handler ------------------------------------------------
+ */
 
 static void running_is(struct cutter_session *session, int index)
 {
@@ -281,9 +281,9 @@ static void on_resumed(void *context, int token)
 
 static bool defines_objects(struct text tag)
 {
-    static const char *const words[] = {"CREATE ", "ALTER ",  "DROP ",    "TRUNCATE", "COMMENT",
-                                        "GRANT",   "REVOKE",  "REINDEX",  "REFRESH",  "REASSIGN",
-                                        "SECURITY LABEL", "IMPORT", "CLUSTER"};
+    static const char *const words[] = {
+        "CREATE ", "ALTER ",  "DROP ",    "TRUNCATE",       "COMMENT", "GRANT",  "REVOKE",
+        "REINDEX", "REFRESH", "REASSIGN", "SECURITY LABEL", "IMPORT",  "CLUSTER"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (tag.len >= strlen(words[i]) && memcmp(tag.data, words[i], strlen(words[i])) == 0)
             return true;
@@ -309,8 +309,7 @@ static void on_failed(void *context, const struct pg_message *error, bool has_st
         return;
     struct server_message message = rh_server_message_read(cutter->arena, error->body);
     /* query_canceled */
-    if (session == cutter->inside && cutter->asked.us > 0 &&
-        strcmp(message.sqlstate, "57014") == 0)
+    if (session == cutter->inside && cutter->asked.us > 0 && strcmp(message.sqlstate, "57014") == 0)
         cutter->was_cut = true;
     /* in_failed_sql_transaction: what comes behind the error that counts */
     if (strcmp(message.sqlstate, "25P02") == 0 && cutter->error)
@@ -355,7 +354,8 @@ static void on_ready(void *context, char status, bool pipelined, int64_t at_us)
                            session->last == cutter->request.after && session->last > 0;
 }
 
-/* --- the tap ------------------------------------------------------------------------------------- */
+/* --- the tap -------------------------------------------------------------------------------------
+ */
 
 static void session_opened(void *context, struct tap_session *tap_session)
 {
@@ -471,7 +471,8 @@ struct audience rh_cutter_audience(struct cutter *cutter)
     return audience;
 }
 
-/* --- life cycle ---------------------------------------------------------------------------------- */
+/* --- life cycle ----------------------------------------------------------------------------------
+ */
 
 static enum err_code connect_watchers(struct cutter *cutter, struct err *err)
 {

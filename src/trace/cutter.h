@@ -7,9 +7,9 @@
  * statement in both, as long as the client sends the same in the same order; where it does not, the
  * report says that the cut was not reached.
  *
- * A command of several transactions (CREATE INDEX CONCURRENTLY) is met between two of them, whatever
- * its speed: a transaction of ours that writes to its table is open before it begins, for which it
- * must wait once the first of its own is committed.
+ * A command of several transactions (CREATE INDEX CONCURRENTLY) is met between two of them,
+ * whatever its speed: a transaction of ours that writes to its table is open before it begins, for
+ * which it must wait once the first of its own is committed.
  *
  * Nothing of the migration reaches the server after a disconnection or a kill, also from clients
  * that connect again. After a cancel the client hears the server's answer and does what it does.
@@ -21,29 +21,29 @@
 #include "trace/perform.h"
 
 struct cut_request {
-    enum cut_how how;    /* CUT_DISCONNECT: not in the middle */
-    int after;           /* index of the statement that ends last; 0: none has */
-    const char *tag;     /* as it was the first time; NULL: whatever it is */
-    bool in_the_middle;  /* of the statement that follows */
-    const char *awaits;  /* in the middle: the table whose writers it waits for; NULL */
-    int64_t running_us;  /* in the middle, without `awaits`: so long after it began */
+    enum cut_how how;   /* CUT_DISCONNECT: not in the middle */
+    int after;          /* index of the statement that ends last; 0: none has */
+    const char *tag;    /* as it was the first time; NULL: whatever it is */
+    bool in_the_middle; /* of the statement that follows */
+    const char *awaits; /* in the middle: the table whose writers it waits for; NULL */
+    int64_t running_us; /* in the middle, without `awaits`: so long after it began */
 };
 
 struct cutter_options {
     const struct engine *engine;
     struct sandbox *sandbox;
-    struct loop *loop; /* of the performance */
+    struct loop *loop;                 /* of the performance */
     const struct cut_request *request; /* NULL: only looks */
 };
 
 struct cutter_report {
     int64_t statements, ddl; /* sent; of them completed that define objects */
     bool was_cut;
-    const char *reason; /* why not, where it was asked to; NULL */
+    const char *reason;           /* why not, where it was asked to; NULL */
     struct server_message *error; /* that ended it: the last but for echoes of it; NULL: none */
     const char *error_sql;        /* in one line, without passwords */
-    int64_t release_us; /* a cancelled session's locks were gone by then; NOT_OBSERVED */
-    int64_t ran_us;     /* the cancelled statement, until the request; NOT_OBSERVED */
+    int64_t release_us;           /* a cancelled session's locks were gone by then; NOT_OBSERVED */
+    int64_t ran_us;               /* the cancelled statement, until the request; NOT_OBSERVED */
 };
 
 struct cutter;
