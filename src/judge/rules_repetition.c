@@ -119,7 +119,8 @@ void rh_rule_not_repeatable(const struct rule *rule, struct judgement *judgement
                        "command again. It should find that all is done.";
         finding
             ->advice = "Look at what the command records of a migration it has run, and in which "
-                       "transaction; its second output is in output.log of the run's directory.";
+                       "transaction; what it said the second time is in again.log of the run's "
+                       "directory.";
     }
 }
 
@@ -146,7 +147,7 @@ static const char *say_committed(struct judgement *judgement, const struct cut *
 {
     struct arena *arena = judgement->arena;
     VEC(const char *) said = {0};
-    for (size_t i = cut->committed.count; i-- > 0;) {
+    for (size_t i = 0; i < cut->committed.count; i++) {
         const struct statement *statement = statement_at(judgement, cut->committed.items[i]);
         if (statement)
             *RH_PUSH(arena, &said) = rh_arena_printf(
@@ -223,9 +224,8 @@ static void add_half_applied(const struct rule *rule, struct judgement *judgemen
 {
     struct arena *arena = judgement->arena;
     const struct repetition *repetition = &judgement->result->repetition;
-    int index = cut->in_the_middle || cut->committed.count == 0
-                    ? cut->after + 1
-                    : cut->committed.items[cut->committed.count - 1];
+    int index = cut->in_the_middle || cut->committed.count == 0 ? cut->after + 1
+                                                                : cut->committed.items[0];
     struct found *found = rh_judgement_add(judgement, rule, SEVERITY_WARNING,
                                            act_of(judgement, index), NULL);
     json_t *committed = json_array();

@@ -82,6 +82,8 @@ enum cut_outcome {
 };
 const char *rh_cut_outcome_name(enum cut_outcome outcome);
 
+#define COMMITTED_KEPT_MAX 100
+
 struct cut {
     enum cut_how how;
     int after;           /* index of the last statement that had ended; 0: none had */
@@ -90,7 +92,8 @@ struct cut {
     int64_t equivalent;  /* further boundaries with the same committed statements, not tried */
     enum cut_outcome outcome;
     const char *reason; /* why not reached or unknown; NULL */
-    VEC(int) committed; /* indexes of the statements that had changed something for good */
+    VEC(int) committed; /* indexes of statements whose changes were for good by then, last first */
+    int64_t committed_count; /* of them: COMMITTED_KEPT_MAX are listed at most */
     VEC(const char *) invalid_left;  /* "invalid index public.x": unfinished, before it ran again */
     VEC(const char *) invalid_after; /* still so after it ran again */
     struct repeated_run again;

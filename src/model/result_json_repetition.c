@@ -38,6 +38,7 @@ static json_t *cut_json(const struct cut *cut)
     put(object, "outcome", rh_json_text(rh_cut_outcome_name(cut->outcome)));
     put(object, "reason", rh_json_text(cut->reason));
     put(object, "committed", committed);
+    put(object, "committed_count", rh_json_count(cut->committed_count));
     put(object, "unfinished_left", rh_json_texts(cut->invalid_left.items, cut->invalid_left.count));
     put(object, "unfinished_after",
         rh_json_texts(cut->invalid_after.items, cut->invalid_after.count));

@@ -79,9 +79,12 @@ struct place {
 struct planning {
     const struct trace *trace;
     struct arena *arena;
-    bool *writes; /* by statement */
-    size_t *ends; /* by statement: so many statements have ended when it is committed; 0: never */
+    bool *writes;        /* by statement */
+    size_t *ends;        /* by statement: so many have ended when it is committed; 0: never */
+    size_t *held;        /* by number of ended ones: so many that write are committed then */
+    size_t *last_commit; /* by step: of those that write */
     VEC(struct place) commits, middles, blocks;
+    size_t most; /* cuts wanted */
     struct cut_plan *plan;
 };
 
@@ -98,7 +101,6 @@ static void find_ends(struct planning *planning)
     size_t count = trace->statements.count;
     size_t *last = rh_arena_alloc_array(planning->arena, trace->transactions.count + 1,
                                         sizeof(*last));
-    memset(last, 0, (trace->transactions.count + 1) * sizeof(*last));
     for (size_t i = 0; i < count; i++) {
         int transaction = trace->statements.items[i].transaction;
         if (transaction >= 0)
@@ -114,34 +116,25 @@ static void find_ends(struct planning *planning)
     }
 }
 
-/* Is there a commit behind the first `ends` statements that the same run still has to make? */
-static bool is_last_commit(const struct planning *planning, size_t ends, size_t step)
-{
-    for (size_t i = 0; i < planning->trace->statements.count; i++)
-        if (planning->writes[i] && planning->ends[i] > ends && step_of(planning, i) == step)
-            return false;
-    return true;
-}
-
-static bool is_commit(const struct planning *planning, size_t ends)
-{
-    for (size_t i = 0; i < ends; i++)
-        if (planning->writes[i] && planning->ends[i] == ends)
-            return true;
-    return false;
-}
-
 static void find_commits(struct planning *planning)
 {
     size_t count = planning->trace->statements.count;
-    for (size_t ends = 1; ends < count; ends++) {
-        size_t step = step_of(planning, ends - 1), next = ends + 1;
-        if (!is_commit(planning, ends) || is_last_commit(planning, ends, step))
+    for (size_t i = 0; i < count; i++) {
+        size_t ends = planning->writes[i] ? planning->ends[i] : 0;
+        size_t *last = &planning->last_commit[step_of(planning, i)];
+        if (ends == 0)
             continue;
-        while (next < count && !is_commit(planning, next))
+        planning->held[ends]++;
+        if (ends > *last)
+            *last = ends;
+    }
+    for (size_t ends = 1, next; ends < count; ends = next) {
+        size_t step = step_of(planning, ends - 1);
+        for (next = ends + 1; next < count && planning->held[next] == 0;)
             next++;
-        *RH_PUSH(planning->arena, &planning->commits) = (struct place){
-            .first_step = step, .ends = ends, .equivalent = (int64_t)(next - ends) - 1};
+        if (planning->held[ends] > 0 && ends < planning->last_commit[step])
+            *RH_PUSH(planning->arena, &planning->commits) = (struct place){
+                .first_step = step, .ends = ends, .equivalent = (int64_t)(next - ends) - 1};
     }
 }
 
@@ -162,21 +155,19 @@ static void find_middles(struct planning *planning)
 /* Inside the block that holds most: right before what ends it. */
 static void find_blocks(struct planning *planning)
 {
-    size_t count = planning->trace->statements.count, most = 0, found = 0;
+    size_t most = 0, found = 0;
     int64_t inside = 0;
-    for (size_t i = 0; i < count; i++) {
-        size_t held = 0;
-        if (!planning->writes[i] || planning->ends[i] <= i + 1)
+    for (size_t i = 0; i < planning->trace->statements.count; i++) {
+        size_t ends = planning->writes[i] ? planning->ends[i] : 0;
+        if (ends <= i + 1)
             continue;
         inside++;
-        for (size_t j = 0; j < count; j++)
-            held += planning->writes[j] && planning->ends[j] == planning->ends[i];
-        if (held > most) {
-            most = held;
-            found = planning->ends[i] - 1;
+        if (planning->held[ends] > most) {
+            most = planning->held[ends];
+            found = ends - 1;
         }
     }
-    if (most > 0 && found > 0)
+    if (found > 0)
         *RH_PUSH(planning->arena,
                  &planning->blocks) = (struct place){.first_step = step_of(planning, found - 1),
                                                      .ends = found,
@@ -187,6 +178,8 @@ static void find_blocks(struct planning *planning)
 static void add_cut(struct planning *planning, const struct place *place, enum cut_how how)
 {
     const struct trace *trace = planning->trace;
+    if (planning->plan->cuts.count >= planning->most)
+        return;
     struct planned_cut *cut = RH_PUSH(planning->arena, &planning->plan->cuts);
     *cut = (struct planned_cut){
         .request = {.how = how,
@@ -198,10 +191,13 @@ static void add_cut(struct planning *planning, const struct place *place, enum c
         .in_transaction = place->in_transaction,
         .equivalent = place->equivalent,
     };
-    for (size_t i = 0; i < place->ends; i++)
-        if (planning->writes[i] && planning->ends[i] > 0 && planning->ends[i] <= place->ends &&
-            step_of(planning, i) >= place->first_step)
+    for (size_t i = place->ends; i-- > 0;) {
+        if (!planning->writes[i] || planning->ends[i] == 0 || planning->ends[i] > place->ends ||
+            step_of(planning, i) < place->first_step)
+            continue;
+        if (cut->committed_count++ < COMMITTED_KEPT_MAX)
             *RH_PUSH(planning->arena, &cut->committed) = (int)i + 1;
+    }
 }
 
 /*
@@ -214,7 +210,6 @@ static void order_commits(struct planning *planning)
     struct place *ordered = rh_arena_alloc_array(planning->arena, count + 1, sizeof(*ordered));
     bool *taken = rh_arena_alloc_array(planning->arena, count + 1, sizeof(*taken));
     size_t done = 0;
-    memset(taken, 0, (count + 1) * sizeof(*taken));
     for (size_t parts = 1; done < count; parts *= 2)
         for (size_t part = parts + 1; part-- > 0;) {
             size_t at = (count - 1) * part / parts;
@@ -263,12 +258,14 @@ void rh_cut_plan(const struct trace *trace, struct cuts_wanted wanted, struct ar
         .arena = arena,
         .writes = rh_arena_alloc_array(arena, count + 1, sizeof(bool)),
         .ends = rh_arena_alloc_array(arena, count + 1, sizeof(size_t)),
+        .held = rh_arena_alloc_array(arena, count + 1, sizeof(size_t)),
+        .last_commit = rh_arena_alloc_array(arena, trace->steps.count + 1, sizeof(size_t)),
+        .most = wanted.mode == CUTS_ALL     ? CUTS_MAX
+                : wanted.mode == CUTS_AUTO  ? CUTS_AUTO_MAX
+                : wanted.mode == CUTS_COUNT ? (size_t)wanted.count
+                                            : 0,
         .plan = plan,
     };
-    size_t most = wanted.mode == CUTS_ALL     ? CUTS_MAX
-                  : wanted.mode == CUTS_AUTO  ? CUTS_AUTO_MAX
-                  : wanted.mode == CUTS_COUNT ? (size_t)wanted.count
-                                              : 0;
     *plan = (struct cut_plan){0};
     find_ends(&planning);
     find_commits(&planning);
@@ -277,8 +274,6 @@ void rh_cut_plan(const struct trace *trace, struct cuts_wanted wanted, struct ar
     plan->places = (int64_t)(planning.commits.count + planning.middles.count +
                              planning.blocks.count);
     add_cuts(&planning, wanted.mode == CUTS_AUTO);
-    if (plan->cuts.count > most)
-        plan->cuts.count = most;
 }
 
 /* --- running it again ----------------------------------------------------------------------------

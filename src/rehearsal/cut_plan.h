@@ -25,7 +25,7 @@ struct cuts_wanted {
     enum cuts_mode mode;
     int count;
 };
-#define CUTS_AUTO_MAX 3
+#define CUTS_AUTO_MAX 2
 #define CUTS_MAX 64
 
 struct planned_cut {
@@ -33,7 +33,8 @@ struct planned_cut {
     size_t first_step; /* the run after the cut begins with this one */
     bool in_transaction;
     int64_t equivalent; /* as in struct cut */
-    VEC(int) committed;
+    VEC(int) committed; /* as in struct cut */
+    int64_t committed_count;
 };
 
 struct cut_plan {

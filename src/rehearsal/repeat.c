@@ -1,5 +1,6 @@
 #include "rehearsal/repeat.h"
 
+#include "base/file.h"
 #include "base/interrupt.h"
 #include "compare/compare_ends.h"
 
@@ -40,7 +41,9 @@ static enum err_code perform(const struct repeating *repeating, struct sandbox *
         .migration = migration,
         .environment = rehearsal->options->environment,
         .no_isolation = rehearsal->options->no_isolation,
-        .output_path = rehearsal->files.output_path,
+        .output_path = rehearsal->files.directory
+                           ? rh_file_join(rehearsal->arena, rehearsal->files.directory, "again.log")
+                           : NULL,
         .loop = loop,
     };
     struct cutter *cutter = NULL;

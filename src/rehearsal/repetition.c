@@ -182,6 +182,7 @@ static enum err_code try_cut(struct exploring *exploring, const struct planned_c
                         .in_the_middle = planned->request.in_the_middle,
                         .in_transaction = planned->in_transaction,
                         .equivalent = planned->equivalent,
+                        .committed_count = planned->committed_count,
                         .again = {.exit_status = -1}};
     for (size_t i = 0; i < planned->committed.count; i++)
         *RH_PUSH(rehearsal->arena, &cut->committed) = planned->committed.items[i];
@@ -238,6 +239,11 @@ static const char *say_choice(const struct exploring *exploring, const char *end
     return more ? rh_arena_printf(arena, "%s; %s", text, more) : text;
 }
 
+static bool is_half_applied(const struct cut *cut)
+{
+    return cut->outcome == CUT_FAILS || cut->outcome == CUT_DIFFERS;
+}
+
 static enum err_code halfway(struct exploring *exploring, struct err *err)
 {
     struct repetition *repetition = exploring->repetition;
@@ -250,12 +256,16 @@ static enum err_code halfway(struct exploring *exploring, struct err *err)
         repetition->cuts_reason = "all of it is committed at once, so there is nothing halfway";
         return RH_OK;
     }
-    for (size_t i = 0; i < exploring->plan.cuts.count; i++) {
+    for (size_t i = 0; i < exploring->plan.cuts.count && !ended_by; i++) {
         enum err_code code;
         if ((ended_by = out_of_time(exploring, began)))
             break;
         if ((code = try_cut(exploring, &exploring->plan.cuts.items[i], err)))
             return code;
+        /* The other places would mostly tell the same, and each costs two runs. */
+        if (exploring->wanted.mode == CUTS_AUTO && is_half_applied(&repetition->cuts.items[i]) &&
+            i + 1 < exploring->plan.cuts.count)
+            ended_by = "the first that was not made good ended the search; --cuts all goes on";
     }
     repetition->choice = say_choice(exploring, ended_by);
     return RH_OK;
