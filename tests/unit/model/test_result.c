@@ -225,6 +225,12 @@ static struct result *filled_result(struct arena *arena)
         .changed_values = NOT_OBSERVED,
         .vanished_values = 1,
         .sentence = "public.users.email: 1 became NULL"};
+    result->repetition.was_wanted = true;
+    result->repetition.rerun.run = (struct repeated_run){.was_run = true, .ok = true};
+    struct cut *cut = RH_PUSH(arena, &result->repetition.cuts);
+    *cut = (struct cut){.after = 1, .outcome = CUT_DIFFERS, .again = {.was_run = true, .ok = true}};
+    cut->again.difference.was_compared = true;
+    *RH_PUSH(arena, &cut->again.difference.sentences) = "index public.i is missing";
     return result;
 }
 
