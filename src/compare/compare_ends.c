@@ -262,12 +262,12 @@ static void compare_data(struct ends *ends, const struct data_state *expected,
 
 void rh_compare_ends(const struct end_state *expected, const struct end_state *actual,
                      const struct end_state *twin, bool renumbers, struct arena *arena,
-                     struct end_difference *result)
+                     struct end_difference *difference)
 {
     RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
     struct ends ends = {
-        .arena = arena, .scratch = scratch, .renumbers = renumbers, .result = result};
-    *result = (struct end_difference){.was_compared = expected->schema && actual->schema};
+        .arena = arena, .scratch = scratch, .renumbers = renumbers, .result = difference};
+    *difference = (struct end_difference){.was_compared = expected->schema && actual->schema};
     if (twin && twin->schema && expected->schema)
         compare_schemas(&ends, expected->schema, twin->schema, &ends.noise_schema);
     if (twin && twin->data && expected->data)
@@ -277,13 +277,13 @@ void rh_compare_ends(const struct end_state *expected, const struct end_state *a
         compare_schemas(&ends, expected->schema, actual->schema, &differences);
         for (size_t i = 0; i < differences.list.count; i++) {
             if (is_schema_noise(&ends, &differences.list.items[i]))
-                result->set_aside++;
+                difference->set_aside++;
             else
                 tell_schema(&ends, &differences.list.items[i]);
         }
     }
     if (expected->data && actual->data)
         compare_data(&ends, expected->data, actual->data);
-    else if (result->was_compared)
-        result->reason = "the data was not read";
+    else if (difference->was_compared)
+        difference->reason = "the data was not read";
 }

@@ -23,6 +23,6 @@ struct end_state {
 /* `twin` may be NULL. Sentences lie in `arena` and need nothing of the states. */
 void rh_compare_ends(const struct end_state *expected, const struct end_state *actual,
                      const struct end_state *twin, bool renumbers, struct arena *arena,
-                     struct end_difference *ret_difference);
+                     struct end_difference *difference);
 
 #endif

@@ -20,8 +20,9 @@ enum rerun_kind {
 };
 const char *rh_rerun_kind_name(enum rerun_kind kind);
 
-#define DIFFERENCES_KEPT_MAX 20 /* sentences kept of one comparison; its count is the true number \
-                                 */
+#define DIFFERENCES_KEPT_MAX                                             \
+    20 /* sentences kept of one comparison; its count is the true number \
+        */
 
 /* Two end states that should be the same, and how they differ. */
 struct end_difference {
@@ -93,7 +94,7 @@ struct cut {
     enum cut_outcome outcome;
     const char *reason; /* why not reached or unknown; NULL */
     VEC(int) committed; /* indexes of statements whose changes were for good by then, last first */
-    int64_t committed_count; /* of them: COMMITTED_KEPT_MAX are listed at most */
+    int64_t committed_count;         /* of them: COMMITTED_KEPT_MAX are listed at most */
     VEC(const char *) invalid_left;  /* "invalid index public.x": unfinished, before it ran again */
     VEC(const char *) invalid_after; /* still so after it ran again */
     struct repeated_run again;

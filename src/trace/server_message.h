@@ -6,8 +6,8 @@
 
 #include "model/trace.h"
 
-/* `body` of an ErrorResponse or NoticeResponse, perhaps cut: what could be read counts. Texts lie in
-   `arena`. */
+/* `body` of an ErrorResponse or NoticeResponse, perhaps cut: what could be read counts. Texts lie
+   in `arena`. */
 struct server_message rh_server_message_read(struct arena *arena, struct text body);
 
 #endif

@@ -64,12 +64,12 @@ static struct table_state *add_table(struct fixture *f, struct side *side, const
 static void add_column(struct fixture *f, struct table_state *table, const char *name,
                        int64_t non_null, uint64_t digest)
 {
-    *RH_PUSH(f->arena, &table->columns) =
-        (struct column_state){.name = name,
-                              .type = "text",
-                              .number = (int)table->columns.count + 1,
-                              .non_null = non_null,
-                              .digest = {digest, digest}};
+    *RH_PUSH(f->arena,
+             &table->columns) = (struct column_state){.name = name,
+                                                      .type = "text",
+                                                      .number = (int)table->columns.count + 1,
+                                                      .non_null = non_null,
+                                                      .digest = {digest, digest}};
 }
 
 static void add_sequence(struct fixture *f, struct side *side, int64_t last_value)

@@ -68,10 +68,10 @@ static void test_repetition_tells_each_cut(void **state)
     *RH_PUSH(arena, &cut->invalid_left) = "invalid index public.i";
     char *text = json_text(&result, "cuts");
     static const char *const parts[] = {
-        "\"how\":\"cancel\"",      "\"after_statement\":2",
-        "\"in_statement\":3",      "\"outcome\":\"fails\"",
-        "\"committed\":[2]",       "\"unfinished_left\":[\"invalid index public.i\"]",
-        "\"sqlstate\":\"42701\"",  "\"exit_status\":null",
+        "\"how\":\"cancel\"",     "\"after_statement\":2",
+        "\"in_statement\":3",     "\"outcome\":\"fails\"",
+        "\"committed\":[2]",      "\"unfinished_left\":[\"invalid index public.i\"]",
+        "\"sqlstate\":\"42701\"", "\"exit_status\":null",
         "\"differences\":null",
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

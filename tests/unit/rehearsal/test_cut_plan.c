@@ -80,9 +80,10 @@ static void alter(struct story *story)
 
 static void build_index(struct story *story)
 {
-    struct statement *statement = run(story, "CREATE INDEX", "CREATE INDEX CONCURRENTLY i ON t (a)");
-    *RH_PUSH(story->arena, &statement->indexes) =
-        (struct index_work){.index = "public.i", .table = "public.t", .concurrently = true};
+    struct statement *statement = run(story, "CREATE INDEX",
+                                      "CREATE INDEX CONCURRENTLY i ON t (a)");
+    *RH_PUSH(story->arena, &statement->indexes) = (struct index_work){
+        .index = "public.i", .table = "public.t", .concurrently = true};
 }
 
 static void plan(struct story *story, struct cuts_wanted wanted)
@@ -196,8 +197,8 @@ static void test_cut_plan_reads_nothing_into_statements_that_changed_nothing(voi
     plan(story, ALL);
     assert_int_equal(story->plan.cuts.count, 0);
     /* A function that alters says so itself. */
-    *RH_PUSH(story->arena, &story->trace.statements.items[1].altered) =
-        (struct altered_object){"table", "public.t"};
+    *RH_PUSH(story->arena, &story->trace.statements.items[1].altered) = (struct altered_object){
+        "table", "public.t"};
     plan(story, AUTO);
     assert_int_equal(story->plan.cuts.count, 1);
     assert_int_equal(cut(story, 0)->request.after, 2);
@@ -277,9 +278,11 @@ static void test_cut_plan_finds_the_longest_blocking_statement(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct statement *statement = run(story, "ALTER TABLE", "ALTER TABLE t ADD CHECK (a > 0)");
         statement->duration_us = durations[i];
-        *RH_PUSH(story->arena, &statement->locks) = (struct lock){
-            .relation = "public.t", .mode = "AccessExclusiveLock", .preexisting = i != 1,
-            .blocks_reads = true, .blocks_writes = true};
+        *RH_PUSH(story->arena, &statement->locks) = (struct lock){.relation = "public.t",
+                                                                  .mode = "AccessExclusiveLock",
+                                                                  .preexisting = i != 1,
+                                                                  .blocks_reads = true,
+                                                                  .blocks_writes = true};
     }
     assert_int_equal(rh_longest_blocking(&story->trace, 50000)->index, 3);
     assert_null(rh_longest_blocking(&story->trace, 250000));
