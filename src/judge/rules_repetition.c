@@ -184,13 +184,15 @@ static void explain(struct judgement *judgement, const struct cut *cut, struct f
                                              cut->committed.count == 1 ? "" : "s",
                                              say_committed(judgement, cut));
     if (index) {
+        const struct statement *statement = statement_at(judgement, cut->after + 1);
+        bool builds = statement && RH_IS_ONE_OF(statement->tag, "CREATE INDEX");
         finding->why = rh_arena_printf(
             arena,
             "%s The index %s is there and invalid: it costs every write and serves no query%s.",
             kept, index,
-            cut->outcome == CUT_DIFFERS ? ", and IF NOT EXISTS takes it for done, so that nobody "
-                                          "hears of it"
-                                        : "");
+            cut->outcome != CUT_DIFFERS ? ""
+            : builds ? ", and IF NOT EXISTS takes it for done, so that nobody hears of it"
+                     : ", and nothing takes it away");
         finding->advice = "Drop what an attempt before may have left, in front of the statement "
                           "that builds it.";
         finding->advice_sql = rh_arena_printf(arena, "DROP INDEX CONCURRENTLY IF EXISTS %s;",

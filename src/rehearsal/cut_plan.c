@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* A statement that is over sooner can hardly be met halfway by the clock. */
+#define MET_LEAST_US (50 * 1000)
+
 /* --- what a statement did ------------------------------------------------------------------------
  */
 
@@ -45,23 +48,42 @@ static bool wrote(const struct statement *statement)
     return true;
 }
 
-static bool commits_on_its_way(const struct statement *statement, struct arena *arena)
+static bool is_concurrently(const struct statement *statement, struct arena *arena)
 {
     struct sql_facts facts;
-    if (statement->in_transaction || !statement->ok)
-        return false;
     rh_sql_facts_of_words(rh_text(statement->sql), arena, &facts);
     return facts.is_concurrently && facts.forbids_transaction;
 }
 
-static const char *table_of(const struct statement *statement)
+/* A procedure or block may commit; nobody but the server knows, so it is met halfway by the clock.
+ */
+static bool may_commit_inside(const struct statement *statement)
 {
+    static const char *const callers[] = {"CALL", "DO"};
+    return is_one_of(statement->tag, callers, 2) && statement->duration_us >= MET_LEAST_US;
+}
+
+static bool is_listed(const char *list, const char *name)
+{
+    const char *found = strstr(list, name);
+    return found && (found[strlen(name)] == '\0' || found[strlen(name)] == ',');
+}
+
+/* The tables whose users the command may wait for, separated by commas: that of the index it built
+   or dropped; of DETACH PARTITION both, the whole and its part. NULL: none, for it did nothing. */
+static const char *awaited_tables(const struct statement *statement, struct arena *arena)
+{
+    const char *found = NULL;
     if (statement->indexes.count > 0)
         return statement->indexes.items[0].table;
-    for (size_t i = 0; i < statement->locks.count; i++)
-        if (statement->locks.items[i].table)
-            return statement->locks.items[i].table;
-    return NULL;
+    if (!statement->tag || strcmp(statement->tag, "ALTER TABLE") != 0)
+        return NULL;
+    for (size_t i = 0; i < statement->locks.count; i++) {
+        const char *table = statement->locks.items[i].table;
+        if (table && (!found || !is_listed(found, table)))
+            found = found ? rh_arena_printf(arena, "%s, %s", found, table) : table;
+    }
+    return found;
 }
 
 /* --- the plan ------------------------------------------------------------------------------------
@@ -74,6 +96,7 @@ struct place {
     bool in_transaction;
     int64_t equivalent;
     const char *awaits;
+    int64_t running_us;
 };
 
 struct planning {
@@ -142,13 +165,18 @@ static void find_middles(struct planning *planning)
 {
     for (size_t i = 0; i < planning->trace->statements.count; i++) {
         const struct statement *statement = &planning->trace->statements.items[i];
-        if (!commits_on_its_way(statement, planning->arena) || !table_of(statement))
+        if (statement->in_transaction || !statement->ok)
             continue;
-        *RH_PUSH(planning->arena,
-                 &planning->middles) = (struct place){.first_step = step_of(planning, i),
-                                                      .ends = i,
-                                                      .in_the_middle = true,
-                                                      .awaits = table_of(statement)};
+        const char *awaits = is_concurrently(statement, planning->arena)
+                                 ? awaited_tables(statement, planning->arena)
+                                 : NULL;
+        if (awaits || may_commit_inside(statement))
+            *RH_PUSH(planning->arena, &planning->middles) = (struct place){
+                .first_step = step_of(planning, i),
+                .ends = i,
+                .in_the_middle = true,
+                .awaits = awaits,
+                .running_us = awaits ? 0 : statement->duration_us / 2};
     }
 }
 
@@ -186,7 +214,8 @@ static void add_cut(struct planning *planning, const struct place *place, enum c
                     .after = (int)place->ends,
                     .tag = place->ends > 0 ? trace->statements.items[place->ends - 1].tag : NULL,
                     .in_the_middle = place->in_the_middle,
-                    .awaits = place->awaits},
+                    .awaits = place->awaits,
+                    .running_us = place->running_us},
         .first_step = place->first_step,
         .in_transaction = place->in_transaction,
         .equivalent = place->equivalent,

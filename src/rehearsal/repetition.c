@@ -348,8 +348,8 @@ enum err_code rh_repetition_run(struct rehearsal *rehearsal, const struct states
     repetition->rerun.run.reason = repetition->cuts_reason = why_not(rehearsal);
     if (repetition->cuts_reason)
         return RH_OK;
-    if (!(code = halfway(&exploring, err)) && !(code = give_back(&exploring, err)))
-        code = again(&exploring, err);
+    if (!(code = again(&exploring, err)) && !(code = halfway(&exploring, err)))
+        code = give_back(&exploring, err);
     repetition->duration_us = rh_clock_mono().us - exploring.began.us;
     return code;
 }

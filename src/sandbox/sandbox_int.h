@@ -10,6 +10,7 @@
  *   roles.c          superuser, loader, database, migration role, hand-over
  *   client.c         client programs: found, run, their output read line by line
  *   clone.c          a copy of a prepared sandbox
+ *   restart.c        the end of a server as in a crash, and its recovery
  *   load_schema.c    psql scripts
  *   snapshot_file.c  what kind of dump a file is
  *   sql_scan.c       roles and extensions that SQL text needs: pure

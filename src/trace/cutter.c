@@ -22,7 +22,7 @@
 #define LOOK_US 1000
 /* A command that waits for a transaction of ours does so milliseconds after it began, once it has
    its own lock. */
-#define AWAIT_MAX_US (INT64_C(10) * 1000 * 1000)
+#define AWAIT_MAX_US (INT64_C(5) * 1000 * 1000)
 /* Looking again and again without a pause between: the time to give locks back is exact to one
    answer, and meanwhile nothing is relayed. */
 #define WATCH_RELEASE_US (200 * 1000)

@@ -25,7 +25,7 @@ struct cut_request {
     int after;          /* index of the statement that ends last; 0: none has */
     const char *tag;    /* as it was the first time; NULL: whatever it is */
     bool in_the_middle; /* of the statement that follows */
-    const char *awaits; /* in the middle: the table whose writers it waits for; NULL */
+    const char *awaits; /* in the middle: tables whose writers it waits for, by commas; NULL */
     int64_t running_us; /* in the middle, without `awaits`: so long after it began */
 };
 

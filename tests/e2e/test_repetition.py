@@ -93,6 +93,25 @@ def test_an_index_that_says_it_is_in_the_way_is_told_without_a_finding(rehearse)
     assert "it leaves invalid index public.users_name" in said(outcome)
 
 
+def test_a_rebuilt_index_cut_in_the_middle_leaves_its_copy(rehearse):
+    outcome = rehearse.run("REINDEX INDEX CONCURRENTLY users_pkey;\n", USERS)
+    cut = only_cut(outcome)
+    assert cut["unfinished_after"] == ["invalid index public.users_pkey_ccnew"]
+    finding, = outcome.findings("half-applied")
+    assert "nothing takes it away" in finding["why"] and "users_pkey_ccnew" in finding["advice_sql"]
+
+
+def test_a_procedure_that_commits_is_cut_between_its_commits(rehearse):
+    outcome = rehearse.run("CALL grow();\n", USERS + """
+CREATE PROCEDURE grow() LANGUAGE plpgsql AS $$ BEGIN
+  FOR n IN 1..100 LOOP UPDATE users SET age = age + 1 WHERE id = n; PERFORM pg_sleep(0.005); COMMIT; END LOOP;
+END $$;
+""")
+    cut = only_cut(outcome)
+    assert (cut["how"], cut["in_statement"], cut["outcome"]) == ("cancel", 1, "differs"), cut
+    assert cut["rerun"]["differences"] == ["public.users.age holds other values"]
+
+
 def test_an_index_that_clears_away_first_is_healthy(rehearse):
     outcome = rehearse.run(QUIET + "DROP INDEX CONCURRENTLY IF EXISTS users_name;\n"
                            "CREATE INDEX CONCURRENTLY users_name ON users (name);\n", USERS)

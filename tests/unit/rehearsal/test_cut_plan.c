@@ -187,6 +187,41 @@ static void test_cut_plan_cancels_in_the_middle_of_a_command_that_commits_on_its
     assert_string_equal(cut(story, 0)->request.awaits, "public.t");
 }
 
+static void test_cut_plan_holds_both_tables_of_a_detached_partition(void **state)
+{
+    struct story *story = *state;
+    struct statement *statement = run(story, "ALTER TABLE",
+                                      "ALTER TABLE p DETACH PARTITION p1 CONCURRENTLY");
+    static const char *const tables[] = {"public.p1", "public.p", "public.p"};
+    for (size_t i = 0; i < 3; i++)
+        *RH_PUSH(story->arena, &statement->locks) = (struct lock){
+            .relation = tables[i], .table = tables[i], .mode = "AccessShareLock"};
+    plan(story, AUTO);
+    assert_string_equal(cut(story, 0)->request.awaits, "public.p1, public.p");
+}
+
+static void test_cut_plan_leaves_alone_a_command_that_found_nothing_to_do(void **state)
+{
+    struct story *story = *state;
+    (void)run(story, "CREATE INDEX", "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)");
+    plan(story, ALL);
+    assert_int_equal(story->plan.cuts.count, 0);
+}
+
+static void test_cut_plan_meets_a_procedure_by_the_clock(void **state)
+{
+    struct story *story = *state;
+    run(story, "CALL", "CALL backfill()")->duration_us = 10000;
+    plan(story, AUTO);
+    assert_int_equal(story->plan.cuts.count, 0); /* too short to be met */
+    story->trace.statements.items[0].duration_us = 400000;
+    plan(story, AUTO);
+    assert_int_equal(story->plan.cuts.count, 1);
+    assert_null(cut(story, 0)->request.awaits);
+    assert_int_equal(cut(story, 0)->request.running_us, 200000);
+    assert_int_equal(cut(story, 0)->request.how, CUT_CANCEL);
+}
+
 static void test_cut_plan_reads_nothing_into_statements_that_changed_nothing(void **state)
 {
     struct story *story = *state;
@@ -299,6 +334,9 @@ int main(void)
         STORY_TEST(test_cut_plan_ignores_what_was_rolled_back),
         STORY_TEST(test_cut_plan_does_not_run_a_finished_file_again),
         STORY_TEST(test_cut_plan_cancels_in_the_middle_of_a_command_that_commits_on_its_way),
+        STORY_TEST(test_cut_plan_holds_both_tables_of_a_detached_partition),
+        STORY_TEST(test_cut_plan_leaves_alone_a_command_that_found_nothing_to_do),
+        STORY_TEST(test_cut_plan_meets_a_procedure_by_the_clock),
         STORY_TEST(test_cut_plan_reads_nothing_into_statements_that_changed_nothing),
         STORY_TEST(test_cut_plan_is_as_long_as_wanted),
         STORY_TEST(test_cut_plan_names_every_place_once),
