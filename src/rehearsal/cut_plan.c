@@ -63,10 +63,14 @@ static bool may_commit_inside(const struct statement *statement)
     return is_one_of(statement->tag, callers, 2) && statement->duration_us >= MET_LEAST_US;
 }
 
-static bool is_listed(const char *list, const char *name)
+/* Whether an earlier lock of the statement is on the same table. */
+static bool is_repeated(const struct statement *statement, size_t lock)
 {
-    const char *found = strstr(list, name);
-    return found && (found[strlen(name)] == '\0' || found[strlen(name)] == ',');
+    for (size_t i = 0; i < lock; i++)
+        if (statement->locks.items[i].table &&
+            strcmp(statement->locks.items[i].table, statement->locks.items[lock].table) == 0)
+            return true;
+    return false;
 }
 
 /* The tables whose users the command may wait for, separated by commas: that of the index it built
@@ -80,7 +84,7 @@ static const char *awaited_tables(const struct statement *statement, struct aren
         return NULL;
     for (size_t i = 0; i < statement->locks.count; i++) {
         const char *table = statement->locks.items[i].table;
-        if (table && (!found || !is_listed(found, table)))
+        if (table && !is_repeated(statement, i))
             found = found ? rh_arena_printf(arena, "%s, %s", found, table) : table;
     }
     return found;

@@ -12,7 +12,7 @@
 
 /* With CUTS_AUTO no cut begins that would not end within so many times the migration's own duration
    and, for short ones, so long. */
-#define CUTS_BUDGET_FACTOR 3
+#define CUTS_BUDGET_FACTOR 2
 #define CUTS_BUDGET_US (INT64_C(30) * 1000 * 1000)
 
 /*

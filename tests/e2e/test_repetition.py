@@ -1,6 +1,7 @@
 """Again and halfway: the migration run a second time, and cut off and run again."""
 import re
 import shutil
+import signal
 import subprocess
 
 import psycopg
@@ -310,6 +311,20 @@ def test_cuts_are_as_many_as_wanted(rehearse):
 def test_cuts_of_no_kind_are_a_usage_error(rehearse, value):
     outcome = rehearse.run(TWO, USERS, f"--cuts={value}")
     assert outcome.status == 2 and "--cuts" in outcome.stderr
+
+
+def test_an_interrupt_ends_the_cuts_too(rehearse):
+    rehearse.write("m.sql", TWO.replace("ADD COLUMN", "ADD COLUMN IF NOT EXISTS"))
+    rehearse.write("schema.sql", USERS)
+    arguments = ("run", "m.sql", "--schema", "schema.sql", "--cuts", "all")
+    process = rehearse.start(*arguments)
+    for line in process.stderr:
+        if b"cut the migration off" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    outcome = rehearse.finish(process, arguments)
+    assert outcome.status == 130, outcome
+    assert outcome.result["steps"][0]["ok"]  # what was seen until then is kept
 
 
 def test_a_migration_that_fails_is_not_run_again(rehearse):
