@@ -172,6 +172,20 @@ static const struct option rows[] = {
         .help = "Exit with 0 whatever the verdict is.",
         .details = "What kept the rehearsal from ending still has its own exit code.",
     },
+    {
+        .name = "cuts",
+        .kind = OPTION_TEXT,
+        .value_name = "WHICH",
+        .group = GROUP_GATES,
+        .environment = "REHEARSE_CUTS",
+        .default_text = "auto",
+        .help = "How often it is cut off and run again: auto, off, all or a number.",
+        .details = "After a run that succeeded the migration is run a second time, and, on fresh "
+                   "clones, its connection is cut, its statement cancelled or its server killed "
+                   "halfway, and it is run again. auto tries the few places that tell most; a "
+                   "number or all adds kills and takes as long as it takes; off runs nothing "
+                   "again.",
+    },
     OPTION_ROW_SET,
     OPTION_ROW_SERVER_BIN,
     OPTION_ROW_SERVER_USER,
@@ -219,6 +233,25 @@ static const struct option rows[] = {
 /* --- options to the rehearsal's ------------------------------------------------------------------
  */
 
+/* False when it is none of them; NULL is auto. */
+static bool parse_cuts(const char *text, struct cuts_wanted *ret_cuts)
+{
+    char *end = NULL;
+    if (!text || strcmp(text, "auto") == 0) {
+        *ret_cuts = (struct cuts_wanted){.mode = CUTS_AUTO};
+    } else if (strcmp(text, "off") == 0) {
+        *ret_cuts = (struct cuts_wanted){.mode = CUTS_OFF};
+    } else if (strcmp(text, "all") == 0) {
+        *ret_cuts = (struct cuts_wanted){.mode = CUTS_ALL};
+    } else {
+        long count = strtol(text, &end, 10);
+        if (text[0] < '0' || text[0] > '9' || *end || count < 1 || count > CUTS_MAX)
+            return false;
+        *ret_cuts = (struct cuts_wanted){.mode = CUTS_COUNT, .count = (int)count};
+    }
+    return true;
+}
+
 static enum err_code check_together(const struct options *options, struct err *err)
 {
     if (rh_option_flag(options, "quiet") && rh_option_flag(options, "verbose"))
@@ -231,6 +264,13 @@ static enum err_code check_together(const struct options *options, struct err *e
     if (rh_option_value(options, "replica-apply-rate")->text &&
         rh_option_number(options, "replica-apply-rate", 1) == 0)
         return rh_err_set(err, RH_ERR_USAGE, "--replica-apply-rate must be more than 0");
+    struct cuts_wanted cuts;
+    if (!parse_cuts(rh_option_text(options, "cuts"), &cuts)) {
+        rh_err_set(err, RH_ERR_USAGE, "--cuts: \"%s\" is none of auto, off, all or a number",
+                   rh_option_text(options, "cuts"));
+        rh_err_hint(err, "A number is between 1 and %d.", CUTS_MAX);
+        return RH_ERR_USAGE;
+    }
     if (rh_option_value(options, "timeout")->text && rh_option_number(options, "timeout", 1) == 0)
         return rh_err_set(err, RH_ERR_USAGE, "--timeout must be more than 0");
     return RH_OK;
@@ -362,6 +402,7 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
         .progress = progress,
     };
 
+    (void)parse_cuts(rh_option_text(options, "cuts"), &rehearsal.cuts); /* checked before */
     rehearsal.sandbox.settings = server_settings(options, &rehearsal.sandbox.setting_count);
     rehearsal.schema_paths = rh_option_list(options, "schema", &rehearsal.schema_count);
     return rehearsal;

@@ -82,7 +82,11 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
     /* -> kind, identity, table_name: invalid indexes, constraints not validated */                \
     X(ENGINE_QUERY_LEFTOVERS)                                                                      \
     /* -> intact (bool): our evidence inside the database is present and enabled */                \
-    X(ENGINE_QUERY_EVIDENCE_INTACT)
+    X(ENGINE_QUERY_EVIDENCE_INTACT)                                                                \
+    /* $1 backend pid -> one row: is_running (bool), awaits_transactions (bool: between two of its \
+          own, as CREATE INDEX CONCURRENTLY does), relation_locks (of user relations, held),       \
+          other_clients (connected besides the asker) */                                           \
+    X(ENGINE_QUERY_SESSION_LOCKS)
 
 enum engine_query {
 #define X(symbol) symbol,

@@ -193,6 +193,9 @@ void rh_judgement_explain(struct judgement *judgement);
 void rh_rule_states_side_effect(const struct rule *rule, struct judgement *judgement);
 void rh_rule_data_lost(const struct rule *rule, struct judgement *judgement);
 void rh_rule_row_count_changed(const struct rule *rule, struct judgement *judgement);
+/* rules_repetition.c: */
+void rh_rule_not_repeatable(const struct rule *rule, struct judgement *judgement);
+void rh_rule_half_applied(const struct rule *rule, struct judgement *judgement);
 /* rules_run.c: */
 void rh_rule_duration_gate(const struct rule *rule, struct judgement *judgement);
 void rh_rule_disk_gate(const struct rule *rule, struct judgement *judgement);

@@ -344,6 +344,35 @@
     "    SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid;\n" \
     "    SELECT conrelid::regclass, conname FROM pg_constraint WHERE NOT convalidated;"
 
+#define TEXT_HALF_APPLIED \
+    "On a copy of the starting point the migration was cut off (its connection closed, its " \
+    "statement cancelled, or the server killed) at a place where part of it was committed, " \
+    "and the same command was run again. It failed, or ended in another state than the " \
+    "uninterrupted run.", \
+    "Deploys are killed, connections break, a DBA cancels what blocks. What then stands in " \
+    "the database is neither the old schema nor the new one, and the command that should " \
+    "mend it does not. Worst is the one that succeeds: nobody looks again.", \
+    "CREATE INDEX CONCURRENTLY IF NOT EXISTS, cancelled after its first transaction, leaves " \
+    "the index invalid; run again it says \"already exists, skipping\" and ends with success.", \
+    "    BEGIN; ...; COMMIT;   -- all or nothing, wherever the server allows it\n" \
+    "Where it does not, a migration of its own, that clears away what an attempt left:\n" \
+    "    DROP INDEX CONCURRENTLY IF EXISTS orders_note;\n" \
+    "    CREATE INDEX CONCURRENTLY orders_note ON orders (note);\n" \
+    "How many places are tried is set by --cuts."
+
+#define TEXT_NOT_REPEATABLE \
+    "The migration was run a second time on the database that it had just migrated. A " \
+    "wrapped command failed or changed the database again, though it should know what it has " \
+    "done; or a script did whose every CREATE and DROP says IF [NOT] EXISTS or OR REPLACE.", \
+    "Retries, several instances that start at once and restored backups run migrations " \
+    "twice. Plain scripts that make no such claim, and files of tools with a ledger, are " \
+    "expected to run once: they never get this finding.", \
+    "CREATE TABLE IF NOT EXISTS plans (...); INSERT INTO plans SELECT ...; succeeds twice, " \
+    "and leaves every plan twice.", \
+    "    INSERT INTO plans (name) VALUES ('basic') ON CONFLICT (name) DO NOTHING;\n" \
+    "    UPDATE orders SET state = 'new' WHERE state IS NULL;\n" \
+    "    ALTER TABLE orders ADD COLUMN IF NOT EXISTS note text;"
+
 #define TEXT_OPEN_TRANSACTION \
     "A session of the migration ended, or stayed, with a transaction open.", \
     "The server rolls it back: nothing of it is kept, though every statement succeeded and " \

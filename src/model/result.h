@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "model/blocker.h"
+#include "model/repetition.h"
 #include "model/state.h"
 #include "model/trace.h"
 
@@ -110,6 +111,7 @@ struct result {
     struct schema_differences schema_differences;
     struct data_differences data_differences;
     struct blockers blockers;
+    struct repetition repetition;
 };
 
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */

@@ -31,7 +31,7 @@ static json_t *blocker_json(const struct blocker *blocker, const struct trace *t
     put(object, "sql", rh_json_text(blocker->sql));
     put(object, "tag", rh_json_text(blocker->tag));
     put(object, "in_transaction", json_boolean(blocker->in_transaction));
-    put(object, "error", rh_json_server_message(&blocker->error));
+    put(object, "error", rh_json_message(&blocker->error));
     PUT_ARRAY(object, "offenders", blocker->offenders, offenders_json);
     put(object, "repair_tried", json_boolean(blocker->repair_tried));
     put(object, "repair_worked", json_boolean(blocker->repair_worked));

@@ -36,9 +36,13 @@ static inline json_t *positive(int64_t number)
 
 /* result_json_states.c: schema_differences, data_differences, states */
 void rh_json_put_states(json_t *object, const struct result *result);
+/* result_json_repetition.c: rerun, cuts */
+void rh_json_put_repetition(json_t *object, const struct result *result);
+/* result_json.c: as the errors and notices of statements */
+json_t *rh_json_message(const struct server_message *message);
+json_t *rh_json_texts(const char *const *items, size_t count);
 
 /* result_json_blockers.c: blockers, blockers_incomplete */
 void rh_json_put_blockers(json_t *object, const struct result *result);
-json_t *rh_json_server_message(const struct server_message *message);
 
 #endif

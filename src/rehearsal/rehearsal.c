@@ -6,6 +6,7 @@
 #include "judge/judge.h"
 #include "rehearsal/blockers.h"
 #include "rehearsal/rehearsal_int.h"
+#include "rehearsal/repetition.h"
 #include "rehearsal/states.h"
 #include "trace/trace.h"
 
@@ -259,10 +260,13 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     result->limits = options->limits;
     result->duration_us = rh_clock_mono().us - began.us;
     struct err ending = RH_ERR_INIT;
+    struct states after;
     enum err_code cut = rh_states_compare(&before, rehearsal->sandbox, options->sandbox.engine,
-                                          options->progress, result, &ending);
+                                          options->progress, result, &after, &ending);
     if (!cut)
         cut = rh_blockers_find(rehearsal, &ending);
+    if (!cut)
+        cut = rh_repetition_run(rehearsal, &after, &ending);
     rh_judge(result);
 
     code = cut ? cut : ending_error(rehearsal, &ending);

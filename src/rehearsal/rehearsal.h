@@ -7,6 +7,7 @@
 
 #include "base/progress.h"
 #include "model/result.h"
+#include "rehearsal/cut_plan.h"
 #include "sandbox/sandbox.h"
 #include "trace/migration.h"
 
@@ -21,6 +22,7 @@ struct rehearsal_options {
     bool no_isolation;
     bool show_values; /* values of offending rows may stand in the result, not only keys */
     bool keep;
+    struct cuts_wanted cuts;
     const char *out_directory; /* NULL: .rehearse/runs/<UTC>-<hash> with `latest` */
     struct progress *progress;
     /* --json: every event as it happens, else NULL. */

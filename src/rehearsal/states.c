@@ -66,7 +66,7 @@ enum err_code rh_states_read(const struct sandbox *sandbox, const struct engine 
 
 enum err_code rh_states_compare(const struct states *before, const struct sandbox *sandbox,
                                 const struct engine *engine, struct progress *progress,
-                                struct result *result, struct err *err)
+                                struct result *result, struct states *ret_after, struct err *err)
 {
     struct states after = {0};
     const struct trace *trace = result->trace;
@@ -88,5 +88,15 @@ enum err_code rh_states_compare(const struct states *before, const struct sandbo
                           &result->schema_differences);
     if (!result->data_differences.reason)
         rh_compare_data(&before->data, &after.data, result->arena, &result->data_differences);
+    if (ret_after)
+        *ret_after = after;
     return RH_OK;
+}
+
+enum err_code rh_states_read_like(const struct states *like, const struct sandbox *sandbox,
+                                  const struct engine *engine, struct arena *arena,
+                                  struct states *ret_states, struct err *err)
+{
+    *ret_states = (struct states){0};
+    return read_states(sandbox, engine, NULL, like, arena, ret_states, err);
 }

@@ -24,6 +24,9 @@ void rh_report_blockers(const struct layout *layout, const struct result *result
 /* How the states before and after differ: the first few sentences (all with REPORT_VERBOSE). */
 void rh_report_differences(const struct layout *layout, const struct result *result,
                            enum report_detail detail);
+/* What a second run did, and what is left when it is cut off and run again. */
+void rh_report_repetition(const struct layout *layout, const struct result *result,
+                          enum report_detail detail);
 void rh_report_gates(const struct layout *layout, const struct result *result);
 /* "x UNSAFE  headline ... exit 5" */
 void rh_report_verdict(const struct layout *layout, const struct result *result);

@@ -13,6 +13,7 @@
  *   client.c         client programs: found, run, their output read line by line
  *   clone.c          a copy of a prepared sandbox, in the cheapest way that works
  *   clone_room.c     whether memory and disk have room for one
+ *   restart.c        the end of a server as in a crash, and its recovery
  *   load_schema.c    psql scripts
  *   snapshot_file.c  what kind of dump a file is
  *   sql_scan.c       roles and extensions that SQL text needs: pure

@@ -32,6 +32,9 @@ const char *rh_pg_query_text(enum engine_query query, int server_version)
     case ENGINE_QUERY_EVIDENCE_INTACT:
         variants = PG_SQL_EVIDENCE_INTACT;
         break;
+    case ENGINE_QUERY_SESSION_LOCKS:
+        variants = PG_SQL_SESSION_LOCKS;
+        break;
     case ENGINE_QUERY_COUNT:
         break;
     }

@@ -244,6 +244,12 @@ static struct result *filled_result(struct arena *arena)
     *RH_PUSH(arena, &blocker->unasked) = "the other clause";
     *RH_PUSH(arena, &result->blockers.items) = (struct blocker){
         .step = -1, .sql = "DROP INDEX i", .not_asked = "it needs another", .needs = 0};
+    result->repetition.was_wanted = true;
+    result->repetition.rerun.run = (struct repeated_run){.was_run = true, .ok = true};
+    struct cut *cut = RH_PUSH(arena, &result->repetition.cuts);
+    *cut = (struct cut){.after = 1, .outcome = CUT_DIFFERS, .again = {.was_run = true, .ok = true}};
+    cut->again.difference.was_compared = true;
+    *RH_PUSH(arena, &cut->again.difference.sentences) = "index public.i is missing";
     return result;
 }
 
