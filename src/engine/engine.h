@@ -42,6 +42,10 @@ size_t rh_rows_count(const struct rows *rows);
 const char *rh_rows_value(const struct rows *rows, size_t row, size_t column); /* NULL: SQL NULL */
 int64_t rh_rows_int(const struct rows *rows, size_t row, size_t column, int64_t if_null);
 bool rh_rows_bool(const struct rows *rows, size_t row, size_t column); /* "t" or "1" */
+size_t rh_rows_columns(const struct rows *rows);
+const char *rh_rows_column_name(const struct rows *rows, size_t column); /* "" when it has none */
+/* "UPDATE 10"; "" when the server did not say. */
+const char *rh_rows_command_tag(const struct rows *rows);
 void rh_rows_free(struct rows *rows);
 void rh_rows_freep(struct rows **rows);
 #define RH_CLEANUP_ROWS __attribute__((cleanup(rh_rows_freep)))

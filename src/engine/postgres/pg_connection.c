@@ -104,6 +104,12 @@ static struct rows *rows_of_result(PGresult *result)
             if (!PQgetisnull(result, row, column))
                 values[(size_t)row * (size_t)column_count + (size_t)column] = PQgetvalue(
                     result, row, column);
+    /* 1664 columns at most (MaxTupleAttributeNumber). */
+    const char **names = checked(calloc((size_t)column_count + 1, sizeof(*names)));
+    for (int column = 0; column < column_count; column++)
+        names[column] = PQfname(result, column);
+    rh_rows_describe(rows, PQcmdStatus(result), names);
+    free(names);
     return rows;
 }
 
