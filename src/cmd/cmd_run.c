@@ -70,6 +70,18 @@ static const struct option rows[] = {
             "may the arguments of COMMAND.",
     },
     {
+        .name = "checks",
+        .kind = OPTION_PATHS,
+        .value_name = "FILE",
+        .group = GROUP_MIGRATION,
+        .environment = "REHEARSE_CHECKS",
+        .is_common = true,
+        .help = "Queries that are run before and after.",
+        .details = "Plain SQL. A comment before each says what is expected: \"-- expect: same\" "
+                   "(as before: the default), changed, zero, rows, or a comparison such as <= 10; "
+                   "\"-- name: ...\" names it. A pgTAP file is run as it is, and its tests read.",
+    },
+    {
         .name = "no-isolation",
         .kind = OPTION_FLAG,
         .group = GROUP_MIGRATION,
@@ -197,6 +209,15 @@ static const struct option rows[] = {
         .help = "Where the files of the run go.",
         .details =
             "Without it: .rehearse/runs/<time>-<hash>, to which .rehearse/runs/latest links.",
+    },
+    {
+        .name = "show-values",
+        .kind = OPTION_FLAG,
+        .group = GROUP_OUTPUT,
+        .environment = "REHEARSE_SHOW_VALUES",
+        .help = "Let result.json hold row values.",
+        .details = "Of the results of --checks, say. Without it there are counts, digests and "
+                   "keys, and whoever reads the report learns nothing about anyone.",
     },
     OPTION_ROW_JSON,
     OPTION_ROW_QUIET,
@@ -343,6 +364,7 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
                 .role = rh_option_text(options, "role"),
                 .progress = progress,
             },
+        .show_values = rh_option_flag(options, "show-values"),
         .snapshot_path = rh_option_text(options, "snapshot"),
         .environment = rh_option_list(options, "env", NULL),
         .limits = limits(options),
@@ -354,6 +376,7 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
 
     rehearsal.sandbox.settings = server_settings(options, &rehearsal.sandbox.setting_count);
     rehearsal.schema_paths = rh_option_list(options, "schema", &rehearsal.schema_count);
+    rehearsal.check_paths = rh_option_list(options, "checks", &rehearsal.check_count);
     return rehearsal;
 }
 

@@ -11,13 +11,15 @@
 
 /* Digests of a result, row by row. Rows are equal when every cell's text is, NULL being no text.
    128 bits of SHA-256 for each row; whatever their order: their sum (not xor: equal rows must not
-   cancel); in order: a chain. */
+   cancel); of their keys in order: a chain. */
 struct check_digest {
     unsigned char sum[16];
     char chain[65];
 };
 void rh_check_digest_init(struct check_digest *digest);
 void rh_check_digest_row(struct check_digest *digest, const char *const *cells, size_t count);
+/* The cells by which the row is ordered; after or before the row itself. */
+void rh_check_digest_key(struct check_digest *digest, const char *const *cells, size_t count);
 void rh_check_digest_take(const struct check_digest *digest, struct check_output *output);
 
 /* Whether `text` is a decimal number as PostgreSQL writes one. */

@@ -76,6 +76,9 @@ static const char *doubt(const struct judgement *judgement)
         return rh_arena_printf(arena, "the gate \"%s\" (limit %s) could not be measured",
                                gate->name, gate->limit);
     }
+    const char *undecided = rh_judgement_undecided_check(judgement);
+    if (undecided)
+        return undecided;
     const char *empty = judgement->limits->structure_only ? NULL : all_empty(judgement);
     if (empty)
         return rh_arena_printf(arena,

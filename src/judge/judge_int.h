@@ -185,6 +185,11 @@ void rh_judgement_explain(struct judgement *judgement);
 void rh_rule_states_side_effect(const struct rule *rule, struct judgement *judgement);
 void rh_rule_data_lost(const struct rule *rule, struct judgement *judgement);
 void rh_rule_row_count_changed(const struct rule *rule, struct judgement *judgement);
+/* rules_checks.c: */
+void rh_rule_check_changed(const struct rule *rule, struct judgement *judgement);
+void rh_rule_check_failed(const struct rule *rule, struct judgement *judgement);
+/* Why a check of the user's proves nothing; NULL when all were decided. */
+const char *rh_judgement_undecided_check(const struct judgement *judgement);
 /* rules_run.c: */
 void rh_rule_duration_gate(const struct rule *rule, struct judgement *judgement);
 void rh_rule_disk_gate(const struct rule *rule, struct judgement *judgement);

@@ -39,6 +39,12 @@ const char *rh_check_expect_text(struct arena *arena, enum check_expect expect, 
 /* Asks for the result from before; the others are about one result alone. */
 bool rh_check_expect_is_relative(enum check_expect expect);
 
+/* A column of the result that ORDER BY names. */
+struct check_key {
+    const char *name; /* NULL: by its position */
+    size_t position;  /* 1-based */
+};
+
 struct check_row {
     const char **cells; /* one per column; NULL: SQL NULL */
 };
@@ -54,15 +60,16 @@ struct check_test {
 
 /* What a check gave at one moment. */
 struct check_output {
-    bool ran;             /* to its end: the rest is known */
-    const char *problem;  /* why not: the server's words, values masked; NULL */
-    char sqlstate[6];     /* "" when it was not the server */
-    bool is_missing;      /* it names something that is not there at that moment */
+    bool ran;            /* to its end: the rest is known */
+    const char *problem; /* why not: the server's words, values masked; NULL */
+    char sqlstate[6];    /* "" when it was not the server */
+    bool is_missing;     /* it names something that is not there at that moment */
     int64_t duration_us;
     VEC(const char *) columns;
     int64_t row_count;
     const char *number; /* of the only cell; NULL: there are more, or it is none */
-    /* Of all rows, 128 bits, hexadecimal: whatever their order, and in the order they came. */
+    /* Of all rows, 128 bits, hexadecimal: whatever their order; and of the columns that ORDER BY
+       names alone, in the order the rows came, so that equal ones may come in any. */
     char digest[33], ordered_digest[33];
     VEC(struct check_row) rows; /* the first ones, when values may be kept */
     bool keeps_rows;
@@ -73,17 +80,16 @@ struct check_output {
     const char *bail_out;         /* the reason; NULL: it did not */
 };
 
-#define CHECK_ROWS_KEPT 100              /* rows of a result that are kept */
-#define CHECK_BYTES_KEPT (64 * 1024)     /* and bytes of their values */
-#define CHECK_TESTS_MAX 10000            /* tests of one pgTAP file that are kept */
+#define CHECK_ROWS_KEPT 100          /* rows of a result that are kept */
+#define CHECK_BYTES_KEPT (64 * 1024) /* and bytes of their values */
+#define CHECK_TESTS_MAX 10000        /* tests of one pgTAP file that are kept */
 
 /* X(symbol, name in result.json) */
-#define CHECK_OUTCOME_LIST(X)                                                               \
-    X(CHECK_UNDECIDED, "undecided")         /* could not be run, or not compared: see reason */ \
-    X(CHECK_PASSED, "passed")                                                               \
-    X(CHECK_FAILED, "failed")               /* only afterwards */                           \
-    X(CHECK_REORDERED, "reordered")         /* same rows, in another order */               \
-    X(CHECK_FAILED_BEFORE, "failed-before") /* before and after */                          \
+#define CHECK_OUTCOME_LIST(X)                                                           \
+    X(CHECK_UNDECIDED, "undecided") /* could not be run, or not compared: see reason */ \
+    X(CHECK_PASSED, "passed")                                                           \
+    X(CHECK_FAILED, "failed")               /* only afterwards */                       \
+    X(CHECK_FAILED_BEFORE, "failed-before") /* before and after */                      \
     X(CHECK_WORSE, "worse")                 /* failed before, and is further off now */
 enum check_outcome {
 #define X(symbol, name) symbol,
@@ -99,7 +105,9 @@ struct check {
     const char *sql;  /* without its semicolon; NULL for a pgTAP file */
     enum check_expect expect;
     const char *limit; /* of the comparisons: a decimal number as written; else NULL */
-    bool is_ordered;   /* its outermost query has ORDER BY */
+    VEC(struct check_key)
+    order_by; /* of its outermost query, all its items; empty: there is none,
+                 or not by columns of the result alone */
     struct check_output before, after;
     enum check_outcome outcome;
     const char *reason; /* one phrase: what makes it fail, or keeps it from being decided; NULL */

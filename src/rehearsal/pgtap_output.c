@@ -43,8 +43,8 @@ static size_t directive_offset(struct text text)
             continue;
         struct text rest = {text.data + i + 1, text.len - i - 1};
         skip_blanks(&rest);
-        if (rest.len >= 4 && (strncasecmp(rest.data, "todo", 4) == 0 ||
-                              strncasecmp(rest.data, "skip", 4) == 0))
+        if (rest.len >= 4 &&
+            (strncasecmp(rest.data, "todo", 4) == 0 || strncasecmp(rest.data, "skip", 4) == 0))
             return i;
     }
     return text.len;

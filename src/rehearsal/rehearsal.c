@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "judge/judge.h"
+#include "rehearsal/checks.h"
 #include "rehearsal/rehearsal_int.h"
 #include "rehearsal/states.h"
 #include "trace/trace.h"
@@ -46,6 +47,9 @@ enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *e
     }
     if (!code && options->snapshot_path)
         code = check_readable("snapshot", options->snapshot_path, err);
+    if (!code)
+        code = rh_checks_open(options->check_paths, options->check_count, rehearsal->arena,
+                              &rehearsal->result.checks, err);
     return code;
 }
 
@@ -239,6 +243,8 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     struct states before;
     code = rh_states_read(rehearsal->sandbox, options->sandbox.engine, options->progress,
                           rehearsal->arena, &before, err);
+    if (!code)
+        code = rh_checks_run_before(rehearsal, err);
     if (code)
         return code;
     struct mono began = rh_clock_mono();
@@ -257,6 +263,10 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     struct err ending = RH_ERR_INIT;
     enum err_code cut = rh_states_compare(&before, rehearsal->sandbox, options->sandbox.engine,
                                           options->progress, result, &ending);
+    struct err later = RH_ERR_INIT;
+    enum err_code cut_checks = rh_checks_run_after(rehearsal, cut ? &later : &ending);
+    if (!cut)
+        cut = cut_checks;
     rh_judge(result);
 
     code = cut ? cut : ending_error(rehearsal, &ending);

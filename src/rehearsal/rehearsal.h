@@ -17,6 +17,9 @@ struct rehearsal_options {
     size_t schema_count;
     const char *snapshot_path;
     const char *const *environment;
+    const char *const *check_paths;
+    size_t check_count;
+    bool show_values; /* row values may stand in result.json */
     struct limits limits;
     bool no_isolation;
     bool keep;

@@ -21,6 +21,9 @@ void rh_report_findings(const struct layout *layout, const struct result *result
 /* How the states before and after differ: the first few sentences (all with REPORT_VERBOSE). */
 void rh_report_differences(const struct layout *layout, const struct result *result,
                            enum report_detail detail);
+/* The user's own checks: how many passed, and what the others say. */
+void rh_report_checks(const struct layout *layout, const struct result *result,
+                      enum report_detail detail);
 void rh_report_gates(const struct layout *layout, const struct result *result);
 /* "x UNSAFE  headline ... exit 5" */
 void rh_report_verdict(const struct layout *layout, const struct result *result);

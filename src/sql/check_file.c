@@ -143,10 +143,10 @@ static enum err_code take_comment(struct parsing *parsing, const struct sql_toke
                     "One check expects one thing: write the query twice, or leave one out.");
     directives->has_expect = true;
     if (!parse_expectation(value, arena, &directives->expect, &directives->limit))
-        return fail(parsing, token->offset,
-                    rh_arena_printf(arena, "unknown expectation \"%.*s\"", (int)value.len,
-                                    value.data),
-                    expectations_hint);
+        return fail(
+            parsing, token->offset,
+            rh_arena_printf(arena, "unknown expectation \"%.*s\"", (int)value.len, value.data),
+            expectations_hint);
     return RH_OK;
 }
 
@@ -176,19 +176,96 @@ static enum err_code take_comments(struct parsing *parsing, size_t from, size_t 
 
 /* --- queries ---------------------------------------------------------------------------------- */
 
+struct query_facts {
+    bool is_query;
+    VEC(struct check_key) order_by;
+};
+
+/* The items of an ORDER BY clause up to the end of its query: plain column names and positions with
+   ASC, DESC, NULLS FIRST or LAST behind them. Anything else empties the list: the order of an
+   expression that is not in the result cannot be seen there. */
+struct order_scan {
+    struct arena *arena;
+    struct query_facts *facts;
+    bool is_open, has_item;
+};
+
+static const char *column_name(struct arena *arena, struct text word, bool is_quoted)
+{
+    char *name = rh_text_dup(arena, word);
+
+    for (char *c = name; *c && !is_quoted; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    if (!is_quoted)
+        return name;
+    char *to = name;
+    for (const char *from = name + 1; *from && from[1]; from++) {
+        *to++ = *from;
+        if (*from == '"')
+            from++; /* "" is one " */
+    }
+    *to = 0;
+    return name;
+}
+
+static void give_up_order(struct order_scan *scan)
+{
+    scan->is_open = false;
+    scan->facts->order_by.count = 0;
+}
+
+static bool is_any_word(struct text text, const struct sql_token *token, const char *const *words)
+{
+    for (; *words; words++)
+        if (rh_sql_token_is_word(text, token, *words))
+            return true;
+    return false;
+}
+
+static void scan_order(struct order_scan *scan, struct text text, const struct sql_token *token)
+{
+    static const char *const ends[] = {"limit", "offset", "fetch", "for", NULL};
+    static const char *const modifiers[] = {"asc", "desc", "nulls", "first", "last", NULL};
+    struct text word = {text.data + token->offset, token->len};
+    int64_t position = 0;
+
+    if (token->kind == SQL_TOKEN_SEMICOLON || is_any_word(text, token, ends)) {
+        scan->is_open = false;
+    } else if (scan->has_item) {
+        if (rh_text_is(word, ","))
+            scan->has_item = false;
+        else if (!is_any_word(text, token, modifiers))
+            give_up_order(scan);
+    } else if (token->kind == SQL_TOKEN_NUMBER && rh_text_parse_int64(word, &position) &&
+               position > 0) {
+        *RH_PUSH(scan->arena,
+                 &scan->facts->order_by) = (struct check_key){.position = (size_t)position};
+        scan->has_item = true;
+    } else if (token->kind == SQL_TOKEN_WORD ||
+               (token->kind == SQL_TOKEN_QUOTED_IDENTIFIER && *word.data == '"')) {
+        *RH_PUSH(scan->arena, &scan->facts->order_by) = (struct check_key){
+            .name = column_name(scan->arena, word, token->kind != SQL_TOKEN_WORD)};
+        scan->has_item = true;
+    } else {
+        give_up_order(scan);
+    }
+}
+
 /* One look at the tokens of a query: its first word, ORDER BY outside all parentheses, and comments
    that would be taken for expectations. */
 static enum err_code look_at_query(struct parsing *parsing, const struct sql_statement *statement,
-                                   bool *ret_is_query, bool *ret_is_ordered)
+                                   struct query_facts *facts)
 {
-    static const char *const words[] = {"select", "with", "values", "table"};
+    static const char *const words[] = {"select", "with", "values", "table", NULL};
     struct sql_lexer lexer = {
         .text = {parsing->text.data, statement->offset + statement->text.len},
         .offset = statement->offset,
     };
+    struct order_scan scan = {.arena = parsing->arena, .facts = facts};
     struct sql_token token;
     size_t depth = 0, significant = 0;
-    bool saw_order = false, is_query = false, is_ordered = false;
+    bool saw_order = false;
 
     while (rh_sql_lexer_next(&lexer, &token)) {
         struct text key, value;
@@ -200,21 +277,19 @@ static enum err_code look_at_query(struct parsing *parsing, const struct sql_sta
                         "Write it before the query it is about.");
         if (!rh_sql_token_is_significant(&token))
             continue;
-        if (significant++ == 0) {
-            is_query = token.kind == SQL_TOKEN_OPEN;
-            for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-                is_query = is_query || rh_sql_token_is_word(lexer.text, &token, words[i]);
-        }
+        if (significant++ == 0)
+            facts->is_query = token.kind == SQL_TOKEN_OPEN ||
+                              is_any_word(lexer.text, &token, words);
+        if (scan.is_open)
+            scan_order(&scan, lexer.text, &token);
         if (token.kind == SQL_TOKEN_OPEN)
             depth++;
         else if (token.kind == SQL_TOKEN_CLOSE && depth > 0)
             depth--;
         if (depth == 0 && saw_order && rh_sql_token_is_word(lexer.text, &token, "by"))
-            is_ordered = true;
+            scan.is_open = true;
         saw_order = depth == 0 && rh_sql_token_is_word(lexer.text, &token, "order");
     }
-    *ret_is_query = is_query;
-    *ret_is_ordered = is_ordered;
     return RH_OK;
 }
 
@@ -223,12 +298,12 @@ static enum err_code take_query(struct parsing *parsing, const struct sql_statem
 {
     struct arena *arena = parsing->arena;
     struct text sql = statement->text;
-    bool is_query, is_ordered;
-    enum err_code code = look_at_query(parsing, statement, &is_query, &is_ordered);
+    struct query_facts facts = {0};
+    enum err_code code = look_at_query(parsing, statement, &facts);
 
     if (code)
         return code;
-    if (!is_query)
+    if (!facts.is_query)
         return fail(parsing, statement->offset, "this statement is no query",
                     "A check only reads: SELECT, WITH, VALUES or TABLE. For a setting, SELECT "
                     "current_setting('...').");
@@ -241,7 +316,8 @@ static enum err_code take_query(struct parsing *parsing, const struct sql_statem
             return fail(parsing, directives->name_offset,
                         rh_arena_printf(arena, "check \"%s\" is there twice", name),
                         "Give each check a name of its own.");
-    *RH_PUSH(arena, &parsing->checks) = (struct check){
+    struct check *check = RH_PUSH(arena, &parsing->checks);
+    *check = (struct check){
         .name = name,
         .file = rh_arena_strdup(arena, parsing->path),
         .line = (int)statement->line,
@@ -249,8 +325,9 @@ static enum err_code take_query(struct parsing *parsing, const struct sql_statem
         .sql = rh_text_dup(arena, sql),
         .expect = directives->has_expect ? directives->expect : CHECK_SAME,
         .limit = directives->limit,
-        .is_ordered = is_ordered,
     };
+    for (size_t i = 0; i < facts.order_by.count; i++)
+        *RH_PUSH(arena, &check->order_by) = facts.order_by.items[i];
     return RH_OK;
 }
 
@@ -334,8 +411,8 @@ enum err_code rh_check_file_parse(const char *path, struct text text, struct are
     enum err_code code;
 
     if (valid < text.len || nul)
-        return fail(&parsing, nul && (size_t)(nul - text.data) < valid ? (size_t)(nul - text.data)
-                                                                       : valid,
+        return fail(&parsing,
+                    nul && (size_t)(nul - text.data) < valid ? (size_t)(nul - text.data) : valid,
                     "this is not UTF-8 text", "Save the file as UTF-8.");
     if (is_pgtap(text)) {
         *RH_PUSH(arena, &parsing.checks) = (struct check){
