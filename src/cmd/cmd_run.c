@@ -184,6 +184,69 @@ static const struct option rows[] = {
         .help = "Exit with 0 whatever the verdict is.",
         .details = "What kept the rehearsal from ending still has its own exit code.",
     },
+    {
+        .name = "rollback",
+        .kind = OPTION_FLAG,
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_ROLLBACK",
+        .is_common = true,
+        .help = "On a staging database, rolled back at the end.",
+        .details = "Instead of a sandbox: everything in one transaction of the database that "
+                   "--sandbox-url names. What cannot be tested that way is refused before anything "
+                   "is sent, and the states before and after prove that nothing stayed.",
+    },
+    {
+        .name = "sandbox-url",
+        .kind = OPTION_TEXT,
+        .value_name = "URL",
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_SANDBOX_URL",
+        .not_in_file = true,
+        .is_common = true,
+        .help = "The database for --rollback; never production.",
+        .details = "A URL or connection string as libpq takes them, TLS settings included. "
+                   "Passwords are better in the environment variable or in ~/.pgpass than on the "
+                   "command line; they are shown nowhere. PG* variables are not looked at.",
+    },
+    {
+        .name = "production",
+        .kind = OPTION_TEXTS,
+        .value_name = "PATTERN",
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_PRODUCTION",
+        .help = "Names and hosts that --rollback must not touch.",
+        .details =
+            "Good in rehearse.yaml. * and ? stand for any text and any character; a pattern is "
+            "for the database's name, its host, or host/database. A database that has the "
+            "setting rehearse.production = on, or \"rehearse: production\" in its comment, is "
+            "refused in any case.",
+    },
+    {
+        .name = "allow-active-sessions",
+        .kind = OPTION_FLAG,
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_ALLOW_ACTIVE_SESSIONS",
+        .help = "Accept other sessions in that database.",
+        .details = "They wait behind the migration's locks until these are rolled back.",
+    },
+    {
+        .name = "lock-timeout",
+        .kind = OPTION_DURATION,
+        .value_name = "DURATION",
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_LOCK_TIMEOUT",
+        .default_text = "2s",
+        .help = "Longest wait of --rollback for a lock.",
+    },
+    {
+        .name = "statement-timeout",
+        .kind = OPTION_DURATION,
+        .value_name = "DURATION",
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_STATEMENT_TIMEOUT",
+        .default_text = "10m",
+        .help = "Longest a statement of --rollback may run.",
+    },
     OPTION_ROW_SET,
     OPTION_ROW_SERVER_BIN,
     OPTION_ROW_SERVER_USER,
@@ -245,6 +308,34 @@ static enum err_code check_together(const struct options *options, struct err *e
         return rh_err_set(err, RH_ERR_USAGE, "--replica-apply-rate must be more than 0");
     if (rh_option_value(options, "timeout")->text && rh_option_number(options, "timeout", 1) == 0)
         return rh_err_set(err, RH_ERR_USAGE, "--timeout must be more than 0");
+    return RH_OK;
+}
+
+/* What only a sandbox takes. */
+static enum err_code check_dry_run(const struct options *options, struct err *err)
+{
+    static const char *const others[] = {"snapshot", "schema", "checks", "keep"};
+    static const char *const own[] = {"sandbox-url", "allow-active-sessions"};
+    static const char *const times[] = {"lock-timeout", "statement-timeout"};
+
+    if (!rh_option_flag(options, "rollback")) {
+        for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+            if (rh_option_value(options, own[i])->origin == ORIGIN_FLAG)
+                return rh_err_set(err, RH_ERR_USAGE, "--%s needs --rollback", own[i]);
+        return RH_OK;
+    }
+    if (!rh_option_text(options, "sandbox-url")) {
+        rh_err_set(err, RH_ERR_USAGE, "--rollback needs --sandbox-url");
+        rh_err_hint(err, "It names the staging database; without --rollback a sandbox is started.");
+        return RH_ERR_USAGE;
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (rh_option_value(options, others[i])->origin == ORIGIN_FLAG)
+            return rh_err_set(err, RH_ERR_USAGE, "--%s is for a sandbox, not for --rollback",
+                              others[i]);
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        if (rh_option_number(options, times[i], 1) == 0)
+            return rh_err_set(err, RH_ERR_USAGE, "--%s must be more than 0", times[i]);
     return RH_OK;
 }
 
@@ -378,6 +469,19 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
     rehearsal.schema_paths = rh_option_list(options, "schema", &rehearsal.schema_count);
     rehearsal.check_paths = rh_option_list(options, "checks", &rehearsal.check_count);
     return rehearsal;
+}
+
+static struct dry_run_options dry_run_options(const struct options *options)
+{
+    struct dry_run_options dry_run = {
+        .url = rh_option_text(options, "sandbox-url"),
+        .lock_timeout_us = rh_option_number(options, "lock-timeout", 0),
+        .statement_timeout_us = rh_option_number(options, "statement-timeout", 0),
+        .allow_active_sessions = rh_option_flag(options, "allow-active-sessions"),
+    };
+
+    dry_run.production = rh_option_list(options, "production", &dry_run.production_count);
+    return dry_run;
 }
 
 /* --- output -------------------------------------------------------------------------------------
@@ -518,7 +622,8 @@ static int run(const struct options *parsed)
     output.json = rh_option_flag(&options, "json");
     if (output.json && rh_cli_write_json_start(&err))
         return rh_cli_fail(&err);
-    if (check_together(&options, &err) || check_command(&options, &err))
+    if (check_together(&options, &err) || check_dry_run(&options, &err) ||
+        check_command(&options, &err))
         return fail(&output, &err);
     if (rh_option_text(&options, "timeout"))
         rh_interrupt_set_deadline(
@@ -526,6 +631,12 @@ static int run(const struct options *parsed)
 
     struct progress *progress = rh_progress_new(STDERR_FILENO, rh_run_progress_style(&options));
     struct rehearsal_options rehearsal = rehearsal_options(&options, progress);
+    struct dry_run_options dry_run = dry_run_options(&options);
+
+    if (rh_option_flag(&options, "rollback")) {
+        rehearsal.dry_run = &dry_run;
+        rehearsal.check_count = 0; /* from the configuration: those of a sandbox */
+    }
 
     if (output.json) {
         rehearsal.event = write_event;

@@ -41,7 +41,8 @@ static bool has_effect(const struct judgement *judgement, const struct act *act)
     int transaction = act->top->transaction;
     if (!act->top->ok || act->is_control)
         return false;
-    return transaction < 0 || (size_t)transaction >= trace->transactions.count ||
+    return trace->outside_only || transaction < 0 ||
+           (size_t)transaction >= trace->transactions.count ||
            trace->transactions.items[transaction].committed;
 }
 

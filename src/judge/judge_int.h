@@ -185,6 +185,8 @@ void rh_judgement_explain(struct judgement *judgement);
 void rh_rule_states_side_effect(const struct rule *rule, struct judgement *judgement);
 void rh_rule_data_lost(const struct rule *rule, struct judgement *judgement);
 void rh_rule_row_count_changed(const struct rule *rule, struct judgement *judgement);
+/* rules_rollback.c: */
+void rh_rule_rollback_left_changes(const struct rule *rule, struct judgement *judgement);
 /* rules_checks.c: */
 void rh_rule_check_changed(const struct rule *rule, struct judgement *judgement);
 void rh_rule_check_failed(const struct rule *rule, struct judgement *judgement);

@@ -88,6 +88,8 @@ const struct rule rh_rules[] = {
     {"row-count-changed", "error; warning where a statement was seen to do it",
      "a table that no statement names has more rows", rh_rule_row_count_changed,
      TEXT_ROW_COUNT_CHANGED, NO_ALIASES},
+    {"rollback-left-changes", "error", "a dry run was rolled back, and the database differs",
+     rh_rule_rollback_left_changes, TEXT_ROLLBACK_LEFT_CHANGES, NO_ALIASES},
     {"check-changed", "error", "a check of yours gives another result than before",
      rh_rule_check_changed, TEXT_CHECK_CHANGED, NO_ALIASES},
     {"check-failed", "error; warning or info where it failed before already",

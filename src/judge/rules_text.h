@@ -330,6 +330,16 @@
     "    SET LOCAL session_replication_role = replica; -- needs the privilege\n" \
     "    UPDATE orders SET note = '';"
 
+#define TEXT_ROLLBACK_LEFT_CHANGES \
+    "After a dry run (--rollback) the states of the database were read again, as before it, and " \
+    "something differs; sequences, which no rollback sets back, are only told. It is no finding " \
+    "where other sessions were connected: they may have done it.", \
+    "A dry run promises to leave nothing. What a function writes through another connection is " \
+    "committed there.", \
+    "CREATE FUNCTION log() ... dblink_exec('dbname=app', 'INSERT INTO audit ...'): the row stays.", \
+    "Rehearse such a migration in a sandbox:\n" \
+    "    rehearse run --snapshot app.dump migrations/0042.sql"
+
 #define TEXT_CHECK_CHANGED \
     "A query of a --checks file was run before and after the migration and gave two results, " \
     "though it was expected to give the same (-- expect: same, or no expectation). Rows are " \

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "model/check.h"
+#include "model/rollback.h"
 #include "model/state.h"
 #include "model/trace.h"
 
@@ -107,6 +108,7 @@ struct result {
     struct schema_differences schema_differences;
     struct data_differences data_differences;
     struct checks checks;
+    struct rollback_facts rollback;
 };
 
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */

@@ -36,6 +36,8 @@ static inline json_t *positive(int64_t number)
 
 /* result_json_states.c: schema_differences, data_differences, states */
 void rh_json_put_states(json_t *object, const struct result *result);
+/* result_json_rollback.c */
+void rh_json_put_rollback(json_t *object, const struct result *result);
 /* result_json_checks.c */
 void rh_json_put_checks(json_t *object, const struct result *result);
 

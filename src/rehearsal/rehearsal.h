@@ -10,7 +10,17 @@
 #include "sandbox/sandbox.h"
 #include "trace/migration.h"
 
+/* --rollback: a database that is not ours, one transaction, rolled back. */
+struct dry_run_options {
+    const char *url;               /* with whatever password it holds: shown to nobody */
+    const char *const *production; /* patterns (rehearsal/production.h) */
+    size_t production_count;
+    int64_t lock_timeout_us, statement_timeout_us;
+    bool allow_active_sessions;
+};
+
 struct rehearsal_options {
+    const struct dry_run_options *dry_run; /* NULL: in a sandbox */
     struct migration_request migration;
     struct sandbox_options sandbox;
     const char *const *schema_paths;

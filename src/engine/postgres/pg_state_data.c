@@ -455,8 +455,7 @@ static enum err_code open_connection(const struct connection_parameters *superus
     struct connection_parameters parameters = *superuser;
     parameters.application_name = "rehearse/state";
     enum err_code code = rh_pg_connect(&parameters, deadline, ret_connection, err);
-    return code ? code
-                : rh_pg_query(*ret_connection, PG_STATE_SESSION_SQL, NULL, 0, deadline, NULL, err);
+    return code ? code : rh_pg_state_session(*ret_connection, deadline, err);
 }
 
 /* As many as pay. */
@@ -647,8 +646,7 @@ enum err_code rh_pg_read_data_state(struct connection *connection,
                               .arena = arena,
                               .state = &state,
                               .until = rh_clock_after(began, options->budget_us)};
-    enum err_code code = rh_pg_query(connection, PG_STATE_SESSION_SQL, NULL, 0, deadline, NULL,
-                                     err);
+    enum err_code code = rh_pg_state_session(connection, deadline, err);
 
     if (!code)
         code = read_lists(&reading, connection, deadline, err);
