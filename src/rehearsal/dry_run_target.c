@@ -92,8 +92,9 @@ static enum err_code look_at_target(struct dry_run *dry_run, const struct url_pl
                 rh_rows_value(rows, 0, ROLES)),
             "They would wait behind the migration's locks until it is rolled back. Close "
             "them, or accept it with --allow-active-sessions.");
-    dry_run->rehearsal->result.fidelity.server_version = rh_arena_strdup(
-        arena, rh_rows_value(rows, 0, SERVER_VERSION));
+    const char *version = rh_rows_value(rows, 0, SERVER_VERSION); /* "15.20 (Debian 15.20-0)" */
+    dry_run->rehearsal->result.fidelity.server_version = rh_arena_strndup(arena, version,
+                                                                          strcspn(version, " "));
     dry_run->place = rh_arena_printf(arena, "\"%s\" at %s", database, dry_run->place);
     return RH_OK;
 }

@@ -96,9 +96,10 @@ enum err_code rh_pg_read_schema_state(struct connection *connection, struct aren
     "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; " \
     "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; "      \
     "SET xmlbinary = 'base64'; SET enable_tidscan = on; SET row_security = on"
-/* Makes the session one that reads states; its log is kept quiet where its role may do that. */
+/* Makes the session one that reads states; its log is kept quiet where its role may do that, as a
+   superuser. */
 enum err_code rh_pg_state_session(struct connection *connection, struct mono deadline,
-                                  struct err *err) RH_MUST_CHECK;
+                                  bool *ret_is_superuser, struct err *err) RH_MUST_CHECK;
 /* One database and its physical copies: system identifier and the database's id. */
 enum err_code rh_pg_state_lineage(struct connection *connection, struct arena *arena,
                                   struct mono deadline, const char **ret_lineage,

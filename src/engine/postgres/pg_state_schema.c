@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum err_code rh_pg_state_session(struct connection *connection, struct mono deadline,
-                                  struct err *err)
+                                  bool *ret_is_superuser, struct err *err)
 {
     RH_CLEANUP_ROWS struct rows *rows = NULL;
     enum err_code code = rh_pg_query(connection,
@@ -16,7 +16,8 @@ enum err_code rh_pg_state_session(struct connection *connection, struct mono dea
                                      "; SELECT pg_catalog.current_setting('is_superuser') = 'on'",
                                      NULL, 0, deadline, &rows, err);
 
-    if (!code && rh_rows_count(rows) == 1 && rh_rows_bool(rows, 0, 0))
+    *ret_is_superuser = !code && rh_rows_count(rows) == 1 && rh_rows_bool(rows, 0, 0);
+    if (*ret_is_superuser)
         code = rh_pg_query(connection, PG_QUIET_LOG_SQL, NULL, 0, deadline, NULL, err);
     return code;
 }
@@ -98,7 +99,8 @@ enum err_code rh_pg_read_schema_state(struct connection *connection, struct aren
     RH_CLEANUP_ROWS struct rows *rows = NULL;
     struct schema_state state = {0};
     int major = rh_pg_server_version(connection) / 10000;
-    enum err_code code = rh_pg_state_session(connection, deadline, err);
+    bool is_superuser;
+    enum err_code code = rh_pg_state_session(connection, deadline, &is_superuser, err);
 
     if (!code)
         code = rh_pg_state_lineage(connection, arena, deadline, &state.lineage, err);

@@ -351,12 +351,12 @@ SELECT 'pg_foreign_server'::regclass, s.oid, 0, 'pg_foreign_server'::regclass, s
            'options', (SELECT string_agg(o.option_name, ', ' ORDER BY o.option_name) FROM pg_options_to_table(s.srvoptions) AS o))
   FROM pg_foreign_server AS s
 UNION ALL
-SELECT 'pg_user_mapping'::regclass, u.oid, 0, NULL, 0, 'user mapping',
+SELECT 'pg_user_mapping'::regclass, u.umid, 0, NULL, 0, 'user mapping',
        CASE WHEN u.umuser = 0 THEN 'public' ELSE u.umuser::regrole::text END || ' on server ' || quote_ident(s.srvname),
        quote_ident(s.srvname), NULL, NULL, 0,
        jsonb_build_object(
            'options', (SELECT string_agg(o.option_name, ', ' ORDER BY o.option_name) FROM pg_options_to_table(u.umoptions) AS o))
-  FROM pg_user_mapping AS u JOIN pg_foreign_server AS s ON s.oid = u.umserver
+  FROM pg_user_mappings AS u JOIN pg_foreign_server AS s ON s.oid = u.srvid
 UNION ALL
 SELECT 'pg_language'::regclass, l.oid, 0, 'pg_language'::regclass, l.oid, 'language', quote_ident(l.lanname), NULL, l.lanacl, 'l',
        l.lanowner,
