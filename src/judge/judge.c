@@ -172,6 +172,7 @@ void rh_judge(struct result *result)
     rh_judgement_find_causes(&judgement);
     rh_judgement_measure_gates(&judgement);
     rh_judgement_explain(&judgement);
+    rh_judgement_take_drops(&judgement);
     for (size_t i = 0; i < rh_rule_count; i++)
         rh_rules[i].find(&rh_rules[i], &judgement);
     if (judgement.found.count > 0)

@@ -186,6 +186,9 @@ void rh_rule_states_side_effect(const struct rule *rule, struct judgement *judge
 void rh_rule_data_lost(const struct rule *rule, struct judgement *judgement);
 void rh_rule_row_count_changed(const struct rule *rule, struct judgement *judgement);
 /* rules_rollback.c: */
+/* Where nothing inside the server reported what was dropped, the differences tell; once, behind
+   rh_judgement_explain. */
+void rh_judgement_take_drops(struct judgement *judgement);
 void rh_rule_rollback_left_changes(const struct rule *rule, struct judgement *judgement);
 /* rules_checks.c: */
 void rh_rule_check_changed(const struct rule *rule, struct judgement *judgement);

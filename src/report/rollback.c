@@ -48,8 +48,9 @@ void rh_report_rollback(const struct layout *layout, const struct result *result
         text = rh_arena_printf(arena, "%s (values of %s by sample)", text,
                                rh_layout_count(arena, facts->sampled_tables));
     if (facts->proof == ROLLBACK_PROVEN && facts->skipped_tables > 0)
-        text = rh_arena_printf(arena, "%s; %s not read", text,
-                               rh_layout_count(arena, facts->skipped_tables));
+        text = rh_arena_printf(arena, "%s; %s table%s could not be read", text,
+                               rh_layout_count(arena, facts->skipped_tables),
+                               facts->skipped_tables == 1 ? "" : "s");
     rh_layout_labelled(layout, "rollback", text);
     add_list(layout, facts->differences.items, facts->differences.count, detail);
     if (facts->sequences.count > 0)

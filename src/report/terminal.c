@@ -74,7 +74,7 @@ void rh_report_fidelity(const struct layout *layout, const struct result *result
                                     fidelity->masked_columns == 1 ? "" : "s"));
     if (fidelity->isolated)
         text = join(layout, text, "isolated");
-    rh_layout_labelled(layout, "sandbox", text);
+    rh_layout_labelled(layout, result->rollback.is_dry_run ? "database" : "sandbox", text);
     add_sentences(layout, "note", fidelity->notes.items, fidelity->notes.count, detail);
     add_sentences(layout, "not seen", result->trace->not_observed.items,
                   result->trace->not_observed.count, detail);
