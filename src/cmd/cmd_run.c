@@ -189,7 +189,6 @@ static const struct option rows[] = {
         .kind = OPTION_FLAG,
         .group = GROUP_DRY_RUN,
         .environment = "REHEARSE_ROLLBACK",
-        .is_common = true,
         .help = "On a staging database, rolled back at the end.",
         .details = "Instead of a sandbox: everything in one transaction of the database that "
                    "--sandbox-url names. What cannot be tested that way is refused before anything "
@@ -202,7 +201,6 @@ static const struct option rows[] = {
         .group = GROUP_DRY_RUN,
         .environment = "REHEARSE_SANDBOX_URL",
         .not_in_file = true,
-        .is_common = true,
         .help = "The database for --rollback; never production.",
         .details = "A URL or connection string as libpq takes them, TLS settings included. "
                    "Passwords are better in the environment variable or in ~/.pgpass than on the "

@@ -55,7 +55,7 @@ struct check_test {
     bool ok;        /* as its line says */
     bool is_todo, is_skipped;
     const char *description; /* "" for none */
-    const char *reason;      /* behind TODO or SKIP; NULL */
+    const char *reason;      /* why it may fail, or was skipped; NULL */
 };
 
 /* What a check gave at one moment. */

@@ -303,6 +303,7 @@ static json_t *run_json(const struct trace *trace)
     put(object, "temp_bytes", rh_json_count(trace->temp_bytes));
     put(object, "connected", json_boolean(trace->connected));
     put(object, "evidence_intact", json_boolean(trace->evidence_intact));
+    put(object, "outside_only", json_boolean(trace->outside_only));
     put(object, "observer_lost", json_boolean(trace->observer_lost));
     put(object, "server_crashed", json_boolean(trace->server_crashed));
     put(object, "crash_reason", rh_json_text(trace->crash_reason));

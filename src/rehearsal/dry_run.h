@@ -19,6 +19,9 @@
 /* Refuses by file and line what cannot be tested that way; pure but for its arena. */
 enum err_code rh_dry_run_check(const struct migration *migration, struct arena *arena,
                                struct err *err) RH_MUST_CHECK;
+/* RH_ERR_USAGE when the URL is none; connects to nothing. */
+enum err_code rh_dry_run_check_url(const struct engine *engine, const char *url,
+                                   struct arena *arena, struct err *err) RH_MUST_CHECK;
 /* The stage of a run in the place of the sandbox's: looks, performs, rolls back, proves, judges,
    writes. Files are written also when it returns an error that came of the migration. */
 enum err_code rh_dry_run_stage(struct rehearsal *rehearsal, struct err *err) RH_MUST_CHECK;

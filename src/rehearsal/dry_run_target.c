@@ -23,16 +23,25 @@ enum {
     ROLES
 };
 
+enum err_code rh_dry_run_check_url(const struct engine *engine, const char *url,
+                                   struct arena *arena, struct err *err)
+{
+    struct url_place ignored = {0};
+    enum err_code code = engine->describe_url(url, arena, &ignored, err);
+
+    if (code)
+        rh_err_while(err, "while reading --sandbox-url");
+    return code;
+}
+
 static enum err_code describe(struct dry_run *dry_run, struct url_place *ret_place, struct err *err)
 {
     struct arena *arena = dry_run->arena;
     enum err_code code = dry_run->engine->describe_url(dry_run->options->url, arena, ret_place,
                                                        err);
 
-    if (code) {
-        rh_err_while(err, "while reading --sandbox-url");
+    if (code)
         return code;
-    }
     dry_run->place = rh_arena_printf(arena, "%s%s%s", ret_place->hosts, ret_place->port ? ":" : "",
                                      ret_place->port ? ret_place->port : "");
     if (!dry_run->place[0])

@@ -34,7 +34,7 @@ static bool take_plan(struct text line, struct check_output *output)
     return true;
 }
 
-/* Offset of the "#" that begins TODO or SKIP; the length when there is none. "\#" is no such sign.
+/* Offset of the "#" that begins a directive; the length when there is none. "\#" is no such sign.
  */
 static size_t directive_offset(struct text text)
 {

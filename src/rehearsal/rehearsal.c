@@ -49,6 +49,9 @@ enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *e
     if (!code && options->snapshot_path)
         code = check_readable("snapshot", options->snapshot_path, err);
     if (!code && options->dry_run)
+        code = rh_dry_run_check_url(options->sandbox.engine, options->dry_run->url,
+                                    rehearsal->arena, err);
+    if (!code && options->dry_run)
         code = rh_dry_run_check(&rehearsal->migration, rehearsal->arena, err);
     if (!code)
         code = rh_checks_open(options->check_paths, options->check_count, rehearsal->arena,

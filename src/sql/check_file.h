@@ -4,7 +4,8 @@
  *
  *     -- name: every order has a customer
  *     -- expect: zero
- *     SELECT count(*) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id WHERE c.id IS NULL;
+ *     SELECT count(*) FROM orders o LEFT JOIN customers c ON c.id = o.customer_id WHERE c.id IS
+ * NULL;
  *
  * Expectations: same (the default), changed, zero, rows, and <= 10 with <, >=, >, =, != as well. A
  * file that calls plan(), no_plan() or finish() is a pgTAP file: one check, run as it is. Pure.
