@@ -72,8 +72,12 @@ static void say_failed(struct found *found, const struct check *check)
                              "what is expected."
                            : "Before the migration nothing was wrong with it, or it could not be "
                              "asked yet.";
-        finding->advice = "Run the query on the sandbox (--keep leaves it up) and look at the "
-                          "rows it finds.";
+        finding
+            ->advice = check->expect == CHECK_TESTS
+                           ? "Run the file with psql on the sandbox, which --keep leaves up: its "
+                             "diagnostics say what each test found."
+                           : "Run the query on the sandbox, which --keep leaves up, and look at "
+                             "the rows it finds.";
     }
 }
 

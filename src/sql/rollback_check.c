@@ -27,6 +27,15 @@ static bool next(struct walk *walk)
     return false;
 }
 
+/* To the token of that number, 1 being the next. */
+static bool skip_to(struct walk *walk, int number)
+{
+    for (; number > 0; number--)
+        if (!next(walk))
+            return false;
+    return true;
+}
+
 static struct text token_text(const struct walk *walk)
 {
     return (struct text){walk->sql.data + walk->token.offset, walk->token.len};
@@ -96,7 +105,7 @@ static void remember_types(struct rollback_check *check, struct text sql, const 
 
     if (strcmp(tag, "CREATE TYPE") != 0 && strcmp(tag, "ALTER TYPE") != 0)
         return;
-    if (!next(&walk) || !next(&walk) || !next(&walk))
+    if (!skip_to(&walk, 3))
         return;
     const char *type = take_type_name(&walk, check->arena, &has_next);
     if (strcmp(tag, "CREATE TYPE") == 0) {
@@ -155,7 +164,7 @@ static bool has_second_word(struct text sql, const char *word)
 {
     struct walk walk = walk_of(sql);
 
-    return next(&walk) && next(&walk) && is_word(&walk, word);
+    return skip_to(&walk, 2) && is_word(&walk, word);
 }
 
 const char *rh_rollback_refuse(struct rollback_check *check, struct text sql, const char *place)

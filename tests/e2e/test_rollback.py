@@ -15,19 +15,32 @@ ANALYZE;
 """
 
 
-@pytest.fixture
-def staging(debian_cluster):
+def shop_in(cluster):
     """A database with the shop in it, made anew for each test; owned by an ordinary role."""
     def drop():
-        debian_cluster.sql("DROP DATABASE IF EXISTS staging WITH (FORCE)")
+        cluster.sql("DROP DATABASE IF EXISTS staging WITH (FORCE)")
     drop()
-    with debian_cluster.connect(autocommit=True) as connection:
+    with cluster.connect(autocommit=True) as connection:
         connection.execute("DO $$ BEGIN CREATE ROLE deployer LOGIN PASSWORD 'hush-hush'; EXCEPTION "
                            "WHEN duplicate_object THEN NULL; END $$")
         connection.execute("CREATE DATABASE staging OWNER deployer")
-    debian_cluster.sql("SET ROLE deployer; " + SHOP, database="staging")
-    yield debian_cluster
+        connection.execute("GRANT CREATE ON DATABASE staging TO deployer")
+    with cluster.connect("staging", autocommit=True) as connection:
+        connection.execute("GRANT ALL ON SCHEMA public TO deployer")  # no longer everybody's since 15
+        connection.execute("SET ROLE deployer")
+        connection.execute(SHOP)
+    yield cluster
     drop()
+
+
+@pytest.fixture
+def staging(debian_cluster):
+    yield from shop_in(debian_cluster)
+
+
+@pytest.fixture
+def staging_everywhere(cluster_of, server):
+    yield from shop_in(cluster_of(server))
 
 
 def url_of(cluster, user="postgres", password=""):
@@ -49,15 +62,15 @@ def dry_run(rehearse, cluster, sql, *arguments, user="postgres", **options):
     return rehearse.run(sql, None, "--rollback", "--sandbox-url", url_of(cluster, user), *arguments, **options)
 
 
-def test_rollback_leaves_nothing_and_proves_it(rehearse, staging):
-    before = fingerprint(staging)
-    outcome = dry_run(rehearse, staging, """SET lock_timeout = '1s';
+def test_rollback_leaves_nothing_and_proves_it(rehearse, staging_everywhere):
+    before = fingerprint(staging_everywhere)
+    outcome = dry_run(rehearse, staging_everywhere, """SET lock_timeout = '1s';
 ALTER TABLE users ADD COLUMN tier text NOT NULL DEFAULT 'basic';
 UPDATE users SET age = age + 1 WHERE id <= 100;
 CREATE TABLE audit (id int);
 """)
     assert outcome.status == 0, outcome
-    assert fingerprint(staging) == before
+    assert fingerprint(staging_everywhere) == before
     rollback = outcome.result["rollback"]
     assert rollback["proof"] == "same" and rollback["tables"] == 2 and rollback["rows"] == 4000
     assert rollback["differences"] == [] and rollback["sequences"] == []
@@ -74,8 +87,8 @@ CREATE TABLE audit (id int);
     assert any("no event triggers" in sentence for sentence in outcome.result["not_observed"])
 
 
-def test_rollback_judges_what_it_saw(rehearse, staging):
-    outcome = dry_run(rehearse, staging, "ALTER TABLE users ALTER id TYPE bigint;\n"
+def test_rollback_judges_what_it_saw(rehearse, staging_everywhere):
+    outcome = dry_run(rehearse, staging_everywhere, "ALTER TABLE users ALTER id TYPE bigint;\n"
                       "CREATE INDEX users_email ON users (email);", "--max-blocked", "1us")
     assert outcome.status == 5, outcome
     rewrite, = outcome.findings("table-rewrite")
@@ -108,8 +121,8 @@ def test_rollback_looks_at_deferred_constraints(rehearse, staging):
     assert "4711" not in outcome.statement("UPDATE orders")["error"]["message"]
 
 
-def test_rollback_says_which_sequences_advanced(rehearse, staging):
-    outcome = dry_run(rehearse, staging, "INSERT INTO users (email) SELECT 'x' FROM generate_series(1, 7);")
+def test_rollback_says_which_sequences_advanced(rehearse, staging_everywhere):
+    outcome = dry_run(rehearse, staging_everywhere, "INSERT INTO users (email) SELECT 'x' FROM generate_series(1, 7);")
     assert outcome.status == 0, outcome
     rollback = outcome.result["rollback"]
     assert rollback["proof"] == "same"
@@ -117,16 +130,16 @@ def test_rollback_says_which_sequences_advanced(rehearse, staging):
     assert "sequences advanced, which no rollback undoes" in outcome.stdout
 
 
-def test_rollback_as_an_ordinary_role(rehearse, staging):
-    staging.sql("CREATE TABLE secrets (id int); REVOKE ALL ON secrets FROM PUBLIC;", database="staging")
-    before = fingerprint(staging)
-    outcome = dry_run(rehearse, staging, "ALTER TABLE users ADD COLUMN tier text;", user="deployer")
+def test_rollback_as_an_ordinary_role(rehearse, staging_everywhere):
+    staging_everywhere.sql("CREATE TABLE secrets (id int); REVOKE ALL ON secrets FROM PUBLIC;", database="staging")
+    before = fingerprint(staging_everywhere)
+    outcome = dry_run(rehearse, staging_everywhere, "ALTER TABLE users ADD COLUMN tier text;", user="deployer")
     assert outcome.status == 0, outcome
     assert outcome.result["schema_differences"], outcome
     rollback = outcome.result["rollback"]
     assert rollback["proof"] == "same" and rollback["skipped_tables"] == 1
     assert "1 table could not be read" in " ".join(outcome.stdout.split())
-    assert fingerprint(staging) == before
+    assert fingerprint(staging_everywhere) == before
 
 
 def test_rollback_shows_no_password_anywhere(rehearse, staging):

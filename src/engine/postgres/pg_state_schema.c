@@ -105,8 +105,11 @@ enum err_code rh_pg_read_schema_state(struct connection *connection, struct aren
     if (!code)
         code = rh_pg_state_lineage(connection, arena, deadline, &state.lineage, err);
     if (!code)
-        code = rh_pg_query(connection, rh_pg_sql_for(PG_SQL_STATE_SCHEMA, major), NULL, 0, deadline,
-                           &rows, err);
+        code = rh_pg_query(
+            connection,
+            rh_pg_sql_for(is_superuser ? PG_SQL_STATE_SCHEMA : PG_SQL_STATE_SCHEMA_AS_ANOTHER,
+                          major),
+            NULL, 0, deadline, &rows, err);
     if (!code)
         code = take_objects(rows, arena, &state, err);
     if (code)
