@@ -650,7 +650,8 @@ static const char *const usage[] = {"rehearse run [OPTIONS] FILE|DIR...",
 static const char *const description[] = {
     "Starts a throw-away server, fills it with --snapshot or --schema, runs the migration on it, "
     "watches what the server really does, and gives a verdict: SAFE, UNSAFE or INCONCLUSIVE. It "
-    "touches no other server, and leaves nothing behind.",
+    "touches no other server, and leaves nothing behind. With --rollback there is no sandbox: the "
+    "migration runs in one transaction of a staging database, and is rolled back.",
     "FILEs are run as psql would run them, one statement at a time, each in a transaction of its "
     "own "
     "unless the file says otherwise. A DIR is run in version order; files of golang-migrate, sqlx, "

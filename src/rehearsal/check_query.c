@@ -4,10 +4,13 @@
 #include "compare/compare_check.h"
 #include "trace/redact.h"
 
+#include <stdio.h>
 #include <string.h>
 
-/* Rows in memory at once; libpq holds a whole answer. */
-#define FETCH_ROWS "500"
+/* libpq holds a whole answer: so many rows at once, fewer where they are wide. */
+#define FETCH_ROWS_FIRST 10
+#define FETCH_ROWS_MAX 1000
+#define FETCH_BYTES (256 * 1024)
 /* The server's own timeout ends a query; this is for one that does not answer at all. */
 #define GRACE_US (10 * INT64_C(1000000))
 #define LOCK_TIMEOUT_MS 10000
@@ -40,6 +43,7 @@ struct taking {
     size_t key_count;
     struct arena *arena;
     size_t kept_bytes;
+    size_t last_bytes; /* of the rows that came last */
 };
 
 static void keep_row(struct taking *taking, const char *const *cells, size_t columns)
@@ -95,9 +99,12 @@ static void take_rows(struct taking *taking, const struct rows *rows)
                                                                     rh_rows_column_name(rows, i));
     if (output->row_count == 0)
         find_keys(taking);
+    taking->last_bytes = 0;
     for (size_t row = 0; row < rh_rows_count(rows); row++) {
-        for (size_t i = 0; i < columns; i++)
+        for (size_t i = 0; i < columns; i++) {
             cells[i] = rh_rows_value(rows, row, i);
+            taking->last_bytes += cells[i] ? strlen(cells[i]) : 0;
+        }
         rh_check_digest_row(&taking->digest, cells, columns);
         for (size_t i = 0; i < taking->key_count; i++)
             key[i] = cells[taking->keys[i]];
@@ -109,6 +116,13 @@ static void take_rows(struct taking *taking, const struct rows *rows)
                              : NULL;
         output->row_count++;
     }
+}
+
+static size_t rows_next(size_t rows, size_t bytes)
+{
+    size_t fitting = bytes > 0 ? rows * (size_t)FETCH_BYTES / bytes : FETCH_ROWS_MAX;
+
+    return fitting < 1 ? 1 : fitting > FETCH_ROWS_MAX ? FETCH_ROWS_MAX : fitting;
 }
 
 static enum err_code fetch_all(const struct engine *engine, struct connection *connection,
@@ -130,14 +144,17 @@ static enum err_code fetch_all(const struct engine *engine, struct connection *c
             connection,
             rh_arena_printf(taking->arena, "DECLARE rehearse_check NO SCROLL CURSOR FOR %s", sql),
             NULL, 0, deadline, NULL, err);
+    size_t wanted = FETCH_ROWS_FIRST;
     for (bool is_end = false; !code && !is_end;) {
         RH_CLEANUP_ROWS struct rows *rows = NULL;
-        code = engine->query(connection, "FETCH " FETCH_ROWS " FROM rehearse_check", NULL, 0,
-                             deadline, &rows, err);
+        char fetch[64];
+        snprintf(fetch, sizeof(fetch), "FETCH %zu FROM rehearse_check", wanted);
+        code = engine->query(connection, fetch, NULL, 0, deadline, &rows, err);
         if (code)
             break;
         take_rows(taking, rows);
-        is_end = rh_rows_count(rows) == 0;
+        is_end = rh_rows_count(rows) < wanted;
+        wanted = rows_next(rh_rows_count(rows), taking->last_bytes);
         if (!is_end && rh_clock_passed(until)) {
             code = rh_err_set(err, RH_ERR_SERVER, "it takes longer than %lld s",
                               (long long)(CHECK_MAX_US / 1000000));

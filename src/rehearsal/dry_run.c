@@ -18,6 +18,9 @@
 /* The server ends a statement by itself; this is for one that does not answer. */
 #define GRACE_US (30 * INT64_C(1000000))
 
+/* What fits into an error. */
+#define REFUSALS_SHOWN 8
+
 #define SANDBOX_HINT                                                                  \
     "Rehearse it in a sandbox, where everything can be tested: leave --rollback and " \
     "--sandbox-url "                                                                  \
@@ -70,8 +73,10 @@ enum err_code rh_dry_run_check(const struct migration *migration, struct arena *
         return RH_OK;
     rh_err_set(err, RH_ERR_USAGE, "this migration cannot be tested by a rollback");
     const char *all = "";
-    for (size_t i = 0; i < refusals.list.count; i++)
+    for (size_t i = 0; i < refusals.list.count && i < REFUSALS_SHOWN; i++)
         all = rh_arena_printf(arena, "%s%s%s", all, i ? "\n" : "", refusals.list.items[i]);
+    if (refusals.list.count > REFUSALS_SHOWN)
+        all = rh_arena_printf(arena, "%s\nand %zu more", all, refusals.list.count - REFUSALS_SHOWN);
     rh_err_detail(err, "%s", all);
     rh_err_hint(err, "%s", SANDBOX_HINT);
     return RH_ERR_USAGE;
@@ -188,11 +193,10 @@ static struct server_message *message_of(const struct err *why, struct arena *ar
     return message;
 }
 
-/* Its locks would be free where its own transaction ends: here, or at the end of its tool's. */
-static void settle_locks(struct dry_run *dry_run, size_t first_statement)
+/* The locks of these statements would be free where their own transaction ends. */
+static void settle_locks(struct dry_run *dry_run, size_t first_statement, int64_t end_us)
 {
     struct trace *trace = dry_run->trace;
-    int64_t end_us = now_us(dry_run);
 
     for (size_t i = first_statement; i < trace->statements.count; i++) {
         struct statement *statement = &trace->statements.items[i];
@@ -237,7 +241,8 @@ static enum err_code run_statement(struct dry_run *dry_run, const struct migrati
     statement->rows = rows_of_tag(rh_rows_command_tag(rows));
     code = look(dry_run, statement, err);
     if (!code && !step->tool_transaction)
-        settle_locks(dry_run, dry_run->trace->statements.count - 1);
+        settle_locks(dry_run, dry_run->trace->statements.count - 1,
+                     statement->start_us + statement->duration_us);
     return code;
 }
 
@@ -262,6 +267,21 @@ static enum err_code check_constraints(struct dry_run *dry_run, int index, bool 
     return code;
 }
 
+/* Each file has a session of its own where it is run for good: settings end with it. */
+static enum err_code begin_session(struct dry_run *dry_run, struct err *err)
+{
+    dry_run->user_lock_ms = dry_run->session_lock_ms;
+    dry_run->user_statement_ms = dry_run->session_statement_ms;
+    dry_run->lock_ms = dry_run->statement_ms = -1;
+    enum err_code code = own(dry_run,
+                             dry_run->can_check_client
+                                 ? "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; "
+                                   "SET LOCAL client_connection_check_interval = '2s'"
+                                 : "SET SESSION AUTHORIZATION DEFAULT; RESET ALL",
+                             err);
+    return code ? code : bound_session(dry_run, err);
+}
+
 static enum err_code run_step(struct dry_run *dry_run, size_t index, struct err *err)
 {
     struct rehearsal *rehearsal = dry_run->rehearsal;
@@ -275,10 +295,11 @@ static enum err_code run_step(struct dry_run *dry_run, size_t index, struct err 
     step->reached = true;
     step->start_us = now_us(dry_run);
     rh_progress_phase(rehearsal->options->progress, "run %s", from->name);
-    if (from->tool_transaction)
+    code = begin_session(dry_run, err);
+    if (!code && from->tool_transaction)
         *RH_PUSH(dry_run->arena, &trace->transactions) = (struct transaction){
             .start_us = step->start_us, .end_us = -1, .opened_by = "BEGIN"};
-    else
+    else if (!code)
         code = check_constraints(dry_run, (int)index, &ok, err);
     dry_run->was_blocking = dry_run->is_blocking;
     for (size_t i = 0; !code && ok && i < from->statements.count; i++) {
@@ -288,8 +309,8 @@ static enum err_code run_step(struct dry_run *dry_run, size_t index, struct err 
     }
     if (!code && ok && from->tool_transaction)
         code = check_constraints(dry_run, (int)index, &ok, err);
-    if (from->tool_transaction) {
-        settle_locks(dry_run, first);
+    if (from->tool_transaction && trace->transactions.count > 0) {
+        settle_locks(dry_run, first, now_us(dry_run));
         trace->transactions.items[trace->transactions.count - 1].end_us = now_us(dry_run);
     }
     step->ok = ok && !code;
@@ -325,16 +346,16 @@ static enum err_code run_steps(struct dry_run *dry_run, bool *ret_ok, struct err
         code = rh_dry_run_look(dry_run, NULL, err);
     if (code)
         return code;
-    dry_run->user_lock_ms = dry_run->lock_ms;
-    dry_run->user_statement_ms = dry_run->statement_ms;
+    dry_run->session_lock_ms = dry_run->lock_ms;
+    dry_run->session_statement_ms = dry_run->statement_ms;
     int64_t first_wal = dry_run->wal_position;
-    code = bound_session(dry_run, err);
     *ret_ok = true;
     for (size_t i = 0; !code && *ret_ok && i < trace->steps.count; i++) {
         code = run_step(dry_run, i, err);
         *ret_ok = trace->steps.items[i].ok;
     }
     trace->wal_bytes = dry_run->wal_position - first_wal;
+    trace->duration_us = now_us(dry_run);
     return code;
 }
 
@@ -446,7 +467,6 @@ static void roll_back(struct dry_run *dry_run)
     struct rollback_facts *facts = &dry_run->rehearsal->result.rollback;
     struct err why = RH_ERR_INIT;
 
-    dry_run->trace->duration_us = now_us(dry_run);
     if (own(dry_run, "ROLLBACK", &why)) {
         /* Closed, it is rolled back by the server. */
         rh_dry_run_cancel(dry_run);

@@ -25,8 +25,10 @@ struct dry_run {
     struct connection *connection; /* of the transaction; NULL once lost or closed */
     struct connection *watcher;    /* beside it: cancels, reads before and after */
     int64_t other_sessions;
+    bool can_check_client; /* the server looks whether we are still there, should we be killed */
     struct mono origin;
-    /* The session's own settings, as the migration sees them, and as they are now. */
+    /* The session's timeouts: as it began, as the migration set them, and as they are now. */
+    int64_t session_lock_ms, session_statement_ms;
     int64_t user_lock_ms, user_statement_ms;
     int64_t lock_ms, statement_ms;
     struct relation_map relations; /* that were there before */

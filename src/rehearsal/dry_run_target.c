@@ -127,6 +127,12 @@ enum err_code rh_dry_run_open(struct dry_run *dry_run, struct err *err)
                              NULL, 0, deadline, NULL, err);
     if (!code)
         code = look_at_target(dry_run, &place, err);
+    /* Since 14, where the server's system can; elsewhere it is refused. */
+    struct err ignored = RH_ERR_INIT;
+    if (!code)
+        dry_run->can_check_client = !engine->query(dry_run->connection,
+                                                   "SET client_connection_check_interval = '2s'",
+                                                   NULL, 0, deadline, NULL, &ignored);
     return code;
 }
 

@@ -258,6 +258,45 @@ def test_rollback_is_rolled_back_when_interrupted(rehearse, staging):
     assert fingerprint(staging) == before
 
 
+def test_rollback_is_rolled_back_when_the_time_is_over(rehearse, staging):
+    before = fingerprint(staging)
+    outcome = dry_run(rehearse, staging, "UPDATE users SET age = 0;\nSELECT pg_sleep(120);", "--timeout", "2s")
+    assert outcome.status == 124, outcome
+    wait_for(lambda: sessions(staging) == 0, 10, "its session is gone")
+    assert fingerprint(staging) == before
+
+
+def test_rollback_is_rolled_back_when_killed(rehearse, staging):
+    before = fingerprint(staging)
+    rehearse.write("m.sql", "UPDATE users SET age = 0;\nSELECT pg_sleep(120);")
+    process = rehearse.start("run", "m.sql", "--rollback", "--sandbox-url", url_of(staging))
+    wait_for(lambda: migrating(staging), 20, "the migration runs")
+    process.kill()
+    process.communicate(timeout=20)
+    wait_for(lambda: sessions(staging) == 0, 15, "the server noticed")
+    assert fingerprint(staging) == before
+
+
+def test_rollback_keeps_settings_of_files_apart(rehearse, staging):
+    rehearse.write("1.sql", "SET lock_timeout = '1s';\nALTER TABLE users ADD COLUMN a int;")
+    rehearse.write("2.sql", "ALTER TABLE orders ADD COLUMN b int;")
+    outcome = rehearse("run", "1.sql", "2.sql", "--rollback", "--sandbox-url", url_of(staging))
+    assert outcome.status == 0, outcome
+    assert [f["step"] for f in outcome.findings("no-lock-timeout")] == ["2.sql"]
+    assert outcome.statement("orders")["lock_timeout_ms"] == 0
+
+
+def test_rollback_runs_the_files_of_tools(rehearse, staging):
+    """goose wraps a file in a transaction: locks are held to its end, deferred constraints wait for it."""
+    rehearse.write("00001_x.sql", "-- +goose Up\nALTER TABLE users ADD COLUMN a int;\n"
+                   "UPDATE orders SET user_id = 4711 WHERE id = 1;\nSELECT pg_sleep(0.2);\n"
+                   "UPDATE orders SET user_id = 1 WHERE id = 1;\n-- +goose Down\nSELECT 1;\n")
+    outcome = rehearse("run", "00001_x.sql", "--rollback", "--sandbox-url", url_of(staging))
+    assert outcome.result["steps"][0]["ok"], outcome
+    alter = outcome.statement("ALTER TABLE")
+    assert alter["in_transaction"] and alter["locks"][0]["held_ms"] >= 200
+
+
 def test_rollback_says_so_when_the_connection_is_lost(rehearse, staging):
     before = fingerprint(staging)
     rehearse.write("m.sql", "UPDATE users SET age = 0;\nSELECT pg_sleep(120);")
