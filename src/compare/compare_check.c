@@ -166,6 +166,8 @@ static const char *say_count(struct arena *arena, int64_t count, const char *nou
 
 static const char *say_size(struct arena *arena, const struct check_output *output)
 {
+    if (output->is_null)
+        return "one NULL";
     return output->number ? output->number : say_count(arena, output->row_count, "row");
 }
 

@@ -49,9 +49,12 @@ void rh_rule_check_changed(const struct rule *rule, struct judgement *judgement)
                                         "gives another result than before");
         found->finding.why = "The query was run before and after the migration, with nobody else "
                              "at work, and was expected to say the same.";
-        found->finding.advice = "If the change is meant, say so before the query: -- expect: "
-                                "changed. Else find the statement that did it: the differences of "
-                                "the data are listed in this report.";
+        found->finding.advice =
+            check->before.columns.count != check->after.columns.count
+                ? "Name the columns it is about instead of *, so that a new one is no change."
+                : "If the change is meant, say so before the query: -- expect: changed. Else find "
+                  "the statement that did it: the differences of the data are listed in this "
+                  "report.";
     }
 }
 

@@ -67,6 +67,7 @@ struct check_output {
     int64_t duration_us;
     VEC(const char *) columns;
     int64_t row_count;
+    bool is_null;       /* its only cell is NULL */
     const char *number; /* of the only cell; NULL: there are more, or it is none */
     /* Of all rows, 128 bits, hexadecimal: whatever their order; and of the columns that ORDER BY
        names alone, in the order the rows came, so that equal ones may come in any. */

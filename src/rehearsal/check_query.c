@@ -111,6 +111,7 @@ static void take_rows(struct taking *taking, const struct rows *rows)
         if (taking->key_count > 0)
             rh_check_digest_key(&taking->digest, key, taking->key_count);
         keep_row(taking, cells, columns);
+        output->is_null = output->row_count == 0 && columns == 1 && !cells[0];
         output->number = output->row_count == 0 && columns == 1 && rh_check_is_number(cells[0])
                              ? rh_arena_strdup(taking->arena, cells[0])
                              : NULL;

@@ -7,6 +7,8 @@
 
 /* Of a query without a name, shown instead. */
 #define NAME_COLUMNS 60
+/* Editors of some systems begin a file with it. */
+#define UTF8_BOM "\xEF\xBB\xBF"
 
 struct directives {
     const char *name;
@@ -405,6 +407,8 @@ static const char *psql_thing(enum psql_need need)
 enum err_code rh_check_file_parse(const char *path, struct text text, struct arena *arena,
                                   struct checks *checks, struct err *err)
 {
+    if (rh_text_starts_with(text, UTF8_BOM))
+        text = (struct text){text.data + strlen(UTF8_BOM), text.len - strlen(UTF8_BOM)};
     struct parsing parsing = {.path = path, .text = text, .arena = arena, .err = err};
     size_t valid = rh_text_utf8_valid_prefix(text), offset = 0;
     const char *nul = text.len ? memchr(text.data, 0, text.len) : NULL;

@@ -56,6 +56,9 @@ static void test_check_file_gives_names_and_expectations(void **state)
     assert_string_equal(checks[1].name, "TABLE users");
     assert_int_equal(checks[1].expect, CHECK_SAME);
     assert_int_equal(checks[2].expect, CHECK_CHANGED);
+    checks = parse_ok("\xEF\xBB\xBF-- expect: rows\r\nSELECT 1;\r\n", 1);
+    assert_int_equal(checks[0].expect, CHECK_ROWS);
+    assert_int_equal(checks[0].line, 2);
 }
 
 static void test_check_file_knows_every_expectation(void **state)
