@@ -1,7 +1,10 @@
 """--checks: queries that are run before and after, and pgTAP files."""
+import pathlib
 import re
+import subprocess
 
 import pytest
+from conftest import SERVERS, Server
 
 SHOP = """
 CREATE TABLE customers (id int PRIMARY KEY, email text NOT NULL, secret text);
@@ -225,9 +228,8 @@ def test_checks_that_bail_out_only_afterwards_are_findings(rehearse):
     assert "it bailed out: orders are gone" in finding["title"]
 
 
-def test_checks_say_that_pgtap_is_missing(rehearse, server, tmp_path):
-    import pathlib
-    import subprocess
+def test_checks_say_that_pgtap_is_missing(rehearse):
+    server = Server(*list(SERVERS.items())[-1])
     shared = subprocess.run([f"{server.bin}/pg_config", "--sharedir"], capture_output=True, text=True).stdout.strip() \
         if (pathlib.Path(server.bin) / "pg_config").exists() else str(pathlib.Path(server.bin).parent / "share")
     if any(pathlib.Path(shared).rglob("pgtap.control")):

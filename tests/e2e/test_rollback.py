@@ -87,8 +87,8 @@ CREATE TABLE audit (id int);
     assert any("no event triggers" in sentence for sentence in outcome.result["not_observed"])
 
 
-def test_rollback_judges_what_it_saw(rehearse, staging_everywhere):
-    outcome = dry_run(rehearse, staging_everywhere, "ALTER TABLE users ALTER id TYPE bigint;\n"
+def test_rollback_judges_what_it_saw(rehearse, staging):
+    outcome = dry_run(rehearse, staging, "ALTER TABLE users ALTER id TYPE bigint;\n"
                       "CREATE INDEX users_email ON users (email);", "--max-blocked", "1us")
     assert outcome.status == 5, outcome
     rewrite, = outcome.findings("table-rewrite")
@@ -121,8 +121,8 @@ def test_rollback_looks_at_deferred_constraints(rehearse, staging):
     assert "4711" not in outcome.statement("UPDATE orders")["error"]["message"]
 
 
-def test_rollback_says_which_sequences_advanced(rehearse, staging_everywhere):
-    outcome = dry_run(rehearse, staging_everywhere, "INSERT INTO users (email) SELECT 'x' FROM generate_series(1, 7);")
+def test_rollback_says_which_sequences_advanced(rehearse, staging):
+    outcome = dry_run(rehearse, staging, "INSERT INTO users (email) SELECT 'x' FROM generate_series(1, 7);")
     assert outcome.status == 0, outcome
     rollback = outcome.result["rollback"]
     assert rollback["proof"] == "same"
