@@ -181,6 +181,11 @@ struct engine {
                            const char *const *parameters, int parameter_count, struct mono deadline,
                            struct rows **ret_rows, struct err *err);
 
+    /* As query, of one statement without parameters: where the server finds more than one in it,
+       it refuses them all. */
+    enum err_code (*query_single)(struct connection *connection, const char *sql,
+                                  struct mono deadline, struct rows **ret_rows, struct err *err);
+
     /* Asynchronous on `loop`: attach once, then send; answers come in order. Any number may be
        under way (queued here). A lost connection answers all with RH_ERR_CONNECTION. */
     enum err_code (*attach)(struct connection *connection, struct loop *loop, struct err *err);

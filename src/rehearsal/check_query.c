@@ -141,10 +141,10 @@ static enum err_code fetch_all(const struct engine *engine, struct connection *c
         NULL, 0, deadline, NULL, err);
 
     if (!code)
-        code = engine->query(
+        code = engine->query_single(
             connection,
             rh_arena_printf(taking->arena, "DECLARE rehearse_check NO SCROLL CURSOR FOR %s", sql),
-            NULL, 0, deadline, NULL, err);
+            deadline, NULL, err);
     size_t wanted = FETCH_ROWS_FIRST;
     for (bool is_end = false; !code && !is_end;) {
         RH_CLEANUP_ROWS struct rows *rows = NULL;

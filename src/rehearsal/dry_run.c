@@ -219,8 +219,10 @@ static enum err_code run_statement(struct dry_run *dry_run, const struct migrati
         statement->in_transaction = true;
         statement->transaction = (int)dry_run->trace->transactions.count - 1;
     }
-    enum err_code code = dry_run->engine->query(dry_run->connection, rh_text_dup(arena, from->sql),
-                                                NULL, 0, deadline, &rows, &why);
+    /* One at a time, or the server refuses it: a COMMIT that only the server can see (strings end
+       elsewhere when standard_conforming_strings is off) does not get through. */
+    enum err_code code = dry_run->engine->query_single(
+        dry_run->connection, rh_text_dup(arena, from->sql), deadline, &rows, &why);
     statement->duration_us = now_us(dry_run) - statement->start_us;
     if (code == RH_ERR_SERVER && rh_rollback_is_refusal(why.sqlstate)) {
         rh_err_set(err, RH_ERR_SERVER, "%s:%d cannot be tested by a rollback: %s", step->name,
@@ -243,6 +245,29 @@ static enum err_code run_statement(struct dry_run *dry_run, const struct migrati
     if (!code && !step->tool_transaction)
         settle_locks(dry_run, dry_run->trace->statements.count - 1,
                      statement->start_us + statement->duration_us);
+    return code;
+}
+
+/* What a tool sends as one string is one transaction of its own, like a single statement. */
+static enum err_code run_piece(struct dry_run *dry_run, const struct migration_step *step,
+                               int index, const struct migration_statement *piece, bool *ret_ok,
+                               struct err *err)
+{
+    struct sql_script script;
+    enum err_code code = RH_OK;
+
+    if (!step->tool_transaction)
+        dry_run->was_blocking = dry_run->is_blocking;
+    rh_sql_split(piece->sql, dry_run->arena, &script);
+    for (size_t i = 0; !code && *ret_ok && i < script.statements.count; i++) {
+        const struct sql_statement *part = &script.statements.items[i];
+        const struct migration_statement from = {
+            .sql = part->text,
+            .line = piece->line + (int)part->line - 1,
+            .column = part->line == 1 ? piece->column + (int)part->column - 1 : (int)part->column,
+        };
+        code = run_statement(dry_run, step, index, &from, ret_ok, err);
+    }
     return code;
 }
 
@@ -302,11 +327,8 @@ static enum err_code run_step(struct dry_run *dry_run, size_t index, struct err 
     else if (!code)
         code = check_constraints(dry_run, (int)index, &ok, err);
     dry_run->was_blocking = dry_run->is_blocking;
-    for (size_t i = 0; !code && ok && i < from->statements.count; i++) {
-        if (!from->tool_transaction)
-            dry_run->was_blocking = dry_run->is_blocking;
-        code = run_statement(dry_run, from, (int)index, &from->statements.items[i], &ok, err);
-    }
+    for (size_t i = 0; !code && ok && i < from->statements.count; i++)
+        code = run_piece(dry_run, from, (int)index, &from->statements.items[i], &ok, err);
     if (!code && ok && from->tool_transaction)
         code = check_constraints(dry_run, (int)index, &ok, err);
     if (from->tool_transaction && trace->transactions.count > 0) {

@@ -160,11 +160,11 @@ static bool writes_outside(struct text sql, const char *tag)
     return false;
 }
 
-static bool has_second_word(struct text sql, const char *word)
+static bool has_word(struct text sql, int number, const char *word)
 {
     struct walk walk = walk_of(sql);
 
-    return skip_to(&walk, 2) && is_word(&walk, word);
+    return skip_to(&walk, number) && is_word(&walk, word);
 }
 
 const char *rh_rollback_refuse(struct rollback_check *check, struct text sql, const char *place)
@@ -176,17 +176,19 @@ const char *rh_rollback_refuse(struct rollback_check *check, struct text sql, co
     const char *tag = facts.tag;
     if (facts.is_concurrently && facts.forbids_transaction)
         return rh_arena_printf(arena, "%s CONCURRENTLY cannot run inside a transaction", tag);
-    if (facts.forbids_transaction || (strcmp(tag, "DISCARD") == 0 && has_second_word(sql, "all")))
+    if (facts.forbids_transaction || (strcmp(tag, "DISCARD") == 0 && has_word(sql, 2, "all")))
         return rh_arena_printf(arena, "%s cannot run inside a transaction", tag);
     if (facts.opens_transaction || facts.ends_transaction)
         return rh_arena_printf(arena,
                                "%s: its transactions are its own, and one that commits cannot "
                                "be rolled back",
                                tag);
-    if (strcmp(tag, "SET") == 0 && has_second_word(sql, "transaction"))
+    if (strcmp(tag, "SET") == 0 && has_word(sql, 2, "transaction"))
         return "SET TRANSACTION must come first in its transaction";
     if (strcmp(tag, "CREATE SUBSCRIPTION") == 0 || strcmp(tag, "DROP SUBSCRIPTION") == 0)
         return rh_arena_printf(arena, "%s acts on another server", tag);
+    if (strcmp(tag, "DEALLOCATE") == 0 && (has_word(sql, 2, "all") || has_word(sql, 3, "all")))
+        return "DEALLOCATE ALL takes away the statements that observe the transaction";
     if (strcmp(tag, "CHECKPOINT") == 0 || writes_outside(sql, tag))
         return rh_arena_printf(arena, "%s acts outside of the database, which no rollback undoes",
                                tag);

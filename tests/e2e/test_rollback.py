@@ -185,6 +185,15 @@ def test_rollback_tells_what_only_the_server_knew(rehearse, staging):
     assert fingerprint(staging) == before
 
 
+def test_rollback_lets_no_commit_through_that_only_the_server_sees(rehearse, staging):
+    """Where backslashes escape in strings, a string ends elsewhere than it seems."""
+    staging.sql("ALTER DATABASE staging SET standard_conforming_strings = off")
+    before = fingerprint(staging)
+    outcome = dry_run(rehearse, staging, "UPDATE users SET age = 0;\nSELECT 'a\\''; COMMIT; SELECT '';\n")
+    assert fingerprint(staging) == before
+    assert outcome.status == 5 and outcome.statement("COMMIT")["error"]["sqlstate"] == "42601", outcome
+
+
 def test_rollback_refuses_production(rehearse, staging):
     def refused(*arguments):
         outcome = dry_run(rehearse, staging, "SELECT 1;", *arguments)

@@ -31,6 +31,9 @@ int64_t rh_pg_backend_pid(const struct connection *connection);
 enum err_code rh_pg_query(struct connection *connection, const char *sql,
                           const char *const *parameters, int parameter_count, struct mono deadline,
                           struct rows **ret_rows, struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_query_single(struct connection *connection, const char *sql,
+                                 struct mono deadline, struct rows **ret_rows,
+                                 struct err *err) RH_MUST_CHECK;
 enum err_code rh_pg_ask(struct connection *connection, enum engine_query query,
                         const char *const *parameters, int parameter_count, struct mono deadline,
                         struct rows **ret_rows, struct err *err) RH_MUST_CHECK;

@@ -12,6 +12,7 @@ const struct engine rh_engine_postgres = {
     .server_version = rh_pg_server_version,
     .backend_pid = rh_pg_backend_pid,
     .query = rh_pg_query,
+    .query_single = rh_pg_query_single,
     .attach = rh_pg_attach,
     .detach = rh_pg_detach,
     .send = rh_pg_send,
