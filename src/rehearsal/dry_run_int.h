@@ -32,7 +32,9 @@ struct dry_run {
     int64_t user_lock_ms, user_statement_ms;
     int64_t lock_ms, statement_ms;
     struct relation_map relations; /* that were there before */
-    VEC(struct held_lock) held;
+    struct held_lock *held;        /* by relation and mode; freed by rh_dry_run_close */
+    size_t held_count;
+    VEC(const char *) modes;
     bool is_blocking;  /* one of them keeps others from an existing relation */
     bool was_blocking; /* the same where the transaction of the migration's own began */
     int64_t wal_position;

@@ -2,6 +2,7 @@
 #include "rehearsal/dry_run_int.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ASK_MAX_US (60 * INT64_C(1000000))
@@ -92,52 +93,68 @@ void rh_dry_run_describe_relations(struct dry_run *dry_run)
 /* Columns of ENGINE_QUERY_OWN_BOUNDARY. */
 enum { LOCK_TIMEOUT, STATEMENT_TIMEOUT, WAL_POSITION, LOCKS, FILES, SCANS };
 
-static bool was_held(const struct dry_run *dry_run, size_t count, int64_t relation_id,
-                     const char *mode)
+/* The server's order: by relation, then by mode. */
+static int compare_locks(const struct held_lock *a, const struct held_lock *b)
 {
-    for (size_t i = 0; i < count; i++)
-        if (dry_run->held.items[i].relation_id == relation_id &&
-            strcmp(dry_run->held.items[i].mode, mode) == 0)
-            return true;
-    return false;
+    if (a->relation_id != b->relation_id)
+        return a->relation_id < b->relation_id ? -1 : 1;
+    return strcmp(a->mode, b->mode);
 }
 
-static void take_lock(struct dry_run *dry_run, struct statement *statement, int64_t relation_id,
-                      const char *mode)
+static void take_lock(struct dry_run *dry_run, struct statement *statement,
+                      const struct held_lock *held)
 {
-    const struct relation_record *record = rh_relation_map_find(&dry_run->relations, relation_id);
-    struct arena *arena = dry_run->arena;
+    const struct relation_record *record = rh_relation_map_find(&dry_run->relations,
+                                                                held->relation_id);
 
-    *RH_PUSH(arena, &dry_run->held) = (struct held_lock){relation_id, rh_arena_strdup(arena, mode)};
     if (!record || record->facts.is_system || !statement)
         return;
-    struct lock *lock = RH_PUSH(arena, &statement->locks);
+    struct lock *lock = RH_PUSH(dry_run->arena, &statement->locks);
     *lock = (struct lock){
         .relation = record->facts.name,
         .kind = record->facts.kind,
         .table = record->facts.table,
-        .mode = dry_run->held.items[dry_run->held.count - 1].mode,
+        .mode = held->mode,
         .acquired_us = statement->start_us,
         .preexisting = true,
         .observation = OBSERVED_EXACT,
     };
-    dry_run->engine->lock_blocks(mode, &lock->blocks_reads, &lock->blocks_writes);
+    dry_run->engine->lock_blocks(held->mode, &lock->blocks_reads, &lock->blocks_writes);
     dry_run->is_blocking = dry_run->is_blocking || lock->blocks_reads || lock->blocks_writes;
 }
 
+/* A mode's own name, kept once. */
+static const char *mode_name(struct dry_run *dry_run, const char *mode)
+{
+    for (size_t i = 0; i < dry_run->modes.count; i++)
+        if (strcmp(dry_run->modes.items[i], mode) == 0)
+            return dry_run->modes.items[i];
+    return *RH_PUSH(dry_run->arena, &dry_run->modes) = rh_arena_strdup(dry_run->arena, mode);
+}
+
+/* What is held now and was not before; in a transaction nothing is given back but with a savepoint.
+   Both lists are in the server's order. */
 static void take_locks(struct dry_run *dry_run, struct statement *statement, const char *text)
 {
     json_t *locks = text ? json_loads(text, 0, NULL) : NULL;
-    size_t before = dry_run->held.count, i;
-    json_t *pair;
+    size_t count = json_array_size(locks), before = 0;
+    struct held_lock *held = calloc(count + 1, sizeof(*held));
 
-    json_array_foreach(locks, i, pair)
-    {
-        int64_t id = json_integer_value(json_array_get(pair, 0));
+    if (!held)
+        RH_PANIC("out of memory for %zu locks", count);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *pair = json_array_get(locks, i);
         const char *mode = json_string_value(json_array_get(pair, 1));
-        if (mode && !was_held(dry_run, before, id, mode))
-            take_lock(dry_run, statement, id, mode);
+        held[i] = (struct held_lock){json_integer_value(json_array_get(pair, 0)),
+                                     mode_name(dry_run, mode ? mode : "")};
+        while (before < dry_run->held_count && compare_locks(&dry_run->held[before], &held[i]) < 0)
+            before++;
+        if (before == dry_run->held_count || compare_locks(&dry_run->held[before], &held[i]) != 0)
+            take_lock(dry_run, statement, &held[i]);
     }
+    free(dry_run->held);
+    dry_run->held = held;
+    dry_run->held_count = count;
     json_decref(locks);
 }
 

@@ -1,11 +1,17 @@
 #include "rehearsal/dry_run_int.h"
 
+#include "base/interrupt.h"
 #include "rehearsal/production.h"
 
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CONNECT_MAX_US (30 * INT64_C(1000000))
 #define ASK_MAX_US (30 * INT64_C(1000000))
+/* A backend that its client left is gone within milliseconds, on a busy machine within tenths. */
+#define ENDING_MAX_US INT64_C(1000000)
+#define LOOK_EVERY_MS 20
 #define MARKER_HINT                                                                              \
     "Only throw-away and staging databases: --rollback holds locks until its end. Name another " \
     "one "                                                                                       \
@@ -60,17 +66,40 @@ static enum err_code refuse(const struct dry_run *dry_run, struct err *err, cons
     return RH_ERR_USAGE;
 }
 
+/* A session that is just ending is in the list for a moment longer: it is waited for. */
+static enum err_code ask_target(struct dry_run *dry_run, struct rows **ret_rows, struct err *err)
+{
+    const struct engine *engine = dry_run->engine;
+    const char *own = rh_arena_printf(dry_run->arena, "{%lld,%lld}",
+                                      (long long)engine->backend_pid(dry_run->connection),
+                                      (long long)engine->backend_pid(dry_run->watcher));
+    struct mono until = rh_clock_after(rh_clock_mono(), ENDING_MAX_US);
+
+    for (;;) {
+        struct rows *rows = NULL;
+        enum err_code code = engine->ask(dry_run->watcher, ENGINE_QUERY_TARGET, &own, 1,
+                                         rh_clock_after(rh_clock_mono(), ASK_MAX_US), &rows, err);
+        if (code)
+            return code;
+        if (rh_rows_int(rows, 0, SESSIONS, 0) == 0 || dry_run->options->allow_active_sessions ||
+            rh_clock_passed(until)) {
+            *ret_rows = rows;
+            return RH_OK;
+        }
+        rh_rows_free(rows);
+        struct pollfd interrupt = {.fd = rh_interrupt_fd(), .events = POLLIN};
+        (void)poll(&interrupt, 1, LOOK_EVERY_MS);
+        if ((code = rh_interrupt_check(err)))
+            return code;
+    }
+}
+
 static enum err_code look_at_target(struct dry_run *dry_run, const struct url_place *place,
                                     struct err *err)
 {
     struct arena *arena = dry_run->arena;
-    const struct engine *engine = dry_run->engine;
-    const char *own = rh_arena_printf(arena, "{%lld,%lld}",
-                                      (long long)engine->backend_pid(dry_run->connection),
-                                      (long long)engine->backend_pid(dry_run->watcher));
     RH_CLEANUP_ROWS struct rows *rows = NULL;
-    enum err_code code = engine->ask(dry_run->watcher, ENGINE_QUERY_TARGET, &own, 1,
-                                     rh_clock_after(rh_clock_mono(), ASK_MAX_US), &rows, err);
+    enum err_code code = ask_target(dry_run, &rows, err);
 
     if (code)
         return code;
@@ -141,6 +170,8 @@ void rh_dry_run_close(struct dry_run *dry_run)
     dry_run->engine->close(dry_run->connection);
     dry_run->engine->close(dry_run->watcher);
     dry_run->connection = dry_run->watcher = NULL;
+    free(dry_run->held);
+    dry_run->held = NULL;
 }
 
 void rh_dry_run_cancel(struct dry_run *dry_run)

@@ -83,7 +83,9 @@ CREATE TABLE audit (id int);
     said = [difference["sentence"] for difference in outcome.result["schema_differences"]]
     assert "column public.users.tier added: text, NOT NULL, default 'basic'::text" in said or \
         any("users.tier added" in sentence for sentence in said), said
-    assert any("users.age" in d["sentence"] for d in outcome.result["data_differences"])
+    by_sentence = {d["sentence"]: d["statement"] for d in outcome.result["data_differences"]}
+    assert {text.split()[0].rstrip(":"): statement for text, statement in by_sentence.items()} == \
+        {"public.audit": 4, "public.users.age": 3, "public.users.tier": 2}, by_sentence
     assert any("no event triggers" in sentence for sentence in outcome.result["not_observed"])
 
 
