@@ -53,7 +53,8 @@ static json_t *value_json(const struct option *option, const struct option_value
 {
     if (option->kind == OPTION_FLAG)
         return json_boolean(value->number);
-    if (option->kind == OPTION_PATHS || option->kind == OPTION_PAIRS) {
+    if (option->kind == OPTION_TEXTS || option->kind == OPTION_PATHS ||
+        option->kind == OPTION_PAIRS) {
         json_t *list = json_array();
 
         for (size_t i = 0; i < value->list.count; i++)

@@ -41,7 +41,7 @@ static void add_environment(struct buf *out)
             rh_buf_printf(out, "    %-31s --%s", option->environment, option->name);
             if (option->kind == OPTION_PATHS)
                 rh_buf_add_str(out, " (several: separated by ':')");
-            if (option->kind == OPTION_PAIRS)
+            if (option->kind == OPTION_TEXTS || option->kind == OPTION_PAIRS)
                 rh_buf_add_str(out, " (several: separated by ';')");
             rh_buf_add_char(out, '\n');
         }

@@ -70,6 +70,18 @@ static const struct option rows[] = {
             "may the arguments of COMMAND.",
     },
     {
+        .name = "checks",
+        .kind = OPTION_PATHS,
+        .value_name = "FILE",
+        .group = GROUP_MIGRATION,
+        .environment = "REHEARSE_CHECKS",
+        .is_common = true,
+        .help = "Queries that are run before and after.",
+        .details = "Plain SQL. A comment before each says what is expected: \"-- expect: same\" "
+                   "(as before: the default), changed, zero, rows, or a comparison such as <= 10; "
+                   "\"-- name: ...\" names it. A pgTAP file is run as it is, and its tests read.",
+    },
+    {
         .name = "no-isolation",
         .kind = OPTION_FLAG,
         .group = GROUP_MIGRATION,
@@ -186,6 +198,67 @@ static const struct option rows[] = {
                    "number or all adds kills and takes as long as it takes; off runs nothing "
                    "again.",
     },
+    {
+        .name = "rollback",
+        .kind = OPTION_FLAG,
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_ROLLBACK",
+        .help = "On a staging database, rolled back at the end.",
+        .details = "Instead of a sandbox: everything in one transaction of the database that "
+                   "--sandbox-url names. What cannot be tested that way is refused before anything "
+                   "is sent, and the states before and after prove that nothing stayed.",
+    },
+    {
+        .name = "sandbox-url",
+        .kind = OPTION_TEXT,
+        .value_name = "URL",
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_SANDBOX_URL",
+        .not_in_file = true,
+        .help = "The database for --rollback; never production.",
+        .details = "A URL or connection string as libpq takes them, TLS settings included. "
+                   "Passwords are better in the environment variable or in ~/.pgpass than on the "
+                   "command line; they are shown nowhere. PG* variables are not looked at.",
+    },
+    {
+        .name = "production",
+        .kind = OPTION_TEXTS,
+        .value_name = "PATTERN",
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_PRODUCTION",
+        .help = "Names and hosts that --rollback must not touch.",
+        .details =
+            "Good in rehearse.yaml. * and ? stand for any text and any character; a pattern is "
+            "for the database's name, its host, or host/database. A database that has the "
+            "setting rehearse.production = on, or \"rehearse: production\" in its comment, is "
+            "refused in any case.",
+    },
+    {
+        .name = "allow-active-sessions",
+        .kind = OPTION_FLAG,
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_ALLOW_ACTIVE_SESSIONS",
+        .help = "Accept other sessions in that database.",
+        .details = "They wait behind the migration's locks until these are rolled back.",
+    },
+    {
+        .name = "lock-timeout",
+        .kind = OPTION_DURATION,
+        .value_name = "DURATION",
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_LOCK_TIMEOUT",
+        .default_text = "2s",
+        .help = "Longest wait of --rollback for a lock.",
+    },
+    {
+        .name = "statement-timeout",
+        .kind = OPTION_DURATION,
+        .value_name = "DURATION",
+        .group = GROUP_DRY_RUN,
+        .environment = "REHEARSE_STATEMENT_TIMEOUT",
+        .default_text = "10m",
+        .help = "Longest a statement of --rollback may run.",
+    },
     OPTION_ROW_SET,
     OPTION_ROW_SERVER_BIN,
     OPTION_ROW_SERVER_USER,
@@ -217,9 +290,10 @@ static const struct option rows[] = {
         .kind = OPTION_FLAG,
         .group = GROUP_OUTPUT,
         .environment = "REHEARSE_SHOW_VALUES",
-        .help = "Show values of offending rows, not only their keys.",
-        .details = "Keys that may be personal are masked without it. The values then stand in the "
-                   "report and its files.",
+        .help = "Let row values stand in the report and its files.",
+        .details = "Of offending rows and of the results of --checks. Without it there are counts, "
+                   "digests and keys (masked where they may be personal), and whoever reads the "
+                   "report learns nothing about anyone.",
     },
     OPTION_ROW_JSON,
     OPTION_ROW_QUIET,
@@ -273,6 +347,34 @@ static enum err_code check_together(const struct options *options, struct err *e
     }
     if (rh_option_value(options, "timeout")->text && rh_option_number(options, "timeout", 1) == 0)
         return rh_err_set(err, RH_ERR_USAGE, "--timeout must be more than 0");
+    return RH_OK;
+}
+
+/* What only a sandbox takes. */
+static enum err_code check_dry_run(const struct options *options, struct err *err)
+{
+    static const char *const others[] = {"snapshot", "schema", "checks", "keep"};
+    static const char *const own[] = {"sandbox-url", "allow-active-sessions"};
+    static const char *const times[] = {"lock-timeout", "statement-timeout"};
+
+    if (!rh_option_flag(options, "rollback")) {
+        for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+            if (rh_option_value(options, own[i])->origin == ORIGIN_FLAG)
+                return rh_err_set(err, RH_ERR_USAGE, "--%s needs --rollback", own[i]);
+        return RH_OK;
+    }
+    if (!rh_option_text(options, "sandbox-url")) {
+        rh_err_set(err, RH_ERR_USAGE, "--rollback needs --sandbox-url");
+        rh_err_hint(err, "It names the staging database; without --rollback a sandbox is started.");
+        return RH_ERR_USAGE;
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (rh_option_value(options, others[i])->origin == ORIGIN_FLAG)
+            return rh_err_set(err, RH_ERR_USAGE, "--%s is for a sandbox, not for --rollback",
+                              others[i]);
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        if (rh_option_number(options, times[i], 1) == 0)
+            return rh_err_set(err, RH_ERR_USAGE, "--%s must be more than 0", times[i]);
     return RH_OK;
 }
 
@@ -392,11 +494,11 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
                 .role = rh_option_text(options, "role"),
                 .progress = progress,
             },
+        .show_values = rh_option_flag(options, "show-values"),
         .snapshot_path = rh_option_text(options, "snapshot"),
         .environment = rh_option_list(options, "env", NULL),
         .limits = limits(options),
         .no_isolation = rh_option_flag(options, "no-isolation"),
-        .show_values = rh_option_flag(options, "show-values"),
         .keep = rh_option_flag(options, "keep"),
         .out_directory = rh_option_text(options, "out"),
         .progress = progress,
@@ -405,7 +507,21 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
     (void)parse_cuts(rh_option_text(options, "cuts"), &rehearsal.cuts); /* checked before */
     rehearsal.sandbox.settings = server_settings(options, &rehearsal.sandbox.setting_count);
     rehearsal.schema_paths = rh_option_list(options, "schema", &rehearsal.schema_count);
+    rehearsal.check_paths = rh_option_list(options, "checks", &rehearsal.check_count);
     return rehearsal;
+}
+
+static struct dry_run_options dry_run_options(const struct options *options)
+{
+    struct dry_run_options dry_run = {
+        .url = rh_option_text(options, "sandbox-url"),
+        .lock_timeout_us = rh_option_number(options, "lock-timeout", 0),
+        .statement_timeout_us = rh_option_number(options, "statement-timeout", 0),
+        .allow_active_sessions = rh_option_flag(options, "allow-active-sessions"),
+    };
+
+    dry_run.production = rh_option_list(options, "production", &dry_run.production_count);
+    return dry_run;
 }
 
 /* --- output -------------------------------------------------------------------------------------
@@ -546,7 +662,8 @@ static int run(const struct options *parsed)
     output.json = rh_option_flag(&options, "json");
     if (output.json && rh_cli_write_json_start(&err))
         return rh_cli_fail(&err);
-    if (check_together(&options, &err) || check_command(&options, &err))
+    if (check_together(&options, &err) || check_dry_run(&options, &err) ||
+        check_command(&options, &err))
         return fail(&output, &err);
     if (rh_option_text(&options, "timeout"))
         rh_interrupt_set_deadline(
@@ -554,6 +671,12 @@ static int run(const struct options *parsed)
 
     struct progress *progress = rh_progress_new(STDERR_FILENO, rh_run_progress_style(&options));
     struct rehearsal_options rehearsal = rehearsal_options(&options, progress);
+    struct dry_run_options dry_run = dry_run_options(&options);
+
+    if (rh_option_flag(&options, "rollback")) {
+        rehearsal.dry_run = &dry_run;
+        rehearsal.check_count = 0; /* from the configuration: those of a sandbox */
+    }
 
     if (output.json) {
         rehearsal.event = write_event;
@@ -569,7 +692,8 @@ static const char *const usage[] = {"rehearse run [OPTIONS] FILE|DIR...",
 static const char *const description[] = {
     "Starts a throw-away server, fills it with --snapshot or --schema, runs the migration on it, "
     "watches what the server really does, and gives a verdict: SAFE, UNSAFE or INCONCLUSIVE. It "
-    "touches no other server, and leaves nothing behind.",
+    "touches no other server, and leaves nothing behind. With --rollback there is no sandbox: the "
+    "migration runs in one transaction of a staging database, and is rolled back.",
     "FILEs are run as psql would run them, one statement at a time, each in a transaction of its "
     "own "
     "unless the file says otherwise. A DIR is run in version order; files of golang-migrate, sqlx, "

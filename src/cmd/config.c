@@ -104,7 +104,8 @@ static void read_value(struct reading *reading, size_t index, const struct yaml_
                        const struct yaml_node *value)
 {
     const struct option *option = &reading->options->command->options[index];
-    bool is_list = option->kind == OPTION_PATHS || option->kind == OPTION_PAIRS;
+    bool is_list = option->kind == OPTION_TEXTS || option->kind == OPTION_PATHS ||
+                   option->kind == OPTION_PAIRS;
 
     if (!value) /* the document broke off here, which is a problem of its own */
         return;
@@ -122,9 +123,9 @@ static void read_value(struct reading *reading, size_t index, const struct yaml_
         read_pairs(reading, index, value);
     else
         add_problem(reading, value, "%s: must be %s", option->name,
-                    option->kind == OPTION_PAIRS   ? "NAME: VALUE pairs"
-                    : option->kind == OPTION_PATHS ? "a value or a list of values"
-                                                   : "a single value");
+                    option->kind == OPTION_PAIRS ? "NAME: VALUE pairs"
+                    : is_list                    ? "a value or a list of values"
+                                                 : "a single value");
 }
 
 /* A key whose row was found: once in the file, and only if no stronger layer has spoken. */

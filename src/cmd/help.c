@@ -90,7 +90,8 @@ static void add_option(const struct option *option, struct buf *out)
         rh_buf_printf(&facts, "%s%s", i == 0 ? "one of " : ", ", option->choices[i]);
     if (option->default_text)
         rh_buf_printf(&facts, "%sdefault %s", facts.len ? "; " : "", option->default_text);
-    if (option->kind == OPTION_PATHS || option->kind == OPTION_PAIRS)
+    if (option->kind == OPTION_TEXTS || option->kind == OPTION_PATHS ||
+        option->kind == OPTION_PAIRS)
         rh_buf_printf(&facts, "%smay be repeated", facts.len ? "; " : "");
     if (option->environment)
         rh_buf_printf(&facts, "%s$%s", facts.len ? "; " : "", option->environment);

@@ -35,7 +35,8 @@ const char *rh_options_suggest(const struct command *command, const char *name)
 
 static bool is_list(const struct option *option)
 {
-    return option->kind == OPTION_PATHS || option->kind == OPTION_PAIRS;
+    return option->kind == OPTION_TEXTS || option->kind == OPTION_PATHS ||
+           option->kind == OPTION_PAIRS;
 }
 
 /* --- checking values ----------------------------------------------------------------------------
@@ -157,6 +158,7 @@ static const char *check_value(struct arena *arena, const struct option *option,
         return check_pair(arena, option, text);
     case OPTION_TEXT:
     case OPTION_PATH:
+    case OPTION_TEXTS:
     case OPTION_PATHS:
         return text[0] ? NULL : "the value is empty";
     }

@@ -26,6 +26,7 @@ enum option_kind {
     OPTION_BYTES,    /* "64MB": number is bytes */
     OPTION_RATE,     /* "20MB/s": number is bytes per second */
     OPTION_CHOICE,   /* one of `choices`: number is its index */
+    OPTION_TEXTS,    /* repeatable */
     OPTION_PATHS,    /* repeatable */
     OPTION_PAIRS     /* repeatable NAME=VALUE */
 };

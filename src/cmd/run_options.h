@@ -11,6 +11,7 @@
 #define GROUP_START "Starting point"
 #define GROUP_MIGRATION "Migration"
 #define GROUP_GATES "Limits and verdict"
+#define GROUP_DRY_RUN "Dry run"
 #define GROUP_SANDBOX "Sandbox"
 #define GROUP_OUTPUT "Output"
 #define GROUP_CONFIG "Configuration"

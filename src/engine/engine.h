@@ -26,11 +26,19 @@
 #define ENGINE_INSIDE_EVIDENCE 2u
 
 struct connection_parameters {
+    const char *url; /* the user's own, with his password and TLS settings: wins over all below but
+                        application_name; `host` is then what errors call the place. NULL: ours */
     const char *socket_directory; /* NULL: host below */
     const char *host;             /* numeric address */
     uint16_t port;
     const char *user, *password, *database;
     const char *application_name;
+};
+
+/* Where a URL leads, without its password. */
+struct url_place {
+    const char *hosts;                  /* "db1,db2"; "" for the default socket */
+    const char *port, *user, *database; /* NULL: not said */
 };
 
 /* --- connections and rows -------------------------------------------------------------------- */
@@ -42,6 +50,10 @@ size_t rh_rows_count(const struct rows *rows);
 const char *rh_rows_value(const struct rows *rows, size_t row, size_t column); /* NULL: SQL NULL */
 int64_t rh_rows_int(const struct rows *rows, size_t row, size_t column, int64_t if_null);
 bool rh_rows_bool(const struct rows *rows, size_t row, size_t column); /* "t" or "1" */
+size_t rh_rows_columns(const struct rows *rows);
+const char *rh_rows_column_name(const struct rows *rows, size_t column); /* "" when it has none */
+/* "UPDATE 10"; "" when the server did not say. */
+const char *rh_rows_command_tag(const struct rows *rows);
 void rh_rows_free(struct rows *rows);
 void rh_rows_freep(struct rows **rows);
 #define RH_CLEANUP_ROWS __attribute__((cleanup(rh_rows_freep)))
@@ -79,6 +91,15 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
     X(ENGINE_QUERY_SAMPLE)                                                                         \
     /* -> database_bytes */                                                                        \
     X(ENGINE_QUERY_DATABASE_SIZE)                                                                  \
+    /* Of a database that is not ours; $1 array of our own backend pids -> one row: database,      \
+       server_version, is_standby, production_setting (NULL), comment (NULL), sessions,            \
+       busy_sessions, roles (of the sessions, NULL) */                                             \
+    X(ENGINE_QUERY_TARGET)                                                                         \
+    /* Of the asking session, inside its transaction -> one row: lock_timeout_ms,                  \
+       statement_timeout_ms, wal_position, locks (JSON array of [relation_id, mode]), files (of    \
+       [relation_id, storage_id], those it may have written anew), scans (of [relation_id, rows]); \
+       the arrays may be NULL */                                                                   \
+    X(ENGINE_QUERY_OWN_BOUNDARY)                                                                   \
     /* -> kind, identity, table_name: invalid indexes, constraints not validated */                \
     X(ENGINE_QUERY_LEFTOVERS)                                                                      \
     /* -> intact (bool): our evidence inside the database is present and enabled */                \
@@ -142,6 +163,9 @@ struct engine {
     enum err_code (*find_servers)(const char *bin_directory, struct arena *arena,
                                   struct server_list *ret_servers, struct err *err);
 
+    /* RH_ERR_USAGE when `url` is no connection URL or string; the message does not repeat it. */
+    enum err_code (*describe_url)(const char *url, struct arena *arena, struct url_place *ret_place,
+                                  struct err *err);
     enum err_code (*connect)(const struct connection_parameters *parameters, struct mono deadline,
                              struct connection **ret_connection, struct err *err);
     /* The same without blocking: fn is called once, from the loop, never from within this call.
@@ -160,6 +184,11 @@ struct engine {
     enum err_code (*query)(struct connection *connection, const char *sql,
                            const char *const *parameters, int parameter_count, struct mono deadline,
                            struct rows **ret_rows, struct err *err);
+
+    /* As query, of one statement without parameters: where the server finds more than one in it,
+       it refuses them all. */
+    enum err_code (*query_single)(struct connection *connection, const char *sql,
+                                  struct mono deadline, struct rows **ret_rows, struct err *err);
 
     /* Asynchronous on `loop`: attach once, then send; answers come in order. Any number may be
        under way (queued here). A lost connection answers all with RH_ERR_CONNECTION. */
@@ -202,10 +231,11 @@ struct engine {
     /* Ends what a session is waiting for or doing, not the session. */
     char *(*cancel_sql)(struct arena *arena, int64_t backend_pid);
 
-    /* States of the connected database; the connection is the superuser's, attached to no loop, and
-       its session's settings are changed for good. `superuser` opens further connections where
-       there is much to read. They wait for nobody: what is locked is skipped and says so. Blocking,
-       up to the deadline. */
+    /* States of the connected database; the connection is the superuser's or another role's (what
+       it may not read is skipped and says so), attached to no loop, and its session's settings are
+       changed for good, or up to the rollback of its transaction. `superuser` opens further
+       connections as the same role where there is much to read. They wait for nobody: what is
+       locked is skipped and says so. Blocking, up to the deadline. */
     enum err_code (*read_schema_state)(struct connection *connection, struct arena *arena,
                                        struct mono deadline, struct schema_state *ret_state,
                                        struct err *err);

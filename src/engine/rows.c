@@ -7,7 +7,8 @@ struct rows {
     size_t row_count, column_count;
     void *owner;
     void (*free_owner)(void *owner);
-    const char *values[];
+    const char *command_tag;
+    const char *values[]; /* cells row by row, then the names of the columns */
 };
 
 struct rows *rh_rows_new(size_t row_count, size_t column_count, void *owner,
@@ -16,6 +17,7 @@ struct rows *rh_rows_new(size_t row_count, size_t column_count, void *owner,
     size_t cells, bytes;
 
     if (__builtin_mul_overflow(row_count, column_count, &cells) ||
+        __builtin_add_overflow(cells, column_count, &cells) ||
         __builtin_mul_overflow(cells, sizeof(const char *), &bytes) ||
         __builtin_add_overflow(bytes, sizeof(struct rows), &bytes))
         RH_PANIC("result of %zu rows and %zu columns", row_count, column_count);
@@ -28,6 +30,30 @@ struct rows *rh_rows_new(size_t row_count, size_t column_count, void *owner,
     rows->free_owner = free_owner;
     *ret_values = rows->values;
     return rows;
+}
+
+void rh_rows_describe(struct rows *rows, const char *command_tag, const char *const *names)
+{
+    rows->command_tag = command_tag;
+    for (size_t i = 0; i < rows->column_count; i++)
+        rows->values[rows->row_count * rows->column_count + i] = names[i];
+}
+
+size_t rh_rows_columns(const struct rows *rows)
+{
+    return rows ? rows->column_count : 0;
+}
+
+const char *rh_rows_column_name(const struct rows *rows, size_t column)
+{
+    RH_ASSERT(rows && column < rows->column_count);
+    const char *name = rows->values[rows->row_count * rows->column_count + column];
+    return name ? name : "";
+}
+
+const char *rh_rows_command_tag(const struct rows *rows)
+{
+    return rows && rows->command_tag ? rows->command_tag : "";
 }
 
 size_t rh_rows_count(const struct rows *rows)

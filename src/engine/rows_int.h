@@ -11,5 +11,7 @@
    returned pointer; texts that point into the owner. */
 struct rows *rh_rows_new(size_t row_count, size_t column_count, void *owner,
                          void (*free_owner)(void *owner), const char ***ret_values);
+/* Texts of the owner: what the server said it did, and a name for each column. */
+void rh_rows_describe(struct rows *rows, const char *command_tag, const char *const *names);
 
 #endif

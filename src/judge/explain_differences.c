@@ -41,7 +41,8 @@ static bool has_effect(const struct judgement *judgement, const struct act *act)
     int transaction = act->top->transaction;
     if (!act->top->ok || act->is_control)
         return false;
-    return transaction < 0 || (size_t)transaction >= trace->transactions.count ||
+    return trace->outside_only || transaction < 0 ||
+           (size_t)transaction >= trace->transactions.count ||
            trace->transactions.items[transaction].committed;
 }
 
@@ -196,13 +197,22 @@ static bool touches(const struct statement *statement, const char *table)
            drops(statement, table) != NULL;
 }
 
+/* Where nothing reports what was made or altered, the words are all there is. */
+static bool is_told(const struct judgement *judgement, const struct act *act,
+                    const struct data_difference *difference)
+{
+    return judgement->trace->outside_only && !is_plain_query(act->statement) &&
+           (act_names(act, difference->table) || act_names(act, difference->table_parent));
+}
+
 /* Whether a statement of its kind can do that at all: ALTER TABLE, say, takes no row away but with
    a partition. */
-static bool can_do(const struct act *act, const struct data_difference *difference,
-                   const char *column)
+static bool can_do(const struct judgement *judgement, const struct act *act,
+                   const struct data_difference *difference, const char *column)
 {
     const struct statement *statement = act->statement;
-    bool is_definition = alters(statement, difference->table) ||
+    bool is_definition = is_told(judgement, act, difference) ||
+                         alters(statement, difference->table) ||
                          alters(statement, difference->table_parent) ||
                          alters(statement, difference->before) || alters(statement, column);
     if (RH_IS_ONE_OF(statement->tag, "REFRESH MATERIALIZED VIEW", "CREATE TABLE AS", "SELECT INTO"))
@@ -239,7 +249,7 @@ static struct explaining explain_rows(struct judgement *judgement, const struct 
     const struct dropped_object *own = drops(statement, column ? column : difference->table);
     if (own)
         return (struct explaining){own->named ? EXPLAINED_NAMED : EXPLAINED_ALONG, true};
-    if (!can_do(act, difference, column))
+    if (!can_do(judgement, act, difference, column))
         return explains_not;
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
         is_touched = is_touched || touches(statement, tables[i]);
@@ -247,7 +257,7 @@ static struct explaining explain_rows(struct judgement *judgement, const struct 
     }
     /* Not seen to be locked, but its locks were not seen at all. */
     bool is_unseen = act->top->observation == OBSERVED_NOT && changes_rows(statement);
-    if (!is_touched && !is_unseen)
+    if (!is_touched && !is_unseen && !is_told(judgement, act, difference))
         return explains_not;
     bool names_column = act_names(act, column);
     if (is_named && difference->vanished_values > 0 && !names_column &&

@@ -25,7 +25,8 @@ static bool is_bounded(const struct judgement *judgement, const struct act *act)
     const struct statement *statement = act->statement;
     int64_t limit_us = judgement->limits->blocked_us;
     return statement == act->top && statement->finished && !statement->in_transaction &&
-           is_known_otherwise(statement) && (limit_us < 0 || statement->duration_us <= limit_us);
+           (judgement->trace->outside_only || is_known_otherwise(statement)) &&
+           (limit_us < 0 || statement->duration_us <= limit_us);
 }
 
 static bool is_unseen(const struct act *act)

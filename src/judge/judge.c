@@ -76,6 +76,9 @@ static const char *doubt(const struct judgement *judgement)
         return rh_arena_printf(arena, "the gate \"%s\" (limit %s) could not be measured",
                                gate->name, gate->limit);
     }
+    const char *undecided = rh_judgement_undecided_check(judgement);
+    if (undecided)
+        return undecided;
     const char *empty = judgement->limits->structure_only ? NULL : all_empty(judgement);
     if (empty)
         return rh_arena_printf(arena,
@@ -176,6 +179,7 @@ void rh_judge(struct result *result)
     rh_judgement_find_causes(&judgement);
     rh_judgement_measure_gates(&judgement);
     rh_judgement_explain(&judgement);
+    rh_judgement_take_drops(&judgement);
     for (size_t i = 0; i < rh_rule_count; i++)
         rh_rules[i].find(&rh_rules[i], &judgement);
     if (judgement.found.count > 0)

@@ -196,6 +196,16 @@ void rh_rule_row_count_changed(const struct rule *rule, struct judgement *judgem
 /* rules_repetition.c: */
 void rh_rule_not_repeatable(const struct rule *rule, struct judgement *judgement);
 void rh_rule_half_applied(const struct rule *rule, struct judgement *judgement);
+/* rules_rollback.c: */
+/* Where nothing inside the server reported what was dropped, the differences tell; once, behind
+   rh_judgement_explain. */
+void rh_judgement_take_drops(struct judgement *judgement);
+void rh_rule_rollback_left_changes(const struct rule *rule, struct judgement *judgement);
+/* rules_checks.c: */
+void rh_rule_check_changed(const struct rule *rule, struct judgement *judgement);
+void rh_rule_check_failed(const struct rule *rule, struct judgement *judgement);
+/* Why a check of the user's proves nothing; NULL when all were decided. */
+const char *rh_judgement_undecided_check(const struct judgement *judgement);
 /* rules_run.c: */
 void rh_rule_duration_gate(const struct rule *rule, struct judgement *judgement);
 void rh_rule_disk_gate(const struct rule *rule, struct judgement *judgement);

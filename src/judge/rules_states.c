@@ -18,7 +18,7 @@ static const struct act *act_of(const struct judgement *judgement, int statement
 /* Where the witnesses failed, that nobody was seen to do it means nothing. */
 static bool saw_everything(const struct judgement *judgement)
 {
-    return !rh_judgement_blind_spot(judgement);
+    return !judgement->trace->outside_only && !rh_judgement_blind_spot(judgement);
 }
 
 /* --- unnamed-side-effect ---------------------------------------------------------------------- */

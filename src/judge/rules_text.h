@@ -330,6 +330,41 @@
     "    SET LOCAL session_replication_role = replica; -- needs the privilege\n" \
     "    UPDATE orders SET note = '';"
 
+#define TEXT_ROLLBACK_LEFT_CHANGES \
+    "After a dry run (--rollback) the states of the database were read again, as before it, and " \
+    "something differs; sequences, which no rollback sets back, are only told. It is no finding " \
+    "where other sessions were connected: they may have done it.", \
+    "A dry run promises to leave nothing. What a function writes through another connection is " \
+    "committed there.", \
+    "CREATE FUNCTION log() ... dblink_exec('dbname=app', 'INSERT INTO audit ...'): the row stays.", \
+    "Rehearse such a migration in a sandbox:\n" \
+    "    rehearse run --snapshot app.dump migrations/0042.sql"
+
+#define TEXT_CHECK_CHANGED \
+    "A query of a --checks file was run before and after the migration and gave two results, " \
+    "though it was expected to give the same (-- expect: same, or no expectation). Rows are " \
+    "compared whatever their order; where ORDER BY names columns of the result, these must come " \
+    "in the same order, too.", \
+    "What a query must go on saying is said best by the query.", \
+    "    -- name: revenue per month\n" \
+    "    SELECT date_trunc('month', paid_at), sum(total) FROM orders GROUP BY 1;\n" \
+    "after ALTER TABLE orders ALTER total TYPE numeric(10,1): other values in its 36 rows.", \
+    "If the change is meant, say so before the query:\n" \
+    "    -- expect: changed"
+
+#define TEXT_CHECK_FAILED \
+    "A check of a --checks file does not give what it expects (zero, rows, changed, a " \
+    "comparison), or cannot be run any more, or a test of a pgTAP file fails. An error when it " \
+    "failed only after the migration; info when it failed before as well, a warning when it is " \
+    "further off than before.", \
+    "It names what must be true of the data, and the migration made it untrue.", \
+    "    -- name: every order has a customer\n" \
+    "    -- expect: zero\n" \
+    "    SELECT count(*) FROM orders o WHERE NOT EXISTS\n" \
+    "      (SELECT FROM customers c WHERE c.id = o.customer_id);\n" \
+    "after a DELETE that no foreign key stopped: 37, expected zero; was 0.", \
+    "Run the query on the sandbox, which --keep leaves up, and look at what it finds."
+
 #define TEXT_INVALID_LEFT_BEHIND \
     "After the run an index is invalid (indisvalid is false) or a constraint not validated " \
     "(convalidated is false), and was not so before. A NOT VALID constraint after a run " \

@@ -12,6 +12,8 @@
 #include "base/err.h"
 #include "model/blocker.h"
 #include "model/repetition.h"
+#include "model/check.h"
+#include "model/rollback.h"
 #include "model/state.h"
 #include "model/trace.h"
 
@@ -112,6 +114,8 @@ struct result {
     struct data_differences data_differences;
     struct blockers blockers;
     struct repetition repetition;
+    struct checks checks;
+    struct rollback_facts rollback;
 };
 
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */

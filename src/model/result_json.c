@@ -303,6 +303,7 @@ static json_t *run_json(const struct trace *trace)
     put(object, "temp_bytes", rh_json_count(trace->temp_bytes));
     put(object, "connected", json_boolean(trace->connected));
     put(object, "evidence_intact", json_boolean(trace->evidence_intact));
+    put(object, "outside_only", json_boolean(trace->outside_only));
     put(object, "observer_lost", json_boolean(trace->observer_lost));
     put(object, "server_crashed", json_boolean(trace->server_crashed));
     put(object, "crash_reason", rh_json_text(trace->crash_reason));
@@ -412,10 +413,12 @@ json_t *rh_result_to_json(const struct result *result)
     PUT_ARRAY(object, "findings", result->findings, finding_json);
     PUT_ARRAY(object, "gates", result->gates, gate_json);
     rh_json_put_states(object, result);
+    rh_json_put_checks(object, result);
+    rh_json_put_rollback(object, result);
     rh_json_put_blockers(object, result);
     rh_json_put_repetition(object, result);
     /* Parts that this run did not compare: null says "not compared", never "no differences". */
-    static const char *const not_compared[] = {"checks", "round_trip", "workload"};
+    static const char *const not_compared[] = {"round_trip", "workload"};
     for (size_t i = 0; i < sizeof(not_compared) / sizeof(not_compared[0]); i++)
         put(object, not_compared[i], json_null());
     return object;

@@ -44,5 +44,9 @@ json_t *rh_json_texts(const char *const *items, size_t count);
 
 /* result_json_blockers.c: blockers, blockers_incomplete */
 void rh_json_put_blockers(json_t *object, const struct result *result);
+/* result_json_rollback.c */
+void rh_json_put_rollback(json_t *object, const struct result *result);
+/* result_json_checks.c */
+void rh_json_put_checks(json_t *object, const struct result *result);
 
 #endif

@@ -235,6 +235,7 @@ struct trace {
     int64_t sample_count, sampling_interval_us, longest_sampling_gap_us;
     bool connected;       /* anything ever spoke to the tap */
     bool evidence_intact; /* event triggers present and enabled at the end */
+    bool outside_only;    /* a dry run: nothing inside the server reported, nobody sampled */
     bool observer_lost;   /* the observer died: nothing afterwards was observed */
     bool server_crashed;
     const char *crash_reason;   /* "terminated by signal 9" */

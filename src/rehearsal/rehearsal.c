@@ -5,6 +5,8 @@
 #include "base/interrupt.h"
 #include "judge/judge.h"
 #include "rehearsal/blockers.h"
+#include "rehearsal/checks.h"
+#include "rehearsal/dry_run.h"
 #include "rehearsal/rehearsal_int.h"
 #include "rehearsal/repetition.h"
 #include "rehearsal/states.h"
@@ -48,6 +50,14 @@ enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *e
     }
     if (!code && options->snapshot_path)
         code = check_readable("snapshot", options->snapshot_path, err);
+    if (!code && options->dry_run)
+        code = rh_dry_run_check_url(options->sandbox.engine, options->dry_run->url,
+                                    rehearsal->arena, err);
+    if (!code && options->dry_run)
+        code = rh_dry_run_check(&rehearsal->migration, rehearsal->arena, err);
+    if (!code)
+        code = rh_checks_open(options->check_paths, options->check_count, rehearsal->arena,
+                              &rehearsal->result.checks, err);
     return code;
 }
 
@@ -222,6 +232,47 @@ static enum err_code ending_error(struct rehearsal *rehearsal, struct err *err)
     return rh_syntax_error_find(trace, &rehearsal->migration, rehearsal->arena, err);
 }
 
+/* `cut`: why the run ended before its end, told by *ending. */
+static enum err_code conclude(struct rehearsal *rehearsal, enum err_code cut, struct err *ending,
+                              struct err *err)
+{
+    struct result *result = &rehearsal->result;
+
+    result->arena = rehearsal->arena;
+    result->rehearse_version = REHEARSE_VERSION;
+    result->run_directory = rehearsal->files.directory;
+    result->trace = &rehearsal->trace;
+    result->limits = rehearsal->options->limits;
+    rh_judge(result);
+
+    enum err_code code = cut ? cut : ending_error(rehearsal, ending);
+    if (code) {
+        result->exit_code = rh_err_exit_status(code);
+        if (code == RH_ERR_INTERRUPTED)
+            result->exit_code = 128 + rh_interrupt_signal();
+        /* A run that did not come to its end proves nothing good. */
+        if (code == RH_ERR_SYNTAX || result->verdict == VERDICT_SAFE)
+            result->verdict = VERDICT_INCONCLUSIVE;
+        result->headline = rh_arena_printf(rehearsal->arena, "could not rehearse to the end: %s",
+                                           ending->message);
+    }
+    rh_run_files_write(&rehearsal->files, result);
+    if (code) {
+        if (rehearsal->files.directory)
+            rh_err_while(ending, "what was seen until then is in %s", rehearsal->files.directory);
+        *err = *ending;
+    }
+    return code;
+}
+
+enum err_code rh_rehearsal_conclude(struct rehearsal *rehearsal, struct err *err)
+{
+    struct err ending = RH_ERR_INIT;
+
+    note_empty_tables(rehearsal);
+    return conclude(rehearsal, RH_OK, &ending, err);
+}
+
 enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err *err)
 {
     const struct rehearsal_options *options = rehearsal->options;
@@ -244,6 +295,8 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     struct states before;
     code = rh_states_read(rehearsal->sandbox, options->sandbox.engine, options->progress,
                           rehearsal->arena, &before, err);
+    if (!code)
+        code = rh_checks_run_before(rehearsal, err);
     if (code)
         return code;
     struct mono began = rh_clock_mono();
@@ -254,39 +307,21 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
 
     note_empty_tables(rehearsal);
     result->arena = rehearsal->arena;
-    result->rehearse_version = REHEARSE_VERSION;
-    result->run_directory = rehearsal->files.directory;
     result->trace = &rehearsal->trace;
-    result->limits = options->limits;
     result->duration_us = rh_clock_mono().us - began.us;
     struct err ending = RH_ERR_INIT;
     struct states after;
     enum err_code cut = rh_states_compare(&before, rehearsal->sandbox, options->sandbox.engine,
                                           options->progress, result, &after, &ending);
+    struct err later = RH_ERR_INIT;
+    enum err_code cut_checks = rh_checks_run_after(rehearsal, cut ? &later : &ending);
+    if (!cut)
+        cut = cut_checks;
     if (!cut)
         cut = rh_blockers_find(rehearsal, &ending);
     if (!cut)
         cut = rh_repetition_run(rehearsal, &after, &ending);
-    rh_judge(result);
-
-    code = cut ? cut : ending_error(rehearsal, &ending);
-    if (code) {
-        result->exit_code = rh_err_exit_status(code);
-        if (code == RH_ERR_INTERRUPTED)
-            result->exit_code = 128 + rh_interrupt_signal();
-        /* A run that did not come to its end proves nothing good. */
-        if (code == RH_ERR_SYNTAX || result->verdict == VERDICT_SAFE)
-            result->verdict = VERDICT_INCONCLUSIVE;
-        result->headline = rh_arena_printf(rehearsal->arena, "could not rehearse to the end: %s",
-                                           ending.message);
-    }
-    rh_run_files_write(&rehearsal->files, result);
-    if (code) {
-        if (rehearsal->files.directory)
-            rh_err_while(&ending, "what was seen until then is in %s", rehearsal->files.directory);
-        *err = ending;
-    }
-    return code;
+    return conclude(rehearsal, cut, &ending, err);
 }
 
 static void destroy_sandboxes(struct rehearsal *rehearsal)
@@ -323,10 +358,14 @@ enum err_code rh_rehearsal_run(const struct rehearsal_options *options,
     if (!code)
         code = rh_run_files_open(options->out_directory, name_source(rehearsal), rehearsal->arena,
                                  options->progress, &rehearsal->files, err);
-    if (!code)
-        code = rh_rehearsal_stage_prepare(rehearsal, err);
-    if (!code)
-        code = rh_rehearsal_stage_perform(rehearsal, err);
+    if (!code && options->dry_run) {
+        code = rh_dry_run_stage(rehearsal, err);
+    } else {
+        if (!code)
+            code = rh_rehearsal_stage_prepare(rehearsal, err);
+        if (!code)
+            code = rh_rehearsal_stage_perform(rehearsal, err);
+    }
 
     rh_run_files_close(&rehearsal->files);
     if (!code && options->keep)

@@ -11,16 +11,28 @@
 #include "sandbox/sandbox.h"
 #include "trace/migration.h"
 
+/* --rollback: a database that is not ours, one transaction, rolled back. */
+struct dry_run_options {
+    const char *url;               /* with whatever password it holds: shown to nobody */
+    const char *const *production; /* patterns (rehearsal/production.h) */
+    size_t production_count;
+    int64_t lock_timeout_us, statement_timeout_us;
+    bool allow_active_sessions;
+};
+
 struct rehearsal_options {
+    const struct dry_run_options *dry_run; /* NULL: in a sandbox */
     struct migration_request migration;
     struct sandbox_options sandbox;
     const char *const *schema_paths;
     size_t schema_count;
     const char *snapshot_path;
     const char *const *environment;
+    const char *const *check_paths;
+    size_t check_count;
     struct limits limits;
     bool no_isolation;
-    bool show_values; /* values of offending rows may stand in the result, not only keys */
+    bool show_values; /* row values may stand in the result, not only keys and counts */
     bool keep;
     struct cuts_wanted cuts;
     const char *out_directory; /* NULL: .rehearse/runs/<UTC>-<hash> with `latest` */

@@ -38,6 +38,9 @@ enum err_code rh_rehearsal_clone(struct rehearsal *rehearsal, struct sandbox **r
 enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal,
                                          struct err *err) RH_MUST_CHECK;
 
+/* The end of both kinds of run: judge, write; RH_OK, or the error that cut the run. */
+enum err_code rh_rehearsal_conclude(struct rehearsal *rehearsal, struct err *err) RH_MUST_CHECK;
+
 /*
  * A statement that the server could not parse ended the run: fills *err with place, source line and
  * caret and returns RH_ERR_SYNTAX. RH_OK when it ended otherwise.

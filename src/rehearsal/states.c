@@ -23,36 +23,50 @@ static enum err_code reason_of(struct arena *arena, enum err_code code, const st
     return RH_OK;
 }
 
-static enum err_code read_states(const struct sandbox *sandbox, const struct engine *engine,
-                                 struct progress *progress, const struct states *previous,
-                                 struct arena *arena, struct states *states, struct err *err)
+enum err_code rh_states_read_on(const struct states_reading *reading, struct arena *arena,
+                                struct states *ret_states, struct err *err)
 {
-    struct connection_parameters superuser = rh_sandbox_superuser(sandbox);
+    const struct states *previous = reading->previous;
     const struct data_state_options options = {
+        .connections = reading->connections,
         .budget_us = DATA_BUDGET_US,
         .sample_over_bytes = SAMPLE_OVER_BYTES,
         .previous = previous ? &previous->data : NULL,
     };
     struct mono deadline = rh_clock_after(rh_clock_mono(), ANSWER_MAX_US);
-    struct connection *connection = NULL;
+    struct err why = RH_ERR_INIT;
+    enum err_code code = reading->engine->read_schema_state(reading->connection, arena, deadline,
+                                                            &ret_states->schema, &why);
+    code = reason_of(arena, code, &why, &ret_states->schema_reason, err);
+    if (reading->skips_data)
+        ret_states->data_reason = reading->skips_data;
+    else if (!code && !(previous && previous->data_reason)) {
+        deadline = rh_clock_after(rh_clock_mono(), DATA_BUDGET_US + ANSWER_MAX_US);
+        code = reading->engine->read_data_state(reading->connection, reading->others, &options,
+                                                arena, deadline, &ret_states->data, &why);
+        code = reason_of(arena, code, &why, &ret_states->data_reason, err);
+    }
+    return code;
+}
+
+static enum err_code read_states(const struct sandbox *sandbox, const struct engine *engine,
+                                 struct progress *progress, const struct states *previous,
+                                 struct arena *arena, struct states *states, struct err *err)
+{
+    struct connection_parameters superuser = rh_sandbox_superuser(sandbox);
+    struct states_reading reading = {.engine = engine, .others = &superuser, .previous = previous};
+    struct mono deadline = rh_clock_after(rh_clock_mono(), ANSWER_MAX_US);
     struct err why = RH_ERR_INIT;
     rh_progress_phase(progress, "read the state %s", previous ? "afterwards" : "before");
     superuser.application_name = "rehearse/state";
-    enum err_code code = engine->connect(&superuser, deadline, &connection, &why);
+    enum err_code code = engine->connect(&superuser, deadline, &reading.connection, &why);
     if (code) {
         code = reason_of(arena, code, &why, &states->schema_reason, err);
         states->data_reason = states->schema_reason;
         return code;
     }
-    code = engine->read_schema_state(connection, arena, deadline, &states->schema, &why);
-    code = reason_of(arena, code, &why, &states->schema_reason, err);
-    if (!code && !(previous && previous->data_reason)) {
-        deadline = rh_clock_after(rh_clock_mono(), DATA_BUDGET_US + ANSWER_MAX_US);
-        code = engine->read_data_state(connection, &superuser, &options, arena, deadline,
-                                       &states->data, &why);
-        code = reason_of(arena, code, &why, &states->data_reason, err);
-    }
-    engine->close(connection);
+    code = rh_states_read_on(&reading, arena, states, err);
+    engine->close(reading.connection);
     return code;
 }
 

@@ -25,6 +25,19 @@ struct states {
     const char *schema_reason, *data_reason; /* why there is none; NULL: there is */
 };
 
+/* Reading on a connection of the caller's, whose session's settings it changes. */
+struct states_reading {
+    const struct engine *engine;
+    struct connection *connection;
+    const struct connection_parameters *others; /* further connections, as the same role */
+    int connections;                            /* at most, at once; 0: as many as pay */
+    const char *skips_data;                     /* why the data is not read; NULL: it is */
+    const struct states *previous;              /* the state this one will be compared with; NULL */
+};
+/* Fails only when the user or the clock ended the run. */
+enum err_code rh_states_read_on(const struct states_reading *reading, struct arena *arena,
+                                struct states *ret_states, struct err *err) RH_MUST_CHECK;
+
 /* Before the migration. Fails only when the user or the clock ended the run. */
 enum err_code rh_states_read(const struct sandbox *sandbox, const struct engine *engine,
                              struct progress *progress, struct arena *arena,

@@ -27,6 +27,12 @@ void rh_report_differences(const struct layout *layout, const struct result *res
 /* What a second run did, and what is left when it is cut off and run again. */
 void rh_report_repetition(const struct layout *layout, const struct result *result,
                           enum report_detail detail);
+/* The user's own checks: how many passed, and what the others say. */
+void rh_report_checks(const struct layout *layout, const struct result *result,
+                      enum report_detail detail);
+/* What a dry run left behind, and what shows it. */
+void rh_report_rollback(const struct layout *layout, const struct result *result,
+                        enum report_detail detail);
 void rh_report_gates(const struct layout *layout, const struct result *result);
 /* "x UNSAFE  headline ... exit 5" */
 void rh_report_verdict(const struct layout *layout, const struct result *result);

@@ -74,7 +74,7 @@ void rh_report_fidelity(const struct layout *layout, const struct result *result
                                     fidelity->masked_columns == 1 ? "" : "s"));
     if (fidelity->isolated)
         text = join(layout, text, "isolated");
-    rh_layout_labelled(layout, "sandbox", text);
+    rh_layout_labelled(layout, result->rollback.is_dry_run ? "database" : "sandbox", text);
     add_sentences(layout, "note", fidelity->notes.items, fidelity->notes.count, detail);
     add_sentences(layout, "not seen", result->trace->not_observed.items,
                   result->trace->not_observed.count, detail);
@@ -201,6 +201,8 @@ void rh_report_terminal(const struct result *result, const struct terminal *term
     rh_report_blockers(&layout, result, detail);
     rh_report_differences(&layout, result, detail);
     rh_report_repetition(&layout, result, detail);
+    rh_report_checks(&layout, result, detail);
+    rh_report_rollback(&layout, result, detail);
     rh_report_gates(&layout, result);
     rh_report_verdict(&layout, result);
 }

@@ -64,28 +64,73 @@ static PGconn *begin(const struct connection_parameters *parameters)
         values[count++] = (value);   \
     } while (0)
     snprintf(port, sizeof(port), "%u", parameters->port ? parameters->port : 5432u);
-    if (parameters->socket_directory)
-        PARAMETER("host", parameters->socket_directory);
-    else
-        PARAMETER("hostaddr", parameters->host);
-    PARAMETER("port", port);
-    PARAMETER("user", parameters->user);
-    PARAMETER("password", parameters->password);
-    PARAMETER("dbname", parameters->database);
+    if (parameters->url) {
+        PARAMETER("dbname", parameters->url); /* expanded: see below */
+    } else {
+        if (parameters->socket_directory)
+            PARAMETER("host", parameters->socket_directory);
+        else
+            PARAMETER("hostaddr", parameters->host);
+        PARAMETER("port", port);
+        PARAMETER("user", parameters->user);
+        PARAMETER("password", parameters->password);
+        PARAMETER("dbname", parameters->database);
+        PARAMETER("gssencmode", "disable");
+    }
     PARAMETER("application_name",
               parameters->application_name ? parameters->application_name : "rehearse");
     PARAMETER("client_encoding", "UTF8");
-    PARAMETER("gssencmode", "disable");
     PARAMETER(NULL, NULL);
 #undef PARAMETER
 
     hide_environment(&hidden);
-    PGconn *conn = PQconnectStartParams(keywords, values, 0);
+    PGconn *conn = PQconnectStartParams(keywords, values, parameters->url ? 1 : 0);
     restore_environment(&hidden);
     if (!conn)
         RH_PANIC("out of memory for a connection");
     PQsetNoticeProcessor(conn, drop_notice, NULL);
     return conn;
+}
+
+static const char *option_value(const PQconninfoOption *options, const char *keyword)
+{
+    for (; options->keyword; options++)
+        if (strcmp(options->keyword, keyword) == 0)
+            return options->val;
+    return NULL;
+}
+
+/* libpq's own words quote the text, and with it the password. */
+enum err_code rh_pg_describe_url(const char *url, struct arena *arena, struct url_place *ret_place,
+                                 struct err *err)
+{
+    char *said = NULL;
+    bool is_url = strstr(url, "://") || strchr(url, '=');
+    PQconninfoOption *options = is_url ? PQconninfoParse(url, &said) : NULL;
+
+    PQfreemem(said);
+    if (!options) {
+        rh_err_set(err, RH_ERR_USAGE, "this is no connection URL that libpq understands");
+        rh_err_hint(err, "Write postgresql://user@host:port/database, special characters in the "
+                         "password percent-encoded.");
+        return RH_ERR_USAGE;
+    }
+    static const char *const keywords[] = {"host", "hostaddr", "port", "user", "dbname"};
+    const char *values[5];
+    for (size_t i = 0; i < 5; i++) {
+        const char *value = option_value(options, keywords[i]);
+        values[i] = value && value[0] ? rh_arena_strdup(arena, value) : NULL;
+    }
+    PQconninfoFree(options);
+    ret_place->hosts = values[0] && values[1]
+                           ? rh_arena_printf(arena, "%s,%s", values[0], values[1])
+                       : values[0] ? values[0]
+                       : values[1] ? values[1]
+                                   : "";
+    ret_place->port = values[2];
+    ret_place->user = values[3];
+    ret_place->database = values[4];
+    return RH_OK;
 }
 
 static PostgresPollingStatusType go_on(PGconn *conn)

@@ -24,6 +24,7 @@ struct request {
     enum engine_query query;
     char **parameters;
     int parameter_count;
+    bool is_single; /* the extended protocol takes one statement at a time */
     query_done_fn *fn;
     void *context;
 };
@@ -104,6 +105,12 @@ static struct rows *rows_of_result(PGresult *result)
             if (!PQgetisnull(result, row, column))
                 values[(size_t)row * (size_t)column_count + (size_t)column] = PQgetvalue(
                     result, row, column);
+    /* 1664 columns at most (MaxTupleAttributeNumber). */
+    const char **names = checked(calloc((size_t)column_count + 1, sizeof(*names)));
+    for (int column = 0; column < column_count; column++)
+        names[column] = PQfname(result, column);
+    rh_rows_describe(rows, PQcmdStatus(result), names);
+    free(names);
     return rows;
 }
 
@@ -172,8 +179,9 @@ static bool start(struct connection *connection, const struct request *request)
 
     connection->is_preparing = false;
     if (request->sql) {
-        sent = count ? PQsendQueryParams(conn, request->sql, count, NULL, parameters, NULL, NULL, 0)
-                     : PQsendQuery(conn, request->sql);
+        sent = count || request->is_single
+                   ? PQsendQueryParams(conn, request->sql, count, NULL, parameters, NULL, NULL, 0)
+                   : PQsendQuery(conn, request->sql);
     } else {
         char name[24];
         query_name(request->query, name);
@@ -407,6 +415,15 @@ enum err_code rh_pg_query(struct connection *connection, const char *sql,
     return run_blocking(
         connection, request_new(sql, ENGINE_QUERY_COUNT, parameters, parameter_count, NULL, NULL),
         deadline, ret_rows, err);
+}
+
+enum err_code rh_pg_query_single(struct connection *connection, const char *sql,
+                                 struct mono deadline, struct rows **ret_rows, struct err *err)
+{
+    struct request *request = request_new(sql, ENGINE_QUERY_COUNT, NULL, 0, NULL, NULL);
+
+    request->is_single = true;
+    return run_blocking(connection, request, deadline, ret_rows, err);
 }
 
 enum err_code rh_pg_ask(struct connection *connection, enum engine_query query,

@@ -14,6 +14,8 @@ enum err_code rh_pg_find_servers(const char *bin_directory, struct arena *arena,
 
 /* --- pg_connect.c --------------------------------------------------------------------------------
  */
+enum err_code rh_pg_describe_url(const char *url, struct arena *arena, struct url_place *ret_place,
+                                 struct err *err) RH_MUST_CHECK;
 enum err_code rh_pg_connect(const struct connection_parameters *parameters, struct mono deadline,
                             struct connection **ret_connection, struct err *err) RH_MUST_CHECK;
 struct connecting *rh_pg_connect_start(const struct connection_parameters *parameters,
@@ -29,6 +31,9 @@ int64_t rh_pg_backend_pid(const struct connection *connection);
 enum err_code rh_pg_query(struct connection *connection, const char *sql,
                           const char *const *parameters, int parameter_count, struct mono deadline,
                           struct rows **ret_rows, struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_query_single(struct connection *connection, const char *sql,
+                                 struct mono deadline, struct rows **ret_rows,
+                                 struct err *err) RH_MUST_CHECK;
 enum err_code rh_pg_ask(struct connection *connection, enum engine_query query,
                         const char *const *parameters, int parameter_count, struct mono deadline,
                         struct rows **ret_rows, struct err *err) RH_MUST_CHECK;
@@ -50,14 +55,16 @@ char *rh_pg_probe_write_sql(struct arena *arena, const char *relation);
 char *rh_pg_probe_object_sql(struct arena *arena, const char *relation);
 char *rh_pg_any_row_sql(struct arena *arena, const char *relation);
 char *rh_pg_cancel_sql(struct arena *arena, int64_t backend_pid);
-#define PG_SESSION_SQL                                                                          \
-    "SET jit = off; SET max_parallel_workers_per_gather = 0; SET search_path = pg_catalog; "    \
+/* What only a superuser may set. */
+#define PG_QUIET_LOG_SQL                                                                        \
     "SET log_min_messages = panic; SET log_statement = none; SET log_min_duration_statement = " \
-    "-1; "                                                                                      \
-    "SET log_temp_files = -1; SET log_lock_waits = off; SET log_duration = off; "               \
-    "SET auto_explain.log_min_duration = -1; SET default_transaction_isolation = 'read "        \
-    "committed'; "                                                                              \
+    "-1; SET log_temp_files = -1; SET log_lock_waits = off; SET log_duration = off; "           \
+    "SET auto_explain.log_min_duration = -1; "
+#define PG_PLAIN_SESSION_SQL                                                                 \
+    "SET jit = off; SET max_parallel_workers_per_gather = 0; SET search_path = pg_catalog; " \
+    "SET default_transaction_isolation = 'read committed'; "                                 \
     "SET idle_in_transaction_session_timeout = 0; SET plan_cache_mode = force_generic_plan; "
+#define PG_SESSION_SQL PG_QUIET_LOG_SQL PG_PLAIN_SESSION_SQL
 /* JIT: the planner expects a thousand rows of every function and would compile the sampling query
    each time (measured on 15: 510 ms a sample with JIT, 0.5 ms without, less with a generic plan).
  */
@@ -86,12 +93,16 @@ enum err_code rh_pg_read_schema_state(struct connection *connection, struct aren
                                       struct err *err) RH_MUST_CHECK;
 /* A session that reads states: every text form is pinned, nothing is written, nobody waited for. */
 #define PG_STATE_SESSION_SQL                                                             \
-    PG_SESSION_SQL                                                                       \
+    PG_PLAIN_SESSION_SQL                                                                 \
     "SET statement_timeout = 0; SET lock_timeout = '2s'; "                               \
     "SET default_transaction_read_only = on; SET quote_all_identifiers = off; "          \
     "SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC'; " \
     "SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C'; "      \
     "SET xmlbinary = 'base64'; SET enable_tidscan = on; SET row_security = on"
+/* Makes the session one that reads states; its log is kept quiet where its role may do that, as a
+   superuser. */
+enum err_code rh_pg_state_session(struct connection *connection, struct mono deadline,
+                                  bool *ret_is_superuser, struct err *err) RH_MUST_CHECK;
 /* One database and its physical copies: system identifier and the database's id. */
 enum err_code rh_pg_state_lineage(struct connection *connection, struct arena *arena,
                                   struct mono deadline, const char **ret_lineage,

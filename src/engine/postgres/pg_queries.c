@@ -26,6 +26,12 @@ const char *rh_pg_query_text(enum engine_query query, int server_version)
     case ENGINE_QUERY_DATABASE_SIZE:
         variants = PG_SQL_DATABASE_SIZE;
         break;
+    case ENGINE_QUERY_TARGET:
+        variants = PG_SQL_TARGET;
+        break;
+    case ENGINE_QUERY_OWN_BOUNDARY:
+        variants = PG_SQL_OWN_BOUNDARY;
+        break;
     case ENGINE_QUERY_LEFTOVERS:
         variants = PG_SQL_LEFTOVERS;
         break;

@@ -72,6 +72,7 @@ struct reading {
     struct data_state *state;
     struct loop *loop;
     struct mono until;
+    bool is_superuser;            /* else sizes are estimates */
     VEC(struct table_work) works; /* small tables first: most of them are read, whatever happens */
     size_t first_open;
     struct worker workers[STATE_CONNECTIONS_MAX];
@@ -181,7 +182,8 @@ static enum err_code take_table(struct reading *reading, const struct rows *rows
     const char *skipped = rh_rows_value(rows, row, SKIPPED);
     struct table_state *table = RH_PUSH(arena, &reading->state->tables);
     struct table_work work = {.table = reading->state->tables.count - 1,
-                              .blocks = rh_rows_int(rows, row, BLOCKS, -1),
+                              .blocks = reading->is_superuser ? rh_rows_int(rows, row, BLOCKS, -1)
+                                                              : -1,
                               .has_more = true};
 
     table->identity = rh_arena_strdup(arena, rh_rows_value(rows, row, IDENTITY));
@@ -454,9 +456,9 @@ static enum err_code open_connection(const struct connection_parameters *superus
 {
     struct connection_parameters parameters = *superuser;
     parameters.application_name = "rehearse/state";
+    bool is_superuser;
     enum err_code code = rh_pg_connect(&parameters, deadline, ret_connection, err);
-    return code ? code
-                : rh_pg_query(*ret_connection, PG_STATE_SESSION_SQL, NULL, 0, deadline, NULL, err);
+    return code ? code : rh_pg_state_session(*ret_connection, deadline, &is_superuser, err);
 }
 
 /* As many as pay. */
@@ -620,8 +622,11 @@ static enum err_code read_lists(struct reading *reading, struct connection *conn
     enum err_code code = rh_pg_state_lineage(connection, reading->arena, deadline,
                                              &reading->state->lineage, err);
     if (!code)
-        code = rh_pg_query(connection, rh_pg_sql_for(PG_SQL_STATE_TABLES, major), NULL, 0, deadline,
-                           &tables, err);
+        code = rh_pg_query(connection,
+                           rh_pg_sql_for(reading->is_superuser ? PG_SQL_STATE_TABLES
+                                                               : PG_SQL_STATE_TABLES_AS_ANOTHER,
+                                         major),
+                           NULL, 0, deadline, &tables, err);
     if (!code)
         code = rh_pg_query(connection, rh_pg_sql_for(PG_SQL_STATE_SEQUENCES, major), NULL, 0,
                            deadline, &sequences, err);
@@ -647,8 +652,7 @@ enum err_code rh_pg_read_data_state(struct connection *connection,
                               .arena = arena,
                               .state = &state,
                               .until = rh_clock_after(began, options->budget_us)};
-    enum err_code code = rh_pg_query(connection, PG_STATE_SESSION_SQL, NULL, 0, deadline, NULL,
-                                     err);
+    enum err_code code = rh_pg_state_session(connection, deadline, &reading.is_superuser, err);
 
     if (!code)
         code = read_lists(&reading, connection, deadline, err);

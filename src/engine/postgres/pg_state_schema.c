@@ -7,6 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum err_code rh_pg_state_session(struct connection *connection, struct mono deadline,
+                                  bool *ret_is_superuser, struct err *err)
+{
+    RH_CLEANUP_ROWS struct rows *rows = NULL;
+    enum err_code code = rh_pg_query(connection,
+                                     PG_STATE_SESSION_SQL
+                                     "; SELECT pg_catalog.current_setting('is_superuser') = 'on'",
+                                     NULL, 0, deadline, &rows, err);
+
+    *ret_is_superuser = !code && rh_rows_count(rows) == 1 && rh_rows_bool(rows, 0, 0);
+    if (*ret_is_superuser)
+        code = rh_pg_query(connection, PG_QUIET_LOG_SQL, NULL, 0, deadline, NULL, err);
+    return code;
+}
+
 enum err_code rh_pg_state_lineage(struct connection *connection, struct arena *arena,
                                   struct mono deadline, const char **ret_lineage, struct err *err)
 {
@@ -84,14 +99,17 @@ enum err_code rh_pg_read_schema_state(struct connection *connection, struct aren
     RH_CLEANUP_ROWS struct rows *rows = NULL;
     struct schema_state state = {0};
     int major = rh_pg_server_version(connection) / 10000;
-    enum err_code code = rh_pg_query(connection, PG_STATE_SESSION_SQL, NULL, 0, deadline, NULL,
-                                     err);
+    bool is_superuser;
+    enum err_code code = rh_pg_state_session(connection, deadline, &is_superuser, err);
 
     if (!code)
         code = rh_pg_state_lineage(connection, arena, deadline, &state.lineage, err);
     if (!code)
-        code = rh_pg_query(connection, rh_pg_sql_for(PG_SQL_STATE_SCHEMA, major), NULL, 0, deadline,
-                           &rows, err);
+        code = rh_pg_query(
+            connection,
+            rh_pg_sql_for(is_superuser ? PG_SQL_STATE_SCHEMA : PG_SQL_STATE_SCHEMA_AS_ANOTHER,
+                          major),
+            NULL, 0, deadline, &rows, err);
     if (!code)
         code = take_objects(rows, arena, &state, err);
     if (code)

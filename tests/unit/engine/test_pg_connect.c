@@ -127,12 +127,95 @@ static void test_pg_connect_ends_at_its_deadline_and_when_cancelled(void **state
     rmdir(directory);
 }
 
+/* --- URLs of the user's own ------------------------------------------------------------------- */
+
+static void test_pg_connect_url_is_described_without_its_password(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    static const struct {
+        const char *url, *hosts, *port, *user, *database;
+    } cases[] = {
+        {"postgresql://me:hush@db1,db2:5433/shop?sslmode=verify-full", "db1,db2", ",5433", "me",
+         "shop"},
+        {"postgres:///shop?host=/run/x", "/run/x", NULL, NULL, "shop"},
+        {"host=db hostaddr=10.0.0.7 dbname='a b' password=hush", "db,10.0.0.7", NULL, NULL, "a b"},
+        {"postgresql://", "", NULL, NULL, NULL},
+    };
+    setenv("PGHOST", "not.this", 1);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct url_place place = {0};
+        ASSERT_OK(engine->describe_url(cases[i].url, arena, &place, err));
+        assert_string_equal(place.hosts, cases[i].hosts);
+        const char *const told[] = {place.port, place.user, place.database};
+        const char *const expected[] = {cases[i].port, cases[i].user, cases[i].database};
+        for (size_t k = 0; k < 3; k++)
+            if ((told[k] == NULL) != (expected[k] == NULL) ||
+                (told[k] && strcmp(told[k], expected[k]) != 0))
+                fail_msg("%s: \"%s\", expected \"%s\"", cases[i].url, told[k], expected[k]);
+    }
+    unsetenv("PGHOST");
+}
+
+static void test_pg_connect_url_that_is_none_is_not_repeated(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    static const char *const wrong[] = {"hush", "postgresql://me:hush@[::1/shop",
+                                        "postgresql://me:hush@h/d?hush=1", "host=h hush",
+                                        "mysql://me:hush@h/d"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        struct url_place place = {0};
+        struct err err = RH_ERR_INIT;
+        assert_int_equal(engine->describe_url(wrong[i], arena, &place, &err), RH_ERR_USAGE);
+        assert_null(strstr(err.message, "hush"));
+        assert_null(strstr(err.hint, "hush"));
+    }
+}
+
+static void test_pg_connect_url_opens_a_session(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    const struct connection_parameters parameters = {
+        .url = rh_arena_printf(arena,
+                               "postgresql:///postgres?host=%s&user=%s&options=-c%%20work_mem"
+                               "%%3D7MB",
+                               server.superuser.socket_directory, server.superuser.user),
+        .host = "the place",
+        .application_name = "url",
+    };
+    struct connection *connection = NULL;
+    RH_CLEANUP_ROWS struct rows *rows = NULL;
+    ASSERT_OK(engine->connect(&parameters, in_seconds(10), &connection, err));
+    ASSERT_OK(engine->query(connection,
+                            "SELECT current_setting('work_mem') AS memory, "
+                            "current_setting('application_name')",
+                            NULL, 0, in_seconds(10), &rows, err));
+    assert_string_equal(rh_rows_value(rows, 0, 0), "7MB");
+    assert_string_equal(rh_rows_value(rows, 0, 1), "url");
+    assert_int_equal(rh_rows_columns(rows), 2);
+    assert_string_equal(rh_rows_column_name(rows, 0), "memory");
+    assert_string_equal(rh_rows_command_tag(rows), "SELECT 1");
+    engine->close(connection);
+
+    struct connection_parameters wrong = {.url = "postgresql://me:hush@127.0.0.1:1/shop",
+                                          .host = "the place"};
+    struct err err = RH_ERR_INIT;
+    assert_int_equal(engine->connect(&wrong, in_seconds(10), &connection, &err), RH_ERR_CONNECTION);
+    assert_non_null(strstr(err.message, "the place"));
+    assert_null(strstr(err.message, "hush"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pg_connect_opens_on_a_loop_and_comes_attached),
         cmocka_unit_test(test_pg_connect_refused_on_a_loop_says_what_failed),
         cmocka_unit_test(test_pg_connect_ends_at_its_deadline_and_when_cancelled),
+        cmocka_unit_test(test_pg_connect_url_is_described_without_its_password),
+        cmocka_unit_test(test_pg_connect_url_that_is_none_is_not_repeated),
+        cmocka_unit_test(test_pg_connect_url_opens_a_session),
     };
     int status;
 

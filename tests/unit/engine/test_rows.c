@@ -27,6 +27,25 @@ static void test_rows_give_values_and_defaults(void **state)
     assert_true(rh_rows_bool(rows, 1, 1));
 }
 
+static void test_rows_name_their_columns_when_told(void **state)
+{
+    (void)state;
+    const char **values;
+    RH_CLEANUP_ROWS struct rows *rows = rh_rows_new(1, 2, NULL, NULL, &values);
+
+    assert_int_equal(rh_rows_columns(rows), 2);
+    assert_string_equal(rh_rows_column_name(rows, 1), "");
+    assert_string_equal(rh_rows_command_tag(rows), "");
+    rh_rows_describe(rows, "SELECT 1", (const char *const[]){"a", "b"});
+    values[0] = "x";
+    assert_string_equal(rh_rows_value(rows, 0, 0), "x");
+    assert_null(rh_rows_value(rows, 0, 1));
+    assert_string_equal(rh_rows_column_name(rows, 1), "b");
+    assert_string_equal(rh_rows_command_tag(rows), "SELECT 1");
+    assert_int_equal(rh_rows_columns(NULL), 0);
+    assert_string_equal(rh_rows_command_tag(NULL), "");
+}
+
 static void count_free(void *owner)
 {
     ++*(int *)owner;
@@ -51,6 +70,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_give_values_and_defaults),
+        cmocka_unit_test(test_rows_name_their_columns_when_told),
         cmocka_unit_test(test_rows_free_their_owner_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

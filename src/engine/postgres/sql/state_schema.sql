@@ -331,11 +331,17 @@ SELECT 'pg_publication_namespace'::regclass, r.oid, 0, NULL, 0, 'publication nam
        NULL, NULL, 0, '{"published": "yes"}' -- since 15
   FROM pg_publication_namespace AS r JOIN pg_publication AS p ON p.oid = r.pnpubid -- since 15
 UNION ALL -- since 15
-SELECT 'pg_subscription'::regclass, s.oid, 0, NULL, 0, 'subscription', quote_ident(s.subname), NULL, NULL, NULL, s.subowner,
-       jsonb_build_object('enabled', s.subenabled::text, 'slot', s.subslotname, 'synchronous commit', s.subsynccommit,
-           'publications', array_to_string(s.subpublications, ', '))
-  FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid AND d.datname = current_database()
-UNION ALL
+-- subscriptions: before 14 all but superusers are refused even their ids
+SELECT 'pg_subscription'::regclass, s.oid, 0, NULL, 0, 'subscription', quote_ident(s.subname), NULL, NULL, NULL, s.subowner, -- as superuser
+       jsonb_build_object('enabled', s.subenabled::text, 'slot', s.subslotname, 'synchronous commit', s.subsynccommit, -- as superuser
+           'publications', array_to_string(s.subpublications, ', ')) -- as superuser
+  FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid AND d.datname = current_database() -- as superuser
+UNION ALL -- as superuser
+SELECT 'pg_subscription'::regclass, s.oid, 0, NULL, 0, 'subscription', quote_ident(s.subname), NULL, NULL, NULL, s.subowner, -- since 14 -- as another
+       jsonb_build_object('enabled', s.subenabled::text, 'slot', s.subslotname, 'synchronous commit', s.subsynccommit, -- since 14 -- as another
+           'publications', array_to_string(s.subpublications, ', ')) -- since 14 -- as another
+  FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid AND d.datname = current_database() -- since 14 -- as another
+UNION ALL -- since 14 -- as another
 -- foreign data: option values may be secrets, so names alone
 SELECT 'pg_foreign_data_wrapper'::regclass, f.oid, 0, 'pg_foreign_data_wrapper'::regclass, f.oid, 'foreign-data wrapper',
        quote_ident(f.fdwname), NULL, f.fdwacl, 'F', f.fdwowner,
@@ -351,12 +357,12 @@ SELECT 'pg_foreign_server'::regclass, s.oid, 0, 'pg_foreign_server'::regclass, s
            'options', (SELECT string_agg(o.option_name, ', ' ORDER BY o.option_name) FROM pg_options_to_table(s.srvoptions) AS o))
   FROM pg_foreign_server AS s
 UNION ALL
-SELECT 'pg_user_mapping'::regclass, u.oid, 0, NULL, 0, 'user mapping',
+SELECT 'pg_user_mapping'::regclass, u.umid, 0, NULL, 0, 'user mapping',
        CASE WHEN u.umuser = 0 THEN 'public' ELSE u.umuser::regrole::text END || ' on server ' || quote_ident(s.srvname),
        quote_ident(s.srvname), NULL, NULL, 0,
        jsonb_build_object(
            'options', (SELECT string_agg(o.option_name, ', ' ORDER BY o.option_name) FROM pg_options_to_table(u.umoptions) AS o))
-  FROM pg_user_mapping AS u JOIN pg_foreign_server AS s ON s.oid = u.umserver
+  FROM pg_user_mappings AS u JOIN pg_foreign_server AS s ON s.oid = u.srvid
 UNION ALL
 SELECT 'pg_language'::regclass, l.oid, 0, 'pg_language'::regclass, l.oid, 'language', quote_ident(l.lanname), NULL, l.lanacl, 'l',
        l.lanowner,

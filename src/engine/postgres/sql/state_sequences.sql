@@ -1,6 +1,8 @@
--- Where each sequence stands (last_value NULL: never used), and how many large objects there are.
+-- Where each sequence stands (last_value NULL: never used, or not to be read by this role), and how many
+-- large objects there are.
 SELECT s.seqrelid::int8 AS id, s.seqrelid::regclass::text AS identity,
-       pg_sequence_last_value(s.seqrelid::regclass) AS last_value,
+       CASE WHEN has_sequence_privilege(s.seqrelid, 'USAGE, SELECT')
+           THEN pg_sequence_last_value(s.seqrelid::regclass) END AS last_value,
        (SELECT count(*) FROM pg_largeobject_metadata) AS large_objects
   FROM pg_sequence AS s
   JOIN pg_class AS c ON c.oid = s.seqrelid AND c.relpersistence <> 't'

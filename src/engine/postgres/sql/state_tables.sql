@@ -7,7 +7,8 @@
 -- Left out as in state_schema.sql. A partitioned table holds no rows of its own: it is listed so that
 -- the rows of its partitions can be added up (blocks NULL, no key).
 --
--- Sizes are those of the files, segments of 1 GB: pg_relation_size() would wait for a lock on the table.
+-- Sizes are those of the files, segments of 1 GB: pg_relation_size() would wait for a lock on the table. Who
+-- is no superuser may not look at files, and is given the planner's estimate.
 --
 -- The text form is the type's output function by way of ::text, but where somebody made a cast to text
 -- of their own, which may be anything. Columns that are computed when read (18) hold nothing.
@@ -46,15 +47,16 @@ SELECT c.oid::int8 AS id, c.oid::regclass::text AS identity,
   FROM pg_class AS c
   LEFT JOIN pg_am AS a ON a.oid = c.relam
   JOIN pg_namespace AS n ON n.oid = c.relnamespace
- CROSS JOIN LATERAL (
-     WITH RECURSIVE segment (number, bytes) AS (
-         SELECT 0, f.size FROM pg_stat_file(pg_relation_filepath(c.oid), true) AS f
-          WHERE c.relkind IN ('r', 'm')
-         UNION ALL
-         SELECT s.number + 1, f.size
-           FROM segment AS s, pg_stat_file(pg_relation_filepath(c.oid) || '.' || (s.number + 1), true) AS f
-          WHERE s.bytes >= 1073741824)
-     SELECT coalesce(sum(s.bytes), 0)::int8 AS bytes FROM segment AS s) AS f
+ CROSS JOIN LATERAL ( -- as superuser
+     WITH RECURSIVE segment (number, bytes) AS ( -- as superuser
+         SELECT 0, f.size FROM pg_stat_file(pg_relation_filepath(c.oid), true) AS f -- as superuser
+          WHERE c.relkind IN ('r', 'm') -- as superuser
+         UNION ALL -- as superuser
+         SELECT s.number + 1, f.size -- as superuser
+           FROM segment AS s, pg_stat_file(pg_relation_filepath(c.oid) || '.' || (s.number + 1), true) AS f -- as superuser
+          WHERE s.bytes >= 1073741824) -- as superuser
+     SELECT coalesce(sum(s.bytes), 0)::int8 AS bytes FROM segment AS s) AS f -- as superuser
+ CROSS JOIN LATERAL (SELECT c.relpages::int8 * current_setting('block_size')::int8 AS bytes) AS f -- as another
  WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm', 'f') AND c.relpersistence <> 't'
    AND n.nspname <> 'rehearse'
    AND NOT EXISTS (SELECT FROM pg_depend AS d

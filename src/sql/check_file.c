@@ -1,0 +1,440 @@
+#include "sql/check_file.h"
+
+#include "sql/lexer.h"
+#include "sql/split.h"
+
+#include <strings.h>
+
+/* Of a query without a name, shown instead. */
+#define NAME_COLUMNS 60
+/* Editors of some systems begin a file with it. */
+#define UTF8_BOM "\xEF\xBB\xBF"
+
+struct directives {
+    const char *name;
+    size_t name_offset;
+    bool has_expect;
+    enum check_expect expect;
+    const char *limit;
+    size_t offset; /* of the first */
+    bool has_any;
+};
+
+struct parsing {
+    const char *path;
+    struct text text;
+    struct arena *arena;
+    VEC(struct check) checks;
+    struct err *err;
+};
+
+static enum err_code fail(struct parsing *parsing, size_t offset, const char *what,
+                          const char *hint)
+{
+    struct text_position at = rh_text_position(parsing->text, offset);
+
+    rh_err_set(parsing->err, RH_ERR_USAGE, "%s:%zu:%zu: %s", parsing->path, at.line, at.column,
+               what);
+    rh_err_hint(parsing->err, "%s", hint);
+    return RH_ERR_USAGE;
+}
+
+/* --- comments ----------------------------------------------------------------------------------
+ */
+
+static const char expectations_hint[] =
+    "Write same, changed, zero, rows, or a comparison such as \"<= 10\" (also <, >=, >, =, !=).";
+
+static bool is_number(struct text text)
+{
+    size_t digits = 0, points = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (c >= '0' && c <= '9')
+            digits++;
+        else if (c == '.' && points == 0)
+            points++;
+        else if (!(i == 0 && (c == '-' || c == '+')))
+            return false;
+    }
+    return digits > 0;
+}
+
+static bool parse_expectation(struct text value, struct arena *arena, enum check_expect *ret_expect,
+                              const char **ret_limit)
+{
+    *ret_limit = NULL;
+    for (enum check_expect expect = CHECK_SAME; expect < CHECK_TESTS; expect++) {
+        const char *name = rh_check_expect_name(expect);
+        size_t len = strlen(name);
+        bool compares = expect >= CHECK_AT_MOST;
+
+        if (!compares && value.len == len && strncasecmp(value.data, name, len) == 0) {
+            *ret_expect = expect;
+            return true;
+        }
+        if (!compares || !rh_text_starts_with(value, name))
+            continue;
+        struct text limit = rh_text_trim((struct text){value.data + len, value.len - len});
+        if (!is_number(limit))
+            return false;
+        *ret_expect = expect;
+        *ret_limit = rh_text_dup(arena, limit);
+        return true;
+    }
+    return false;
+}
+
+/* "-- key: value". False for any other comment. */
+static bool split_comment(struct text comment, struct text *ret_key, struct text *ret_value)
+{
+    if (!rh_text_starts_with(comment, "--"))
+        return false;
+    struct text rest = rh_text_trim((struct text){comment.data + 2, comment.len - 2});
+    const char *colon = rest.len ? memchr(rest.data, ':', rest.len) : NULL;
+    if (!colon)
+        return false;
+    *ret_key = rh_text_trim((struct text){rest.data, (size_t)(colon - rest.data)});
+    *ret_value = rh_text_trim(
+        (struct text){colon + 1, (size_t)(rest.data + rest.len - (colon + 1))});
+    return true;
+}
+
+static bool is_key(struct text key, const char *name)
+{
+    return key.len == strlen(name) && strncasecmp(key.data, name, key.len) == 0;
+}
+
+static enum err_code take_comment(struct parsing *parsing, const struct sql_token *token,
+                                  struct directives *directives)
+{
+    struct text comment = {parsing->text.data + token->offset, token->len};
+    struct arena *arena = parsing->arena;
+    struct text key, value;
+
+    if (!split_comment(comment, &key, &value))
+        return RH_OK;
+    bool is_name = is_key(key, "name"), is_expect = is_key(key, "expect");
+    if (!is_name && !is_expect) {
+        /* "expects:", "expected:" would otherwise be a check that expects something else. */
+        if (key.len >= 6 && strncasecmp(key.data, "expect", 6) == 0 &&
+            !memchr(key.data, ' ', key.len))
+            return fail(parsing, token->offset,
+                        rh_arena_printf(arena, "unknown comment \"%.*s:\"", (int)key.len, key.data),
+                        "Write \"-- expect: ...\".");
+        return RH_OK;
+    }
+    if (!directives->has_any)
+        directives->offset = token->offset;
+    directives->has_any = true;
+    if (is_name) {
+        if (directives->name)
+            return fail(parsing, directives->name_offset,
+                        rh_arena_printf(arena, "check \"%s\" has no query", directives->name),
+                        "Each name stands before one query.");
+        if (value.len == 0)
+            return fail(parsing, token->offset, "a check without a name behind \"name:\"",
+                        "Name it, or leave the comment out.");
+        directives->name = rh_text_dup(arena, value);
+        directives->name_offset = token->offset;
+        return RH_OK;
+    }
+    if (directives->has_expect)
+        return fail(parsing, token->offset, "a second expectation for the same check",
+                    "One check expects one thing: write the query twice, or leave one out.");
+    directives->has_expect = true;
+    if (!parse_expectation(value, arena, &directives->expect, &directives->limit))
+        return fail(
+            parsing, token->offset,
+            rh_arena_printf(arena, "unknown expectation \"%.*s\"", (int)value.len, value.data),
+            expectations_hint);
+    return RH_OK;
+}
+
+/* The comments in [from, to), which lies between two statements; `is_behind`: a statement ended at
+   `from`. */
+static enum err_code take_comments(struct parsing *parsing, size_t from, size_t to, bool is_behind,
+                                   struct directives *directives)
+{
+    struct sql_lexer lexer = {.text = {parsing->text.data, to}, .offset = from};
+    struct sql_token token;
+    enum err_code code;
+
+    while (rh_sql_lexer_next(&lexer, &token)) {
+        struct text before = {parsing->text.data + from, token.offset - from};
+        bool had_any = directives->has_any;
+
+        if (token.kind != SQL_TOKEN_COMMENT)
+            continue;
+        if ((code = take_comment(parsing, &token, directives)))
+            return code;
+        if (is_behind && directives->has_any && !had_any && !memchr(before.data, '\n', before.len))
+            return fail(parsing, token.offset, "this comment stands behind a query",
+                        "Write it on a line of its own, before the query it is about.");
+    }
+    return RH_OK;
+}
+
+/* --- queries ---------------------------------------------------------------------------------- */
+
+struct query_facts {
+    bool is_query;
+    VEC(struct check_key) order_by;
+};
+
+/* The items of an ORDER BY clause up to the end of its query: plain column names and positions with
+   ASC, DESC, NULLS FIRST or LAST behind them. Anything else empties the list: the order of an
+   expression that is not in the result cannot be seen there. */
+struct order_scan {
+    struct arena *arena;
+    struct query_facts *facts;
+    bool is_open, has_item;
+};
+
+static const char *column_name(struct arena *arena, struct text word, bool is_quoted)
+{
+    char *name = rh_text_dup(arena, word);
+
+    for (char *c = name; *c && !is_quoted; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    if (!is_quoted)
+        return name;
+    char *to = name;
+    for (const char *from = name + 1; *from && from[1]; from++) {
+        *to++ = *from;
+        if (*from == '"')
+            from++; /* "" is one " */
+    }
+    *to = 0;
+    return name;
+}
+
+static void give_up_order(struct order_scan *scan)
+{
+    scan->is_open = false;
+    scan->facts->order_by.count = 0;
+}
+
+static bool is_any_word(struct text text, const struct sql_token *token, const char *const *words)
+{
+    for (; *words; words++)
+        if (rh_sql_token_is_word(text, token, *words))
+            return true;
+    return false;
+}
+
+static void scan_order(struct order_scan *scan, struct text text, const struct sql_token *token)
+{
+    static const char *const ends[] = {"limit", "offset", "fetch", "for", NULL};
+    static const char *const modifiers[] = {"asc", "desc", "nulls", "first", "last", NULL};
+    struct text word = {text.data + token->offset, token->len};
+    int64_t position = 0;
+
+    if (token->kind == SQL_TOKEN_SEMICOLON || is_any_word(text, token, ends)) {
+        scan->is_open = false;
+    } else if (scan->has_item) {
+        if (rh_text_is(word, ","))
+            scan->has_item = false;
+        else if (!is_any_word(text, token, modifiers))
+            give_up_order(scan);
+    } else if (token->kind == SQL_TOKEN_NUMBER && rh_text_parse_int64(word, &position) &&
+               position > 0) {
+        *RH_PUSH(scan->arena,
+                 &scan->facts->order_by) = (struct check_key){.position = (size_t)position};
+        scan->has_item = true;
+    } else if (token->kind == SQL_TOKEN_WORD ||
+               (token->kind == SQL_TOKEN_QUOTED_IDENTIFIER && *word.data == '"')) {
+        *RH_PUSH(scan->arena, &scan->facts->order_by) = (struct check_key){
+            .name = column_name(scan->arena, word, token->kind != SQL_TOKEN_WORD)};
+        scan->has_item = true;
+    } else {
+        give_up_order(scan);
+    }
+}
+
+/* One look at the tokens of a query: its first word, ORDER BY outside all parentheses, and comments
+   that would be taken for expectations. */
+static enum err_code look_at_query(struct parsing *parsing, const struct sql_statement *statement,
+                                   struct query_facts *facts)
+{
+    static const char *const words[] = {"select", "with", "values", "table", NULL};
+    struct sql_lexer lexer = {
+        .text = {parsing->text.data, statement->offset + statement->text.len},
+        .offset = statement->offset,
+    };
+    struct order_scan scan = {.arena = parsing->arena, .facts = facts};
+    struct sql_token token;
+    size_t depth = 0, significant = 0;
+    bool saw_order = false;
+
+    while (rh_sql_lexer_next(&lexer, &token)) {
+        struct text key, value;
+        if (token.kind == SQL_TOKEN_COMMENT &&
+            split_comment((struct text){parsing->text.data + token.offset, token.len}, &key,
+                          &value) &&
+            is_key(key, "expect"))
+            return fail(parsing, token.offset, "this comment stands inside a query",
+                        "Write it before the query it is about.");
+        if (!rh_sql_token_is_significant(&token))
+            continue;
+        if (significant++ == 0)
+            facts->is_query = token.kind == SQL_TOKEN_OPEN ||
+                              is_any_word(lexer.text, &token, words);
+        if (scan.is_open)
+            scan_order(&scan, lexer.text, &token);
+        if (token.kind == SQL_TOKEN_OPEN)
+            depth++;
+        else if (token.kind == SQL_TOKEN_CLOSE && depth > 0)
+            depth--;
+        if (depth == 0 && saw_order && rh_sql_token_is_word(lexer.text, &token, "by"))
+            scan.is_open = true;
+        saw_order = depth == 0 && rh_sql_token_is_word(lexer.text, &token, "order");
+    }
+    return RH_OK;
+}
+
+static enum err_code take_query(struct parsing *parsing, const struct sql_statement *statement,
+                                const struct directives *directives)
+{
+    struct arena *arena = parsing->arena;
+    struct text sql = statement->text;
+    struct query_facts facts = {0};
+    enum err_code code = look_at_query(parsing, statement, &facts);
+
+    if (code)
+        return code;
+    if (!facts.is_query)
+        return fail(parsing, statement->offset, "this statement is no query",
+                    "A check only reads: SELECT, WITH, VALUES or TABLE. For a setting, SELECT "
+                    "current_setting('...').");
+    if (rh_text_ends_with(sql, ";"))
+        sql.len--;
+    const char *name = directives->name ? directives->name
+                                        : rh_text_one_line(arena, sql, NAME_COLUMNS);
+    for (size_t i = 0; i < parsing->checks.count; i++)
+        if (directives->name && strcmp(parsing->checks.items[i].name, name) == 0)
+            return fail(parsing, directives->name_offset,
+                        rh_arena_printf(arena, "check \"%s\" is there twice", name),
+                        "Give each check a name of its own.");
+    struct check *check = RH_PUSH(arena, &parsing->checks);
+    *check = (struct check){
+        .name = name,
+        .file = rh_arena_strdup(arena, parsing->path),
+        .line = (int)statement->line,
+        .column = (int)statement->column,
+        .sql = rh_text_dup(arena, sql),
+        .expect = directives->has_expect ? directives->expect : CHECK_SAME,
+        .limit = directives->limit,
+    };
+    for (size_t i = 0; i < facts.order_by.count; i++)
+        *RH_PUSH(arena, &check->order_by) = facts.order_by.items[i];
+    return RH_OK;
+}
+
+static enum err_code take_statements(struct parsing *parsing)
+{
+    struct sql_script script;
+    size_t behind = 0;
+    enum err_code code;
+
+    rh_sql_split(parsing->text, parsing->arena, &script);
+    for (size_t i = 0; i < script.statements.count; i++) {
+        const struct sql_statement *statement = &script.statements.items[i];
+        struct directives directives = {0};
+
+        if ((code = take_comments(parsing, behind, statement->offset, i > 0, &directives)) ||
+            (code = take_query(parsing, statement, &directives)))
+            return code;
+        behind = statement->offset + statement->text.len;
+    }
+    struct directives left = {0};
+    if ((code = take_comments(parsing, behind, parsing->text.len, script.statements.count > 0,
+                              &left)))
+        return code;
+    if (left.has_any)
+        return fail(parsing, left.offset, "no query follows this comment",
+                    "Each name and expectation stands before one query.");
+    if (script.statements.count == 0) {
+        rh_err_set(parsing->err, RH_ERR_USAGE, "%s holds no check", parsing->path);
+        rh_err_hint(parsing->err, "Write queries, each ended with a semicolon.");
+        return RH_ERR_USAGE;
+    }
+    return RH_OK;
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+/* Calls of the functions every pgTAP file begins or ends with (pgTAP manual, "I love it when a plan
+   comes together"). */
+static bool is_pgtap(struct text text)
+{
+    static const char *const functions[] = {"plan", "no_plan", "finish"};
+    struct sql_lexer lexer = rh_sql_lexer(text);
+    struct sql_token token;
+    bool calls = false, saw_name = false; /* behind SELECT, FROM or a schema's point */
+
+    while (rh_sql_lexer_next(&lexer, &token)) {
+        if (!rh_sql_token_is_significant(&token))
+            continue;
+        if (saw_name && token.kind == SQL_TOKEN_OPEN)
+            return true;
+        saw_name = false;
+        for (size_t i = 0; calls && i < sizeof(functions) / sizeof(functions[0]); i++)
+            saw_name = saw_name || rh_sql_token_is_word(text, &token, functions[i]);
+        calls = rh_sql_token_is_word(text, &token, "select") ||
+                rh_sql_token_is_word(text, &token, "from") ||
+                (token.kind == SQL_TOKEN_OTHER && text.data[token.offset] == '.');
+    }
+    return false;
+}
+
+static const char *psql_thing(enum psql_need need)
+{
+    switch (need) {
+    case PSQL_NEED_NONE:
+    case PSQL_NEED_META_COMMAND:
+        return "psql commands cannot be checks";
+    case PSQL_NEED_VARIABLE:
+        return "psql variables cannot be in checks";
+    case PSQL_NEED_COPY_DATA:
+        return "COPY cannot be a check";
+    }
+    return "";
+}
+
+enum err_code rh_check_file_parse(const char *path, struct text text, struct arena *arena,
+                                  struct checks *checks, struct err *err)
+{
+    if (rh_text_starts_with(text, UTF8_BOM))
+        text = (struct text){text.data + strlen(UTF8_BOM), text.len - strlen(UTF8_BOM)};
+    struct parsing parsing = {.path = path, .text = text, .arena = arena, .err = err};
+    size_t valid = rh_text_utf8_valid_prefix(text), offset = 0;
+    const char *nul = text.len ? memchr(text.data, 0, text.len) : NULL;
+    enum err_code code;
+
+    if (valid < text.len || nul)
+        return fail(&parsing,
+                    nul && (size_t)(nul - text.data) < valid ? (size_t)(nul - text.data) : valid,
+                    "this is not UTF-8 text", "Save the file as UTF-8.");
+    if (is_pgtap(text)) {
+        *RH_PUSH(arena, &parsing.checks) = (struct check){
+            .name = rh_arena_strdup(arena, path),
+            .file = rh_arena_strdup(arena, path),
+            .line = 1,
+            .column = 1,
+            .expect = CHECK_TESTS,
+        };
+    } else {
+        enum psql_need need = rh_sql_psql_need(text, &offset);
+        if (need != PSQL_NEED_NONE)
+            return fail(&parsing, offset, psql_thing(need),
+                        "Write plain SQL; only pgTAP files, which call plan(), run through psql.");
+        if ((code = take_statements(&parsing)))
+            return code;
+    }
+    for (size_t i = 0; i < parsing.checks.count; i++)
+        *RH_PUSH(arena, &checks->list) = parsing.checks.items[i];
+    return RH_OK;
+}

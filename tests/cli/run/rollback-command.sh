@@ -1,0 +1,1 @@
+rehearse run --rollback --sandbox-url postgresql://localhost/staging -- true
