@@ -2,6 +2,9 @@
 
 #include "sql/lexer.h"
 
+#include <ctype.h>
+#include <string.h>
+
 /* Significant tokens of one statement, its semicolon left out. */
 struct phrase {
     struct text sql;
@@ -286,11 +289,48 @@ static void read_alter_column(const struct phrase *phrase, size_t i, size_t end,
     struct clause *clause = add(phrase, CLAUSE_COLUMN_TYPE, table);
     clause->column = column;
     clause->definition = words(phrase, at + 1, behind_type(phrase, at + 1, end));
+    for (size_t using_at = at + 1; using_at < end; using_at++)
+        if (word_is(phrase, using_at, "using")) {
+            clause->expression = words(phrase, using_at + 1, end);
+            break;
+        }
+}
+
+static bool says_if_not_exists(const struct phrase *phrase, size_t i)
+{
+    return word_is(phrase, i, "if") && word_is(phrase, i + 1, "not") &&
+           word_is(phrase, i + 2, "exists");
+}
+
+static void add_if_not_exists(const struct phrase *phrase, const char *what, const char *relation,
+                              const char *column, const char *before, const char *after)
+{
+    struct clause *clause = add(phrase, CLAUSE_IF_NOT_EXISTS, relation);
+    clause->definition = what;
+    clause->column = column;
+    clause->before_relation = before;
+    clause->after_relation = after;
+}
+
+/* ADD [COLUMN] IF NOT EXISTS name type ...; `i` is at ADD. */
+static void read_skippable_column(const struct phrase *phrase, size_t i, size_t end,
+                                  const char *table)
+{
+    size_t name = i + 1 + word_is(phrase, i + 1, "column");
+    if (!says_if_not_exists(phrase, name))
+        return;
+    size_t behind = behind_name(phrase, name + 3);
+    const char *column = words(phrase, name + 3, behind);
+    const char *rest = words(phrase, behind, end);
+    if (column && rest && behind < end)
+        add_if_not_exists(phrase, "table column", table, column, "ALTER TABLE",
+                          rh_arena_printf(phrase->arena, "ADD COLUMN %s %s", column, rest));
 }
 
 static void read_action(const struct phrase *phrase, size_t i, size_t end, const char *table)
 {
     if (word_is(phrase, i, "add")) {
+        read_skippable_column(phrase, i, end, table);
         if (!read_add_constraint(phrase, i + 1, end, table))
             read_add_column(phrase, i + 1, end, table);
     } else if (word_is(phrase, i, "alter")) {
@@ -322,6 +362,122 @@ static void read_alter_table(const struct phrase *phrase)
     }
 }
 
+/* --- what IF NOT EXISTS may pass over --- */
+
+/* CREATE [UNIQUE] INDEX [CONCURRENTLY] IF NOT EXISTS name ON [ONLY] table ... */
+static void read_skippable_index(const struct phrase *phrase)
+{
+    bool is_unique = word_is(phrase, 1, "unique");
+    size_t i = is_unique ? 2 : 1;
+    if (!word_is(phrase, i, "index"))
+        return;
+    i += 1 + word_is(phrase, i + 1, "concurrently");
+    if (!says_if_not_exists(phrase, i))
+        return;
+    size_t on = behind_name(phrase, i + 3);
+    if (!word_is(phrase, on, "on"))
+        return;
+    size_t table = on + 1 + word_is(phrase, on + 1, "only");
+    size_t behind = behind_name(phrase, table);
+    const char *rest = words(phrase, behind, phrase->tokens.count);
+    if (behind > table && rest)
+        add_if_not_exists(phrase, "index", words(phrase, table, behind), NULL,
+                          is_unique ? "CREATE UNIQUE INDEX ON" : "CREATE INDEX ON", rest);
+}
+
+/* CREATE [UNLOGGED] TABLE IF NOT EXISTS name (...) ...; not AS SELECT, which would run the query.
+ */
+static void read_skippable_table(const struct phrase *phrase)
+{
+    size_t i = word_is(phrase, 1, "unlogged") ? 2 : 1;
+    if (!word_is(phrase, i, "table") || !says_if_not_exists(phrase, i + 1))
+        return;
+    size_t behind = behind_name(phrase, i + 4);
+    if (behind > i + 4 && kind_is(phrase, behind, SQL_TOKEN_OPEN))
+        add_if_not_exists(phrase, "table", words(phrase, i + 4, behind), NULL, "CREATE TABLE",
+                          words(phrase, behind, phrase->tokens.count));
+}
+
+/* --- UPDATE --- */
+
+static size_t behind_item(const struct phrase *phrase, size_t i, size_t end)
+{
+    while (i < end && !char_is(phrase, i, ',')) {
+        size_t behind = kind_is(phrase, i, SQL_TOKEN_OPEN) ? behind_parentheses(phrase, i) : i;
+        i = behind > i ? behind : i + 1;
+    }
+    return i < end ? i : end;
+}
+
+/* NULL as a value, or what is made to give one; not IS [NOT] NULL. */
+static bool says_null(const struct phrase *phrase, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (word_is(phrase, i, "nullif") || word_is(phrase, i, "default") ||
+            (word_is(phrase, i, "null") &&
+             !(i > from && (word_is(phrase, i - 1, "is") || word_is(phrase, i - 1, "not")))))
+            return true;
+    return false;
+}
+
+/* As the catalogue would quote it: what need not be quoted is in lower case. */
+static const char *folded(const struct phrase *phrase, size_t i)
+{
+    char *name = (char *)words(phrase, i, i + 1);
+    for (char *c = name; kind_is(phrase, i, SQL_TOKEN_WORD) && *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return name;
+}
+
+static const char *names_in(const struct phrase *phrase, size_t from, size_t to)
+{
+    const char *names = "";
+    for (size_t i = from; i < to; i++) {
+        if (word_is(phrase, i, "select"))
+            return "";
+        bool is_name = kind_is(phrase, i, SQL_TOKEN_WORD) ||
+                       kind_is(phrase, i, SQL_TOKEN_QUOTED_IDENTIFIER);
+        if (is_name && !kind_is(phrase, i + 1, SQL_TOKEN_OPEN) && !char_is(phrase, i + 1, '.'))
+            names = rh_arena_printf(phrase->arena, "%s%s%s", names, names[0] ? "," : "",
+                                    folded(phrase, i));
+    }
+    return names;
+}
+
+/* UPDATE [ONLY] name [*] [[AS] alias] SET column = expression [, ...] [FROM | WHERE | RETURNING] */
+static void read_update(const struct phrase *phrase)
+{
+    size_t i = 1 + word_is(phrase, 1, "only");
+    size_t behind = behind_name(phrase, i);
+    const char *table = words(phrase, i, behind);
+    if (behind == i)
+        return;
+    size_t set = behind;
+    while (set < phrase->tokens.count && set < behind + 4 && !word_is(phrase, set, "set"))
+        set++;
+    if (!word_is(phrase, set, "set"))
+        return;
+    size_t end = set + 1;
+    while (end < phrase->tokens.count && !word_is(phrase, end, "where") &&
+           !word_is(phrase, end, "returning") &&
+           !(word_is(phrase, end, "from") && !word_is(phrase, end - 1, "distinct"))) {
+        size_t closed = kind_is(phrase, end, SQL_TOKEN_OPEN) ? behind_parentheses(phrase, end)
+                                                             : end;
+        end = closed > end ? closed : end + 1;
+    }
+    for (size_t at = set + 1, item = at; at < end; at = item + 1) {
+        item = behind_item(phrase, at, end);
+        size_t value = behind_name(phrase, at);
+        if (value != at + 1 || !char_is(phrase, value, '=') || value + 1 >= item ||
+            says_null(phrase, value + 1, item))
+            continue;
+        struct clause *clause = add(phrase, CLAUSE_SET_VALUE, table);
+        clause->column = folded(phrase, at);
+        clause->expression = words(phrase, value + 1, item);
+        clause->columns = names_in(phrase, value + 1, item);
+    }
+}
+
 /* --- all of them --- */
 
 static void read_statement(struct statement *statement, struct arena *arena)
@@ -329,8 +485,12 @@ static void read_statement(struct statement *statement, struct arena *arena)
     struct phrase phrase = {.sql = rh_text(statement->sql), .arena = arena, .statement = statement};
     if (!read_phrase(&phrase))
         return;
-    if (word_is(&phrase, 0, "create"))
+    if (word_is(&phrase, 0, "create")) {
         read_create_index(&phrase);
+        read_skippable_index(&phrase);
+        read_skippable_table(&phrase);
+    } else if (word_is(&phrase, 0, "update"))
+        read_update(&phrase);
     else if (word_is(&phrase, 0, "drop") && word_is(&phrase, 1, "index"))
         read_drop_index(&phrase);
     else if (word_is(&phrase, 0, "reindex"))
