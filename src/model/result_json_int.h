@@ -36,5 +36,7 @@ static inline json_t *positive(int64_t number)
 
 /* result_json_states.c: schema_differences, data_differences, states */
 void rh_json_put_states(json_t *object, const struct result *result);
+/* result_json_risks.c: risks */
+void rh_json_put_risks(json_t *object, const struct result *result);
 
 #endif

@@ -19,6 +19,8 @@
 struct statistics_mark {
     int64_t table_id, number; /* number: of the column; of an extended object its own id */
     bool is_extended;
+    const char *table, *name;
+    int64_t rows; /* of the table, as the planner estimates them */
 };
 /* Rows changed since the server started counting. */
 struct activity_mark {
@@ -28,9 +30,9 @@ struct activity_mark {
     const char *ways; /* foreign-key actions and triggers that write to it; NULL: none known */
 };
 struct risk_marks {
-    VEC(struct statistics_mark) statistics; /* by table_id, is_extended, number */
-    VEC(struct activity_mark) activity;     /* by table_id */
-    bool has_activity;                      /* false: the counters could not be had exactly */
+    VEC(struct statistics_mark) statistics;
+    VEC(struct activity_mark) activity; /* by table_id */
+    bool has_activity;                  /* false: the counters could not be had exactly */
 };
 
 /* --- questions that only some migrations raise ---------------------------------------------------
@@ -77,6 +79,7 @@ struct headroom_risk {
     const char
         *source; /* where the number is from: a sequence, or a referenced column; NULL: itself */
     int64_t used, limit;
+    const char *sequence; /* that feeds it; NULL */
 };
 
 /* A sequence whose next number is in its column already. */
@@ -91,7 +94,7 @@ struct sequence_risk {
 struct statistics_risk {
     const char *table, *name;
     bool is_extended;
-    int64_t rows; /* of the table, now; NOT_OBSERVED */
+    int64_t rows; /* of the table, before */
 };
 
 /* Rows of one table changed in the run, by whatever. */
@@ -100,11 +103,26 @@ struct activity_risk {
     int64_t inserted, updated, deleted;
 };
 
-/* A step that was passed over: IF NOT EXISTS met something, a handler swallowed an error. */
+/* X(symbol, name in result.json) */
+#define SKIP_LIST(X)                                                    \
+    X(SKIPPED_EXISTS, "exists")       /* IF NOT EXISTS met something */ \
+    X(SKIPPED_MISSING, "missing")     /* IF EXISTS met nothing */       \
+    X(SKIPPED_SWALLOWED, "swallowed") /* it failed, and an exception handler went on */
+enum skip {
+#define X(symbol, name) symbol,
+    SKIP_LIST(X)
+#undef X
+};
+const char *rh_skip_name(enum skip skip);
+
+/* A step that was passed over, though the statement succeeded. */
 struct skipped_risk {
     /* The question. */
-    int statement;           /* index of what the client sent */
-    const char *kind, *name; /* "index", "users_email_idx"; as the server's notice said it */
+    enum skip skip;
+    int statement; /* index of what the client sent */
+    /* "index", "table" or "table column", for SKIPPED_EXISTS; the name as the server's notice had
+       it, not quoted. */
+    const char *kind, *name;
     /* Its definition around the name of the relation it is for (struct clause); NULL: `sql` is
        tried as it is. */
     const char *relation, *column, *before_relation, *after_relation;

@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "judge/judge.h"
 #include "rehearsal/rehearsal_int.h"
+#include "rehearsal/risks.h"
 #include "rehearsal/states.h"
 #include "trace/trace.h"
 
@@ -239,6 +240,9 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     struct states before;
     code = rh_states_read(rehearsal->sandbox, options->sandbox.engine, options->progress,
                           rehearsal->arena, &before, err);
+    struct risks_before risks_before;
+    if (!code)
+        code = rh_risks_mark(rehearsal, &risks_before, err);
     if (code)
         return code;
     struct mono began = rh_clock_mono();
@@ -257,6 +261,8 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     struct err ending = RH_ERR_INIT;
     enum err_code cut = rh_states_compare(&before, rehearsal->sandbox, options->sandbox.engine,
                                           options->progress, result, &ending);
+    if (!cut)
+        cut = rh_risks_ask(rehearsal, &risks_before, &ending);
     rh_judge(result);
 
     code = cut ? cut : ending_error(rehearsal, &ending);

@@ -105,6 +105,29 @@ enum err_code rh_pg_read_data_state(struct connection *connection,
                                     struct mono deadline, struct data_state *ret_state,
                                     struct err *err) RH_MUST_CHECK;
 
+/* --- pg_risks.c, pg_risks_casts.c, pg_risks_steps.c ----------------------------------------------
+ */
+enum err_code rh_pg_read_risk_marks(struct connection *connection, struct arena *arena,
+                                    struct mono deadline, struct risk_marks *ret_marks,
+                                    struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_compare_risk_marks(struct connection *connection,
+                                       const struct risk_marks *before, struct arena *arena,
+                                       struct mono deadline, struct risks *risks,
+                                       struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_ask_keys(struct connection *connection, const char *const *tables, size_t count,
+                             struct arena *arena, struct mono deadline, struct risks *risks,
+                             struct err *err) RH_MUST_CHECK;
+bool rh_pg_cast_can_lose(const char *type_before, const char *type_after, bool has_expression);
+enum err_code rh_pg_ask_casts(struct connection *connection, struct cast_risk *casts, size_t count,
+                              struct arena *arena, struct mono deadline,
+                              struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_ask_skipped(struct connection *connection, const char *role,
+                                struct skipped_risk *steps, size_t count, struct arena *arena,
+                                struct mono deadline, struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_ask_nulls(struct connection *connection, struct null_risk *items, size_t count,
+                              struct arena *arena, struct mono deadline,
+                              struct err *err) RH_MUST_CHECK;
+
 /* --- pg_log.c ------------------------------------------------------------------------------------
  */
 enum err_code rh_pg_log_open(const char *path, struct server_log **ret_log,
