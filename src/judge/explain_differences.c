@@ -35,7 +35,7 @@ static int rank(struct explaining explaining)
     return 0;
 }
 
-static bool has_effect(const struct judgement *judgement, const struct act *act)
+bool rh_act_has_effect(const struct judgement *judgement, const struct act *act)
 {
     const struct trace *trace = judgement->trace;
     int transaction = act->top->transaction;
@@ -82,7 +82,7 @@ static bool text_names(const struct statement *statement, const char *identity)
     return mentions_word(statement->sql, last, len);
 }
 
-static bool act_names(const struct act *act, const char *identity)
+bool rh_act_names(const struct act *act, const char *identity)
 {
     return text_names(act->statement, identity) || text_names(act->top, identity);
 }
@@ -143,8 +143,8 @@ static struct explaining explain_object(const struct act *act,
     if (went_along)
         return drops(statement, difference->parent) ? (struct explaining){EXPLAINED_ALONG, true}
                                                     : explains_not;
-    bool is_named = act_names(act, difference->identity) ||
-                    act_names(act, difference->identity_before);
+    bool is_named = rh_act_names(act, difference->identity) ||
+                    rh_act_names(act, difference->identity_before);
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (alters(statement, names[i]) || drops(statement, names[i]))
             return (struct explaining){EXPLAINED_NAMED, is_named};
@@ -243,13 +243,13 @@ static struct explaining explain_rows(struct judgement *judgement, const struct 
         return explains_not;
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
         is_touched = is_touched || touches(statement, tables[i]);
-        is_named = is_named || act_names(act, tables[i]);
+        is_named = is_named || rh_act_names(act, tables[i]);
     }
     /* Not seen to be locked, but its locks were not seen at all. */
     bool is_unseen = act->top->observation == OBSERVED_NOT && changes_rows(statement);
     if (!is_touched && !is_unseen)
         return explains_not;
-    bool names_column = act_names(act, column);
+    bool names_column = rh_act_names(act, column);
     if (is_named && difference->vanished_values > 0 && !names_column &&
         RH_IS_ONE_OF(statement->tag, "UPDATE", "INSERT", "MERGE"))
         is_named = false; /* a trigger, perhaps */
@@ -287,7 +287,7 @@ void rh_judgement_explain(struct judgement *judgement)
                                       sizeof(*ranks));
     for (size_t i = 0; i < judgement->acts.count; i++) {
         const struct act *act = &judgement->acts.items[i];
-        if (!has_effect(judgement, act))
+        if (!rh_act_has_effect(judgement, act))
             continue;
         for (size_t j = 0; j < schema->list.count; j++) {
             struct schema_difference *difference = &schema->list.items[j];

@@ -40,10 +40,36 @@ static bool is_own_creation(const struct judgement *judgement, const struct act 
 
 /* --- destructive --- */
 
+/* What the states counted before the run: of a column its values, else rows. NOT_OBSERVED. */
+static int64_t counted_before(const struct judgement *judgement, const char *table,
+                              const char *column)
+{
+    const struct data_differences *data = &judgement->result->data_differences;
+    for (size_t i = 0; i < data->list.count && table; i++) {
+        const struct data_difference *difference = &data->list.items[i];
+        if (!difference->table || strcmp(difference->table, table) != 0)
+            continue;
+        if (!column && difference->rows_before >= 0 &&
+            (difference->subject == DATA_TABLE || difference->subject == DATA_ROWS))
+            return difference->rows_before;
+        if (column && difference->subject == DATA_COLUMN && difference->column &&
+            difference->change == DIFFERENCE_REMOVED && strcmp(difference->column, column) == 0)
+            return difference->non_null_before;
+    }
+    return NOT_OBSERVED;
+}
+
 static int64_t rows_of(const struct judgement *judgement, const struct dropped_object *dropped)
 {
     if (dropped->rows >= 0)
         return dropped->rows;
+    bool is_column = RH_IS_ONE_OF(dropped->type, "table column");
+    int64_t counted = counted_before(
+        judgement,
+        is_column ? table_of_column(judgement->arena, dropped->identity) : dropped->identity,
+        is_column ? rh_say_bare_name(dropped->identity) : NULL);
+    if (counted >= 0)
+        return counted;
     const struct relation_facts *facts = is_table_type(dropped->type)
                                              ? rh_judgement_facts(judgement, dropped->identity)
                                              : NULL;
@@ -145,6 +171,9 @@ static void find_drops(const struct rule *rule, struct judgement *judgement, con
 /* Rows a table had before the run; NOT_OBSERVED. */
 static int64_t rows_before(const struct judgement *judgement, const char *relation)
 {
+    int64_t counted = counted_before(judgement, relation, NULL);
+    if (counted >= 0)
+        return counted;
     const struct relation_facts *facts = rh_judgement_facts(judgement, relation);
     if (!facts)
         return NOT_OBSERVED;

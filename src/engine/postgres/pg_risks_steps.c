@@ -50,6 +50,11 @@ static void differs(struct step_work *work, const char *sentence)
     *RH_PUSH(work->arena, &work->step->differences) = sentence;
 }
 
+/* Whatever the search_path is, names in a result are qualified. */
+#define QUALIFIED_SQL                                                                          \
+    "(SELECT quote_ident(n.nspname) || '.' || quote_ident(r.relname) FROM pg_class AS r JOIN " \
+    "pg_namespace AS n ON n.oid = r.relnamespace WHERE r.oid = to_regclass($1))"
+
 /* --- IF NOT EXISTS -------------------------------------------------------------------------------
  */
 
@@ -61,10 +66,11 @@ static enum err_code compare_tables(struct step_work *work, const char *column, 
     const char *const names[] = {work->step->relation};
     enum err_code code = rh_pg_query(
         work->connection,
-        "SELECT to_regclass($1)::oid::text, to_regclass('" PROBE_TABLE "')::oid::text, "
-        "(SELECT CASE c.relkind WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a materialized view' WHEN "
-        "'S' "
-        "THEN 'a sequence' WHEN 'i' THEN 'an index' WHEN 'f' THEN 'a foreign table' END FROM "
+        "SELECT to_regclass($1)::oid::text, to_regclass('" PROBE_TABLE
+        "')::oid::text, " QUALIFIED_SQL
+        ", (SELECT CASE c.relkind WHEN 'v' THEN 'a view' WHEN 'm' THEN 'a "
+        "materialized view' WHEN 'S' THEN 'a sequence' WHEN 'i' THEN 'an index' WHEN 'f' THEN 'a "
+        "foreign table' END FROM "
         "pg_class AS c WHERE c.oid = to_regclass($1))",
         names, 1, work->deadline, &ids, err);
     if (code)
@@ -73,8 +79,9 @@ static enum err_code compare_tables(struct step_work *work, const char *column, 
         work->step->not_asked = "what it met is no longer there";
         return RH_OK;
     }
-    if (rh_rows_value(ids, 0, 2)) {
-        differs(work, rh_arena_printf(work->arena, "it is %s", rh_rows_value(ids, 0, 2)));
+    work->step->relation = rh_pg_risk_text(ids, 0, 2, work->arena);
+    if (rh_rows_value(ids, 0, 3)) {
+        differs(work, rh_arena_printf(work->arena, "it is %s", rh_rows_value(ids, 0, 3)));
         return RH_OK;
     }
     const char *const parameters[] = {rh_rows_value(ids, 0, 0), rh_rows_value(ids, 0, 1), column};
@@ -127,14 +134,16 @@ static enum err_code try_index(struct step_work *work, struct err *err)
     if (!code)
         code = run(work, say_again(work), err);
     if (!code)
-        code = rh_pg_query(work->connection,
-                           "SELECT max(indexrelid)::oid::text, to_regclass($1)::text FROM pg_index "
-                           "WHERE indrelid = '" PROBE_TABLE "'::regclass",
-                           &step->relation, 1, work->deadline, &made, err);
+        code = rh_pg_query(
+            work->connection,
+            "SELECT max(indexrelid)::oid::text, to_regclass($1)::text, " QUALIFIED_SQL
+            " FROM pg_index WHERE indrelid = '" PROBE_TABLE "'::regclass",
+            &step->relation, 1, work->deadline, &made, err);
     if (code)
         return code;
     const char *const parameters[] = {step->relation, step->name, rh_rows_value(made, 0, 0)};
     const char *table = rh_rows_value(made, 0, 1);
+    const char *qualified = rh_pg_risk_text(made, 0, 2, arena);
     code = rh_pg_query(work->connection, rh_pg_sql_for(PG_SQL_RISK_INDEX, major), parameters, 3,
                        work->deadline, &rows, err);
     if (code)
@@ -157,6 +166,7 @@ static enum err_code try_index(struct step_work *work, struct err *err)
         differs(work, rh_arena_printf(arena, "it is %s, not %s", definition, wanted));
     if (!rh_rows_bool(rows, 0, INDEX_IS_VALID))
         differs(work, "it is invalid: no query uses it");
+    step->relation = qualified ? qualified : step->relation;
     return RH_OK;
 }
 
@@ -253,7 +263,7 @@ enum err_code rh_pg_ask_skipped(struct connection *connection, const char *role,
 
 /* Columns of table $1, other than $2, that the names $3 (comma-separated) may mean. */
 #define SOURCES_SQL                                                                              \
-    "SELECT to_regclass($1)::text, array_to_string(array_agg(quote_ident(a.attname) ORDER BY "   \
+    "SELECT " QUALIFIED_SQL ", array_to_string(array_agg(quote_ident(a.attname) ORDER BY "       \
     "a.attnum), ', '), count(*), string_agg(quote_ident(a.attname) || ' IS NULL', ' OR '), "     \
     "string_agg(quote_ident(a.attname) || ' IS NOT NULL', ' OR ') FROM pg_attribute AS a WHERE " \
     "a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped AND "                  \
