@@ -145,13 +145,16 @@ static struct explaining explain_object(const struct act *act,
                                                     : explains_not;
     bool is_named = rh_act_names(act, difference->identity) ||
                     rh_act_names(act, difference->identity_before);
+    /* Columns of many tables have the same name. */
+    bool names_parent = !RH_IS_ONE_OF(difference->kind, "table column") ||
+                        rh_act_names(act, difference->parent);
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (alters(statement, names[i]) || drops(statement, names[i]))
             return (struct explaining){EXPLAINED_NAMED, is_named};
     /* GRANT, roles, settings, event triggers, CLUSTER: what no event trigger reports by name. */
     if (RH_IS_ONE_OF(statement->tag, "REASSIGN OWNED", "DROP OWNED"))
         return (struct explaining){EXPLAINED_CODE, true};
-    if (is_named && statement->tag && !is_plain_query(statement))
+    if (is_named && names_parent && statement->tag && !is_plain_query(statement))
         return (struct explaining){EXPLAINED_NAMED, true};
     if ((RH_IS_ONE_OF(difference->kind, "default acl") &&
          RH_IS_ONE_OF(statement->tag, "ALTER DEFAULT PRIVILEGES")) ||
@@ -163,8 +166,11 @@ static struct explaining explain_object(const struct act *act,
             if (is_same(statement->locks.items[i].relation, names[j]) &&
                 !RH_IS_ONE_OF(statement->locks.items[i].mode, "AccessShareLock", "RowShareLock",
                               "RowExclusiveLock"))
-                return (struct explaining){EXPLAINED_ALONG, false};
-    return explains_not;
+                return (struct explaining){EXPLAINED_ALONG, true};
+    /* Perhaps its table had another name by then. */
+    return is_named && !names_parent && statement->tag && !is_plain_query(statement)
+               ? (struct explaining){EXPLAINED_ALONG, false}
+               : explains_not;
 }
 
 /* --- rows ----------------------------------------------------------------------------------------

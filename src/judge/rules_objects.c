@@ -52,8 +52,9 @@ static int64_t counted_before(const struct judgement *judgement, const char *tab
         if (!column && difference->rows_before >= 0 &&
             (difference->subject == DATA_TABLE || difference->subject == DATA_ROWS))
             return difference->rows_before;
-        if (column && difference->subject == DATA_COLUMN && difference->column &&
-            difference->change == DIFFERENCE_REMOVED && strcmp(difference->column, column) == 0)
+        const char *was = difference->before ? difference->before : difference->column;
+        if (column && difference->subject == DATA_COLUMN && was && strcmp(was, column) == 0 &&
+            difference->non_null_before >= 0)
             return difference->non_null_before;
     }
     return NOT_OBSERVED;

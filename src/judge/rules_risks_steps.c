@@ -206,14 +206,33 @@ static bool was_made_anew(const struct judgement *judgement,
     return false;
 }
 
-/* Whether a statement that names the column says that, in whatever case. */
+/* Whether a statement that names the table and the column says that, in whatever case. */
 static bool is_said(const struct judgement *judgement, const struct schema_difference *difference,
                     const char *words)
 {
     for (size_t i = 0; i < judgement->acts.count; i++) {
         const struct act *act = &judgement->acts.items[i];
         if (rh_act_has_effect(judgement, act) && rh_act_names(act, difference->identity) &&
-            says(act, words))
+            rh_act_names(act, difference->parent) && says(act, words))
+            return true;
+    }
+    return false;
+}
+
+/* Whether a command that defines things names the table and the column: then whoever wrote it has
+   seen what else it does. */
+static bool is_defined(const struct judgement *judgement,
+                       const struct schema_difference *difference)
+{
+    if (difference->explanation == EXPLAINED_CODE)
+        return true;
+    for (size_t i = 0; i < judgement->acts.count; i++) {
+        const struct act *act = &judgement->acts.items[i];
+        const char *tag = act->statement->tag;
+        bool defines = !tag || strncmp(tag, "ALTER ", 6) == 0 || strncmp(tag, "CREATE ", 7) == 0 ||
+                       RH_IS_ONE_OF(tag, "DO", "CALL", "SELECT");
+        if (defines && rh_act_has_effect(judgement, act) && rh_act_names(act, difference->parent) &&
+            (rh_act_names(act, difference->identity) || says(act, "drop constraint")))
             return true;
     }
     return false;
@@ -228,7 +247,7 @@ static bool loses_not_null(const struct judgement *judgement,
         return false;
     /* A table made by CREATE TABLE AS or LIKE counts as well; a NOT NULL that has a name (18) goes
        by that. */
-    return was_made_anew(judgement, difference) || difference->explanation != EXPLAINED_NAMED;
+    return was_made_anew(judgement, difference) || !is_defined(judgement, difference);
 }
 
 /* What default-changed tells of a column: the attribute; NULL for nothing. */
@@ -241,8 +260,7 @@ static const struct attribute_change *lost_default(const struct judgement *judge
                       {"identity", "drop identity"},
                       {"generated", "drop expression"}};
     bool is_anew = was_made_anew(judgement, difference);
-    bool is_unnamed = difference->explanation == EXPLAINED_ALONG ||
-                      difference->explanation == EXPLAINED_NOT;
+    bool is_unnamed = !is_defined(judgement, difference);
     for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
         const struct attribute_change *change = change_of(difference, attributes[i].name);
         if (change && change->before && !change->after && (is_anew || is_unnamed) &&

@@ -9,7 +9,7 @@
 /* For what is asked of the migrated database, and of the clone of the starting point. */
 #define ANSWERS_MAX_US 20000000
 /* Questions of one kind; a migration that raises more is generated, and the first ones tell. */
-#define QUESTIONS_MAX 20
+#define QUESTIONS_MAX 100
 
 /* --- gathering -----------------------------------------------------------------------------------
  */
