@@ -237,9 +237,11 @@ struct engine {
                               struct risks *risks, struct err *err);
     /* Whether any value can differ after that change of type; false only where none can. Pure. */
     bool (*cast_can_lose)(const char *type_before, const char *type_after, bool has_expression);
-    /* Of the database before the run: answers each. */
+    /* Of the database before the run: answers each. Of larger tables a sample of about so many
+       bytes is read. */
     enum err_code (*ask_casts)(struct connection *connection, struct cast_risk *casts, size_t count,
-                               struct arena *arena, struct mono deadline, struct err *err);
+                               int64_t sample_over_bytes, struct arena *arena, struct mono deadline,
+                               struct err *err);
     /* Of the database after it: answers each. `role`: the migration's. */
     enum err_code (*ask_skipped)(struct connection *connection, const char *role,
                                  struct skipped_risk *steps, size_t count, struct arena *arena,

@@ -8,6 +8,9 @@
 
 /* For what is asked of the migrated database, and of the clone of the starting point. */
 #define ANSWERS_MAX_US 20000000
+/* Casts are evaluated over all rows of tables up to that size: a second or two (one connection
+   computes on some 100 MB of narrow rows in a second). */
+#define SAMPLE_OVER_BYTES (INT64_C(256) * 1024 * 1024)
 /* Questions of one kind; a migration that raises more is generated, and the first ones tell. */
 #define QUESTIONS_MAX 100
 
@@ -258,7 +261,7 @@ static void gather_skipped(struct gathering *gathering, const struct statement *
     bool is_code = top->tag && (strcmp(top->tag, "DO") == 0 || strcmp(top->tag, "CALL") == 0 ||
                                 strcmp(top->tag, "SELECT") == 0);
     if (statement != top && is_code && !statement->ok && !statement->finished && statement->sql &&
-        statement->sql_bytes <= STATEMENT_TEXT_MAX) {
+        statement->sql_bytes <= STATEMENT_TEXT_MAX && !strcasestr(statement->sql, "commit")) {
         struct skipped_risk *risk = add_skipped(gathering, SKIPPED_SWALLOWED, top->index, NULL);
         if (risk)
             risk->sql = statement->sql;
@@ -427,7 +430,8 @@ static enum err_code ask_of_the_start(struct gathering *gathering, const name_li
         return note(gathering, "the data before the run", code, &why, err);
     if (count > 0)
         code = note(gathering, "changed types",
-                    engine->ask_casts(connection, casts, count, gathering->arena, deadline, &why),
+                    engine->ask_casts(connection, casts, count, SAMPLE_OVER_BYTES, gathering->arena,
+                                      deadline, &why),
                     &why, err);
     if (!code && risks->sequences.count > 0)
         code = note(gathering, "sequences before the run",

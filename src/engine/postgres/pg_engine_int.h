@@ -119,7 +119,7 @@ enum err_code rh_pg_ask_keys(struct connection *connection, const char *const *t
                              struct err *err) RH_MUST_CHECK;
 bool rh_pg_cast_can_lose(const char *type_before, const char *type_after, bool has_expression);
 enum err_code rh_pg_ask_casts(struct connection *connection, struct cast_risk *casts, size_t count,
-                              struct arena *arena, struct mono deadline,
+                              int64_t sample_over_bytes, struct arena *arena, struct mono deadline,
                               struct err *err) RH_MUST_CHECK;
 enum err_code rh_pg_ask_skipped(struct connection *connection, const char *role,
                                 struct skipped_risk *steps, size_t count, struct arena *arena,

@@ -17,9 +17,6 @@
 
 /* One question, about one column; then the next smaller sample. */
 #define CAST_TIMEOUT "8s"
-/* Read whole up to that, above it a sample of about so many bytes: a second or two for plain casts
-   (one connection computes on some 100 MB of narrow rows in a second). */
-#define WHOLE_BYTES (INT64_C(256) * 1024 * 1024)
 #define QUERY_MAX (256 * 1024)
 
 /* The session of the application, as far as it shapes casts: its TimeZone, DateStyle and
@@ -59,6 +56,7 @@ struct cast_work {
     struct cast_risk *cast;
     char before_category, after_category;
     bool has_equality;
+    int64_t sample_over_bytes;
     const char *rows_sql; /* SELECT ... AS o, ... AS n FROM ...: old and new value of each row */
 };
 
@@ -329,8 +327,8 @@ static enum err_code ask_cast(struct cast_work *work, struct err *err)
     int64_t bytes = rh_rows_int(rows, 0, BYTES, 0);
     const char *sample = "";
     cast->sample_percent = 100;
-    if (bytes > WHOLE_BYTES && rh_rows_bool(rows, 0, CAN_SAMPLE)) {
-        cast->sample_percent = (int)(WHOLE_BYTES * 100 / bytes);
+    if (bytes > work->sample_over_bytes && rh_rows_bool(rows, 0, CAN_SAMPLE)) {
+        cast->sample_percent = (int)(work->sample_over_bytes * 100 / bytes);
         cast->sample_percent = cast->sample_percent < 1 ? 1 : cast->sample_percent;
         sample = rh_arena_printf(work->arena, " TABLESAMPLE SYSTEM (%d) REPEATABLE (1)",
                                  cast->sample_percent);
@@ -345,12 +343,16 @@ static enum err_code ask_cast(struct cast_work *work, struct err *err)
 }
 
 enum err_code rh_pg_ask_casts(struct connection *connection, struct cast_risk *casts, size_t count,
-                              struct arena *arena, struct mono deadline, struct err *err)
+                              int64_t sample_over_bytes, struct arena *arena, struct mono deadline,
+                              struct err *err)
 {
     enum err_code code = rh_pg_query(connection, CAST_SESSION_SQL, NULL, 0, deadline, NULL, err);
     for (size_t i = 0; !code && i < count; i++) {
-        struct cast_work work = {
-            .connection = connection, .arena = arena, .deadline = deadline, .cast = &casts[i]};
+        struct cast_work work = {.connection = connection,
+                                 .arena = arena,
+                                 .deadline = deadline,
+                                 .cast = &casts[i],
+                                 .sample_over_bytes = sample_over_bytes};
         casts[i].values = casts[i].changed = NOT_OBSERVED;
         code = ask_cast(&work, err);
     }
