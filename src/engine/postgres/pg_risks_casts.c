@@ -11,7 +11,6 @@
 
 #include "engine/postgres/pg_sql.inc.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +62,23 @@ struct cast_work {
 /* --- limits --------------------------------------------------------------------------------------
  */
 
+/* The numbers between a type's parentheses; 0 where there is none. */
+struct modifier {
+    long first, second;
+};
+
+static struct modifier modifier_of(const char *type)
+{
+    struct modifier modifier = {0};
+    const char *open = strchr(type, '(');
+    const char *comma = open ? strchr(open, ',') : NULL;
+    if (open)
+        modifier.first = strtol(open + 1, NULL, 10);
+    if (comma)
+        modifier.second = strtol(comma + 1, NULL, 10);
+    return modifier;
+}
+
 struct limit {
     bool is_length;
     double most;
@@ -80,10 +96,7 @@ static double power_of_ten(long exponent)
 /* What a type can hold; most 0: no limit that is reached by counting. */
 static struct limit limit_of(const char *type, struct arena *arena)
 {
-    const char *modifier = strchr(type, '(');
-    long first = modifier ? strtol(modifier + 1, NULL, 10) : 0;
-    const char *comma = modifier ? strchr(modifier, ',') : NULL;
-    long scale = comma ? strtol(comma + 1, NULL, 10) : 0;
+    long first = modifier_of(type).first, scale = modifier_of(type).second;
     if (strchr(type, '['))
         return (struct limit){0};
     if (strncmp(type, "character varying(", 18) == 0)
@@ -121,15 +134,13 @@ static bool is_wider(const char *before, const char *after)
 /* numeric(10,2) to numeric(12,2): as many digits and more on both sides of the point. */
 static bool is_wider_numeric(const char *before, const char *after)
 {
-    long old_digits, old_scale, new_digits, new_scale;
-    return sscanf(before, "numeric(%ld,%ld)", &old_digits, &old_scale) == 2 &&
-           sscanf(after, "numeric(%ld,%ld)", &new_digits, &new_scale) == 2 &&
-           new_scale >= old_scale && new_digits - new_scale >= old_digits - old_scale;
+    struct modifier old = modifier_of(before), new = modifier_of(after);
+    return strncmp(after, "numeric(", 8) == 0 &&
+           new.second >= old.second &&new.first - new.second >= old.first - old.second;
 }
 
 bool rh_pg_cast_can_lose(const char *type_before, const char *type_after, bool has_expression)
 {
-    long old_length = 0, new_length = 0;
     if (has_expression)
         return true;
     if (is_wider(type_before, type_after))
@@ -137,14 +148,10 @@ bool rh_pg_cast_can_lose(const char *type_before, const char *type_after, bool h
     bool was_text = strcmp(type_before, "text") == 0 ||
                     strcmp(type_before, "character varying") == 0;
     bool was_varchar = strncmp(type_before, "character varying(", 18) == 0;
-    if (was_varchar)
-        old_length = strtol(type_before + 18, NULL, 10);
     if (strcmp(type_after, "text") == 0 || strcmp(type_after, "character varying") == 0)
         return !was_text && !was_varchar;
-    if (was_varchar && strncmp(type_after, "character varying(", 18) == 0) {
-        new_length = strtol(type_after + 18, NULL, 10);
-        return new_length < old_length;
-    }
+    if (was_varchar && strncmp(type_after, "character varying(", 18) == 0)
+        return modifier_of(type_after).first < modifier_of(type_before).first;
     if (strncmp(type_before, "numeric(", 8) == 0)
         return strcmp(type_after, "numeric") != 0 && !is_wider_numeric(type_before, type_after);
     return true;
