@@ -470,6 +470,31 @@ static size_t open_casts_first(struct risks *risks)
     return open;
 }
 
+/* What was to be known and is not: said where everything is that was not seen. */
+static void tell_unanswered(struct gathering *gathering)
+{
+    struct trace *trace = &gathering->rehearsal->trace;
+    struct risks *risks = gathering->risks;
+    struct arena *arena = gathering->arena;
+    for (size_t i = 0; i < risks->not_asked.count; i++)
+        *RH_PUSH(arena, &trace->not_observed) = rh_arena_printf(arena, "what is at risk: %s",
+                                                                risks->not_asked.items[i]);
+    for (size_t i = 0; i < risks->casts.count; i++) {
+        const struct cast_risk *cast = &risks->casts.items[i];
+        if (cast->not_asked)
+            *RH_PUSH(arena, &trace->not_observed) = rh_arena_printf(
+                arena, "whether values of %s.%s were lost when it became %s: %s", cast->table,
+                cast->column, cast->type_after, cast->not_asked);
+    }
+    for (size_t i = 0; i < risks->skipped.count; i++) {
+        const struct skipped_risk *step = &risks->skipped.items[i];
+        if (step->not_asked && step->skip == SKIPPED_EXISTS)
+            *RH_PUSH(arena, &trace->not_observed) = rh_arena_printf(
+                arena, "whether %s %s, which was there, is as it was meant: %s", step->kind,
+                step->name, step->not_asked);
+    }
+}
+
 enum err_code rh_risks_mark(struct rehearsal *rehearsal, struct risks_before *ret_before,
                             struct err *err)
 {
@@ -514,6 +539,7 @@ enum err_code rh_risks_ask(struct rehearsal *rehearsal, const struct risks_befor
     size_t open = open_casts_first(risks);
     if (!code && (open > 0 || risks->sequences.count > 0 || has_to_confirm(risks)))
         code = ask_of_the_start(&gathering, &tables, risks->casts.items, open, err);
+    tell_unanswered(&gathering);
     risks->was_asked = true;
     risks->duration_us = rh_clock_mono().us - began.us;
     return code;

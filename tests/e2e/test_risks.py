@@ -306,3 +306,22 @@ def test_risks_tell_no_values(rehearse):
     assert {"lossy-cast", "no-effect"} <= outcome.rules(), outcome
     text = (outcome.directory / "result.json").read_text() + outcome.stdout
     assert "secret-" not in text
+
+
+def test_risks_that_were_not_asked_about_are_said(rehearse):
+    outcome = rehearse.run("SET lock_timeout = '2s';\nUPDATE a SET v = '1' WHERE v = 'one';\n"
+                           "ALTER TABLE a ALTER v TYPE int USING v::int;\n",
+                           "CREATE TABLE a (v text);\nINSERT INTO a VALUES ('one'), ('2');\n")
+    assert "lossy-cast" not in outcome.rules()
+    cast, = outcome.result["risks"]["casts"]
+    assert "22P02" in cast["not_asked"] and cast["changed"] is None
+    assert "whether values of public.a.v were lost" in " ".join(outcome.result["not_observed"]), outcome
+
+
+def test_risks_start_a_clone_only_where_the_start_is_in_question(rehearse):
+    schema = "CREATE TABLE a (id serial PRIMARY KEY, v varchar(10));\nINSERT INTO a (v) VALUES ('x');\n"
+    wider = rehearse.run("ALTER TABLE a ADD w text;\nALTER TABLE a ALTER v TYPE text;\n", schema)
+    assert wider.result["risks"]["casts"] == [] and wider.stderr.count("clone the sandbox ...") == 1, wider
+    narrower = rehearse.run("ALTER TABLE a ALTER v TYPE varchar(5);\n", schema)
+    assert len(narrower.result["risks"]["casts"]) == 1, narrower
+    assert narrower.stderr.count("clone the sandbox ...") == 2, narrower
