@@ -185,21 +185,47 @@ void rh_rule_sequence_behind(const struct rule *rule, struct judgement *judgemen
 /* --- statistics-lost -----------------------------------------------------------------------------
  */
 
+/* A partitioned table stands for its partitions. */
+static const char *told_as(const struct statistics_risk *lost)
+{
+    return lost->root ? lost->root : lost->table;
+}
+
+/* Of the table itself, or of its partitions together. */
+static int64_t rows_with_statistics(const struct risks *risks, const char *table)
+{
+    int64_t own = 0, parts = 0;
+    for (size_t i = 0; i < risks->statistics.count; i++) {
+        const struct statistics_risk *lost = &risks->statistics.items[i];
+        if (strcmp(told_as(lost), table) != 0)
+            continue;
+        if (!lost->root)
+            own = lost->rows;
+        bool is_counted = !lost->root;
+        for (size_t j = 0; j < i && !is_counted; j++)
+            is_counted = strcmp(risks->statistics.items[j].table, lost->table) == 0;
+        parts += is_counted ? 0 : lost->rows;
+    }
+    return own > parts ? own : parts;
+}
+
 /* One finding per table: ANALYZE makes all of them at once. */
-static void add_lost_statistics(const struct rule *rule, struct judgement *judgement, size_t first)
+static void add_lost_statistics(const struct rule *rule, struct judgement *judgement,
+                                const struct statistics_risk *lost, int64_t rows)
 {
     struct arena *arena = judgement->arena;
     const struct risks *risks = &judgement->result->risks;
-    const struct statistics_risk *lost = &risks->statistics.items[first];
+    const char *table = told_as(lost);
     VEC(const char *) names = {0};
     json_t *columns = json_array();
-    for (size_t i = first; i < risks->statistics.count; i++) {
+    for (size_t i = 0; i < risks->statistics.count; i++) {
         const struct statistics_risk *other = &risks->statistics.items[i];
-        if (strcmp(other->table, lost->table) != 0)
+        const char *name = other->is_extended
+                               ? rh_arena_printf(arena, "statistics object %s", other->name)
+                               : other->name;
+        if (strcmp(told_as(other), table) != 0 || rh_is_one_of(name, names.items, names.count))
             continue;
-        *RH_PUSH(arena, &names) = other->is_extended
-                                      ? rh_arena_printf(arena, "statistics object %s", other->name)
-                                      : other->name;
+        *RH_PUSH(arena, &names) = name;
         json_array_append_new(columns, rh_json_text(other->name));
     }
     const struct act *act = NULL;
@@ -207,18 +233,18 @@ static void add_lost_statistics(const struct rule *rule, struct judgement *judge
         const struct act *candidate = &judgement->acts.items[i];
         bool is_alter = RH_IS_ONE_OF(candidate->statement->tag, "ALTER TABLE", "CREATE TABLE",
                                      "CREATE TABLE AS");
-        if (is_alter && rh_act_has_effect(judgement, candidate) &&
-            rh_act_names(candidate, lost->table) && rh_act_names(candidate, lost->name))
+        if (is_alter && rh_act_has_effect(judgement, candidate) && rh_act_names(candidate, table) &&
+            rh_act_names(candidate, lost->name))
             act = candidate;
     }
-    struct found *found = rh_judgement_add(judgement, rule, SEVERITY_WARNING, act, lost->table);
+    struct found *found = rh_judgement_add(judgement, rule, SEVERITY_WARNING, act, table);
     rh_evidence_json(found, "columns", columns);
-    rh_evidence_count(found, "rows", lost->rows);
-    found->weight = lost->rows;
+    rh_evidence_count(found, "rows", rows);
+    found->weight = rows;
     found->finding.title = rh_arena_printf(
         arena, "the planner knows nothing of %s of %s (%s) any more",
-        rh_say_list(arena, names.items, names.count, NAMES_SHOWN), lost->table,
-        rh_say_count(arena, lost->rows, "row"));
+        rh_say_list(arena, names.items, names.count, NAMES_SHOWN), table,
+        rh_say_count(arena, rows, "row"));
     found->finding.why =
         "A column that gets a new type, or is made anew, loses its statistics, also where no row "
         "is written. Until the next ANALYZE the planner guesses: queries on it may change to plans "
@@ -226,7 +252,7 @@ static void add_lost_statistics(const struct rule *rule, struct judgement *judge
         "changed.";
     found->finding.advice = "Let the migration end with ANALYZE, outside of the transaction that "
                             "locks the table.";
-    found->finding.advice_sql = rh_arena_printf(arena, "ANALYZE %s;", lost->table);
+    found->finding.advice_sql = rh_arena_printf(arena, "ANALYZE %s;", table);
 }
 
 void rh_rule_statistics_lost(const struct rule *rule, struct judgement *judgement)
@@ -234,11 +260,12 @@ void rh_rule_statistics_lost(const struct rule *rule, struct judgement *judgemen
     const struct risks *risks = &judgement->result->risks;
     for (size_t i = 0; i < risks->statistics.count; i++) {
         const struct statistics_risk *lost = &risks->statistics.items[i];
-        bool is_told = lost->rows < STATISTICS_ROWS_MIN;
+        int64_t rows = rows_with_statistics(risks, told_as(lost));
+        bool is_told = rows < STATISTICS_ROWS_MIN;
         for (size_t j = 0; j < i && !is_told; j++)
-            is_told = strcmp(risks->statistics.items[j].table, lost->table) == 0;
+            is_told = strcmp(told_as(&risks->statistics.items[j]), told_as(lost)) == 0;
         if (!is_told)
-            add_lost_statistics(rule, judgement, i);
+            add_lost_statistics(rule, judgement, lost, rows);
     }
 }
 

@@ -133,8 +133,9 @@ static void count_backfill(struct judgement *judgement, backfill_list *backfills
                               (backfill->wal_bytes > 0 ? backfill->wal_bytes : 0);
 }
 
-/* Rows that code changed: those the counters know and no statement reported. Only where one DO
-   block or query can have done it, and it commits nothing in between. */
+/* Rows that code, or an INSERT ... ON CONFLICT DO UPDATE, changed: those the counters know and no
+   statement reported. Only where one statement can have done it, and it commits nothing in
+   between. */
 static void count_code(struct judgement *judgement, backfill_list *backfills)
 {
     const struct risks *risks = &judgement->result->risks;
@@ -149,7 +150,8 @@ static void count_code(struct judgement *judgement, backfill_list *backfills)
         for (size_t j = 0; j < judgement->acts.count; j++) {
             const struct act *act = &judgement->acts.items[j];
             if (act->statement != act->top || act->is_control || !act->top->ok ||
-                !is_code(act->top) || !rh_act_names(act, activity->table))
+                !(is_code(act->top) || RH_IS_ONE_OF(act->top->tag, "INSERT")) ||
+                !rh_act_names(act, activity->table))
                 continue;
             only = act;
             count += strcasestr(act->top->sql, "commit") ? 2 : 1;

@@ -21,6 +21,7 @@ static json_t *statistics_json(const struct statistics_risk *risk)
 {
     json_t *object = json_object();
     put(object, "table", rh_json_text(risk->table));
+    put(object, "root", rh_json_text(risk->root));
     put(object, "name", rh_json_text(risk->name));
     put(object, "is_extended", json_boolean(risk->is_extended));
     put(object, "rows", rh_json_count(risk->rows));

@@ -19,8 +19,8 @@
 struct statistics_mark {
     int64_t table_id, number; /* number: of the column; of an extended object its own id */
     bool is_extended;
-    const char *table, *name;
-    int64_t rows; /* of the table, as the planner estimates them */
+    const char *table, *root, *name; /* root: as below */
+    int64_t rows;                    /* of the table, as the planner estimates them */
 };
 /* Rows changed since the server started counting. */
 struct activity_mark {
@@ -92,7 +92,7 @@ struct sequence_risk {
 /* The planner knew the values of a column (or an extended statistics object), and no longer does.
  */
 struct statistics_risk {
-    const char *table, *name;
+    const char *table, *root, *name; /* root: the partitioned table it is a part of; NULL */
     bool is_extended;
     int64_t rows; /* of the table, before */
 };

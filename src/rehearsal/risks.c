@@ -151,50 +151,81 @@ static bool is_partition(const struct gathering *gathering, const char *table)
     return false;
 }
 
+static const struct attribute_change *type_change(const struct schema_difference *difference)
+{
+    if (strcmp(difference->kind, "table column") != 0 || !difference->parent)
+        return NULL;
+    for (size_t i = 0; i < difference->attributes.count; i++) {
+        const struct attribute_change *change = &difference->attributes.items[i];
+        if (strcmp(change->name, "type") == 0 && change->before && change->after)
+            return change;
+    }
+    return NULL;
+}
+
+static struct type_clause find_clause(struct gathering *gathering,
+                                      const struct schema_difference *difference)
+{
+    const char *was = difference->identity_before ? difference->identity_before
+                                                  : difference->identity;
+    struct type_clause wanted = {.table = difference->parent,
+                                 .table_before = table_of(gathering->arena, was),
+                                 .column = last_part(was)};
+    if (!wanted.table_before)
+        wanted.table_before = difference->parent;
+    visit_all(gathering, find_type_clause, &wanted);
+    return wanted;
+}
+
+/* A partition's column goes with that of its table, which alone is named. */
+static bool goes_with_another(struct gathering *gathering,
+                              const struct schema_difference *difference)
+{
+    const struct schema_differences *schema = &gathering->result->schema_differences;
+    const struct attribute_change *type = type_change(difference);
+    for (size_t i = 0; i < schema->list.count; i++) {
+        const struct schema_difference *other = &schema->list.items[i];
+        const struct attribute_change *its = type_change(other);
+        if (its && other != difference && strcmp(its->before, type->before) == 0 &&
+            strcmp(its->after, type->after) == 0 &&
+            strcmp(last_part(other->identity), last_part(difference->identity)) == 0 &&
+            find_clause(gathering, other).clause)
+            return true;
+    }
+    return false;
+}
+
 static void gather_casts(struct gathering *gathering)
 {
     const struct schema_differences *schema = &gathering->result->schema_differences;
     const struct engine *engine = gathering->rehearsal->options->sandbox.engine;
-    struct arena *arena = gathering->arena;
     for (size_t i = 0; i < schema->list.count; i++) {
         const struct schema_difference *difference = &schema->list.items[i];
-        const struct attribute_change *type = NULL;
-        for (size_t j = 0; j < difference->attributes.count; j++)
-            if (strcmp(difference->attributes.items[j].name, "type") == 0)
-                type = &difference->attributes.items[j];
-        if (!type || !type->before || !type->after ||
-            strcmp(difference->kind, "table column") != 0 || !difference->parent)
+        const struct attribute_change *type = type_change(difference);
+        if (!type || gathering->risks->casts.count >= QUESTIONS_MAX)
             continue;
-        const char *was = difference->identity_before ? difference->identity_before
-                                                      : difference->identity;
-        const char *table_before = table_of(arena, was);
-        if (!table_before ||
-            !(is_existing_table(gathering, table_before) ||
+        struct type_clause found = find_clause(gathering, difference);
+        if (!(is_existing_table(gathering, found.table_before) ||
               is_existing_table(gathering, difference->parent)) ||
-            is_partition(gathering, difference->parent))
+            is_partition(gathering, difference->parent) || found.was_dropped ||
+            (found.clause &&
+             !engine->cast_can_lose(type->before, type->after, found.clause->expression != NULL)) ||
+            (!found.clause && goes_with_another(gathering, difference)))
             continue;
-        struct type_clause wanted = {
-            .table = difference->parent, .table_before = table_before, .column = last_part(was)};
-        visit_all(gathering, find_type_clause, &wanted);
-        if (wanted.was_dropped ||
-            (wanted.clause && !engine->cast_can_lose(type->before, type->after,
-                                                     wanted.clause->expression != NULL)) ||
-            gathering->risks->casts.count >= QUESTIONS_MAX)
-            continue;
-        *RH_PUSH(arena, &gathering->risks->casts) = (struct cast_risk){
+        *RH_PUSH(gathering->arena, &gathering->risks->casts) = (struct cast_risk){
             .table = difference->parent,
             .column = last_part(difference->identity),
-            .table_before = table_before,
-            .column_before = wanted.column,
+            .table_before = found.table_before,
+            .column_before = found.column,
             .type_before = type->before,
             .type_after = type->after,
-            .expression = wanted.clause ? wanted.clause->expression : NULL,
-            .statement = wanted.statement ? wanted.statement : difference->statement,
+            .expression = found.clause ? found.clause->expression : NULL,
+            .statement = found.statement ? found.statement : difference->statement,
             .values = NOT_OBSERVED,
             .changed = NOT_OBSERVED,
-            .not_asked = !wanted.clause     ? "the statement that changed its type was not seen"
-                         : wanted.count > 1 ? "its type changed more than once"
-                                            : NULL};
+            .not_asked = !found.clause     ? "the statement that changed its type was not seen"
+                         : found.count > 1 ? "its type changed more than once"
+                                           : NULL};
     }
 }
 

@@ -74,6 +74,18 @@ CASES = {
     "uuids": (filled("v text", "md5(n::text)"), "ALTER TABLE {t} ALTER v TYPE uuid USING v::uuid;"),
     "times_of_text": (filled("v text", "(timestamp '2024-01-01' + n * interval '1 min')::text"),
                       "ALTER TABLE {t} ALTER v TYPE timestamp USING v::timestamp;"),
+    "days_of_text": (filled("v text", "'2024-01-' || 10 + n % 20 || CASE WHEN n <= 7 THEN ' 12:30' ELSE '' END"),
+                     "ALTER TABLE {t} ALTER v TYPE date USING v::date;", fires("lossy-cast", rows=7)),
+    "days_of_text_first": (filled("v text", "(10 + n % 20) || '.01.2024'"),
+                           "ALTER TABLE {t} ALTER v TYPE date USING to_date(v, 'DD.MM.YYYY');"),
+    "of_partitions": ("CREATE TABLE {t} (id int, v numeric(12,4)) PARTITION BY RANGE (id);\n"
+                      "CREATE TABLE {t}_1 PARTITION OF {t} FOR VALUES FROM (0) TO (50);\n"
+                      "CREATE TABLE {t}_2 PARTITION OF {t} FOR VALUES FROM (50) TO (200);\n"
+                      "INSERT INTO {t} SELECT n, n / 16.0 FROM generate_series(1, 100) n;",
+                      "ALTER TABLE {t} ALTER v TYPE numeric(10,2);", fires("lossy-cast", rows=75, values=100)),
+    "labels": ("CREATE TYPE {t}_mood AS ENUM ('sad', 'happy');\n" +
+               filled("v text", "(ARRAY['sad', 'happy'])[1 + n % 2]"),
+               "ALTER TABLE {t} ALTER v TYPE {t}_mood USING v::{t}_mood;"),
     "epoch": (filled("v bigint", "1700000000 + n"), "ALTER TABLE {t} ALTER v TYPE timestamptz USING to_timestamp(v);"),
     "nulls_stay": (filled("v text", "NULL"), "ALTER TABLE {t} ALTER v TYPE int USING v::int;"),
     "no_rows_touched": (filled("v numeric(12,4)", "n / 16.0"), "ALTER TABLE {t} ADD COLUMN w numeric(10,2);"),
@@ -110,6 +122,8 @@ CASES = {
                   fires("sequence-behind", next=1, highest=2)),
     "set_as_well": ("CREATE TABLE {t} (id serial PRIMARY KEY);\nINSERT INTO {t} DEFAULT VALUES;",
                     "INSERT INTO {t} VALUES (7);\nSELECT setval('{t}_id_seq', 7);"),
+    "by_itself": ("CREATE TABLE {t} (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v int);",
+                  "INSERT INTO {t} (v) SELECT n FROM generate_series(1, 50) n;\nUPDATE {t} SET v = v + 1;"),
     "behind_before": ("CREATE TABLE {t} (id serial PRIMARY KEY);\nINSERT INTO {t} VALUES (1), (2);",
                       "ALTER TABLE {t} ADD COLUMN v text;"),
     # --- backfill-unbatched ---
@@ -119,6 +133,9 @@ CASES = {
                       "UPDATE {t} SET v = 'x' WHERE id > 6000;\nCOMMIT;", fires("backfill-unbatched", rows=12000)),
     "in_code": (filled("v text", "NULL", 20000), "DO $$ BEGIN UPDATE {t} SET v = 'x'; END $$;",
                 fires("backfill-unbatched", rows=20000)),
+    "by_conflict": (filled("v text", "NULL", 12000), "INSERT INTO {t} SELECT n, 'x' FROM generate_series(1, 12000) n "
+                    "ON CONFLICT (id) DO UPDATE SET v = excluded.v;", fires("backfill-unbatched", rows=12000)),
+    "more_rows": (filled("v text", "NULL", 12000), "INSERT INTO {t} SELECT 100000 + n FROM generate_series(1, 12000) n;"),
     "in_batches": (filled("v text", "NULL", 12000), "UPDATE {t} SET v = 'x' WHERE id <= 6000;\n"
                    "UPDATE {t} SET v = 'x' WHERE id > 6000;"),
     "small": (filled("v text", "NULL", 2000), "UPDATE {t} SET v = 'x';"),
@@ -135,6 +152,8 @@ CASES = {
     "names_of_some": (filled("first text, last text", "CASE WHEN n % 3 > 0 THEN 'f' END, 'l'"),
                       "ALTER TABLE {t} ADD COLUMN name text;\n"
                       "UPDATE {t} SET name = first || last WHERE first IS NOT NULL;"),
+    "with_an_else": (filled("net int, tax int", "n, CASE WHEN n > 10 THEN 1 END"),
+                     "UPDATE {t} SET net = CASE WHEN tax IS NULL THEN net ELSE net + tax END;"),
     "copy": (filled("v text", "CASE WHEN n % 3 > 0 THEN 'f' END"),
              "ALTER TABLE {t} ADD COLUMN w text;\nUPDATE {t} SET w = v;"),
     "said_so": (filled("v text", "'x'"), "UPDATE {t} SET v = NULL WHERE id <= 5;"),
@@ -169,6 +188,9 @@ CASES = {
     "caught_on_purpose": (filled("v int", "n") + "\nCREATE TYPE {t}_mood AS ENUM ('a');",
                           "DO $$ BEGIN CREATE TYPE {t}_mood AS ENUM ('a'); EXCEPTION WHEN duplicate_object THEN NULL; "
                           "END $$;"),
+    "constraint_caught": (filled("v int, CONSTRAINT {t}_c CHECK (v > 0)", "n"),
+                          "DO $$ BEGIN ALTER TABLE {t} ADD CONSTRAINT {t}_c CHECK (v > 0); EXCEPTION WHEN others THEN "
+                          "NULL; END $$;"),
     "long_name": (filled("v int", "n"), "CREATE INDEX {t}_" + "i" * 70 + " ON {t} (v);",
                   fires("no-effect", reason="truncated")),
     "another_case": ("CREATE TABLE {t} (id int);", "DROP TABLE IF EXISTS \"{T}\";",
@@ -198,6 +220,12 @@ CASES = {
     "statistics": (filled("v varchar(9), w int", "n % 7, n", 12000), "ALTER TABLE {t} ALTER v TYPE varchar(10);",
                    fires("statistics-lost", columns=["v"], rows=12000)),
     "analyzed": (filled("v varchar(9)", "n % 7", 12000), "ALTER TABLE {t} ALTER v TYPE varchar(10);\nANALYZE {t};"),
+    "statistics_of_partitions": (
+        "CREATE TABLE {t} (id int, v varchar(9)) PARTITION BY RANGE (id);\n"
+        "CREATE TABLE {t}_1 PARTITION OF {t} FOR VALUES FROM (0) TO (7000);\n"
+        "CREATE TABLE {t}_2 PARTITION OF {t} FOR VALUES FROM (7000) TO (20000);\n"
+        "INSERT INTO {t} SELECT n, n % 7 FROM generate_series(1, 12000) n;",
+        "ALTER TABLE {t} ALTER v TYPE varchar(10);", fires("statistics-lost", columns=["v"], rows=12000)),
     "few_rows": (filled("v varchar(9)", "n % 7", 900), "ALTER TABLE {t} ALTER v TYPE varchar(10);"),
     # --- destructive: what went, counted ---
     "dropped_column": (filled("v text", "CASE WHEN n % 4 > 0 THEN 'x' END"), "ALTER TABLE {t} DROP COLUMN v;",

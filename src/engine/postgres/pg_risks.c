@@ -32,7 +32,7 @@ static enum err_code read_statistics(struct connection *connection, struct arena
                                      struct mono deadline, struct risk_marks *marks,
                                      struct err *err)
 {
-    enum { TABLE_ID, NUMBER, IS_EXTENDED, TABLE, NAME, ROWS };
+    enum { TABLE_ID, NUMBER, IS_EXTENDED, TABLE, NAME, ROWS, ROOT };
     RH_CLEANUP_ROWS struct rows *rows = NULL;
     int major = rh_pg_server_version(connection) / 10000;
     enum err_code code = rh_pg_query(connection, rh_pg_sql_for(PG_SQL_RISK_STATISTICS, major), NULL,
@@ -43,6 +43,7 @@ static enum err_code read_statistics(struct connection *connection, struct arena
             .number = rh_rows_int(rows, i, NUMBER, 0),
             .is_extended = rh_rows_bool(rows, i, IS_EXTENDED),
             .table = rh_pg_risk_text(rows, i, TABLE, arena),
+            .root = rh_pg_risk_text(rows, i, ROOT, arena),
             .name = rh_pg_risk_text(rows, i, NAME, arena),
             .rows = rh_rows_int(rows, i, ROWS, 0)};
     return code;
@@ -178,6 +179,7 @@ static enum err_code find_lost_statistics(struct connection *connection,
         const struct statistics_mark *mark = &before->statistics.items[place];
         *RH_PUSH(arena, &risks->statistics) = (struct statistics_risk){
             .table = rh_pg_risk_text(rows, i, TABLE, arena),
+            .root = mark->root,
             .name = rh_pg_risk_text(rows, i, NAME, arena),
             .is_extended = mark->is_extended,
             .rows = mark->rows};

@@ -183,11 +183,6 @@ static enum err_code refused(struct cast_work *work, enum err_code code, const s
     return RH_OK;
 }
 
-static const char *back(const struct cast_work *work)
-{
-    return rh_arena_printf(work->arena, "(s.n)::%s", work->cast->type_before);
-}
-
 /* A difference that a rounding or a cut does not explain. */
 static const char *far_sql(const struct cast_work *work)
 {
@@ -198,16 +193,28 @@ static const char *far_sql(const struct cast_work *work)
     if (work->before_category == 'S' && work->after_category == 'S')
         return "NOT pg_catalog.starts_with(pg_catalog.lower((s.o)::text), "
                "pg_catalog.lower((s.n)::text))";
+    if (work->after_category == 'D') /* read as day and month where it says month and day */
+        return "(s.o)::timestamptz NOT BETWEEN (s.n)::timestamptz - interval '1 day' AND "
+               "(s.n)::timestamptz + interval '1 day'";
     return "false";
+}
+
+/* What must be equal for a value to be as it was. Times of a text have many spellings: they are
+   compared as times. */
+static const char *same_sql(const struct cast_work *work)
+{
+    if (work->before_category == 'S' && work->after_category == 'D')
+        return "(s.n)::timestamptz = (s.o)::timestamptz";
+    const char *back = rh_arena_printf(work->arena, "(s.n)::%s", work->cast->type_before);
+    return work->has_equality ? rh_arena_printf(work->arena, "%s = s.o", back)
+                              : rh_arena_printf(work->arena, "(%s)::text = (s.o)::text", back);
 }
 
 enum { VALUES, CHANGED, FAR, NEAR, USED, LEAST };
 
 static const char *round_trip_sql(const struct cast_work *work, const struct limit *limit)
 {
-    const char *same = work->has_equality
-                           ? rh_arena_printf(work->arena, "%s = s.o", back(work))
-                           : rh_arena_printf(work->arena, "(%s)::text = (s.o)::text", back(work));
+    const char *same = same_sql(work);
     const char *size = limit->is_length ? "pg_catalog.length((s.n)::text)::float8"
                                         : "pg_catalog.abs((s.n)::float8)";
     const char *near = limit->most <= 0
@@ -274,7 +281,7 @@ static bool leads_back(const struct cast_work *work)
 {
     char before = work->before_category, after = work->after_category;
     if (before == 'S')
-        return after == 'S' || after == 'N';
+        return after == 'S' || after == 'N' || after == 'D';
     if (before == 'N')
         return after == 'S' || after == 'N';
     return after == before || after == 'S' ? before != 'E' && before != 'B' : false;
