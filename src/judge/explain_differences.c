@@ -84,7 +84,12 @@ static bool text_names(const struct statement *statement, const char *identity)
 
 bool rh_act_names(const struct act *act, const char *identity)
 {
-    return text_names(act->statement, identity) || text_names(act->top, identity);
+    if (text_names(act->top, identity))
+        return true;
+    /* What ran inside an UPDATE are a trigger's words or the server's own, for a foreign key. */
+    bool is_users = !RH_IS_ONE_OF(act->top->tag, "INSERT", "UPDATE", "DELETE", "MERGE", "COPY",
+                                  "TRUNCATE TABLE");
+    return act->statement != act->top && is_users && text_names(act->statement, identity);
 }
 
 /* --- objects -------------------------------------------------------------------------------------

@@ -184,8 +184,8 @@ void rh_rule_unnamed_side_effect(const struct rule *rule, struct judgement *judg
 void rh_rule_invalid_left_behind(const struct rule *rule, struct judgement *judgement);
 /* explain_differences.c: which statement accounts for which difference; once, before the rules. */
 void rh_judgement_explain(struct judgement *judgement);
-/* Whether the act's own words, or those of the statement around it, have the last part of a name as
-   a word. In doubt they do. */
+/* Whether the words of the statement, or of what code that it is ran, have the last part of a name
+   as a word. In doubt they do. */
 bool rh_act_names(const struct act *act, const char *identity);
 /* It succeeded, and its transaction was committed. */
 bool rh_act_has_effect(const struct judgement *judgement, const struct act *act);

@@ -232,7 +232,7 @@ static bool is_named(const struct judgement *judgement, const struct activity_ri
             (activity->root && rh_act_names(act, activity->root)))
             return true;
         /* What a function of the database writes is its own affair; DDL writes no rows. */
-        if (is_code(act->statement) && act->top->ok && locks_rows_of(act, activity->table))
+        if (is_code(act->top) && act->top->ok && locks_rows_of(act, activity->table))
             return true;
     }
     return false;
@@ -262,6 +262,8 @@ static const struct act *writer_of(const struct judgement *judgement, const char
             continue;
         if (writes_rows(act->statement) && locks_rows_of(act, table))
             return act;
+        if (act->statement != act->top && writes_rows(act->top) && act->statement->rows < 0)
+            continue; /* the server's own, for a foreign key, or a trigger's */
         if (writes_rows(act->statement) && !has_counted_children(act->statement)) {
             only = act;
             writers++;

@@ -280,6 +280,21 @@ static void test_rules_risks_rows_of_a_table_that_nobody_named(void **state)
     story_expect_none(story, "cascade-rows");
 }
 
+/* A query of the server's own, for a foreign key, is logged when it is slow: no words of the
+   migration. */
+static void test_rules_risks_the_servers_own_queries_name_nothing(void **state)
+{
+    struct story *story = *state;
+    add_activity(story, "public.sessions", 150, 0);
+    struct statement *statement = run(story, "UPDATE", "UPDATE users SET id = id + 1000");
+    for (int i = 0; i < 2; i++) {
+        struct statement *child = story_child(story, statement, "UPDATE", 1 * MS);
+        child->sql = "UPDATE ONLY \"public\".\"sessions\" SET \"user_id\" = $1";
+        child->sql_bytes = (int64_t)strlen(child->sql);
+    }
+    assert_int_equal(story_expect(story, "cascade-rows", SEVERITY_WARNING)->statement, 1);
+}
+
 static void test_rules_risks_cascades_are_not_put_down_to_anyone(void **state)
 {
     struct story *story = *state;
@@ -474,6 +489,7 @@ int main(void)
         STORY_TEST(test_rules_risks_rows_of_a_new_or_another_table_are_none),
         STORY_TEST(test_rules_risks_rows_that_code_changed),
         STORY_TEST(test_rules_risks_rows_of_a_table_that_nobody_named),
+        STORY_TEST(test_rules_risks_the_servers_own_queries_name_nothing),
         STORY_TEST(test_rules_risks_cascades_are_not_put_down_to_anyone),
         STORY_TEST(test_rules_risks_rows_that_are_lost_are_told_once),
         STORY_TEST(test_rules_risks_steps_that_met_something_else),
