@@ -110,13 +110,22 @@ static void find_invalid(const struct rule *rule, struct judgement *judgement,
     }
 }
 
+/* Something was made, or named for good, by it or inside of it. */
+static bool defines_anything(const struct statement *statement)
+{
+    if (statement->altered.count > 0 || statement->dropped.count > 0)
+        return true;
+    for (size_t i = 0; i < statement->children.count; i++)
+        if (defines_anything(&statement->children.items[i]))
+            return true;
+    return false;
+}
+
 static void find_truncated(const struct rule *rule, struct judgement *judgement,
                            const struct act *act, const struct server_message *notice)
 {
-    const struct statement *statement = act->statement;
-    /* name_too_long, in what makes or names an object for good */
-    if (strcmp(notice->sqlstate, "42622") != 0 ||
-        (statement->altered.count == 0 && statement->dropped.count == 0))
+    /* name_too_long; an alias that is cut harms nobody */
+    if (strcmp(notice->sqlstate, "42622") != 0 || !defines_anything(act->statement))
         return;
     struct found *found = add_no_effect(rule, judgement, act, "truncated");
     rh_evidence_text(found, "message", notice->message);

@@ -115,7 +115,7 @@ enum clause_kind {
     CLAUSE_SET_VALUE,       /* of an UPDATE that does not say NULL: column, expression, columns: the
                                names in the expression, "a,b", "" for a subquery */
     CLAUSE_IF_NOT_EXISTS,   /* of an index, a table or a column: definition: which of these,
-                               column, before_relation, after_relation */
+                               column: its own name, before_relation, after_relation */
 };
 struct clause {
     enum clause_kind kind;

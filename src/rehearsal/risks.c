@@ -250,6 +250,15 @@ static struct skipped_risk *add_skipped(struct gathering *gathering, enum skip s
     return risk;
 }
 
+static bool is_gathered(const struct risks *risks, const struct clause *clause)
+{
+    for (size_t i = 0; i < risks->skipped.count; i++)
+        if (risks->skipped.items[i].after_relation == clause->after_relation)
+            return true;
+    return false;
+}
+
+/* The clause that a notice is about is in the statement that got it, or inside of that. */
 static void gather_existing(struct gathering *gathering, const struct statement *top,
                             const struct statement *statement, const struct server_message *notice,
                             const char *name)
@@ -257,9 +266,9 @@ static void gather_existing(struct gathering *gathering, const struct statement 
     bool is_column = strcmp(notice->sqlstate, "42701") == 0; /* duplicate_column */
     for (size_t i = 0; i < statement->clauses.count; i++) {
         const struct clause *clause = &statement->clauses.items[i];
-        if (clause->kind != CLAUSE_IF_NOT_EXISTS ||
+        if (clause->kind != CLAUSE_IF_NOT_EXISTS || !can_be(clause->column, name) ||
             (strcmp(clause->definition, "table column") == 0) != is_column ||
-            (is_column && !can_be(clause->column, name)))
+            is_gathered(gathering->risks, clause))
             continue;
         struct skipped_risk *risk = add_skipped(gathering, SKIPPED_EXISTS, top->index, name);
         if (!risk)
@@ -270,6 +279,8 @@ static void gather_existing(struct gathering *gathering, const struct statement 
         risk->before_relation = clause->before_relation;
         risk->after_relation = clause->after_relation;
     }
+    for (size_t i = 0; i < statement->children.count; i++)
+        gather_existing(gathering, top, &statement->children.items[i], notice, name);
 }
 
 static void gather_skipped(struct gathering *gathering, const struct statement *top,

@@ -303,11 +303,11 @@ static bool says_if_not_exists(const struct phrase *phrase, size_t i)
 }
 
 static void add_if_not_exists(const struct phrase *phrase, const char *what, const char *relation,
-                              const char *column, const char *before, const char *after)
+                              const char *name, const char *before, const char *after)
 {
     struct clause *clause = add(phrase, CLAUSE_IF_NOT_EXISTS, relation);
     clause->definition = what;
-    clause->column = column;
+    clause->column = name;
     clause->before_relation = before;
     clause->after_relation = after;
 }
@@ -381,7 +381,7 @@ static void read_skippable_index(const struct phrase *phrase)
     size_t behind = behind_name(phrase, table);
     const char *rest = words(phrase, behind, phrase->tokens.count);
     if (behind > table && rest)
-        add_if_not_exists(phrase, "index", words(phrase, table, behind), NULL,
+        add_if_not_exists(phrase, "index", words(phrase, table, behind), words(phrase, i + 3, on),
                           is_unique ? "CREATE UNIQUE INDEX ON" : "CREATE INDEX ON", rest);
 }
 
@@ -394,7 +394,8 @@ static void read_skippable_table(const struct phrase *phrase)
         return;
     size_t behind = behind_name(phrase, i + 4);
     if (behind > i + 4 && kind_is(phrase, behind, SQL_TOKEN_OPEN))
-        add_if_not_exists(phrase, "table", words(phrase, i + 4, behind), NULL, "CREATE TABLE",
+        add_if_not_exists(phrase, "table", words(phrase, i + 4, behind),
+                          words(phrase, i + 4, behind), "CREATE TABLE",
                           words(phrase, behind, phrase->tokens.count));
 }
 

@@ -318,6 +318,18 @@ def test_risks_of_a_single_statement(rehearse, name):
     assert outcome.result["risks"]["not_asked"] == []
 
 
+def test_risks_of_steps_in_a_string_of_several(rehearse):
+    schema = "CREATE TABLE a (id int, v int);\nINSERT INTO a VALUES (1, 1);\nCREATE INDEX a_i ON a (v);\n"
+    sql = "CREATE INDEX IF NOT EXISTS a_i ON a (v, id); " \
+          "DO $$ BEGIN CREATE INDEX IF NOT EXISTS a_i ON a (id, v); CREATE INDEX IF NOT EXISTS a_i ON a (v); END $$; " \
+          "ALTER TABLE a ADD COLUMN IF NOT EXISTS v text; CREATE INDEX a_" + "i" * 70 + " ON a (id)"
+    rehearse.write("schema.sql", schema)
+    outcome = rehearse("run", "--schema", "schema.sql", "--", "psql", "-X", "-c", sql)
+    told = sorted(finding["evidence"].get("differences", ["cut"])[0] for finding in outcome.findings("no-effect"))
+    assert told == ["column v is integer, not text", "cut", "it is USING btree (v), not USING btree (id, v)",
+                    "it is USING btree (v), not USING btree (v, id)"], outcome
+
+
 def test_risks_of_a_long_transaction_are_over_the_gate(rehearse):
     outcome = rehearse.run("SET lock_timeout = '2s';\nBEGIN;\nUPDATE a SET v = 'y';\nSELECT pg_sleep(0.3);\nCOMMIT;\n",
                            spell(filled("v text", "'x'", 3000), "a"), "--max-blocked", "250ms")

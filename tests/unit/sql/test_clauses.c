@@ -229,6 +229,7 @@ static void test_clauses_of_if_not_exists_can_be_said_of_another_relation(void *
         if (!clause)
             continue;
         assert_string_equal(clause->relation, cases[i].relation);
+        assert_non_null(clause->column);
         assert_string_equal(
             rh_arena_printf(arena, "%s x %s", clause->before_relation, clause->after_relation),
             cases[i].said);
