@@ -15,6 +15,7 @@
 #include "engine/evidence.h"
 #include "engine/inquiry.h"
 #include "engine/server_log_facts.h"
+#include "model/risk.h"
 #include "model/state.h"
 #include "net/loop.h"
 
@@ -255,6 +256,38 @@ struct engine {
     /* Bytes on disk of the databases and temporary files below a data directory, without those
        that every new server has: a stat() a file, 0.5 ms for a small database. -1: not readable. */
     int64_t (*data_bytes)(const char *data_directory);
+    /*
+     * Risks (model/risk.h) of the connected database. The connection is the superuser's, attached
+     * to no loop; its session's settings are changed for good, and nothing else is. Blocking, up to
+     * the deadline. A single question that the server refuses, or that takes too long, says so in
+     * its not_asked and fails nothing.
+     */
+    enum err_code (*read_risk_marks)(struct connection *connection, struct arena *arena,
+                                     struct mono deadline, struct risk_marks *ret_marks,
+                                     struct err *err);
+    /* After the run, its sessions being over: fills `statistics` and `activity`. */
+    enum err_code (*compare_risk_marks)(struct connection *connection,
+                                        const struct risk_marks *before, struct arena *arena,
+                                        struct mono deadline, struct risks *risks, struct err *err);
+    /* Of these tables: fills `headroom` (whatever the share) and `sequences` that are behind. */
+    enum err_code (*ask_keys)(struct connection *connection, const char *const *tables,
+                              size_t count, struct arena *arena, struct mono deadline,
+                              struct risks *risks, struct err *err);
+    /* Whether any value can differ after that change of type; false only where none can. Pure. */
+    bool (*cast_can_lose)(const char *type_before, const char *type_after, bool has_expression);
+    /* Of the database before the run: answers each. Of larger tables a sample of about so many
+       bytes is read. */
+    enum err_code (*ask_casts)(struct connection *connection, struct cast_risk *casts, size_t count,
+                               int64_t sample_over_bytes, struct arena *arena, struct mono deadline,
+                               struct err *err);
+    /* Of the database after it: answers each. `role`: the migration's. */
+    enum err_code (*ask_skipped)(struct connection *connection, const char *role,
+                                 struct skipped_risk *steps, size_t count, struct arena *arena,
+                                 struct mono deadline, struct err *err);
+    /* `sources` comes in as all names in the expression, comma-separated, and goes out as columns.
+     */
+    enum err_code (*ask_nulls)(struct connection *connection, struct null_risk *items, size_t count,
+                               struct arena *arena, struct mono deadline, struct err *err);
 
     /* The server's log, from the current end on. next: RH_OK with *ret_any false at the end. */
     enum err_code (*log_open)(const char *path, struct server_log **ret_log, struct err *err);

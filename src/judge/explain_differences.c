@@ -35,7 +35,7 @@ static int rank(struct explaining explaining)
     return 0;
 }
 
-static bool has_effect(const struct judgement *judgement, const struct act *act)
+bool rh_act_has_effect(const struct judgement *judgement, const struct act *act)
 {
     const struct trace *trace = judgement->trace;
     int transaction = act->top->transaction;
@@ -83,9 +83,14 @@ static bool text_names(const struct statement *statement, const char *identity)
     return mentions_word(statement->sql, last, len);
 }
 
-static bool act_names(const struct act *act, const char *identity)
+bool rh_act_names(const struct act *act, const char *identity)
 {
-    return text_names(act->statement, identity) || text_names(act->top, identity);
+    if (text_names(act->top, identity))
+        return true;
+    /* What ran inside an UPDATE are a trigger's words or the server's own, for a foreign key. */
+    bool is_users = !RH_IS_ONE_OF(act->top->tag, "INSERT", "UPDATE", "DELETE", "MERGE", "COPY",
+                                  "TRUNCATE TABLE");
+    return act->statement != act->top && is_users && text_names(act->statement, identity);
 }
 
 /* --- objects -------------------------------------------------------------------------------------
@@ -144,15 +149,18 @@ static struct explaining explain_object(const struct act *act,
     if (went_along)
         return drops(statement, difference->parent) ? (struct explaining){EXPLAINED_ALONG, true}
                                                     : explains_not;
-    bool is_named = act_names(act, difference->identity) ||
-                    act_names(act, difference->identity_before);
+    bool is_named = rh_act_names(act, difference->identity) ||
+                    rh_act_names(act, difference->identity_before);
+    /* Columns of many tables have the same name. */
+    bool names_parent = !RH_IS_ONE_OF(difference->kind, "table column") ||
+                        rh_act_names(act, difference->parent);
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
         if (alters(statement, names[i]) || drops(statement, names[i]))
             return (struct explaining){EXPLAINED_NAMED, is_named};
     /* GRANT, roles, settings, event triggers, CLUSTER: what no event trigger reports by name. */
     if (RH_IS_ONE_OF(statement->tag, "REASSIGN OWNED", "DROP OWNED"))
         return (struct explaining){EXPLAINED_CODE, true};
-    if (is_named && statement->tag && !is_plain_query(statement))
+    if (is_named && names_parent && statement->tag && !is_plain_query(statement))
         return (struct explaining){EXPLAINED_NAMED, true};
     if ((RH_IS_ONE_OF(difference->kind, "default acl") &&
          RH_IS_ONE_OF(statement->tag, "ALTER DEFAULT PRIVILEGES")) ||
@@ -164,8 +172,11 @@ static struct explaining explain_object(const struct act *act,
             if (is_same(statement->locks.items[i].relation, names[j]) &&
                 !RH_IS_ONE_OF(statement->locks.items[i].mode, "AccessShareLock", "RowShareLock",
                               "RowExclusiveLock"))
-                return (struct explaining){EXPLAINED_ALONG, false};
-    return explains_not;
+                return (struct explaining){EXPLAINED_ALONG, true};
+    /* Perhaps its table had another name by then. */
+    return is_named && !names_parent && statement->tag && !is_plain_query(statement)
+               ? (struct explaining){EXPLAINED_ALONG, false}
+               : explains_not;
 }
 
 /* --- rows ----------------------------------------------------------------------------------------
@@ -202,7 +213,7 @@ static bool is_told(const struct judgement *judgement, const struct act *act,
                     const struct data_difference *difference)
 {
     return judgement->trace->outside_only && !is_plain_query(act->statement) &&
-           (act_names(act, difference->table) || act_names(act, difference->table_parent));
+           (rh_act_names(act, difference->table) || rh_act_names(act, difference->table_parent));
 }
 
 /* Whether a statement of its kind can do that at all: ALTER TABLE, say, takes no row away but with
@@ -253,13 +264,13 @@ static struct explaining explain_rows(struct judgement *judgement, const struct 
         return explains_not;
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
         is_touched = is_touched || touches(statement, tables[i]);
-        is_named = is_named || act_names(act, tables[i]);
+        is_named = is_named || rh_act_names(act, tables[i]);
     }
     /* Not seen to be locked, but its locks were not seen at all. */
     bool is_unseen = act->top->observation == OBSERVED_NOT && changes_rows(statement);
     if (!is_touched && !is_unseen && !is_told(judgement, act, difference))
         return explains_not;
-    bool names_column = act_names(act, column);
+    bool names_column = rh_act_names(act, column);
     if (is_named && difference->vanished_values > 0 && !names_column &&
         RH_IS_ONE_OF(statement->tag, "UPDATE", "INSERT", "MERGE"))
         is_named = false; /* a trigger, perhaps */
@@ -297,7 +308,7 @@ void rh_judgement_explain(struct judgement *judgement)
                                       sizeof(*ranks));
     for (size_t i = 0; i < judgement->acts.count; i++) {
         const struct act *act = &judgement->acts.items[i];
-        if (!has_effect(judgement, act))
+        if (!rh_act_has_effect(judgement, act))
             continue;
         for (size_t j = 0; j < schema->list.count; j++) {
             struct schema_difference *difference = &schema->list.items[j];

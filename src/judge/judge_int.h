@@ -113,6 +113,9 @@ bool rh_is_one_of(const char *s, const char *const *names, size_t count);
  */
 const struct clause *rh_act_clause(const struct act *act, enum clause_kind kind);
 
+/* The first act of the statement of that index; NULL for none, and for 0. */
+const struct act *rh_judgement_act(const struct judgement *judgement, int statement);
+
 /*
  * Adding. `act` NULL: the run as a whole. The finding's title, why, advice and so on are set by the
  * caller; the pointer is valid until the next add.
@@ -189,6 +192,11 @@ void rh_rule_unnamed_side_effect(const struct rule *rule, struct judgement *judg
 void rh_rule_invalid_left_behind(const struct rule *rule, struct judgement *judgement);
 /* explain_differences.c: which statement accounts for which difference; once, before the rules. */
 void rh_judgement_explain(struct judgement *judgement);
+/* Whether the words of the statement, or of what code that it is ran, have the last part of a name
+   as a word. In doubt they do. */
+bool rh_act_names(const struct act *act, const char *identity);
+/* It succeeded, and its transaction was committed. */
+bool rh_act_has_effect(const struct judgement *judgement, const struct act *act);
 /* rules_states.c: */
 void rh_rule_states_side_effect(const struct rule *rule, struct judgement *judgement);
 void rh_rule_data_lost(const struct rule *rule, struct judgement *judgement);
@@ -206,6 +214,26 @@ void rh_rule_check_changed(const struct rule *rule, struct judgement *judgement)
 void rh_rule_check_failed(const struct rule *rule, struct judgement *judgement);
 /* Why a check of the user's proves nothing; NULL when all were decided. */
 const char *rh_judgement_undecided_check(const struct judgement *judgement);
+/* rules_risks.c: what became of values, keys and statistics */
+void rh_rule_lossy_cast(const struct rule *rule, struct judgement *judgement);
+void rh_rule_near_limit(const struct rule *rule, struct judgement *judgement);
+void rh_rule_integer_headroom(const struct rule *rule, struct judgement *judgement);
+void rh_rule_sequence_behind(const struct rule *rule, struct judgement *judgement);
+void rh_rule_statistics_lost(const struct rule *rule, struct judgement *judgement);
+void rh_rule_null_unhandled(const struct rule *rule, struct judgement *judgement);
+/* rules_risks_writes.c: how many rows a transaction wrote, and where */
+void rh_rule_backfill_unbatched(const struct rule *rule, struct judgement *judgement);
+void rh_rule_cascade_rows(const struct rule *rule, struct judgement *judgement);
+/* The rows of a table that a statement changed without naming it; NULL for none. */
+const struct activity_risk *rh_judgement_cascade(const struct judgement *judgement,
+                                                 const char *table);
+/* rules_risks_steps.c: what a step did not do, or did besides */
+void rh_rule_no_effect(const struct rule *rule, struct judgement *judgement);
+void rh_rule_nullability_changed(const struct rule *rule, struct judgement *judgement);
+void rh_rule_default_changed(const struct rule *rule, struct judgement *judgement);
+/* Whether one of the two rules above tells this change of a column. */
+bool rh_rule_owns_column_change(const struct judgement *judgement,
+                                const struct schema_difference *difference);
 /* rules_run.c: */
 void rh_rule_duration_gate(const struct rule *rule, struct judgement *judgement);
 void rh_rule_disk_gate(const struct rule *rule, struct judgement *judgement);

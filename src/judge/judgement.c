@@ -389,6 +389,14 @@ void rh_judgement_find_blocks(struct judgement *judgement)
     }
 }
 
+const struct act *rh_judgement_act(const struct judgement *judgement, int statement)
+{
+    for (size_t i = 0; i < judgement->acts.count && statement > 0; i++)
+        if (judgement->acts.items[i].top->index == statement)
+            return &judgement->acts.items[i];
+    return NULL;
+}
+
 /* --- adding findings --- */
 
 const struct clause *rh_act_clause(const struct act *act, enum clause_kind kind)

@@ -40,10 +40,37 @@ static bool is_own_creation(const struct judgement *judgement, const struct act 
 
 /* --- destructive --- */
 
+/* What the states counted before the run: of a column its values, else rows. NOT_OBSERVED. */
+static int64_t counted_before(const struct judgement *judgement, const char *table,
+                              const char *column)
+{
+    const struct data_differences *data = &judgement->result->data_differences;
+    for (size_t i = 0; i < data->list.count && table; i++) {
+        const struct data_difference *difference = &data->list.items[i];
+        if (!difference->table || strcmp(difference->table, table) != 0)
+            continue;
+        if (!column && difference->rows_before >= 0 &&
+            (difference->subject == DATA_TABLE || difference->subject == DATA_ROWS))
+            return difference->rows_before;
+        const char *was = difference->before ? difference->before : difference->column;
+        if (column && difference->subject == DATA_COLUMN && was && strcmp(was, column) == 0 &&
+            difference->non_null_before >= 0)
+            return difference->non_null_before;
+    }
+    return NOT_OBSERVED;
+}
+
 static int64_t rows_of(const struct judgement *judgement, const struct dropped_object *dropped)
 {
     if (dropped->rows >= 0)
         return dropped->rows;
+    bool is_column = RH_IS_ONE_OF(dropped->type, "table column");
+    int64_t counted = counted_before(
+        judgement,
+        is_column ? table_of_column(judgement->arena, dropped->identity) : dropped->identity,
+        is_column ? rh_say_bare_name(dropped->identity) : NULL);
+    if (counted >= 0)
+        return counted;
     const struct relation_facts *facts = is_table_type(dropped->type)
                                              ? rh_judgement_facts(judgement, dropped->identity)
                                              : NULL;
@@ -145,6 +172,9 @@ static void find_drops(const struct rule *rule, struct judgement *judgement, con
 /* Rows a table had before the run; NOT_OBSERVED. */
 static int64_t rows_before(const struct judgement *judgement, const char *relation)
 {
+    int64_t counted = counted_before(judgement, relation, NULL);
+    if (counted >= 0)
+        return counted;
     const struct relation_facts *facts = rh_judgement_facts(judgement, relation);
     if (!facts)
         return NOT_OBSERVED;
@@ -330,9 +360,32 @@ static const char *locked_table_of_index(const struct statement *statement, cons
     return NULL;
 }
 
+/* Since 18 NOT NULL is a constraint of its own, called <table>_<column>_not_null where nobody gave
+   it a name ("CREATE TABLE"): it is a part of its column. */
+static bool is_not_null_of_dropped_column(struct judgement *judgement,
+                                          const struct statement *statement,
+                                          const struct dropped_object *constraint,
+                                          const char *owner)
+{
+    struct arena *arena = judgement->arena;
+    for (size_t i = 0; i < statement->dropped.count; i++) {
+        const struct dropped_object *dropped = &statement->dropped.items[i];
+        const char *table = RH_IS_ONE_OF(dropped->type, "table column")
+                                ? table_of_column(arena, dropped->identity)
+                                : NULL;
+        if (!table || strcmp(table, owner) != 0)
+            continue;
+        const char *name = rh_arena_printf(arena, "%s_%s_not_null", rh_say_bare_name(table),
+                                           rh_say_bare_name(dropped->identity));
+        if (strncmp(constraint->identity, name, strlen(name)) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Parts that cannot outlive what was named: a table's own indexes, constraints, types, TOAST,
  * defaults. */
-static bool goes_without_saying(const struct statement *statement,
+static bool goes_without_saying(struct judgement *judgement, const struct statement *statement,
                                 const struct dropped_object *dropped)
 {
     if (RH_IS_ONE_OF(dropped->type, "type", "toast table", "default value", "rule", "toast index"))
@@ -342,6 +395,7 @@ static bool goes_without_saying(const struct statement *statement,
     const char *owner = owner_table(dropped->identity);
     if (owner)
         return drops_table(statement, owner) || drops(statement, "view", owner) ||
+               is_not_null_of_dropped_column(judgement, statement, dropped, owner) ||
                is_in_dropped_schema(statement, owner);
     if (RH_IS_ONE_OF(dropped->type, "index", "partitioned index")) {
         if (is_index_of_dropped_constraint(statement, dropped->identity))
@@ -373,7 +427,7 @@ void rh_rule_unnamed_side_effect(const struct rule *rule, struct judgement *judg
             if (dropped->named && !named)
                 named = dropped->identity;
             if (dropped->named || is_own_creation(judgement, act, dropped) ||
-                goes_without_saying(statement, dropped))
+                goes_without_saying(judgement, statement, dropped))
                 continue;
             *RH_PUSH(arena, &items) = rh_arena_printf(arena, "%s %s", dropped->type,
                                                       dropped->identity);

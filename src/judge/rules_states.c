@@ -6,15 +6,6 @@
 /* Differences listed in one sentence. */
 #define DIFFERENCES_SHOWN 5
 
-/* The statement that a difference is put down to; NULL for none. */
-static const struct act *act_of(const struct judgement *judgement, int statement)
-{
-    for (size_t i = 0; i < judgement->acts.count && statement > 0; i++)
-        if (judgement->acts.items[i].top->index == statement)
-            return &judgement->acts.items[i];
-    return NULL;
-}
-
 /* Where the witnesses failed, that nobody was seen to do it means nothing. */
 static bool saw_everything(const struct judgement *judgement)
 {
@@ -47,7 +38,7 @@ static struct finding *add_effects(const struct rule *rule, struct judgement *ju
                                    const struct effects *effects, const char *title)
 {
     struct found *found = rh_judgement_add(judgement, rule, SEVERITY_WARNING,
-                                           act_of(judgement, effects->statement),
+                                           rh_judgement_act(judgement, effects->statement),
                                            effects->relation);
     rh_evidence_json(found, "objects", effects->objects);
     found->weight = (int64_t)effects->sentences.count;
@@ -100,7 +91,8 @@ static void find_unexplained(const struct rule *rule, struct judgement *judgemen
     struct effects effects = {0};
     for (size_t i = 0; i < result->schema_differences.list.count; i++) {
         const struct schema_difference *difference = &result->schema_differences.list.items[i];
-        if (difference->explanation == EXPLAINED_NOT && !is_lost_with_table(difference))
+        if (difference->explanation == EXPLAINED_NOT && !is_lost_with_table(difference) &&
+            !rh_rule_owns_column_change(judgement, difference))
             add_effect(judgement, &effects, difference->sentence,
                        difference->parent ? difference->parent : difference->identity, 0);
     }
@@ -108,7 +100,8 @@ static void find_unexplained(const struct rule *rule, struct judgement *judgemen
         const struct data_difference *difference = &result->data_differences.list.items[i];
         if (difference->values == VALUES_CHANGED && difference->vanished_values == 0 &&
             (difference->explanation == EXPLAINED_NOT ||
-             difference->explanation == EXPLAINED_ALONG))
+             difference->explanation == EXPLAINED_ALONG) &&
+            !rh_judgement_cascade(judgement, difference->table))
             add_effect(judgement, &effects, difference->sentence, difference->table,
                        difference->statement);
     }
@@ -137,7 +130,7 @@ void rh_rule_states_side_effect(const struct rule *rule, struct judgement *judge
 static bool is_by_definition(const struct judgement *judgement,
                              const struct data_difference *difference)
 {
-    const struct act *act = act_of(judgement, difference->statement);
+    const struct act *act = rh_judgement_act(judgement, difference->statement);
     return act && RH_IS_ONE_OF(act->statement->tag, "ALTER TABLE");
 }
 
@@ -173,7 +166,7 @@ void rh_rule_data_lost(const struct rule *rule, struct judgement *judgement)
         if (count == 0)
             continue;
         bool is_column = difference->subject == DATA_COLUMN;
-        const struct act *act = act_of(judgement, difference->statement);
+        const struct act *act = rh_judgement_act(judgement, difference->statement);
         struct found *found = rh_judgement_add(judgement, rule, SEVERITY_ERROR, act,
                                                difference->table);
         rh_evidence_count(found, is_column ? "values" : "rows", count);
@@ -220,7 +213,7 @@ void rh_rule_row_count_changed(const struct rule *rule, struct judgement *judgem
             continue;
         struct found *found = rh_judgement_add(
             judgement, rule, is_unseen ? SEVERITY_ERROR : SEVERITY_WARNING,
-            act_of(judgement, difference->statement), difference->table);
+            rh_judgement_act(judgement, difference->statement), difference->table);
         rh_evidence_count(found, "rows_before", difference->rows_before);
         rh_evidence_count(found, "rows_after", difference->rows_after);
         found->weight = difference->rows_after - difference->rows_before;

@@ -318,6 +318,144 @@
     "    DELETE FROM order_lines WHERE order_id IN (SELECT ...);\n" \
     "    DELETE FROM orders WHERE created < '2020-01-01';"
 
+#define TEXT_CASCADE_ROWS \
+    "Rows of a table that no statement names were updated or deleted: by a foreign key's " \
+    "action, a trigger or a rule. Counted by the server itself, so that rows count that were " \
+    "changed back as well. Rows that vanished for good are told by data-lost.", \
+    "They take time, locks and WAL that the migration's text does not show, and where the " \
+    "foreign key has no index each changed row costs a scan of the referring table.", \
+    "UPDATE users SET id = id + 1000000 on 2,000 rows, with sessions.user_id REFERENCES users " \
+    "ON UPDATE CASCADE: 2,000 rows of users and 6,000 of sessions; 68 ms with an index on " \
+    "user_id, 824 ms without.", \
+    "Change them by a statement of their own, so that it can be reviewed and batched. A " \
+    "trigger that is not meant to fire:\n" \
+    "    ALTER TABLE users DISABLE TRIGGER users_audit;   -- in the migration's transaction"
+
+#define TEXT_BACKFILL_UNBATCHED \
+    "UPDATE, DELETE or MERGE changed 10,000 rows or more of an existing table in one " \
+    "transaction; or 1,000 or more, and kept them locked longer than the gate \"blocked\", " \
+    "which is an error. Rows are those the server reported, of all statements of the " \
+    "transaction.", \
+    "Whoever wants one of these rows waits for the end of the transaction. Every old version " \
+    "stays in the table and its indexes until vacuum, which cannot start before then; replicas " \
+    "fall behind; a failure at the end starts from nothing.", \
+    "UPDATE orders SET note = '' WHERE note IS NULL, 500,000 of 1,000,000 rows, two indexes: " \
+    "9.2 s, all of them locked until the end, 500,000 dead rows, 211 MB of WAL. In batches of " \
+    "5,000 numbers: 12.3 s, no row locked for more than 302 ms.", \
+    "Along the primary key, each batch in a transaction of its own:\n" \
+    "    UPDATE orders SET note = '' WHERE note IS NULL AND id BETWEEN 1 AND 5000;\n" \
+    "or, at the top level of a script, outside a transaction:\n" \
+    "    DO $$ BEGIN FOR n IN 0 .. (SELECT max(id) / 5000 FROM orders) LOOP\n" \
+    "      UPDATE orders SET note = '' WHERE note IS NULL\n" \
+    "         AND id BETWEEN n * 5000 + 1 AND (n + 1) * 5000;\n" \
+    "      COMMIT; PERFORM pg_sleep(0.05);\n" \
+    "    END LOOP; END $$;"
+
+#define TEXT_LOSSY_CAST \
+    "The type of a column changed, and values are not what they were. Asked of the data " \
+    "before the run: each value is put through the migration's own expression and cast back. " \
+    "Where no cast leads back, or everything is coded anew, values count that were different " \
+    "and became the same; from json to jsonb, objects with a key that came twice. Of a table " \
+    "above 256 MB a sample of the pages is read, and the finding says so.", \
+    "The statement succeeds. What is gone is missed weeks later: cents, milliseconds, leading " \
+    "zeros, the end of a name.", \
+    "ALTER TABLE items ALTER price TYPE numeric(10,2) with prices of four decimals: 1,500 of " \
+    "2,000 rounded, no message. 0.0125 becomes 0.01.", \
+    "Look at them before, and decide:\n" \
+    "    SELECT count(*) FROM items WHERE price::numeric(10,2) <> price;\n" \
+    "Take a type that holds them, or keep the old column until nobody misses it."
+
+#define TEXT_NEAR_LIMIT \
+    "The type of a column became narrower, all values fit, and some need 95 % of the new " \
+    "limit or more. Values that are all equally long are codes, and not reported.", \
+    "The copy is older than production will be on the day. One longer value there, and the " \
+    "migration fails; one later, and the application's INSERT does.", \
+    "ALTER TABLE users ALTER name TYPE varchar(50) with a longest name of 49: fits here.", \
+    "Ask production right before the deploy, or leave room:\n" \
+    "    SELECT max(length(name)) FROM users;"
+
+#define TEXT_NULL_UNHANDLED \
+    "An UPDATE whose text does not say NULL turned values into NULL; or gave NULL to rows in " \
+    "which one of the columns it computes from has a value and another has none.", \
+    "a || b and a + b are NULL as soon as one of them is; CASE without ELSE and a subquery " \
+    "without a row are NULL too. The statement succeeds.", \
+    "UPDATE users SET name = first || ' ' || last on 2,000 users, 666 of them without a first " \
+    "name: 666 names are NULL, their last names did not arrive.", \
+    "    UPDATE users SET name = concat_ws(' ', first, last);\n" \
+    "    UPDATE users SET total = coalesce(net, 0) + coalesce(tax, 0);"
+
+#define TEXT_NO_EFFECT \
+    "A step succeeded and did nothing of what it says: IF NOT EXISTS met something of that " \
+    "name that is not what was meant (another definition, another table, an invalid index); " \
+    "IF EXISTS missed a name that differs in case; an exception handler swallowed an error; a " \
+    "name was cut to 63 bytes. What was wanted is made beside what is there, empty and in a " \
+    "transaction that is rolled back, and the catalogue compares the two. A thing that is there as " \
+    "it was meant is no finding, nor is more than was meant.", \
+    "The migration is recorded as done. The index that was to make a query fast is another " \
+    "one, the constraint that was to keep duplicates out does not exist.", \
+    "CREATE INDEX IF NOT EXISTS orders_idx ON orders (customer_id, created) where orders_idx " \
+    "is on (customer_id): NOTICE, success, no new index.", \
+    "Leave IF NOT EXISTS out of migrations that run once. In DO blocks catch the one condition " \
+    "that is meant:\n" \
+    "    EXCEPTION WHEN duplicate_object THEN NULL;   -- not OTHERS"
+
+#define TEXT_NULLABILITY_CHANGED \
+    "A column that was NOT NULL before the run may be NULL after it, and no statement says " \
+    "DROP NOT NULL of it: it was dropped and added again, swapped for another one, or its " \
+    "table was made anew.", \
+    "NULLs come in unnoticed. Reports miss rows, code that never expected them fails.", \
+    "ALTER TABLE orders DROP COLUMN state, ADD COLUMN state text DEFAULT 'new': the NOT NULL of " \
+    "the old column is gone.", \
+    "    ALTER TABLE orders ADD CONSTRAINT c CHECK (state IS NOT NULL) NOT VALID;\n" \
+    "    ALTER TABLE orders VALIDATE CONSTRAINT c;\n" \
+    "    ALTER TABLE orders ALTER state SET NOT NULL;\n" \
+    "    ALTER TABLE orders DROP CONSTRAINT c;"
+
+#define TEXT_DEFAULT_CHANGED \
+    "A column lost its default, identity, generation expression or collation, and no " \
+    "statement says so: it was made anew, what the default used was dropped with CASCADE, or " \
+    "ALTER COLUMN ... TYPE was written without COLLATE.", \
+    "INSERTs that leave the column out write NULL or fail from that moment on; another " \
+    "collation sorts and compares in another way.", \
+    "DROP SEQUENCE orders_id_seq CASCADE takes the default of orders.id with it: the next " \
+    "INSERT fails with 23502.", \
+    "    ALTER TABLE orders ALTER id SET DEFAULT nextval('orders_id_seq');\n" \
+    "    ALTER TABLE users ALTER name TYPE varchar(100) COLLATE \"de-x-icu\";"
+
+#define TEXT_SEQUENCE_BEHIND \
+    "After the run a sequence would give a number that is in its unique column already, and " \
+    "before the run it would not.", \
+    "Every INSERT that takes a number from it fails with 23505 until it has passed the highest " \
+    "one in use.", \
+    "INSERT INTO plans (id, name) VALUES (1, 'free'), (2, 'team') on a new table with an " \
+    "identity column: the application's first INSERT gets 1.", \
+    "    SELECT setval(pg_get_serial_sequence('plans', 'id'), (SELECT max(id) FROM plans));"
+
+#define TEXT_INTEGER_HEADROOM \
+    "A primary key, foreign key or column fed by a sequence, of an integer type, in a table " \
+    "the migration touched: the highest number it has to hold, as a share of what its type (or " \
+    "its sequence) can. A foreign key has to hold what it refers to. Info from 50 %, one " \
+    "doubling before the end; a warning from 75 %: a busy table's way to bigint takes several " \
+    "deploys and weeks of backfill, and growth of a tenth a month uses the last quarter up in " \
+    "three.", \
+    "At the last number every INSERT fails at once, until a table with two billion rows has " \
+    "been rewritten.", \
+    "ALTER TABLE orders ALTER id TYPE bigint leaves order_lines.order_id integer, and a serial's " \
+    "sequence at 2,147,483,647.", \
+    "A bigint column beside it, kept in step by a trigger, filled in batches, swapped in one " \
+    "short transaction; referring columns first; then the sequence:\n" \
+    "    ALTER SEQUENCE orders_id_seq AS bigint;"
+
+#define TEXT_STATISTICS_LOST \
+    "Columns (or extended statistics objects) of a table of 10,000 rows or more had " \
+    "statistics before the run and have none after it.", \
+    "The planner guesses until the next ANALYZE: joins change their order, indexes are left " \
+    "aside. Autovacuum does not come by itself, for a new type changes no rows in its books.", \
+    "ALTER TABLE events ALTER kind TYPE varchar(100), from varchar(50), on 1,000,000 rows: 3 ms, " \
+    "no row written, and the estimate for kind = 'login' goes from 395,833 rows to 5,000.", \
+    "As the migration's last statement, outside of the transaction that holds the lock:\n" \
+    "    ANALYZE events;"
+
 #define TEXT_ROW_COUNT_CHANGED \
     "The data of the database before and after were compared, and a table that no " \
     "statement names has more rows: a warning where a statement was seen to write to it, an " \

@@ -14,6 +14,7 @@
 #include "model/repetition.h"
 #include "model/check.h"
 #include "model/rollback.h"
+#include "model/risk.h"
 #include "model/state.h"
 #include "model/trace.h"
 
@@ -116,6 +117,7 @@ struct result {
     struct repetition repetition;
     struct checks checks;
     struct rollback_facts rollback;
+    struct risks risks;
 };
 
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */

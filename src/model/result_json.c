@@ -417,6 +417,7 @@ json_t *rh_result_to_json(const struct result *result)
     rh_json_put_rollback(object, result);
     rh_json_put_blockers(object, result);
     rh_json_put_repetition(object, result);
+    rh_json_put_risks(object, result);
     /* Parts that this run did not compare: null says "not compared", never "no differences". */
     static const char *const not_compared[] = {"round_trip", "workload"};
     for (size_t i = 0; i < sizeof(not_compared) / sizeof(not_compared[0]); i++)

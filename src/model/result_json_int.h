@@ -48,5 +48,7 @@ void rh_json_put_blockers(json_t *object, const struct result *result);
 void rh_json_put_rollback(json_t *object, const struct result *result);
 /* result_json_checks.c */
 void rh_json_put_checks(json_t *object, const struct result *result);
+/* result_json_risks.c: risks */
+void rh_json_put_risks(json_t *object, const struct result *result);
 
 #endif

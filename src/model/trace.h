@@ -96,8 +96,8 @@ struct index_work {
 
 /*
  * What a statement's own words name, one for each clause of an ALTER TABLE: for the wording of
- * advice only, nothing is ever judged by it. Texts as the user wrote them; NULL where a clause has
- * none.
+ * advice, and of questions that the server then answers; nothing is ever judged by it. Texts as the
+ * user wrote them; NULL where a clause has none.
  */
 enum clause_kind {
     CLAUSE_CREATE_INDEX,    /* columns, safe_form */
@@ -105,13 +105,17 @@ enum clause_kind {
     CLAUSE_REINDEX,         /* safe_form */
     CLAUSE_REFRESH,         /* safe_form */
     CLAUSE_ADD_COLUMN,      /* column, definition: its type, columns: its default */
-    CLAUSE_COLUMN_TYPE,     /* column, definition: the new type */
+    CLAUSE_COLUMN_TYPE,     /* column, definition: the new type, expression: of USING */
     CLAUSE_SET_NOT_NULL,    /* column */
     CLAUSE_ADD_CHECK,       /* definition: "CHECK (...)", columns: the expression */
     CLAUSE_ADD_FOREIGN_KEY, /* definition: from FOREIGN on, columns, target, target_columns */
     CLAUSE_ADD_UNIQUE,      /* columns */
     CLAUSE_ADD_PRIMARY_KEY, /* columns */
     CLAUSE_ADD_EXCLUDE,     /* definition */
+    CLAUSE_SET_VALUE,       /* of an UPDATE that does not say NULL: column, expression, columns: the
+                               names in the expression, "a,b", "" for a subquery */
+    CLAUSE_IF_NOT_EXISTS,   /* of an index, a table or a column: definition: which of these,
+                               column: its own name, before_relation, after_relation */
 };
 struct clause {
     enum clause_kind kind;
@@ -121,6 +125,10 @@ struct clause {
     const char *definition;              /* the clause's own words */
     const char *columns;                 /* what stands between its parentheses */
     const char *target, *target_columns; /* of REFERENCES */
+    const char *expression;
+    /* What says the same of another relation when its name is put between: "CREATE INDEX ON", and
+       "(a) WHERE b". */
+    const char *before_relation, *after_relation;
     const char *safe_form; /* the whole statement with CONCURRENTLY, without its semicolon */
 };
 

@@ -9,6 +9,7 @@
 #include "rehearsal/dry_run.h"
 #include "rehearsal/rehearsal_int.h"
 #include "rehearsal/repetition.h"
+#include "rehearsal/risks.h"
 #include "rehearsal/states.h"
 #include "trace/trace.h"
 
@@ -297,6 +298,9 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
                           rehearsal->arena, &before, err);
     if (!code)
         code = rh_checks_run_before(rehearsal, err);
+    struct risks_before risks_before;
+    if (!code)
+        code = rh_risks_mark(rehearsal, &risks_before, err);
     if (code)
         return code;
     struct mono began = rh_clock_mono();
@@ -317,6 +321,8 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     enum err_code cut_checks = rh_checks_run_after(rehearsal, cut ? &later : &ending);
     if (!cut)
         cut = cut_checks;
+    if (!cut)
+        cut = rh_risks_ask(rehearsal, &risks_before, &ending);
     if (!cut)
         cut = rh_blockers_find(rehearsal, &ending);
     if (!cut)

@@ -2,6 +2,9 @@
 
 #include "sql/phrase.h"
 
+#include <ctype.h>
+#include <string.h>
+
 struct reading {
     struct phrase phrase;
     struct statement *statement; /* whose clauses are filled */
@@ -205,12 +208,50 @@ static void read_alter_column(const struct reading *reading, size_t i, size_t en
     struct clause *clause = add(reading, CLAUSE_COLUMN_TYPE, table);
     clause->column = column;
     clause->definition = rh_phrase_words(phrase, at + 1, behind_type(phrase, at + 1, end));
+    for (size_t using_at = at + 1; using_at < end; using_at++)
+        if (rh_phrase_is_word(phrase, using_at, "using")) {
+            clause->expression = rh_phrase_words(phrase, using_at + 1, end);
+            break;
+        }
+}
+
+static bool says_if_not_exists(const struct phrase *phrase, size_t i)
+{
+    return rh_phrase_is_word(phrase, i, "if") && rh_phrase_is_word(phrase, i + 1, "not") &&
+           rh_phrase_is_word(phrase, i + 2, "exists");
+}
+
+static void add_if_not_exists(const struct reading *reading, const char *what, const char *relation,
+                              const char *name, const char *before, const char *after)
+{
+    struct clause *clause = add(reading, CLAUSE_IF_NOT_EXISTS, relation);
+    clause->definition = what;
+    clause->column = name;
+    clause->before_relation = before;
+    clause->after_relation = after;
+}
+
+/* ADD [COLUMN] IF NOT EXISTS name type ...; `i` is at ADD. */
+static void read_skippable_column(const struct reading *reading, size_t i, size_t end,
+                                  const char *table)
+{
+    const struct phrase *phrase = &reading->phrase;
+    size_t name = i + 1 + rh_phrase_is_word(phrase, i + 1, "column");
+    if (!says_if_not_exists(phrase, name))
+        return;
+    size_t behind = rh_phrase_behind_name(phrase, name + 3);
+    const char *column = rh_phrase_words(phrase, name + 3, behind);
+    const char *rest = rh_phrase_words(phrase, behind, end);
+    if (column && rest && behind < end)
+        add_if_not_exists(reading, "table column", table, column, "ALTER TABLE",
+                          rh_arena_printf(phrase->arena, "ADD COLUMN %s %s", column, rest));
 }
 
 static void read_action(const struct reading *reading, size_t i, size_t end, const char *table)
 {
     const struct phrase *phrase = &reading->phrase;
     if (rh_phrase_is_word(phrase, i, "add")) {
+        read_skippable_column(reading, i, end, table);
         if (!read_add_constraint(reading, i + 1, end, table))
             read_add_column(reading, i + 1, end, table);
     } else if (rh_phrase_is_word(phrase, i, "alter")) {
@@ -243,6 +284,133 @@ static void read_alter_table(const struct reading *reading)
     }
 }
 
+/* --- what IF NOT EXISTS may pass over --- */
+
+/* CREATE [UNIQUE] INDEX [CONCURRENTLY] IF NOT EXISTS name ON [ONLY] table ... */
+static void read_skippable_index(const struct reading *reading)
+{
+    const struct phrase *phrase = &reading->phrase;
+    bool is_unique = rh_phrase_is_word(phrase, 1, "unique");
+    size_t i = is_unique ? 2 : 1;
+    if (!rh_phrase_is_word(phrase, i, "index"))
+        return;
+    i += 1 + rh_phrase_is_word(phrase, i + 1, "concurrently");
+    if (!says_if_not_exists(phrase, i))
+        return;
+    size_t on = rh_phrase_behind_name(phrase, i + 3);
+    if (!rh_phrase_is_word(phrase, on, "on"))
+        return;
+    size_t table = on + 1 + rh_phrase_is_word(phrase, on + 1, "only");
+    size_t behind = rh_phrase_behind_name(phrase, table);
+    const char *rest = rh_phrase_words(phrase, behind, phrase->tokens.count);
+    if (behind > table && rest)
+        add_if_not_exists(reading, "index", rh_phrase_words(phrase, table, behind),
+                          rh_phrase_words(phrase, i + 3, on),
+                          is_unique ? "CREATE UNIQUE INDEX ON" : "CREATE INDEX ON", rest);
+}
+
+/* CREATE [UNLOGGED] TABLE IF NOT EXISTS name (...) ...; not AS SELECT, which would run the query.
+ */
+static void read_skippable_table(const struct reading *reading)
+{
+    const struct phrase *phrase = &reading->phrase;
+    size_t i = rh_phrase_is_word(phrase, 1, "unlogged") ? 2 : 1;
+    if (!rh_phrase_is_word(phrase, i, "table") || !says_if_not_exists(phrase, i + 1))
+        return;
+    size_t behind = rh_phrase_behind_name(phrase, i + 4);
+    if (behind > i + 4 && rh_phrase_is_kind(phrase, behind, SQL_TOKEN_OPEN))
+        add_if_not_exists(reading, "table", rh_phrase_words(phrase, i + 4, behind),
+                          rh_phrase_words(phrase, i + 4, behind), "CREATE TABLE",
+                          rh_phrase_words(phrase, behind, phrase->tokens.count));
+}
+
+/* --- UPDATE --- */
+
+static size_t behind_item(const struct phrase *phrase, size_t i, size_t end)
+{
+    while (i < end && !rh_phrase_is_char(phrase, i, ',')) {
+        size_t behind = rh_phrase_is_kind(phrase, i, SQL_TOKEN_OPEN)
+                            ? rh_phrase_behind_parentheses(phrase, i)
+                            : i;
+        i = behind > i ? behind : i + 1;
+    }
+    return i < end ? i : end;
+}
+
+/* NULL as a value, or what is made to give one; not IS [NOT] NULL. */
+static bool says_null(const struct phrase *phrase, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (rh_phrase_is_word(phrase, i, "nullif") || rh_phrase_is_word(phrase, i, "default") ||
+            (rh_phrase_is_word(phrase, i, "null") &&
+             !(i > from && (rh_phrase_is_word(phrase, i - 1, "is") ||
+                            rh_phrase_is_word(phrase, i - 1, "not")))))
+            return true;
+    return false;
+}
+
+/* As the catalogue would quote it: what need not be quoted is in lower case. */
+static const char *folded(const struct phrase *phrase, size_t i)
+{
+    char *name = (char *)rh_phrase_words(phrase, i, i + 1);
+    for (char *c = name; rh_phrase_is_kind(phrase, i, SQL_TOKEN_WORD) && *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return name;
+}
+
+static const char *names_in(const struct phrase *phrase, size_t from, size_t to)
+{
+    const char *names = "";
+    for (size_t i = from; i < to; i++) {
+        if (rh_phrase_is_word(phrase, i, "select"))
+            return "";
+        bool is_name = rh_phrase_is_kind(phrase, i, SQL_TOKEN_WORD) ||
+                       rh_phrase_is_kind(phrase, i, SQL_TOKEN_QUOTED_IDENTIFIER);
+        if (is_name && !rh_phrase_is_kind(phrase, i + 1, SQL_TOKEN_OPEN) &&
+            !rh_phrase_is_char(phrase, i + 1, '.'))
+            names = rh_arena_printf(phrase->arena, "%s%s%s", names, names[0] ? "," : "",
+                                    folded(phrase, i));
+    }
+    return names;
+}
+
+/* UPDATE [ONLY] name [*] [[AS] alias] SET column = expression [, ...] [FROM | WHERE | RETURNING] */
+static void read_update(const struct reading *reading)
+{
+    const struct phrase *phrase = &reading->phrase;
+    size_t i = 1 + rh_phrase_is_word(phrase, 1, "only");
+    size_t behind = rh_phrase_behind_name(phrase, i);
+    const char *table = rh_phrase_words(phrase, i, behind);
+    if (behind == i)
+        return;
+    size_t set = behind;
+    while (set < phrase->tokens.count && set < behind + 4 && !rh_phrase_is_word(phrase, set, "set"))
+        set++;
+    if (!rh_phrase_is_word(phrase, set, "set"))
+        return;
+    size_t end = set + 1;
+    while (end < phrase->tokens.count && !rh_phrase_is_word(phrase, end, "where") &&
+           !rh_phrase_is_word(phrase, end, "returning") &&
+           !(rh_phrase_is_word(phrase, end, "from") &&
+             !rh_phrase_is_word(phrase, end - 1, "distinct"))) {
+        size_t closed = rh_phrase_is_kind(phrase, end, SQL_TOKEN_OPEN)
+                            ? rh_phrase_behind_parentheses(phrase, end)
+                            : end;
+        end = closed > end ? closed : end + 1;
+    }
+    for (size_t at = set + 1, item = at; at < end; at = item + 1) {
+        item = behind_item(phrase, at, end);
+        size_t value = rh_phrase_behind_name(phrase, at);
+        if (value != at + 1 || !rh_phrase_is_char(phrase, value, '=') || value + 1 >= item ||
+            says_null(phrase, value + 1, item))
+            continue;
+        struct clause *clause = add(reading, CLAUSE_SET_VALUE, table);
+        clause->column = folded(phrase, at);
+        clause->expression = rh_phrase_words(phrase, value + 1, item);
+        clause->columns = names_in(phrase, value + 1, item);
+    }
+}
+
 /* --- all of them --- */
 
 static void read_statement(struct statement *statement, struct arena *arena)
@@ -251,8 +419,12 @@ static void read_statement(struct statement *statement, struct arena *arena)
     const struct phrase *phrase = &reading.phrase;
     if (!rh_phrase_read(&reading.phrase, rh_text(statement->sql), arena, CLAUSE_TOKENS_MAX))
         return;
-    if (rh_phrase_is_word(phrase, 0, "create"))
+    if (rh_phrase_is_word(phrase, 0, "create")) {
         read_create_index(&reading);
+        read_skippable_index(&reading);
+        read_skippable_table(&reading);
+    } else if (rh_phrase_is_word(phrase, 0, "update"))
+        read_update(&reading);
     else if (rh_phrase_is_word(phrase, 0, "drop") && rh_phrase_is_word(phrase, 1, "index"))
         read_drop_index(&reading);
     else if (rh_phrase_is_word(phrase, 0, "reindex"))

@@ -125,6 +125,28 @@ void rh_pg_inquiry_result(const struct inquiry *inquiry, struct blocker *blocker
 /* --- pg_files.c ----------------------------------------------------------------------------------
  */
 int64_t rh_pg_data_bytes(const char *data_directory);
+/* --- pg_risks.c, pg_risks_casts.c, pg_risks_steps.c ----------------------------------------------
+ */
+enum err_code rh_pg_read_risk_marks(struct connection *connection, struct arena *arena,
+                                    struct mono deadline, struct risk_marks *ret_marks,
+                                    struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_compare_risk_marks(struct connection *connection,
+                                       const struct risk_marks *before, struct arena *arena,
+                                       struct mono deadline, struct risks *risks,
+                                       struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_ask_keys(struct connection *connection, const char *const *tables, size_t count,
+                             struct arena *arena, struct mono deadline, struct risks *risks,
+                             struct err *err) RH_MUST_CHECK;
+bool rh_pg_cast_can_lose(const char *type_before, const char *type_after, bool has_expression);
+enum err_code rh_pg_ask_casts(struct connection *connection, struct cast_risk *casts, size_t count,
+                              int64_t sample_over_bytes, struct arena *arena, struct mono deadline,
+                              struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_ask_skipped(struct connection *connection, const char *role,
+                                struct skipped_risk *steps, size_t count, struct arena *arena,
+                                struct mono deadline, struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_ask_nulls(struct connection *connection, struct null_risk *items, size_t count,
+                              struct arena *arena, struct mono deadline,
+                              struct err *err) RH_MUST_CHECK;
 
 /* --- pg_log.c ------------------------------------------------------------------------------------
  */

@@ -63,6 +63,21 @@ static void test_rules_states_rows_that_a_cascade_took_are_lost(void **state)
     assert_contains(story->result.headline, "would lose 30 rows of public.orders");
 }
 
+/* Seen on 15: whether the query of a foreign key was slow enough to be logged decided whether rows
+   were lost. */
+static void test_rules_states_rows_are_lost_though_the_servers_own_query_was_seen(void **state)
+{
+    struct story *story = *state;
+    add_data(story, DATA_ROWS, "public.orders", NULL, 3000, 2970);
+    struct statement *statement = run(story, "DELETE", "DELETE FROM users WHERE id > 90");
+    story_lock(story, statement, "public.orders", "RowExclusiveLock");
+    struct statement *child = story_child(story, statement, "DELETE", 1 * MS);
+    child->sql = "DELETE FROM ONLY \"public\".\"orders\" WHERE $1 = \"user_id\"";
+    child->sql_bytes = (int64_t)strlen(child->sql);
+    story_lock(story, child, "public.orders", "RowExclusiveLock");
+    story_expect(story, "data-lost", SEVERITY_ERROR);
+}
+
 static void test_rules_states_values_that_a_new_type_made_null_are_lost(void **state)
 {
     struct story *story = *state;
@@ -156,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY_TEST(test_rules_states_rows_that_a_cascade_took_are_lost),
+        STORY_TEST(test_rules_states_rows_are_lost_though_the_servers_own_query_was_seen),
         STORY_TEST(test_rules_states_values_that_a_new_type_made_null_are_lost),
         STORY_TEST(test_rules_states_what_is_named_is_not_lost),
         STORY_TEST(test_rules_states_a_column_that_went_with_its_type_is_lost),

@@ -250,6 +250,37 @@ static struct result *filled_result(struct arena *arena)
     *cut = (struct cut){.after = 1, .outcome = CUT_DIFFERS, .again = {.was_run = true, .ok = true}};
     cut->again.difference.was_compared = true;
     *RH_PUSH(arena, &cut->again.difference.sentences) = "index public.i is missing";
+    struct risks *risks = &result->risks;
+    risks->was_asked = risks->has_activity = true;
+    *RH_PUSH(arena, &risks->activity) = (struct activity_risk){.table = "public.users",
+                                                               .updated = 7};
+    *RH_PUSH(arena, &risks->statistics) = (struct statistics_risk){
+        .table = "public.users", .name = "age", .rows = 10};
+    *RH_PUSH(arena, &risks->headroom) = (struct headroom_risk){.table = "public.users",
+                                                               .column = "id",
+                                                               .type = "integer",
+                                                               .role = "primary key",
+                                                               .used = 10,
+                                                               .limit = 2147483647};
+    *RH_PUSH(arena, &risks->sequences) = (struct sequence_risk){
+        .sequence = "public.s", .table = "public.users", .column = "id", .next = 1, .highest = 10};
+    *RH_PUSH(arena, &risks->casts) = (struct cast_risk){.table = "public.users",
+                                                        .column = "age",
+                                                        .type_before = "integer",
+                                                        .type_after = "smallint",
+                                                        .values = NOT_OBSERVED,
+                                                        .changed = NOT_OBSERVED,
+                                                        .not_asked = "it took too long"};
+    struct skipped_risk *skipped = RH_PUSH(arena, &risks->skipped);
+    *skipped = (struct skipped_risk){.skip = SKIPPED_EXISTS, .statement = 1, .kind = "index"};
+    *RH_PUSH(arena, &skipped->differences) = "it is invalid";
+    *RH_PUSH(arena, &risks->nulls) = (struct null_risk){.statement = 1,
+                                                        .table = "public.users",
+                                                        .column = "name",
+                                                        .updated = 9,
+                                                        .filled = 8,
+                                                        .rows = 1};
+    *RH_PUSH(arena, &risks->not_asked) = "keys and sequences: too late";
     return result;
 }
 
@@ -352,6 +383,14 @@ static void test_result_json_shape(void **state)
         {"probes.0.longest_wait_ms", "12.0"},
         {"relations.0.rows", "null"},
         {"not_observed.0", "\"one thing\""},
+        {"risks.activity.0.updated", "7"},
+        {"risks.headroom.0.used", "10"},
+        {"risks.casts.0.values", "null"},
+        {"risks.casts.0.test", "null"},
+        {"risks.casts.0.near", "null"},
+        {"risks.skipped.0.skip", "\"exists\""},
+        {"risks.skipped.0.differences.0", "\"it is invalid\""},
+        {"risks.not_asked.0", "\"keys and sequences: too late\""},
         {"checks", "null"},
         {"workload", "null"},
     };

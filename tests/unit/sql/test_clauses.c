@@ -8,13 +8,20 @@
 /* A clause as a line: kind|relation|column|constraint|definition|columns|target|target_columns. */
 static const char *show(struct arena *arena, const struct clause *clause)
 {
-    static const char *const kinds[] = {
-        [CLAUSE_CREATE_INDEX] = "create index", [CLAUSE_DROP_INDEX] = "drop index",
-        [CLAUSE_REINDEX] = "reindex",           [CLAUSE_REFRESH] = "refresh",
-        [CLAUSE_ADD_COLUMN] = "add column",     [CLAUSE_COLUMN_TYPE] = "type",
-        [CLAUSE_SET_NOT_NULL] = "not null",     [CLAUSE_ADD_CHECK] = "check",
-        [CLAUSE_ADD_FOREIGN_KEY] = "fk",        [CLAUSE_ADD_UNIQUE] = "unique",
-        [CLAUSE_ADD_PRIMARY_KEY] = "pk",        [CLAUSE_ADD_EXCLUDE] = "exclude"};
+    static const char *const kinds[] = {[CLAUSE_CREATE_INDEX] = "create index",
+                                        [CLAUSE_DROP_INDEX] = "drop index",
+                                        [CLAUSE_REINDEX] = "reindex",
+                                        [CLAUSE_REFRESH] = "refresh",
+                                        [CLAUSE_ADD_COLUMN] = "add column",
+                                        [CLAUSE_COLUMN_TYPE] = "type",
+                                        [CLAUSE_SET_NOT_NULL] = "not null",
+                                        [CLAUSE_ADD_CHECK] = "check",
+                                        [CLAUSE_ADD_FOREIGN_KEY] = "fk",
+                                        [CLAUSE_ADD_UNIQUE] = "unique",
+                                        [CLAUSE_ADD_PRIMARY_KEY] = "pk",
+                                        [CLAUSE_ADD_EXCLUDE] = "exclude",
+                                        [CLAUSE_SET_VALUE] = "set",
+                                        [CLAUSE_IF_NOT_EXISTS] = "if not exists"};
     const char *const parts[] = {clause->relation,      clause->column,  clause->constraint,
                                  clause->definition,    clause->columns, clause->target,
                                  clause->target_columns};
@@ -37,7 +44,7 @@ static void test_clauses_of_alter_table(void **state)
         {"ALTER TABLE t ALTER a SET NOT NULL, ALTER b TYPE double precision", "not null|t|a|||||",
          "type|t|b||double precision|||"},
         {"ALTER TABLE t ADD COLUMN IF NOT EXISTS u uuid DEFAULT gen_random_uuid() NOT NULL",
-         "add column|t|u||uuid|gen_random_uuid()||", NULL},
+         "if not exists|t|u||table column|||", "add column|t|u||uuid|gen_random_uuid()||"},
         {"ALTER TABLE t ADD x numeric(10, 2) DEFAULT NULL, ADD y int",
          "add column|t|x||numeric(10, 2)|NULL||", "add column|t|y||int|||"},
         {"ALTER TABLE t ADD d text DEFAULT ('a' || 'not') COLLATE \"C\"",
@@ -137,6 +144,98 @@ static void test_clauses_of_create_index_name_columns(void **state)
     assert_string_equal(statement.clauses.items[0].columns, "lower(b), c");
 }
 
+static void test_clauses_of_a_type_have_its_expression(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct statement statement = {
+        .sql = "ALTER TABLE t ALTER a TYPE varchar(5) USING left(a, 5), ALTER b TYPE int"};
+    rh_sql_clauses(&statement, arena);
+    assert_int_equal(statement.clauses.count, 2);
+    assert_string_equal(statement.clauses.items[0].expression, "left(a, 5)");
+    assert_null(statement.clauses.items[1].expression);
+}
+
+static void test_clauses_of_update_leave_out_what_says_null(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql, *shown; /* column=expression{names}, each followed by ; */
+    } cases[] = {
+        {"UPDATE users SET name = first || ' ' || Last", "name=first || ' ' || Last{first,last};"},
+        {"update only s.users as u set a = b + u.c, \"D\" = (e) from x where a is null",
+         "a=b + u.c{b,c};\"D\"=(e){e};"},
+        {"UPDATE t SET a = NULL", ""},
+        {"UPDATE t SET a = nullif(b, '')", ""},
+        {"UPDATE t SET a = DEFAULT, b = c", "b=c{c};"},
+        {"UPDATE t SET a = CASE WHEN b IS NOT NULL THEN c END",
+         "a=CASE WHEN b IS NOT NULL THEN c END{case,when,b,is,not,null,then,c,end};"},
+        {"UPDATE t SET a = b IS DISTINCT FROM c WHERE d",
+         "a=b IS DISTINCT FROM c{b,is,distinct,from,c};"},
+        {"UPDATE t SET a = (SELECT b FROM c)", "a=(SELECT b FROM c){};"},
+        {"UPDATE t SET (a, b) = (1, 2)", ""},
+        {"UPDATE t SET a[1] = b", ""},
+        {"UPDATE t", ""},
+        {"UPDATE t SET", ""},
+        {"UPDATE t SET a", ""},
+        {"UPDATE t SET a =", ""},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+        struct statement statement = {.sql = cases[i].sql};
+        rh_sql_clauses(&statement, arena);
+        const char *shown = "";
+        for (size_t c = 0; c < statement.clauses.count; c++) {
+            const struct clause *clause = &statement.clauses.items[c];
+            shown = rh_arena_printf(arena, "%s%s=%s{%s};", shown, clause->column,
+                                    clause->expression, clause->columns);
+        }
+        assert_string_equal(shown, cases[i].shown);
+    }
+}
+
+static void test_clauses_of_if_not_exists_can_be_said_of_another_relation(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sql, *relation, *said; /* of relation x; NULL: there is no such clause */
+    } cases[] = {
+        {"CREATE INDEX IF NOT EXISTS i ON s.t USING btree (a) WHERE b;", "s.t",
+         "CREATE INDEX ON x USING btree (a) WHERE b"},
+        {"create unique index concurrently if not exists i on only t (a)", "t",
+         "CREATE UNIQUE INDEX ON x (a)"},
+        {"CREATE INDEX i ON t (a)", NULL, NULL},
+        {"CREATE TABLE IF NOT EXISTS t (id int, CHECK (id > 0))", "t",
+         "CREATE TABLE x (id int, CHECK (id > 0))"},
+        {"CREATE UNLOGGED TABLE IF NOT EXISTS t (id int) WITH (fillfactor = 50)", "t",
+         "CREATE TABLE x (id int) WITH (fillfactor = 50)"},
+        {"CREATE TABLE IF NOT EXISTS t AS SELECT 1", NULL, NULL},
+        {"CREATE TABLE IF NOT EXISTS t", NULL, NULL},
+        {"CREATE INDEX IF NOT EXISTS", NULL, NULL},
+        {"ALTER TABLE t ADD COLUMN IF NOT EXISTS a int DEFAULT 1, DROP b", "t",
+         "ALTER TABLE x ADD COLUMN a int DEFAULT 1"},
+        {"ALTER TABLE t ADD IF NOT EXISTS a", NULL, NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+        struct statement statement = {.sql = cases[i].sql};
+        const struct clause *clause = NULL;
+        rh_sql_clauses(&statement, arena);
+        for (size_t c = 0; c < statement.clauses.count; c++)
+            if (statement.clauses.items[c].kind == CLAUSE_IF_NOT_EXISTS)
+                clause = &statement.clauses.items[c];
+        if ((clause != NULL) != (cases[i].said != NULL))
+            fail_msg("%s: %s", cases[i].sql, clause ? "a clause" : "no clause");
+        if (!clause)
+            continue;
+        assert_string_equal(clause->relation, cases[i].relation);
+        assert_non_null(clause->column);
+        assert_string_equal(
+            rh_arena_printf(arena, "%s x %s", clause->before_relation, clause->after_relation),
+            cases[i].said);
+    }
+}
+
 static void test_clauses_reach_children(void **state)
 {
     (void)state;
@@ -158,6 +257,9 @@ static void test_clauses_survive_any_text(void **state)
                                          "reindex ",
                                          "refresh ",
                                          "alter table t alter ",
+                                         "update t set a = ",
+                                         "create table if not exists t ",
+                                         "create index if not exists i on ",
                                          ""};
     uint64_t seed = 20261120;
     for (int i = 0; i < 20000; i++) {
@@ -179,6 +281,9 @@ int main(void)
         cmocka_unit_test(test_clauses_of_alter_table),
         cmocka_unit_test(test_clauses_of_index_commands_have_a_safe_form),
         cmocka_unit_test(test_clauses_of_create_index_name_columns),
+        cmocka_unit_test(test_clauses_of_a_type_have_its_expression),
+        cmocka_unit_test(test_clauses_of_update_leave_out_what_says_null),
+        cmocka_unit_test(test_clauses_of_if_not_exists_can_be_said_of_another_relation),
         cmocka_unit_test(test_clauses_reach_children),
         cmocka_unit_test(test_clauses_survive_any_text),
     };
