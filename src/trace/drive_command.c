@@ -205,8 +205,8 @@ static enum err_code run(struct command *command, struct err *err)
     return code;
 }
 
-enum err_code rh_drive_command(struct drive *drive, const struct migration_step *step, int index,
-                               bool *ret_ok, int *ret_exit_status, struct err *err)
+enum err_code rh_drive_command(struct drive *drive, const struct migration_step *from, int index,
+                               struct performed_step *step, struct err *err)
 {
     struct command command = {.drive = drive, .process = PROCESS_INIT, .log_fd = -1};
     int pipe_fds[2];
@@ -224,13 +224,13 @@ enum err_code rh_drive_command(struct drive *drive, const struct migration_step 
             return rh_err_set_errno(err, errno, "cannot write \"%s\"", drive->options->output_path);
         command.log_fd = log_fd;
     }
-    if (step->kind == STEP_PSQL)
-        rh_recorder_set_script(drive->recorder, index, step->content,
-                               (size_t)(step->section.data - step->content.data));
+    if (from->kind == STEP_PSQL && drive->audience->script)
+        drive->audience->script(drive->audience->context, index, from->content,
+                                (size_t)(from->section.data - from->content.data));
     else
-        rh_recorder_set_place(drive->recorder, -1, 0, 0);
+        rh_drive_place(drive, -1, 0, 0);
 
-    enum err_code code = start(&command, step, index, write_fd, err);
+    enum err_code code = start(&command, from, index, write_fd, err);
     rh_fd_closep(&write_fd);
     write_fd = -1;
     if (!code)
@@ -240,10 +240,10 @@ enum err_code rh_drive_command(struct drive *drive, const struct migration_step 
     (void)read_output(&command);
     rh_loop_watch_free(command.output_watch);
     rh_loop_watch_free(command.process_watch);
-    rh_recorder_set_place(drive->recorder, -1, 0, 0);
+    rh_drive_place(drive, -1, 0, 0);
     if (code)
         return code;
-    *ret_exit_status = rh_process_exit_status(&command.process);
-    *ret_ok = command.has_ended && *ret_exit_status == 0;
+    step->exit_status = rh_process_exit_status(&command.process);
+    step->ok = command.has_ended && step->exit_status == 0;
     return RH_OK;
 }

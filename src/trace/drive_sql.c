@@ -84,7 +84,7 @@ static void on_answer(void *context, struct rows **rows, const struct err *err)
 static void send_text(struct sender *sender, const char *sql, int line, int column)
 {
     struct drive *drive = sender->drive;
-    rh_recorder_set_place(drive->recorder, sender->index, line, column);
+    rh_drive_place(drive, sender->index, line, column);
     drive->options->engine->send(sender->connection, sql, NULL, 0, on_answer, sender);
 }
 
@@ -116,23 +116,20 @@ static void send_next(struct sender *sender)
     }
 }
 
-/* The tool's own ROLLBACK may follow the statement that failed. */
-static bool has_error(const struct trace *trace, int step)
+static void tell_drops_rows(const struct drive *drive, bool drops_rows)
 {
-    for (size_t i = trace->statements.count; i-- > 0 && trace->statements.items[i].step == step;)
-        if (trace->statements.items[i].error)
-            return true;
-    return false;
+    if (drive->audience->drops_rows)
+        drive->audience->drops_rows(drive->audience->context, drops_rows);
 }
 
-enum err_code rh_drive_sql(struct drive *drive, const struct migration_step *step, int index,
-                           bool *ret_ok, struct err *err)
+enum err_code rh_drive_sql(struct drive *drive, const struct migration_step *from, int index,
+                           struct performed_step *step, struct err *err)
 {
     const struct engine *engine = drive->options->engine;
-    struct sender sender = {.drive = drive, .step = step, .index = index, .err = RH_ERR_INIT};
-    rh_recorder_set_drops_rows(drive->recorder, true);
+    struct sender sender = {.drive = drive, .step = from, .index = index, .err = RH_ERR_INIT};
+    tell_drops_rows(drive, true);
     enum err_code code = connect_through_tap(drive, &sender.connection, err);
-    rh_recorder_set_drops_rows(drive->recorder, false);
+    tell_drops_rows(drive, false);
     if (code)
         return code;
     sender.arena = rh_arena_new();
@@ -142,19 +139,10 @@ enum err_code rh_drive_sql(struct drive *drive, const struct migration_step *ste
     engine->detach(sender.connection);
     engine->close(sender.connection);
     rh_arena_free(sender.arena);
-    rh_recorder_set_place(drive->recorder, -1, 0, 0);
+    rh_drive_place(drive, -1, 0, 0);
     if (code)
         return code;
-    *ret_ok = sender.is_done && !sender.has_failed;
-    if (drive->server_died)
-        return RH_OK;
-    if ((code = rh_drive_drain(drive, err)))
-        return code;
-    /* What the server did not say itself, the trace cannot show. */
-    if (sender.has_failed && !has_error(drive->trace, index) && sender.err.code == RH_ERR_SERVER) {
-        *err = sender.err;
-        rh_err_while(err, "while running \"%s\"", step->name);
-        return err->code;
-    }
-    return RH_OK;
+    step->ok = sender.is_done && !sender.has_failed;
+    step->failure = sender.err;
+    return drive->server_died ? RH_OK : rh_drive_drain(drive, err);
 }

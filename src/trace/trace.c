@@ -4,7 +4,7 @@
 #include "base/interrupt.h"
 #include "observe/observer.h"
 #include "sql/clauses.h"
-#include "trace/drive_int.h"
+#include "trace/perform.h"
 #include "trace/recorder.h"
 #include "trace/redact.h"
 
@@ -13,14 +13,9 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-/* Spin before sleeping: the tap answers within the time a statement of its own takes; a
-   relay's cost is the wake-up. */
-#define SPIN_US 50
 /* Installing the evidence and reading the catalogue of a hundred thousand relations takes seconds.
  */
 #define PREPARE_MAX_US (60 * 1000 * 1000)
@@ -29,22 +24,18 @@
 #define CRASH_WORDS_US (3 * 1000 * 1000)
 #define LOG_TAIL_BYTES (16 * 1024)
 #define LOG_TAIL_LINES 20
-#define LISTEN_BACKLOG 64
 
 /* Everything that has to go at the end, whatever happened. */
 struct tracing {
+    const struct trace_options *options;
+    struct trace *trace;
     struct loop *loop;
     struct recorder *recorder;
     struct observer *observer;
-    struct tap *tap;
-    struct loop_watch *server_watch;
-    struct drive drive;
 };
 
 static void tracing_deinit(struct tracing *tracing)
 {
-    rh_loop_watch_free(tracing->server_watch);
-    rh_tap_free(tracing->tap);
     rh_observer_free(tracing->observer);
     rh_recorder_free(tracing->recorder);
     rh_loop_free(tracing->loop);
@@ -62,57 +53,17 @@ static enum err_code make_secret(struct arena *arena, const char **ret_secret, s
     return RH_OK;
 }
 
-/* The tap's own socket, where clients of ours connect as to a server: DIRECTORY/.s.PGSQL.5432. */
-static enum err_code listen_on_socket(struct tracing *tracing, struct err *err)
+static enum err_code prepare(struct tracing *tracing, struct arena *arena, struct err *err)
 {
-    struct drive *drive = &tracing->drive;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    enum err_code code;
-    char *directory = rh_file_join(drive->arena, rh_sandbox_directory(drive->options->sandbox),
-                                   "tap");
-    char *path = rh_arena_printf(drive->arena, "%s/.s.PGSQL.5432", directory);
-    if (strlen(path) >= sizeof(address.sun_path))
-        return rh_err_set(err, RH_ERR_ENVIRONMENT, "the path \"%s\" is too long for a socket",
-                          path);
-    if ((code = rh_file_make_directories(directory, 0700, err)))
-        return code;
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    (void)unlink(path);
-    RH_CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        listen(fd, LISTEN_BACKLOG) < 0)
-        return rh_err_set_errno(err, errno, "cannot listen on \"%s\"", path);
-    drive->role = rh_sandbox_migration_role(drive->options->sandbox);
-    drive->role.socket_directory = directory;
-    drive->role.host = NULL;
-    drive->role.port = 5432;
-    drive->role.application_name = "rehearse";
-    return rh_tap_listen(tracing->tap, rh_fd_take(&fd), err);
-}
-
-static void on_server_ended(void *context, unsigned events)
-{
-    struct tracing *tracing = context;
-    (void)events;
-    tracing->drive.server_died = true;
-    rh_loop_watch_set(tracing->server_watch, 0);
-    rh_loop_stop(tracing->loop);
-}
-
-static enum err_code prepare(struct tracing *tracing, const struct trace_options *options,
-                             struct arena *arena, struct trace *trace, struct err *err)
-{
-    struct drive *drive = &tracing->drive;
+    const struct trace_options *options = tracing->options;
     const char *secret = NULL;
     enum err_code code;
-    *drive = (struct drive){.options = options, .arena = arena, .trace = trace};
     if ((code = make_secret(arena, &secret, err)) || (code = rh_loop_new(&tracing->loop, err)))
         return code;
-    rh_loop_set_spin(tracing->loop, SPIN_US);
     const struct recorder_options recorder_options = {
         .engine = options->engine,
         .loop = tracing->loop,
-        .trace = trace,
+        .trace = tracing->trace,
         .evidence_secret = secret,
         .log_path = rh_sandbox_log_path(options->sandbox),
         .data_directory = rh_sandbox_data_directory(options->sandbox),
@@ -130,46 +81,63 @@ static enum err_code prepare(struct tracing *tracing, const struct trace_options
                                 &tracing->observer, err)))
         return code;
     rh_recorder_set_observer(tracing->recorder, tracing->observer);
-    const struct tap_options tap_options = {
-        .server_socket_path = rh_sandbox_socket_path(options->sandbox)};
-    const struct tap_handler handler = rh_recorder_tap_handler(tracing->recorder);
-    if ((code = rh_tap_new(tracing->loop, &tap_options, &handler, &tracing->tap, err)) ||
-        (code = listen_on_socket(tracing, err)) ||
-        (code = rh_loop_watch_new(tracing->loop, rh_sandbox_server_pidfd(options->sandbox),
-                                  on_server_ended, tracing, &tracing->server_watch, err)))
-        return code;
-    rh_loop_watch_set(tracing->server_watch, LOOP_READABLE);
-    drive->loop = tracing->loop;
-    drive->tap = tracing->tap;
-    drive->recorder = tracing->recorder;
     return RH_OK;
 }
 
-/* --- draining --- */
+/* --- the recorder as the audience --- */
 
-static void on_look(void *context)
+static void on_place(void *context, int step, int line, int column)
 {
-    rh_loop_stop(context);
+    const struct tracing *tracing = context;
+    rh_recorder_set_place(tracing->recorder, step, line, column);
 }
 
-enum err_code rh_drive_drain(struct drive *drive, struct err *err)
+static void on_script(void *context, int step, struct text script, size_t offset)
 {
-    struct mono deadline = rh_clock_after(rh_clock_mono(), DRAIN_MAX_US);
-    struct loop_timer *timer = NULL;
-    enum err_code code = RH_OK;
-    while ((rh_tap_open_sessions(drive->tap) > 0 || !rh_recorder_is_idle(drive->recorder)) &&
-           !drive->server_died && !code && !rh_clock_passed(deadline)) {
-        if (!timer) {
-            timer = rh_loop_timer_new(drive->loop, on_look, drive->loop);
-            rh_loop_timer_start(timer, 1000, 1000);
-        }
-        code = rh_loop_run(drive->loop, RH_NEVER, err);
-    }
-    rh_loop_timer_free(timer);
-    return code;
+    const struct tracing *tracing = context;
+    rh_recorder_set_script(tracing->recorder, step, script, offset);
 }
 
-/* --- steps --- */
+static void on_drops_rows(void *context, bool drops_rows)
+{
+    const struct tracing *tracing = context;
+    rh_recorder_set_drops_rows(tracing->recorder, drops_rows);
+}
+
+static void on_step_started(void *context, int index)
+{
+    const struct tracing *tracing = context;
+    struct step *step = &tracing->trace->steps.items[index];
+    step->reached = true;
+    step->start_us = rh_recorder_now(tracing->recorder);
+    rh_recorder_emit(tracing->recorder, "step_started",
+                     json_pack("{s:i, s:s}", "step", index, "name", step->name));
+}
+
+static void on_step_ended(void *context, int index, bool ok, int exit_status)
+{
+    const struct tracing *tracing = context;
+    struct step *step = &tracing->trace->steps.items[index];
+    step->ok = ok;
+    step->exit_status = exit_status;
+    step->duration_us = rh_recorder_now(tracing->recorder) - step->start_us;
+    rh_recorder_emit(tracing->recorder, "step_ended",
+                     json_pack("{s:i, s:b, s:I}", "step", index, "ok", ok, "duration_us",
+                               (json_int_t)step->duration_us));
+}
+
+static bool is_idle(const void *context)
+{
+    const struct tracing *tracing = context;
+    return rh_recorder_is_idle(tracing->recorder);
+}
+
+static void on_ended(void *context)
+{
+    const struct tracing *tracing = context;
+    tracing->trace->duration_us = rh_recorder_now(tracing->recorder);
+    rh_recorder_finish(tracing->recorder);
+}
 
 static void list_steps(const struct migration *migration, struct trace *trace)
 {
@@ -184,47 +152,59 @@ static void list_steps(const struct migration *migration, struct trace *trace)
     }
 }
 
-static enum err_code run_step(struct tracing *tracing, size_t index, struct err *err)
+/* The tool's own ROLLBACK may follow the statement that failed. */
+static bool has_error(const struct trace *trace, int step)
 {
-    struct drive *drive = &tracing->drive;
-    struct trace *trace = drive->trace;
-    const struct migration_step *from = &drive->options->migration->steps.items[index];
-    struct step *step = &trace->steps.items[index];
-    int exit_status = -1;
-    bool ok = false;
-    enum err_code code;
-
-    step->reached = true;
-    step->start_us = rh_recorder_now(tracing->recorder);
-    rh_progress_phase(drive->options->progress, "run %s", from->name);
-    rh_recorder_emit(tracing->recorder, "step_started",
-                     json_pack("{s:i, s:s}", "step", (int)index, "name", from->name));
-    if (from->kind == STEP_SQL)
-        code = rh_drive_sql(drive, from, (int)index, &ok, err);
-    else
-        code = rh_drive_command(drive, from, (int)index, &ok, &exit_status, err);
-    step->ok = ok && !code;
-    step->exit_status = exit_status;
-    step->duration_us = rh_recorder_now(tracing->recorder) - step->start_us;
-    rh_recorder_emit(tracing->recorder, "step_ended",
-                     json_pack("{s:i, s:b, s:I}", "step", (int)index, "ok", step->ok, "duration_us",
-                               (json_int_t)step->duration_us));
-    return code;
+    for (size_t i = trace->statements.count; i-- > 0 && trace->statements.items[i].step == step;)
+        if (trace->statements.items[i].error)
+            return true;
+    return false;
 }
 
-static enum err_code run_steps(struct tracing *tracing, struct err *err)
+/* What the server did not say itself, the trace cannot show. */
+static enum err_code check_failures(const struct performance *performance,
+                                    const struct trace *trace, struct err *err)
 {
-    struct trace *trace = tracing->drive.trace;
-    list_steps(tracing->drive.options->migration, trace);
-    rh_recorder_start(tracing->recorder);
-    for (size_t i = 0; i < trace->steps.count && !tracing->drive.server_died; i++) {
-        enum err_code code = run_step(tracing, i, err);
-        if (code)
-            return code;
-        if (!trace->steps.items[i].ok)
-            break;
+    for (size_t i = 0; i < performance->steps.count; i++) {
+        const struct performed_step *step = &performance->steps.items[i];
+        if (step->ok || step->failure.code != RH_ERR_SERVER || has_error(trace, (int)i))
+            continue;
+        *err = step->failure;
+        rh_err_while(err, "while running \"%s\"", trace->steps.items[i].name);
+        return err->code;
     }
     return RH_OK;
+}
+
+static enum err_code perform(struct tracing *tracing, struct performance *performance,
+                             struct err *err)
+{
+    const struct trace_options *options = tracing->options;
+    struct trace *trace = tracing->trace;
+    const struct performance_options performance_options = {.sandbox = options->sandbox,
+                                                            .engine = options->engine,
+                                                            .migration = options->migration,
+                                                            .environment = options->environment,
+                                                            .no_isolation = options->no_isolation,
+                                                            .output_path = options->output_path,
+                                                            .progress = options->progress,
+                                                            .loop = tracing->loop};
+    const struct audience audience = {.context = tracing,
+                                      .handler = rh_recorder_tap_handler(tracing->recorder),
+                                      .place = on_place,
+                                      .script = on_script,
+                                      .drops_rows = on_drops_rows,
+                                      .step_started = on_step_started,
+                                      .step_ended = on_step_ended,
+                                      .is_idle = is_idle,
+                                      .ended = on_ended};
+    list_steps(options->migration, trace);
+    rh_recorder_start(tracing->recorder);
+    enum err_code code = rh_perform(&performance_options, &audience, trace->arena, performance,
+                                    err);
+    trace->timed_out = performance->timed_out;
+    trace->interrupted = performance->interrupted;
+    return code;
 }
 
 /* --- the end --- */
@@ -268,10 +248,10 @@ static bool is_suspicious(const struct trace *trace)
     return trace->observer_lost;
 }
 
-static void look_for_crash(struct tracing *tracing)
+static void look_for_crash(struct tracing *tracing, bool server_died)
 {
-    const struct trace_options *options = tracing->drive.options;
-    struct trace *trace = tracing->drive.trace;
+    const struct trace_options *options = tracing->options;
+    struct trace *trace = tracing->trace;
     const char *reason = NULL;
     bool crashed = rh_sandbox_has_crashed(options->sandbox, &reason);
     /* A client hears of a killed backend before the server has said so in its log. */
@@ -281,7 +261,7 @@ static void look_for_crash(struct tracing *tracing)
         (void)poll(&server, 1, 10);
         crashed = rh_sandbox_has_crashed(options->sandbox, &reason);
     }
-    if (!crashed && !trace->server_crashed && !tracing->drive.server_died)
+    if (!crashed && !trace->server_crashed && !server_died)
         return;
     trace->server_crashed = true;
     if (reason)
@@ -302,22 +282,19 @@ static void finish_observing(struct tracing *tracing, struct trace *trace)
 enum err_code rh_trace_run(const struct trace_options *options, struct arena *arena,
                            struct trace *trace, struct err *err)
 {
-    struct tracing tracing = {0};
+    struct tracing tracing = {.options = options, .trace = trace};
+    struct performance performance = {0};
     memset(trace, 0, sizeof(*trace));
     trace->arena = arena;
     trace->started_at = rh_clock_wall();
-    enum err_code code = prepare(&tracing, options, arena, trace, err);
+    enum err_code code = prepare(&tracing, arena, err);
     if (!code) {
-        code = run_steps(&tracing, err);
-        trace->duration_us = rh_recorder_now(tracing.recorder);
-        trace->timed_out = code == RH_ERR_TIMEOUT;
-        trace->interrupted = code == RH_ERR_INTERRUPTED;
-        if (trace->timed_out || trace->interrupted)
-            code = RH_OK;
-        rh_recorder_finish(tracing.recorder);
+        code = perform(&tracing, &performance, err);
+        if (!code)
+            code = check_failures(&performance, trace, err);
         for (size_t i = 0; i < trace->statements.count; i++)
             rh_sql_clauses(&trace->statements.items[i], arena);
-        look_for_crash(&tracing);
+        look_for_crash(&tracing, performance.server_died);
         finish_observing(&tracing, trace);
     }
     tracing_deinit(&tracing);
