@@ -10,6 +10,7 @@
 #define RH_MODEL_RESULT_H
 
 #include "base/err.h"
+#include "model/round_trip.h"
 #include "model/state.h"
 #include "model/trace.h"
 
@@ -105,6 +106,7 @@ struct result {
     VEC(struct gate) gates;
     struct schema_differences schema_differences;
     struct data_differences data_differences;
+    struct round_trip round_trip;
 };
 
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */

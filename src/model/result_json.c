@@ -409,8 +409,9 @@ json_t *rh_result_to_json(const struct result *result)
     PUT_ARRAY(object, "findings", result->findings, finding_json);
     PUT_ARRAY(object, "gates", result->gates, gate_json);
     rh_json_put_states(object, result);
+    rh_json_put_round_trip(object, &result->round_trip);
     /* Parts that this run did not compare: null says "not compared", never "no differences". */
-    static const char *const not_compared[] = {"checks", "round_trip", "rerun", "workload"};
+    static const char *const not_compared[] = {"checks", "rerun", "workload"};
     for (size_t i = 0; i < sizeof(not_compared) / sizeof(not_compared[0]); i++)
         put(object, not_compared[i], json_null());
     return object;

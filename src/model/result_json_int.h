@@ -36,5 +36,7 @@ static inline json_t *positive(int64_t number)
 
 /* result_json_states.c: schema_differences, data_differences, states */
 void rh_json_put_states(json_t *object, const struct result *result);
+/* result_json_round_trip.c: round_trip */
+void rh_json_put_round_trip(json_t *object, const struct round_trip *trip);
 
 #endif

@@ -53,9 +53,10 @@ struct migration_format {
     VEC(struct migration_piece) pieces; /* of up */
     bool no_transaction;                /* the file says so in its tool's words */
     bool tool_transaction;              /* the tool wraps `up` in a transaction */
-    VEC(struct migration_piece) down_pieces; /* of down, and its transaction: where up has its own */
+    VEC(struct migration_piece)
+    down_pieces; /* of down, and its transaction: where up has its own */
     bool down_tool_transaction;
-    VEC(const char *) notes;            /* sentences about what is not imitated */
+    VEC(const char *) notes; /* sentences about what is not imitated */
 };
 
 /*

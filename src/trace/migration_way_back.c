@@ -136,14 +136,12 @@ static enum err_code open_directory(const struct migration *migration, const cha
     return code;
 }
 
-static enum err_code open_file(const struct migration *migration, const char *path,
-                               struct arena *arena, struct migration_way_back *back,
-                               struct err *err)
+static enum err_code open_file(const char *path, struct arena *arena,
+                               struct migration_way_back *back, struct err *err)
 {
     struct migration_step down = {0};
     enum err_code code = rh_migration_read_down(file_name(path), path, arena, &down, err);
 
-    (void)migration;
     if (code)
         return code;
     if (is_empty(&down))
@@ -162,10 +160,9 @@ static enum err_code open_given(const struct migration *migration, const char *d
     back->text = rh_arena_strdup(arena, down);
     if (rh_file_is_directory(down))
         return open_directory(migration, down, arena, back, err);
-    if (rh_file_exists(down) && access(down, X_OK) != 0)
-        return open_file(migration, down, arena, back, err);
-    if (rh_file_exists(down) && rh_text_ends_with(rh_text(down), ".sql"))
-        return open_file(migration, down, arena, back, err);
+    if (rh_file_exists(down) &&
+        (rh_text_ends_with(rh_text(down), ".sql") || access(down, X_OK) != 0))
+        return open_file(down, arena, back, err);
     if (!down[strspn(down, " \t\n")])
         return rh_err_set(err, RH_ERR_USAGE, "--down is empty");
     if (is_path_like(down)) {

@@ -18,10 +18,11 @@ struct migration_way_back {
 };
 
 /*
- * `down` is the value of --down or NULL. A path that exists is a file or a directory; of a directory
- * each step's file is the one that has the step's name (or its tool's name for a way back). One word
- * that ends in ".sql" or holds a slash and no such file is RH_ERR_USAGE. Anything else is a command
- * line for /bin/sh. Whatever was given must be readable: RH_ERR_USAGE.
+ * `down` is the value of --down or NULL. A path that exists is a directory or a file of SQL, unless
+ * it is executable and no .sql; of a directory each step's file is the one that has the step's name
+ * (or its tool's name for a way back). One word that ends in ".sql" or holds a slash, and no such
+ * file, is RH_ERR_USAGE. Anything else is a command line for /bin/sh. Whatever was given must be
+ * readable: RH_ERR_USAGE.
  */
 enum err_code rh_migration_open_way_back(const struct migration *migration, const char *down,
                                          struct arena *arena, struct migration_way_back *ret_back,
