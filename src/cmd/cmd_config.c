@@ -2,25 +2,8 @@
 #include "cmd/run_options.h"
 
 static const struct option rows[] = {
-    {
-        .name = "config",
-        .kind = OPTION_PATH,
-        .value_name = "FILE",
-        .group = GROUP_CONFIG,
-        .environment = "REHEARSE_CONFIG",
-        .is_common = true,
-        .help = "Read options from this file.",
-        .details = "Without it: rehearse.yaml in the current directory, else in those above it up "
-                   "to the root of the repository.",
-    },
-    {
-        .name = "no-config",
-        .kind = OPTION_FLAG,
-        .group = GROUP_CONFIG,
-        .environment = "REHEARSE_NO_CONFIG",
-        .is_common = true,
-        .help = "Read no configuration file.",
-    },
+    OPTION_ROW_CONFIG,
+    OPTION_ROW_NO_CONFIG,
     {
         .name = "json",
         .kind = OPTION_FLAG,

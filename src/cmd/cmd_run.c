@@ -203,25 +203,8 @@ static const struct option rows[] = {
     OPTION_ROW_VERBOSE,
     OPTION_ROW_COLOR,
     OPTION_ROW_NO_INPUT,
-    {
-        .name = "config",
-        .kind = OPTION_PATH,
-        .value_name = "FILE",
-        .group = GROUP_CONFIG,
-        .environment = "REHEARSE_CONFIG",
-        .not_in_file = true,
-        .help = "Read options from this file.",
-        .details = "Without it: rehearse.yaml in the current directory, else in those above it up "
-                   "to the root of the repository.",
-    },
-    {
-        .name = "no-config",
-        .kind = OPTION_FLAG,
-        .group = GROUP_CONFIG,
-        .environment = "REHEARSE_NO_CONFIG",
-        .not_in_file = true,
-        .help = "Read no configuration file.",
-    },
+    OPTION_ROW_CONFIG,
+    OPTION_ROW_NO_CONFIG,
 };
 
 /* --- options to the rehearsal's ------------------------------------------------------------------

@@ -162,12 +162,12 @@ static enum err_code rehearse_one(struct demo *demo, size_t n, struct err *err)
     };
 
     struct rehearsal *rehearsal = rh_rehearsal_new(&run);
+    rehearsal->prepared = demo->prepared;
+    rehearsal->has_lent_prepared = true;
     code = rh_rehearsal_stage_open(rehearsal, err);
     if (!code && run.out_directory)
         code = rh_run_files_open(run.out_directory, rh_text(file->content), rehearsal->arena,
                                  options->progress, &rehearsal->files, err);
-    if (!code)
-        code = rh_sandbox_clone(demo->prepared, &rehearsal->sandbox, err);
     if (!code)
         code = rh_rehearsal_stage_perform(rehearsal, err);
     rh_progress_end(options->progress);

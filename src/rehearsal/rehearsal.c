@@ -69,7 +69,7 @@ static enum err_code load_starting_point(struct rehearsal *rehearsal, struct err
         const struct migration_step *step = &migration->starting_point.items[n];
         enum err_code code;
         if (step->kind == STEP_PSQL) {
-            code = rh_sandbox_load_schema(rehearsal->sandbox, step->path, err);
+            code = rh_sandbox_load_schema(rehearsal->prepared, step->path, err);
         } else {
             VEC(const char *) statements = {0};
             if (step->tool_transaction)
@@ -79,7 +79,7 @@ static enum err_code load_starting_point(struct rehearsal *rehearsal, struct err
                     rehearsal->arena, step->statements.items[s].sql);
             if (step->tool_transaction)
                 *RH_PUSH(rehearsal->arena, &statements) = "COMMIT";
-            code = rh_sandbox_load_sql(rehearsal->sandbox, step->name, statements.items,
+            code = rh_sandbox_load_sql(rehearsal->prepared, step->name, statements.items,
                                        statements.count, err);
         }
         if (code) {
@@ -94,7 +94,7 @@ static enum err_code load_starting_point(struct rehearsal *rehearsal, struct err
 enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal, struct err *err)
 {
     const struct rehearsal_options *options = rehearsal->options;
-    struct sandbox **sandbox = &rehearsal->sandbox;
+    struct sandbox **sandbox = &rehearsal->prepared;
 
     struct sandbox_options sandbox_options = options->sandbox;
     sandbox_options.keep = options->keep;
@@ -113,6 +113,12 @@ enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal, struct err
     if (!code)
         code = rh_sandbox_ready(*sandbox, err);
     return code;
+}
+
+enum err_code rh_rehearsal_clone(struct rehearsal *rehearsal, struct sandbox **ret_clone,
+                                 struct err *err)
+{
+    return rh_sandbox_clone(rehearsal->prepared, ret_clone, err);
 }
 
 static bool has_command(const struct migration *migration)
@@ -215,7 +221,9 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
 {
     const struct rehearsal_options *options = rehearsal->options;
     struct result *result = &rehearsal->result;
-
+    enum err_code code = rh_rehearsal_clone(rehearsal, &rehearsal->sandbox, err);
+    if (code)
+        return code;
     fill_fidelity(rehearsal);
     const struct trace_options trace_options = {
         .sandbox = rehearsal->sandbox,
@@ -229,8 +237,8 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
         .event_context = rehearsal,
     };
     struct states before;
-    enum err_code code = rh_states_read(rehearsal->sandbox, options->sandbox.engine,
-                                        options->progress, rehearsal->arena, &before, err);
+    code = rh_states_read(rehearsal->sandbox, options->sandbox.engine, options->progress,
+                          rehearsal->arena, &before, err);
     if (code)
         return code;
     struct mono began = rh_clock_mono();
@@ -271,6 +279,15 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     return code;
 }
 
+static void destroy_sandboxes(struct rehearsal *rehearsal)
+{
+    rh_sandbox_destroy(rehearsal->sandbox);
+    rehearsal->sandbox = NULL;
+    if (!rehearsal->has_lent_prepared)
+        rh_sandbox_destroy(rehearsal->prepared);
+    rehearsal->prepared = NULL;
+}
+
 /* The verdict stands whether or not the sandbox can be kept (its server may have crashed). */
 static void keep(struct rehearsal *rehearsal)
 {
@@ -304,8 +321,7 @@ enum err_code rh_rehearsal_run(const struct rehearsal_options *options,
     rh_run_files_close(&rehearsal->files);
     if (!code && options->keep)
         keep(rehearsal);
-    rh_sandbox_destroy(rehearsal->sandbox);
-    rehearsal->sandbox = NULL;
+    destroy_sandboxes(rehearsal);
     rh_progress_end(options->progress);
     if (code) {
         rh_rehearsal_free(rehearsal);
@@ -331,7 +347,7 @@ void rh_rehearsal_free(struct rehearsal *rehearsal)
     if (!rehearsal)
         return;
     rh_run_files_close(&rehearsal->files);
-    rh_sandbox_destroy(rehearsal->sandbox);
+    destroy_sandboxes(rehearsal);
     for (size_t n = 0; n < rehearsal->result.findings.count; n++)
         json_decref(rehearsal->result.findings.items[n].evidence);
     rh_arena_free(rehearsal->arena);

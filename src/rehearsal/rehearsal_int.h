@@ -13,7 +13,10 @@ struct rehearsal {
     const struct rehearsal_options *options;
     struct migration migration;
     struct run_files files;
-    struct sandbox *sandbox; /* NULL once destroyed */
+    /* The starting point: stopped, serves clones. The demo lends one to each of its rehearsals. */
+    struct sandbox *prepared;
+    bool has_lent_prepared;
+    struct sandbox *sandbox; /* the candidate, a clone of it; NULL once destroyed */
     struct trace trace;
     struct result result;
     const char *kept_url, *kept_stop_command;
@@ -23,10 +26,14 @@ struct rehearsal *rh_rehearsal_new(const struct rehearsal_options *options);
 
 /* Everything in the arguments: migration, schema and snapshot files. Starts nothing. */
 enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *err) RH_MUST_CHECK;
-/* A sandbox with the starting point in it, ready to run. */
+/* A sandbox with the starting point in it, ready for clones. */
 enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal,
                                          struct err *err) RH_MUST_CHECK;
-/* Trace, judge, write; `rehearsal->sandbox` is ready. Files are written also when it returns an
+/* Another clone of the starting point, running, the caller's to destroy before the rehearsal is
+   freed. */
+enum err_code rh_rehearsal_clone(struct rehearsal *rehearsal, struct sandbox **ret_clone,
+                                 struct err *err) RH_MUST_CHECK;
+/* Clone, trace, judge, write. Files are written also when it returns an
    error that came of the migration (syntax, timeout, interrupt). */
 enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal,
                                          struct err *err) RH_MUST_CHECK;
