@@ -185,6 +185,12 @@ void rh_judgement_explain(struct judgement *judgement);
 void rh_rule_states_side_effect(const struct rule *rule, struct judgement *judgement);
 void rh_rule_data_lost(const struct rule *rule, struct judgement *judgement);
 void rh_rule_row_count_changed(const struct rule *rule, struct judgement *judgement);
+/* rules_way_back.c: */
+void rh_rule_down_fails(const struct rule *rule, struct judgement *judgement);
+void rh_rule_down_differs(const struct rule *rule, struct judgement *judgement);
+void rh_rule_down_loses_data(const struct rule *rule, struct judgement *judgement);
+void rh_rule_restore_fails(const struct rule *rule, struct judgement *judgement);
+void rh_rule_restore_differs(const struct rule *rule, struct judgement *judgement);
 /* rules_run.c: */
 void rh_rule_duration_gate(const struct rule *rule, struct judgement *judgement);
 void rh_rule_disk_gate(const struct rule *rule, struct judgement *judgement);

@@ -6,6 +6,7 @@
 #include "judge/judge.h"
 #include "rehearsal/rehearsal_int.h"
 #include "rehearsal/states.h"
+#include "rehearsal/way_back.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -36,6 +37,9 @@ enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *e
     const struct rehearsal_options *options = rehearsal->options;
     enum err_code code = rh_migration_open(&options->migration, rehearsal->arena,
                                            &rehearsal->migration, err);
+    if (!code)
+        code = rh_migration_open_way_back(&rehearsal->migration, options->down, rehearsal->arena,
+                                          &rehearsal->way_back, err);
     for (size_t n = 0; !code && n < options->schema_count; n++) {
         code = check_readable("schema", options->schema_paths[n], err);
         if (!code && rh_file_is_directory(options->schema_paths[n])) {
@@ -257,6 +261,8 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     struct err ending = RH_ERR_INIT;
     enum err_code cut = rh_states_compare(&before, rehearsal->sandbox, options->sandbox.engine,
                                           options->progress, result, &ending);
+    if (!cut)
+        cut = rh_way_back_rehearse(rehearsal, &before, &ending);
     rh_judge(result);
 
     code = cut ? cut : ending_error(rehearsal, &ending);

@@ -20,6 +20,9 @@ struct rehearsal_options {
     struct limits limits;
     bool no_isolation;
     bool keep;
+    const char *down;  /* --down: a file, a directory or a command line; NULL: what is recognised */
+    bool no_way_back;  /* it is not rehearsed */
+    bool restore_test; /* a dump of the migrated database is restored elsewhere */
     const char *out_directory; /* NULL: .rehearse/runs/<UTC>-<hash> with `latest` */
     struct progress *progress;
     /* --json: every event as it happens, else NULL. */

@@ -29,6 +29,11 @@ struct states {
 enum err_code rh_states_read(const struct sandbox *sandbox, const struct engine *engine,
                              struct progress *progress, struct arena *arena,
                              struct states *ret_states, struct err *err) RH_MUST_CHECK;
+/* Of a clone, to be compared with `before`: the same keys and samples. */
+enum err_code rh_states_read_again(const struct states *before, const struct sandbox *sandbox,
+                                   const struct engine *engine, struct progress *progress,
+                                   struct arena *arena, struct states *ret_states,
+                                   struct err *err) RH_MUST_CHECK;
 /* After it: reads again and fills schema_differences and data_differences of the result. */
 enum err_code rh_states_compare(const struct states *before, const struct sandbox *sandbox,
                                 const struct engine *engine, struct progress *progress,

@@ -105,6 +105,15 @@ enum err_code rh_pg_read_data_state(struct connection *connection,
                                     struct mono deadline, struct data_state *ret_state,
                                     struct err *err) RH_MUST_CHECK;
 
+/* --- pg_writes.c ---------------------------------------------------------------------------------
+ */
+enum err_code rh_pg_write_rows(struct connection *connection, const struct freedom *freedoms,
+                               size_t count, struct arena *arena, struct mono deadline,
+                               struct writes *ret_writes, struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_remove_rows(struct connection *connection, struct arena *arena,
+                                struct mono deadline, struct writes *writes,
+                                struct err *err) RH_MUST_CHECK;
+
 /* --- pg_log.c ------------------------------------------------------------------------------------
  */
 enum err_code rh_pg_log_open(const char *path, struct server_log **ret_log,
