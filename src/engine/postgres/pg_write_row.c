@@ -447,6 +447,8 @@ static bool fill(struct row *row)
         const struct writable_column *column = &row->table->columns.items[i];
         if (column->is_computed || row->values[i] || row->is_fresh[i])
             continue;
+        if (column->is_new && (!column->is_required || column->has_default))
+            continue;
         if (row->table->has_rows)
             row->values[i] = rh_arena_printf(row->arena, "t.%s", column->name);
         else if (column->parent && strcmp(column->parent, row->table->identity) != 0)

@@ -30,6 +30,8 @@ struct writing {
     struct mono deadline;
     struct writes *writes;
     int number;
+    const struct freedom *freedoms;
+    size_t freedom_count;
 };
 
 /* --- tables --------------------------------------------------------------------------------------
@@ -67,6 +69,18 @@ static void take_uniques(const char *text, struct writable_column *column, struc
     for (size_t i = 0; i < json_array_size(list); i++)
         *RH_PUSH(arena, &column->uniques) = json_integer_value(json_array_get(list, i));
     json_decref(list);
+}
+
+/* A plain row for the sake of one column is asked for where that column is new. */
+static bool is_new(const struct writing *writing, const char *table, const char *column)
+{
+    for (size_t i = 0; i < writing->freedom_count; i++) {
+        const struct freedom *freedom = &writing->freedoms[i];
+        if (freedom->kind == FREEDOM_PLAIN && freedom->column &&
+            strcmp(freedom->column, column) == 0 && strcmp(freedom->table, table) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void take_columns(const struct rows *rows, struct writable_table *table, struct arena *arena)
@@ -117,6 +131,8 @@ static enum err_code read_table(struct writing *writing, const char *identity,
     if (code)
         return code;
     take_columns(columns, table, writing->arena);
+    for (size_t i = 0; i < table->columns.count; i++)
+        table->columns.items[i].is_new = is_new(writing, identity, table->columns.items[i].name);
     table->has_rows = rh_rows_count(any) > 0;
     return RH_OK;
 }
@@ -310,7 +326,7 @@ enum err_code rh_pg_write_rows(struct connection *connection, const struct freed
                                size_t count, struct arena *arena, struct mono deadline,
                                struct writes *ret_writes, struct err *err)
 {
-    struct writing writing = {connection, arena, deadline, ret_writes, 0};
+    struct writing writing = {connection, arena, deadline, ret_writes, 0, freedoms, count};
     *ret_writes = (struct writes){0};
     enum err_code code = query(&writing, WRITE_SESSION_SQL, NULL, err);
     for (size_t i = 0; !code && i < count; i++) {
@@ -395,7 +411,7 @@ static enum err_code remove_from(struct writing *writing, struct table_writes *t
 enum err_code rh_pg_remove_rows(struct connection *connection, struct arena *arena,
                                 struct mono deadline, struct writes *writes, struct err *err)
 {
-    struct writing writing = {connection, arena, deadline, writes, 0};
+    struct writing writing = {connection, arena, deadline, writes, 0, NULL, 0};
     enum err_code code = query(&writing, WRITE_SESSION_SQL, NULL, err);
     /* Nothing may follow from it: no trigger, no foreign key's action. */
     if (!code)

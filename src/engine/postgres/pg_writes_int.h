@@ -16,7 +16,8 @@ struct writable_column {
     int number;
     int64_t length; /* of characters; 0: any */
     bool is_required, has_default, is_computed, is_key;
-    const char *label;                  /* the first of an enum, quoted; NULL */
+    bool is_new;       /* since the migration: rows of before say nothing of what goes into it */
+    const char *label; /* the first of an enum, quoted; NULL */
     const char *parent, *parent_column; /* of a foreign key; NULL */
     VEC(int64_t) uniques;               /* unique keys that it takes part in */
 };
