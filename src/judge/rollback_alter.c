@@ -153,7 +153,9 @@ bool rh_plan_common_attribute(struct plan_work *work, const char *kind, const ch
         const char *target = owner_target(work->arena, kind, identity);
         if (object && rh_plan_attribute(object, "owned by"))
             return true; /* has the owner of its table */
-        if (target && before)
+        /* What is made again belongs to whoever makes it: the sandbox's roles are not production's.
+         */
+        if (target && before && after)
             rh_plan_command(work, PHASE_ATTRIBUTES, "ALTER %s OWNER TO %s", target, before);
         return true;
     }
@@ -405,7 +407,7 @@ static bool change_definition(struct plan_work *work, const struct schema_differ
                                name, difference->parent),
                PHASE_DROP_PARTS);
     else if (is(kind, "function") || is(kind, "procedure"))
-        rh_plan_command(work, PHASE_CREATE_CODE, "%s", definition->before);
+        rh_plan_defined(work, PHASE_CREATE_CODE, definition->before);
     else
         rh_plan_by_hand(work, PHASE_ALTER);
     return !is(kind, "function") && !is(kind, "procedure");

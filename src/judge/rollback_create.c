@@ -275,14 +275,10 @@ static void create_as_defined(struct plan_work *work, const struct state_object 
                               enum plan_phase phase)
 {
     const char *definition = rh_plan_attribute(object, "definition");
-    if (!definition) {
+    if (definition)
+        rh_plan_defined(work, phase, definition);
+    else
         rh_plan_by_hand(work, phase);
-        return;
-    }
-    size_t len = strlen(definition);
-    while (len > 0 && strchr("; \n", definition[len - 1]))
-        len--;
-    rh_plan_command(work, phase, "%.*s", (int)len, definition);
 }
 
 static void create_trigger(struct plan_work *work, const struct state_object *trigger)

@@ -58,6 +58,8 @@ void rh_plan_add(struct plan_work *work, enum plan_phase phase, enum plan_item_k
 /* PLAN_COMMAND for the difference at hand. */
 void rh_plan_command(struct plan_work *work, enum plan_phase phase, const char *fmt, ...)
     RH_PRINTF(3, 4);
+/* A whole command as the server gives it, with or without its semicolon. */
+void rh_plan_defined(struct plan_work *work, enum plan_phase phase, const char *definition);
 void rh_plan_by_hand(struct plan_work *work, enum plan_phase phase);
 
 const char *rh_plan_attribute(const struct state_object *object, const char *name); /* or NULL */

@@ -26,6 +26,14 @@ void rh_plan_command(struct plan_work *work, enum plan_phase phase, const char *
     rh_plan_add(work, phase, PLAN_COMMAND, sql, work->text);
 }
 
+void rh_plan_defined(struct plan_work *work, enum plan_phase phase, const char *definition)
+{
+    size_t len = strlen(definition);
+    while (len > 0 && strchr("; \n", definition[len - 1]))
+        len--;
+    rh_plan_command(work, phase, "%.*s", (int)len, definition);
+}
+
 void rh_plan_by_hand(struct plan_work *work, enum plan_phase phase)
 {
     rh_plan_add(work, phase, PLAN_BY_HAND, NULL, work->text);

@@ -199,6 +199,7 @@ void rh_report_terminal(const struct result *result, const struct terminal *term
     rh_report_statements(&layout, result, detail);
     rh_report_findings(&layout, result, detail);
     rh_report_differences(&layout, result, detail);
+    rh_report_way_back(&layout, result, detail);
     rh_report_gates(&layout, result);
     rh_report_verdict(&layout, result);
 }

@@ -432,8 +432,9 @@ PLANS = {
                               "ALTER TABLE public.users ALTER COLUMN age SET NOT NULL"]),
     "comment and grant": ("COMMENT ON COLUMN users.phone IS NULL; REVOKE SELECT ON users FROM app;"
                           "GRANT INSERT ON orders TO app;",
-                          ["COMMENT ON COLUMN public.users.phone IS 'with the country'",
-                           "GRANT SELECT ON TABLE public.users TO app"]),
+                          ["REVOKE INSERT ON TABLE public.orders FROM app",
+                           "GRANT SELECT ON TABLE public.users TO app",
+                           "COMMENT ON COLUMN public.users.phone IS 'with the country'"]),
     "type": ("ALTER TABLE orders ALTER total TYPE bigint;",
              ["ALTER TABLE public.orders ALTER COLUMN total TYPE integer USING total::integer"]),
     "label": ("ALTER TYPE mood ADD VALUE 'angry';", ["CREATE TYPE public.mood AS ENUM ('sad', 'ok', 'happy')"]),
