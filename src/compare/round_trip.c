@@ -385,10 +385,11 @@ static void take_gone_column(struct trip *trip, const struct data_differences *d
     const struct data_difference *again = find_new_column(data, difference);
     int64_t was = difference->non_null_before, is = again ? again->non_null_after : 0;
     if (was > is)
-        add_lost(trip, ROUND_TRIP_VALUES, difference, was - is,
-                 rh_arena_printf(arena, is ? "%s lost %s of %s" : "%s lost all %s", name,
-                                 say_count(arena, is ? was - is : was, "value"),
-                                 say_count(arena, was, "value")));
+        add_lost(
+            trip, ROUND_TRIP_VALUES, difference, was - is,
+            is ? rh_arena_printf(arena, "%s lost %lld of %s", name, (long long)(was - is),
+                                 say_count(arena, was, "value"))
+               : rh_arena_printf(arena, "%s lost all %s", name, say_count(arena, was, "value")));
     else if (was > 0 && !was_written_to(trip, difference->table))
         add_lost(trip, ROUND_TRIP_VALUES, difference, NOT_OBSERVED,
                  rh_arena_printf(arena, "%s holds other values than before", name));
