@@ -167,6 +167,7 @@ struct restore_test {
 struct round_trip {
     enum round_trip_verdict verdict;
     const char *reason;             /* of not-rehearsed, else NULL */
+    bool is_declined;               /* nobody wants to hear of it: --no-way-back */
     bool is_given;                  /* by --down; else recognised */
     const char *way_back;           /* what was run: "down.sql", "alembic downgrade -1"; NULL */
     const char *ends_at, *ends_why; /* the step the chain ends at; NULL */

@@ -375,6 +375,7 @@ enum err_code rh_way_back_rehearse(struct rehearsal *rehearsal, const struct sta
                           &back.trip->plan);
     back.trip->restore_test.was_asked = rehearsal->options->restore_test;
     back.trip->reason = why_not(&back);
+    back.trip->is_declined = rehearsal->options->no_way_back;
     if (back.trip->reason)
         return RH_OK;
     enum err_code code = rehearsal->way_back.downs.steps.count > 0 ? rehearse_given(&back, err)

@@ -145,6 +145,8 @@ void rh_report_way_back(const struct layout *layout, const struct result *result
     const struct round_trip *trip = &result->round_trip;
     const char *text = rh_report_way_back_text(layout->arena, trip);
     size_t before = layout->out->len;
+    if (trip->is_declined)
+        text = NULL;
     if (text)
         rh_layout_labelled(layout, "way back", text);
     if (text && trip->way_back && trip->ends_at)
