@@ -363,6 +363,18 @@ static void add_lost(struct trip *trip, enum round_trip_subject subject,
     difference->count = count;
 }
 
+/* Rows that were written may rightly change what is computed from rows: it is said, no more. */
+static void add_other_values(struct trip *trip, const struct data_difference *from,
+                             const char *name, const char *sentence)
+{
+    if (!trip->after_writes)
+        add_lost(trip, ROUND_TRIP_VALUES, from, NOT_OBSERVED, sentence);
+    else if (!was_written_to(trip, from->table))
+        *RH_PUSH(trip->arena, &trip->notes) = rh_arena_printf(
+            trip->arena, "%s: its values after the way back depend on the rows written before",
+            name);
+}
+
 static const struct data_difference *find_new_column(const struct data_differences *data,
                                                      const struct data_difference *gone)
 {
@@ -390,9 +402,9 @@ static void take_gone_column(struct trip *trip, const struct data_differences *d
             is ? rh_arena_printf(arena, "%s lost %lld of %s", name, (long long)(was - is),
                                  say_count(arena, was, "value"))
                : rh_arena_printf(arena, "%s lost all %s", name, say_count(arena, was, "value")));
-    else if (was > 0 && !was_written_to(trip, difference->table))
-        add_lost(trip, ROUND_TRIP_VALUES, difference, NOT_OBSERVED,
-                 rh_arena_printf(arena, "%s holds other values than before", name));
+    else if (was > 0)
+        add_other_values(trip, difference, name,
+                         rh_arena_printf(arena, "%s holds other values than before", name));
     else if (is > was && !trip->after_writes)
         add(trip, ROUND_TRIP_VALUES, difference->table, difference->column,
             rh_arena_printf(arena, "%s has %s, and had none", name,
@@ -408,15 +420,13 @@ static void take_changed_column(struct trip *trip, const struct data_difference 
         add_lost(trip, ROUND_TRIP_VALUES, difference, difference->vanished_values,
                  rh_arena_printf(arena, "%s lost %s", name,
                                  say_count(arena, difference->vanished_values, "value")));
-    else if (was_written_to(trip, difference->table))
-        return;
-    else if (more > 0)
+    else if (more > 0 && !trip->after_writes)
         add(trip, ROUND_TRIP_VALUES, difference->table, difference->column,
             rh_arena_printf(arena, "%s has %s where it was NULL", name,
                             say_count(arena, more, "value")));
-    else if (difference->values == VALUES_CHANGED)
-        add_lost(trip, ROUND_TRIP_VALUES, difference, NOT_OBSERVED,
-                 rh_arena_printf(arena, "%s holds other values than before", name));
+    else if (more > 0 || difference->values == VALUES_CHANGED)
+        add_other_values(trip, difference, name,
+                         rh_arena_printf(arena, "%s holds other values than before", name));
 }
 
 static void take_rows(struct trip *trip, const struct data_difference *difference)
@@ -427,16 +437,16 @@ static void take_rows(struct trip *trip, const struct data_difference *differenc
         add_lost(trip, ROUND_TRIP_ROWS, difference, -more,
                  rh_arena_printf(arena, "%s lost %s", difference->table,
                                  say_count(arena, -more, "row")));
-    else if (was_written_to(trip, difference->table))
-        return;
+    else if (more > 0 && trip->after_writes)
+        return; /* ours, or made of them */
     else if (more > 0)
         add(trip, ROUND_TRIP_ROWS, difference->table, NULL,
             rh_arena_printf(arena, "%s has %s more than before", difference->table,
                             say_count(arena, more, "row")));
     else
-        add_lost(trip, ROUND_TRIP_VALUES, difference, NOT_OBSERVED,
-                 rh_arena_printf(arena, "%s holds its values in other rows than before",
-                                 difference->table));
+        add_other_values(trip, difference, difference->table,
+                         rh_arena_printf(arena, "%s holds its values in other rows than before",
+                                         difference->table));
 }
 
 static void take_data_difference(struct trip *trip, const struct data_differences *data,

@@ -15,7 +15,8 @@ struct round_trip_states {
     const struct schema_state *schema_before, *schema_after;
     const struct data_state *data_before, *data_after; /* both NULL: data are not compared */
     bool has_ledgers; /* a tool ran, which may keep a ledger of its own */
-    /* Of tables that others wrote to meanwhile nothing but lost rows counts. Identities. */
+    /* Of tables that others wrote to meanwhile nothing but lost rows and values counts. Identities.
+       After writes that is so of all tables: what is computed from rows may rightly differ. */
     const char *const *written_to;
     size_t written_to_count;
 };

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "trace/redact.h"
 
 /* Beyond it a command of the plan is told to end: about what a person waits for one. */
 #define COMMAND_MAX_US INT64_C(600000000)
@@ -23,9 +24,9 @@ static enum err_code run_commands(struct way_back *back, struct sandbox *clone,
                                     rh_interrupt_deadline());
         code = back->engine->query(connection, sql, NULL, 0, deadline, NULL, &why);
         if (code == RH_ERR_SERVER) {
-            *ret_failure = rh_arena_printf(back->arena, "%s: %s",
-                                           rh_text_one_line(back->arena, rh_text(sql), 60),
-                                           why.message);
+            *ret_failure = rh_arena_printf(
+                back->arena, "%s: %s", rh_text_one_line(back->arena, rh_text(sql), 60),
+                rh_mask_message(back->arena, why.sqlstate, rh_text(why.message)));
             code = RH_OK;
         } else if (code) {
             *err = why;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/process.h"
+#include "trace/redact.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -22,7 +23,13 @@ static const char *error_line(struct arena *arena, struct text said)
             error = best.data + i;
     if (error)
         best = (struct text){error, (size_t)(best.data + best.len - error)};
-    return rh_text_one_line(arena, best, 300);
+    return rh_mask_log_line(arena, rh_text(rh_text_one_line(arena, best, 300)));
+}
+
+/* Values in it are masked. */
+static const char *first_line(struct arena *arena, const char *text)
+{
+    return rh_mask_log_line(arena, (struct text){text, strcspn(text, "\n")});
 }
 
 static enum err_code dump(struct way_back *back, struct sandbox *clone, const char *path,
@@ -54,6 +61,10 @@ static enum err_code dump(struct way_back *back, struct sandbox *clone, const ch
     struct text out, said;
     enum err_code code = rh_process_run(&options, rh_interrupt_deadline(), MESSAGE_MAX_BYTES, arena,
                                         &process, &out, &said, err);
+    /* pg_dump reads no server that is newer than itself (pg_dump.c, _check_database_version). */
+    if (!code && rh_process_exit_status(&process) != 0 &&
+        memmem(said.data, said.len, "server version mismatch", strlen("server version mismatch")))
+        return rh_err_set(err, RH_ERR_ENVIRONMENT, "%s is older than the server", program);
     if (!code && rh_process_exit_status(&process) != 0)
         *ret_failure = rh_arena_printf(arena, "pg_dump: %s", error_line(arena, said));
     return code;
@@ -76,10 +87,8 @@ static enum err_code restore(struct way_back *back, const char *path, struct san
         *err = why;
         return code;
     }
-    if (code)
-        *ret_failure = rh_arena_printf(back->arena, "%s%s%s", why.message,
-                                       why.detail[0] ? ": " : "",
-                                       rh_text_one_line(back->arena, rh_text(why.detail), 200));
+    if (code) /* the message names our file; its details are the server's words */
+        *ret_failure = first_line(back->arena, why.detail[0] ? why.detail : why.message);
     return RH_OK;
 }
 
