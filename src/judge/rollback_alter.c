@@ -446,6 +446,9 @@ static void change_other(struct plan_work *work, const struct schema_difference 
 void rh_plan_alter(struct plan_work *work, const struct schema_difference *difference)
 {
     const char *kind = difference->kind;
+    const struct state_object *object = rh_plan_find(work, kind, identity_before(difference));
+    if (object && rh_plan_attribute(object, "inherited"))
+        return; /* follows that of the parent */
     if (difference->attributes.count == 0 || change_definition(work, difference))
         return;
     for (size_t i = 0; i < difference->attributes.count; i++) {

@@ -116,6 +116,13 @@ static void create_table(struct plan_work *work, const struct state_object *tabl
     const char *key = rh_plan_attribute(table, "partition key");
     const char *options = rh_plan_attribute(table, "options");
     const char *list = "";
+    const char *bound = rh_plan_attribute(table, "partition bound");
+    if (bound && table->parent) {
+        rh_plan_command(work, PHASE_CREATE_TABLES, "CREATE TABLE %s PARTITION OF %s %s%s%s",
+                        table->identity, table->parent, bound, key ? " PARTITION BY " : "",
+                        or_empty(key));
+        return;
+    }
     if (rh_plan_attribute(table, "inherits") || rh_plan_attribute(table, "of type")) {
         rh_plan_by_hand(work, PHASE_CREATE_TABLES);
         return;

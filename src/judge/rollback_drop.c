@@ -71,6 +71,8 @@ void rh_plan_drop(struct plan_work *work, const struct schema_difference *differ
 {
     const char *kind = difference->kind, *identity = difference->identity;
     const char *name = rh_plan_own_name(work->arena, identity);
+    if (value_of(difference, "inherited"))
+        return; /* goes with that of the parent */
     if (is(kind, "table column"))
         rh_plan_command(work, PHASE_DROP_COLUMNS, "ALTER TABLE %s DROP COLUMN %s",
                         difference->parent, name);

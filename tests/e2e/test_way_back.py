@@ -1,5 +1,6 @@
 """The way back: right ones are lossless without a finding, each kind of wrong one is caught."""
 import shutil
+import signal
 
 import pytest
 
@@ -508,6 +509,33 @@ def test_way_back_is_not_rehearsed_when_nobody_wants_it(rehearse):
     outcome = way_back(rehearse, "ALTER TABLE users ADD COLUMN note text;", "SELECT 1;", "--no-way-back")
     assert trip_of(outcome)["verdict"] == "not-rehearsed" and found(outcome) == []
     assert (outcome.directory / "rollback.md").exists()
+
+
+def test_way_back_is_left_out_when_no_time_is_left(rehearse):
+    outcome = way_back(rehearse, "SELECT pg_sleep(2); ALTER TABLE users ADD COLUMN note text;",
+                       "ALTER TABLE users DROP COLUMN note;", "--timeout", "7s")
+    assert outcome.status == 0, outcome
+    assert trip_of(outcome)["verdict"] == "not-rehearsed"
+    assert trip_of(outcome)["reason"] == "no time was left of --timeout"
+
+
+def test_way_back_that_hangs_does_not_end_the_run(rehearse):
+    outcome = way_back(rehearse, "ALTER TABLE users ADD COLUMN note text;", "SELECT pg_sleep(600);", "--timeout", "20s")
+    assert trip_of(outcome)["verdict"] == "not-rehearsed", outcome
+    assert trip_of(outcome)["reason"] == "its share of --timeout was over" and outcome.status != 124
+
+
+def test_interrupt_during_the_way_back_ends_the_run(rehearse):
+    rehearse.write("down.sql", "SELECT pg_sleep(600);")
+    rehearse.write("migration.sql", QUIET + "ALTER TABLE users ADD COLUMN note text;")
+    rehearse.write("schema.sql", SHOP)
+    process = rehearse.start("run", "migration.sql", "--schema", "schema.sql", "--down", "down.sql")
+    for line in process.stderr:
+        if b"rehearse the way back ..." in line:
+            break
+    process.send_signal(signal.SIGINT)
+    outcome = rehearse.finish(process)
+    assert outcome.status == 130, outcome
 
 
 # --- backups -----------------------------------------------------------------------------------------------

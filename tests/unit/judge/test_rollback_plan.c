@@ -210,6 +210,26 @@ static void test_plan_makes_an_enum_anew_without_its_new_label(void **state)
            "DROP TYPE public.m_rolled_back");
 }
 
+static void test_plan_makes_partitions_again_and_follows_the_parent(void **state)
+{
+    struct plan_story *plan = plan_story(state);
+    add_before(plan, "table", "public.p", NULL, 0, ATTRIBUTES("partition key", "RANGE (at)"));
+    add_before(plan, "table column", "public.p.at", "public.p", 1, ATTRIBUTES("type", "date"));
+    add_before(plan, "table", "public.p1", "public.p", 0,
+               ATTRIBUTES("inherits", "public.p", "partition bound", "DEFAULT"));
+    add_before(plan, "table column", "public.p1.at", "public.p1", 1,
+               ATTRIBUTES("inherited", "yes", "type", "date"));
+    differ(plan, DIFFERENCE_REMOVED, "table", "public.p", NULL);
+    differ(plan, DIFFERENCE_ADDED, "table column", "public.q.a", "public.q");
+    struct schema_difference *child = differ(plan, DIFFERENCE_ADDED, "table column", "public.q1.a",
+                                             "public.q1");
+    *RH_PUSH(plan->story->arena, &child->attributes) = (struct attribute_change){"inherited", NULL,
+                                                                                 "yes"};
+    EXPECT(plan, "ALTER TABLE public.q DROP COLUMN a",
+           "CREATE TABLE public.p (at date) PARTITION BY RANGE (at)",
+           "CREATE TABLE public.p1 PARTITION OF public.p DEFAULT");
+}
+
 static void test_plan_leaves_what_it_does_not_know_to_a_person(void **state)
 {
     struct plan_story *plan = plan_story(state);
@@ -268,6 +288,7 @@ int main(void)
         STORY_TEST(test_plan_sets_attributes_back),
         STORY_TEST(test_plan_sets_a_type_back_with_its_default_out_of_the_way),
         STORY_TEST(test_plan_makes_an_enum_anew_without_its_new_label),
+        STORY_TEST(test_plan_makes_partitions_again_and_follows_the_parent),
         STORY_TEST(test_plan_leaves_what_it_does_not_know_to_a_person),
         STORY_TEST(test_plan_names_values_that_were_overwritten),
         STORY_TEST(test_plan_is_none_where_the_states_were_not_compared),
