@@ -354,12 +354,22 @@ static bool was_written_to(const struct trip *trip, const char *table)
     return false;
 }
 
+/* What it holds is made of what others hold. */
+static bool is_computed(const struct trip *trip, const char *table)
+{
+    const struct data_state *before = trip->states->data_before;
+    for (size_t i = 0; table && i < before->tables.count; i++)
+        if (strcmp(before->tables.items[i].identity, table) == 0)
+            return strcmp(before->tables.items[i].kind, "materialized view") == 0;
+    return false;
+}
+
 static void add_lost(struct trip *trip, enum round_trip_subject subject,
                      const struct data_difference *from, int64_t count, const char *sentence)
 {
     struct round_trip_difference *difference = add(trip, subject, from->table, from->column,
                                                    sentence);
-    difference->is_loss = true;
+    difference->is_loss = !is_computed(trip, from->table);
     difference->count = count;
 }
 
@@ -453,7 +463,8 @@ static void take_data_difference(struct trip *trip, const struct data_difference
                                  const struct data_difference *difference)
 {
     struct arena *arena = trip->arena;
-    if (is_left_out(trip, difference->table, difference->table_parent))
+    if (is_left_out(trip, difference->table, difference->table_parent) ||
+        (trip->after_writes && is_computed(trip, difference->table)))
         return;
     if (difference->change == DIFFERENCE_NOT_COMPARED) {
         *RH_PUSH(arena, &trip->notes) = difference->sentence;
@@ -461,7 +472,8 @@ static void take_data_difference(struct trip *trip, const struct data_difference
     }
     switch (difference->subject) {
     case DATA_TABLE:
-        if (difference->change == DIFFERENCE_REMOVED && difference->rows_before > 0)
+        if (difference->change == DIFFERENCE_REMOVED && difference->rows_before > 0 &&
+            !is_computed(trip, difference->table)) /* else its schema says it */
             add_lost(trip, ROUND_TRIP_ROWS, difference, difference->rows_before,
                      rh_arena_printf(arena, "%s is gone with %s", difference->table,
                                      say_count(arena, difference->rows_before, "row")));

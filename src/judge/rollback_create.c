@@ -175,8 +175,9 @@ static void create_index(struct plan_work *work, const struct state_object *inde
     const char *name = rh_plan_own_name(work->arena, index->identity);
     if (rh_plan_attribute(index, "part of"))
         return; /* comes with that of the whole */
-    rh_plan_command(work, PHASE_CREATE_INDEXES, "CREATE %sINDEX %s%s ON %s %s",
-                    is_unique ? "UNIQUE " : "",
+    bool is_of_view = rh_plan_find(work, "materialized view", index->parent);
+    rh_plan_command(work, is_of_view ? PHASE_CREATE_PARTS : PHASE_CREATE_INDEXES,
+                    "CREATE %sINDEX %s%s ON %s %s", is_unique ? "UNIQUE " : "",
                     table && rh_plan_attribute(table, "partition key") ? "" : "CONCURRENTLY ", name,
                     index->parent, definition + (is_unique ? 7 : 0));
     if (rh_plan_attribute(index, "clustered"))

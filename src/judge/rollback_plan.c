@@ -143,7 +143,8 @@ static void plan_data(struct plan_work *work, const struct data_difference *diff
     work->statement = &difference->statement;
     switch (difference->subject) {
     case DATA_TABLE:
-        if (difference->change == DIFFERENCE_REMOVED && difference->rows_before > 0)
+        if (difference->change == DIFFERENCE_REMOVED && difference->rows_before > 0 &&
+            !rh_plan_find(work, "materialized view", difference->table))
             add_backup(work, rh_arena_printf(arena, "%s of %s",
                                              rh_say_count(arena, difference->rows_before, "row"),
                                              difference->table));
