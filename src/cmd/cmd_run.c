@@ -82,6 +82,37 @@ static const struct option rows[] = {
                    "\"-- name: ...\" names it. A pgTAP file is run as it is, and its tests read.",
     },
     {
+        .name = "down",
+        .kind = OPTION_TEXT,
+        .value_name = "FILE|CMD",
+        .group = GROUP_MIGRATION,
+        .environment = "REHEARSE_DOWN",
+        .is_common = true,
+        .help = "The way back: a file, a directory or a command.",
+        .details = "A path that exists is a file of SQL, or a directory that holds one for each "
+                   "migration; anything else (and an executable) is a command line for /bin/sh, "
+                   "run like COMMAND. Without it the counterparts that migration tools know are "
+                   "used: down sections, x.down.sql, U1__x.sql.",
+    },
+    {
+        .name = "no-way-back",
+        .kind = OPTION_FLAG,
+        .group = GROUP_MIGRATION,
+        .environment = "REHEARSE_NO_WAY_BACK",
+        .help = "Do not rehearse the way back.",
+        .details = "It takes about three times as long as the migration itself. The plan of a "
+                   "rollback is written all the same.",
+    },
+    {
+        .name = "restore-test",
+        .kind = OPTION_FLAG,
+        .group = GROUP_MIGRATION,
+        .environment = "REHEARSE_RESTORE_TEST",
+        .help = "Dump the migrated database and restore it.",
+        .details = "By pg_dump into another sandbox, and compare both: can the backups that are "
+                   "taken from then on be restored?",
+    },
+    {
         .name = "no-isolation",
         .kind = OPTION_FLAG,
         .group = GROUP_MIGRATION,
@@ -499,6 +530,9 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
         .environment = rh_option_list(options, "env", NULL),
         .limits = limits(options),
         .no_isolation = rh_option_flag(options, "no-isolation"),
+        .down = rh_option_text(options, "down"),
+        .no_way_back = rh_option_flag(options, "no-way-back"),
+        .restore_test = rh_option_flag(options, "restore-test"),
         .keep = rh_option_flag(options, "keep"),
         .out_directory = rh_option_text(options, "out"),
         .progress = progress,

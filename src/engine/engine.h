@@ -16,6 +16,7 @@
 #include "engine/inquiry.h"
 #include "engine/server_log_facts.h"
 #include "model/risk.h"
+#include "model/round_trip.h"
 #include "model/state.h"
 #include "net/loop.h"
 
@@ -245,6 +246,15 @@ struct engine {
                                      const struct data_state_options *options, struct arena *arena,
                                      struct mono deadline, struct data_state *ret_state,
                                      struct err *err);
+
+    /* One row for each freedom, where one can be made: committed, by the sandbox's superuser, whose
+       session settings are changed for good. Triggers fire. What could not be made says why.
+       remove_rows takes back those that are still there, and nothing else: no trigger fires. */
+    enum err_code (*write_rows)(struct connection *connection, const struct freedom *freedoms,
+                                size_t count, struct arena *arena, struct mono deadline,
+                                struct writes *ret_writes, struct err *err);
+    enum err_code (*remove_rows)(struct connection *connection, struct arena *arena,
+                                 struct mono deadline, struct writes *writes, struct err *err);
 
     /* Set questions (engine/inquiry.h). NULL when `sql`, one statement, cannot fail for its rows or
        cannot be understood: then only the server's words are known. */

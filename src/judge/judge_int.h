@@ -234,6 +234,12 @@ void rh_rule_default_changed(const struct rule *rule, struct judgement *judgemen
 /* Whether one of the two rules above tells this change of a column. */
 bool rh_rule_owns_column_change(const struct judgement *judgement,
                                 const struct schema_difference *difference);
+/* rules_way_back.c: */
+void rh_rule_down_fails(const struct rule *rule, struct judgement *judgement);
+void rh_rule_down_differs(const struct rule *rule, struct judgement *judgement);
+void rh_rule_down_loses_data(const struct rule *rule, struct judgement *judgement);
+void rh_rule_restore_fails(const struct rule *rule, struct judgement *judgement);
+void rh_rule_restore_differs(const struct rule *rule, struct judgement *judgement);
 /* rules_run.c: */
 void rh_rule_duration_gate(const struct rule *rule, struct judgement *judgement);
 void rh_rule_disk_gate(const struct rule *rule, struct judgement *judgement);

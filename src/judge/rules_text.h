@@ -583,6 +583,73 @@
     "flyway migrate after an applied file was edited: no statement fails, status 1.", \
     "Its output is in output.log of the run's directory."
 
+#define TEXT_DOWN_FAILS \
+    "The way back (--down, or the counterpart that the migration's own tool knows) was run on " \
+    "a clone behind the migration, once at once and once after rows were written, and the " \
+    "server refused it. The rows are generated: a plain one for each table the migration " \
+    "touched, and one for each freedom it gave: NULL where a column may be NULL now, a longer " \
+    "or bigger value, a new enum label, what a dropped CHECK, UNIQUE or FOREIGN KEY forbade. " \
+    "Rows that could not be made are named in the result.", \
+    "A rollback is needed after the new version has run, not before. A way back that was " \
+    "only ever tried on an unused database meets, in production, the rows that it forbids.", \
+    "ALTER TABLE users ALTER email DROP NOT NULL, with SET NOT NULL as its way back: at once " \
+    "it works. With one row written in between it fails: column \"email\" of relation " \
+    "\"users\" contains null values.", \
+    "Decide in the way back what becomes of such rows, before it tightens anything:\n" \
+    "    UPDATE users SET email = '' WHERE email IS NULL;\n" \
+    "    ALTER TABLE users ALTER email SET NOT NULL;"
+
+#define TEXT_DOWN_DIFFERS \
+    "Schema and data were read before the migration and after its way back, and differ: a " \
+    "default, a privilege, a comment, a predicate, a collation, a label's place, an index, a " \
+    "type's width. Left out are the tool's own ledger and sequences that only went on. Where " \
+    "nothing but the order of columns differs it is an info.", \
+    "Nobody looks at the database after a rollback that reported success. What is not as it " \
+    "was shows when the former version needs it.", \
+    "ALTER TABLE users DROP COLUMN status, undone by ADD COLUMN status text: the column had " \
+    "DEFAULT 'new' NOT NULL and a GRANT SELECT on it, and has none of them now.", \
+    "Write the way back from the definition, not from memory (pg_dump --schema-only -t " \
+    "users), or take the commands from rollback.md:\n" \
+    "    ALTER TABLE users ADD COLUMN status text DEFAULT 'new' NOT NULL;\n" \
+    "    GRANT SELECT (status) ON users TO app;"
+
+#define TEXT_DOWN_LOSES_DATA \
+    "After the way back rows or values are missing, or are others, compared with the state " \
+    "before the migration; exact counts of rows and of values that are not NULL, and " \
+    "digests of the values. A warning where a DROP, TRUNCATE or DELETE of the migration " \
+    "names what went: then no way back could bring it back. Else an error.", \
+    "What is lost here is lost in production when the release is rolled back, and the " \
+    "rollback reports success.", \
+    "ALTER TABLE users DROP COLUMN phone, undone by ADD COLUMN phone text, lost 1,204 values " \
+    "of users.phone. UPDATE users SET email = lower(email), undone by nothing, leaves other " \
+    "values than before.", \
+    "Expand first, contract with a later release: rename what is no longer used, and drop it " \
+    "when nobody will roll back any more:\n" \
+    "    ALTER TABLE users RENAME phone TO phone_unused;\n" \
+    "Or keep the former values beside the new ones until then:\n" \
+    "    CREATE TABLE users_email_before AS SELECT id, email FROM users;"
+
+#define TEXT_RESTORE_FAILS \
+    "With --restore-test the migrated database is dumped by pg_dump and restored into an " \
+    "empty sandbox, and the restore failed.", \
+    "Backups of this kind are what a rollback without a way back relies on. A restore " \
+    "creates objects and loads rows in an order of its own, with an empty search_path: what " \
+    "worked in a session that grew the schema step by step need not work there.", \
+    "A CHECK that calls a function which reads another table by its bare name: the COPY of " \
+    "the restore fails with relation \"limits\" does not exist.", \
+    "Qualify the names inside functions, or pin their search_path:\n" \
+    "    ALTER FUNCTION within_limit(int) SET search_path = public;"
+
+#define TEXT_RESTORE_DIFFERS \
+    "With --restore-test the migrated database was dumped and restored into an empty " \
+    "sandbox, and schema or data there differ from what was dumped. Roles, their settings " \
+    "and owners are not compared: a dump of one database does not carry them.", \
+    "Who restores such a backup gets something else than what was backed up.", \
+    "A materialized view that was filled from a table without an order and kept only the " \
+    "first 100 rows: the restore fills it again, with others.", \
+    "Look at each difference; make what a dump cannot carry part of the restore's own " \
+    "script."
+
 #define TEXT_NOT_OBSERVED \
     "Evidence is missing for a statement that can lock tables: the observer was lost, the " \
     "migration removed or disabled the event triggers in schema rehearse, or the statement " \

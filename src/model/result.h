@@ -15,6 +15,7 @@
 #include "model/check.h"
 #include "model/rollback.h"
 #include "model/risk.h"
+#include "model/round_trip.h"
 #include "model/state.h"
 #include "model/trace.h"
 
@@ -118,6 +119,7 @@ struct result {
     struct checks checks;
     struct rollback_facts rollback;
     struct risks risks;
+    struct round_trip round_trip;
 };
 
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */

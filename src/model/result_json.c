@@ -418,8 +418,9 @@ json_t *rh_result_to_json(const struct result *result)
     rh_json_put_blockers(object, result);
     rh_json_put_repetition(object, result);
     rh_json_put_risks(object, result);
+    rh_json_put_round_trip(object, &result->round_trip);
     /* Parts that this run did not compare: null says "not compared", never "no differences". */
-    static const char *const not_compared[] = {"round_trip", "workload"};
+    static const char *const not_compared[] = {"workload"};
     for (size_t i = 0; i < sizeof(not_compared) / sizeof(not_compared[0]); i++)
         put(object, not_compared[i], json_null());
     return object;

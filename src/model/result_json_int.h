@@ -50,5 +50,7 @@ void rh_json_put_rollback(json_t *object, const struct result *result);
 void rh_json_put_checks(json_t *object, const struct result *result);
 /* result_json_risks.c: risks */
 void rh_json_put_risks(json_t *object, const struct result *result);
+/* result_json_round_trip.c: round_trip */
+void rh_json_put_round_trip(json_t *object, const struct round_trip *trip);
 
 #endif

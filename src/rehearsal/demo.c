@@ -155,6 +155,7 @@ static enum err_code rehearse_one(struct demo *demo, size_t n, struct err *err)
                    .lag_us = -1,
                    .replica_apply_bytes_per_s = -1,
                    .fail_on = SEVERITY_ERROR},
+        .no_way_back = true, /* each migration would take three times as long */
         .progress = options->progress,
         .out_directory = options->out_directory
                              ? rh_file_join(demo->arena, options->out_directory, file->name)

@@ -11,6 +11,7 @@
 #include "rehearsal/repetition.h"
 #include "rehearsal/risks.h"
 #include "rehearsal/states.h"
+#include "rehearsal/way_back.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -41,6 +42,9 @@ enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *e
     const struct rehearsal_options *options = rehearsal->options;
     enum err_code code = rh_migration_open(&options->migration, rehearsal->arena,
                                            &rehearsal->migration, err);
+    if (!code)
+        code = rh_migration_open_way_back(&rehearsal->migration, options->down, rehearsal->arena,
+                                          &rehearsal->way_back, err);
     for (size_t n = 0; !code && n < options->schema_count; n++) {
         code = check_readable("schema", options->schema_paths[n], err);
         if (!code && rh_file_is_directory(options->schema_paths[n])) {
@@ -274,14 +278,56 @@ enum err_code rh_rehearsal_conclude(struct rehearsal *rehearsal, struct err *err
     return conclude(rehearsal, RH_OK, &ending, err);
 }
 
+/* What is read of the candidate before the migration, to be put beside what is read of it after. */
+struct before {
+    struct states states;
+    struct risks_before risks;
+};
+
+static enum err_code look_before(struct rehearsal *rehearsal, struct before *before,
+                                 struct err *err)
+{
+    const struct rehearsal_options *options = rehearsal->options;
+    enum err_code code;
+    if ((code = rh_states_read(rehearsal->sandbox, options->sandbox.engine, options->progress,
+                               rehearsal->arena, &before->states, err)) ||
+        (code = rh_checks_run_before(rehearsal, err)))
+        return code;
+    return rh_risks_mark(rehearsal, &before->risks, err);
+}
+
+/* Of the candidate as the migration left it; then, each on clones of the starting point, what fails
+   on these rows, and what coming again or going back would do. */
+static enum err_code look_after(struct rehearsal *rehearsal, const struct before *before,
+                                struct err *err)
+{
+    const struct rehearsal_options *options = rehearsal->options;
+    struct states after;
+    struct err later = RH_ERR_INIT;
+    enum err_code code = rh_states_compare(&before->states, rehearsal->sandbox,
+                                           options->sandbox.engine, options->progress,
+                                           &rehearsal->result, &after, err);
+    /* Those that cannot be run any more have to say so. */
+    enum err_code checks_code = rh_checks_run_after(rehearsal, code ? &later : err);
+    if (code || (code = checks_code) || (code = rh_risks_ask(rehearsal, &before->risks, err)) ||
+        (code = rh_blockers_find(rehearsal, err)) ||
+        (code = rh_repetition_run(rehearsal, &after, err)))
+        return code;
+    return rh_way_back_rehearse(rehearsal, &before->states, err);
+}
+
 enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err *err)
 {
     const struct rehearsal_options *options = rehearsal->options;
     struct result *result = &rehearsal->result;
+    struct before before;
     enum err_code code = rh_sandbox_clone(rehearsal->prepared, &rehearsal->sandbox, err);
     if (code)
         return code;
     fill_fidelity(rehearsal);
+    if ((code = look_before(rehearsal, &before, err)))
+        return code;
+
     const struct trace_options trace_options = {
         .sandbox = rehearsal->sandbox,
         .engine = options->sandbox.engine,
@@ -293,41 +339,18 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
         .event = on_event,
         .event_context = rehearsal,
     };
-    struct states before;
-    code = rh_states_read(rehearsal->sandbox, options->sandbox.engine, options->progress,
-                          rehearsal->arena, &before, err);
-    if (!code)
-        code = rh_checks_run_before(rehearsal, err);
-    struct risks_before risks_before;
-    if (!code)
-        code = rh_risks_mark(rehearsal, &risks_before, err);
-    if (code)
-        return code;
     struct mono began = rh_clock_mono();
     result->started_at = rh_clock_wall();
     code = rh_trace_run(&trace_options, rehearsal->arena, &rehearsal->trace, err);
     if (code)
         return code;
-
     note_empty_tables(rehearsal);
     result->arena = rehearsal->arena;
     result->trace = &rehearsal->trace;
     result->duration_us = rh_clock_mono().us - began.us;
+
     struct err ending = RH_ERR_INIT;
-    struct states after;
-    enum err_code cut = rh_states_compare(&before, rehearsal->sandbox, options->sandbox.engine,
-                                          options->progress, result, &after, &ending);
-    struct err later = RH_ERR_INIT;
-    enum err_code cut_checks = rh_checks_run_after(rehearsal, cut ? &later : &ending);
-    if (!cut)
-        cut = cut_checks;
-    if (!cut)
-        cut = rh_risks_ask(rehearsal, &risks_before, &ending);
-    if (!cut)
-        cut = rh_blockers_find(rehearsal, &ending);
-    if (!cut)
-        cut = rh_repetition_run(rehearsal, &after, &ending);
-    return conclude(rehearsal, cut, &ending, err);
+    return conclude(rehearsal, look_after(rehearsal, &before, &ending), &ending, err);
 }
 
 static void destroy_sandboxes(struct rehearsal *rehearsal)

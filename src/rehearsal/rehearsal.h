@@ -35,6 +35,9 @@ struct rehearsal_options {
     bool show_values; /* row values may stand in the result, not only keys and counts */
     bool keep;
     struct cuts_wanted cuts;
+    const char *down;  /* --down: a file, a directory or a command line; NULL: what is recognised */
+    bool no_way_back;  /* it is not rehearsed */
+    bool restore_test; /* a dump of the migrated database is restored elsewhere */
     const char *out_directory; /* NULL: .rehearse/runs/<UTC>-<hash> with `latest` */
     struct progress *progress;
     /* --json: every event as it happens, else NULL. */

@@ -53,7 +53,7 @@ static enum err_code make_default_directory(struct text name_source, struct aren
 /* What an earlier run left in the same place must not be taken for this one's result. */
 static void remove_earlier(const char *directory, struct arena *arena)
 {
-    static const char *const names[] = {"result.json", "summary.txt", "output.log"};
+    static const char *const names[] = {"result.json", "summary.txt", "rollback.md", "output.log"};
     for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++)
         unlink(rh_file_join(arena, directory, names[n]));
 }
@@ -149,15 +149,20 @@ void rh_run_files_write(struct run_files *files, const struct result *result)
     json_decref(json);
     RH_ASSERT(dumped);
 
-    struct buf summary;
+    struct buf summary, rollback;
     rh_buf_init(&summary, SUMMARY_MAX_BYTES);
     rh_report_summary(result, &summary);
+    rh_buf_init(&rollback, SUMMARY_MAX_BYTES);
+    rh_report_rollback(result, &rollback);
 
     enum err_code code = rh_file_write(rh_file_join(arena, files->directory, "result.json"),
                                        rh_text(dumped), 0600, &err);
     if (!code)
         code = rh_file_write(rh_file_join(arena, files->directory, "summary.txt"),
                              rh_buf_text(&summary), 0600, &err);
+    if (!code)
+        code = rh_file_write(rh_file_join(arena, files->directory, "rollback.md"),
+                             rh_buf_text(&rollback), 0600, &err);
     if (code)
         rh_progress_note(files->progress, "note: the files of this run are incomplete: %s",
                          err.message);
@@ -165,6 +170,7 @@ void rh_run_files_write(struct run_files *files, const struct result *result)
     if (!code && files->is_default_place)
         point_latest_at(files, arena);
     rh_buf_deinit(&summary);
+    rh_buf_deinit(&rollback);
     free(dumped);
 }
 

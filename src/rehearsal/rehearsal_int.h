@@ -7,11 +7,13 @@
 
 #include "rehearsal/rehearsal.h"
 #include "rehearsal/rehearsal_files.h"
+#include "trace/migration_way_back.h"
 
 struct rehearsal {
     struct arena *arena;
     const struct rehearsal_options *options;
     struct migration migration;
+    struct migration_way_back way_back;
     struct run_files files;
     /* The starting point: stopped, serves clones. The demo lends one to each of its rehearsals. */
     struct sandbox *prepared;

@@ -13,6 +13,8 @@ enum report_detail { REPORT_QUIET, REPORT_NORMAL, REPORT_VERBOSE };
 /* What the terminal shows: verdict last, at most 12 lines a finding. */
 void rh_report_terminal(const struct result *result, const struct terminal *terminal,
                         enum report_detail detail, struct buf *out);
+/* rollback.md: how the migration can be undone, exact commands first. */
+void rh_report_rollback(const struct result *result, struct buf *out);
 /* summary.txt: the same, verdict first, plain, 100 columns. */
 void rh_report_summary(const struct result *result, struct buf *out);
 

@@ -31,8 +31,13 @@ void rh_report_repetition(const struct layout *layout, const struct result *resu
 void rh_report_checks(const struct layout *layout, const struct result *result,
                       enum report_detail detail);
 /* What a dry run left behind, and what shows it. */
-void rh_report_rollback(const struct layout *layout, const struct result *result,
+void rh_report_dry_run(const struct layout *layout, const struct result *result,
                         enum report_detail detail);
+/* The way back and the restore test, a line each and what is missing from them. */
+void rh_report_way_back(const struct layout *layout, const struct result *result,
+                        enum report_detail detail);
+/* "lossless, tried on this data at once"; NULL when there is nothing to say. */
+const char *rh_report_way_back_text(struct arena *arena, const struct round_trip *trip);
 void rh_report_gates(const struct layout *layout, const struct result *result);
 /* "x UNSAFE  headline ... exit 5" */
 void rh_report_verdict(const struct layout *layout, const struct result *result);

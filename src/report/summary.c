@@ -12,5 +12,6 @@ void rh_report_summary(const struct result *result, struct buf *out)
     rh_report_fidelity(&layout, result, REPORT_NORMAL);
     rh_report_statements(&layout, result, REPORT_NORMAL);
     rh_report_findings(&layout, result, REPORT_NORMAL);
+    rh_report_way_back(&layout, result, REPORT_NORMAL);
     rh_report_gates(&layout, result);
 }

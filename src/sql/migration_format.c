@@ -108,8 +108,12 @@ char *rh_migration_down_name(const char *name, struct arena *arena)
                                name);
     if (flyway_prefix(name) == 'V')
         return rh_arena_printf(arena, "%.*sU%s", directory_len, name, base + 1);
-    if (is_directory_name(name) && strcmp(base, "up.sql") == 0)
-        return rh_arena_printf(arena, "%.*sdown.sql", directory_len, name);
+    if (is_directory_name(name))
+        return strcmp(base, "down.sql") == 0
+                   ? NULL
+                   : rh_arena_printf(arena, "%.*sdown.sql", directory_len, name);
+    if (ends_with(name, ".sql") && !flyway_prefix(name) && !ends_with(name, ".down.sql"))
+        return rh_arena_printf(arena, "%.*s.down.sql", (int)(strlen(name) - strlen(".sql")), name);
     return NULL;
 }
 
@@ -275,16 +279,19 @@ static struct text text_range(struct text text, size_t from, size_t to)
     return (struct text){text.data + from, to - from};
 }
 
+/* Blanks and comments between two markers are no piece. */
 static void add_piece(struct migration_format *format, struct arena *arena, struct text text,
                       bool is_whole)
 {
-    struct migration_piece *piece;
+    if (rh_sql_skip_blank(text, 0) < text.len)
+        *RH_PUSH(arena, &format->pieces) = (struct migration_piece){text, is_whole};
+}
 
-    if (rh_sql_skip_blank(text, 0) == text.len)
-        return; /* blanks and comments between two markers */
-    piece = RH_PUSH(arena, &format->pieces);
-    piece->text = text;
-    piece->is_whole = is_whole;
+static void add_down_piece(struct migration_format *format, struct arena *arena, struct text text,
+                           bool is_whole)
+{
+    if (rh_sql_skip_blank(text, 0) < text.len)
+        *RH_PUSH(arena, &format->down_pieces) = (struct migration_piece){text, is_whole};
 }
 
 /* What stands before the first section would run nowhere: its tool refuses the file, so do we. */
@@ -316,17 +323,25 @@ struct goose_parse {
     size_t section_start, piece_start;
 };
 
+static void goose_end_piece(struct goose_parse *parse, size_t end, bool is_whole)
+{
+    struct text text = text_range(parse->text, parse->piece_start, end);
+
+    if (parse->place == GOOSE_UP)
+        add_piece(parse->format, parse->arena, text, is_whole);
+    else if (parse->place == GOOSE_DOWN)
+        add_down_piece(parse->format, parse->arena, text, is_whole);
+}
+
 static void goose_end_section(struct goose_parse *parse, size_t end)
 {
     struct text section = text_range(parse->text, parse->section_start, end);
 
-    if (parse->place == GOOSE_UP) {
-        add_piece(parse->format, parse->arena, text_range(parse->text, parse->piece_start, end),
-                  false);
+    goose_end_piece(parse, end, false);
+    if (parse->place == GOOSE_UP)
         parse->format->up = section;
-    } else if (parse->place == GOOSE_DOWN) {
+    else if (parse->place == GOOSE_DOWN)
         parse->format->down = section;
-    }
 }
 
 static enum err_code goose_direction(struct goose_parse *parse, enum goose_place place,
@@ -361,9 +376,7 @@ static enum err_code goose_statement(struct goose_parse *parse, bool begins,
         return rh_err_set(err, RH_ERR_USAGE, "%s:%zu: \"-- +goose Statement%s\" without its %s",
                           parse->name, walk->number, begins ? "Begin" : "End",
                           begins ? "StatementEnd before" : "StatementBegin");
-    if (parse->place == GOOSE_UP)
-        add_piece(parse->format, parse->arena, text_range(parse->text, parse->piece_start, offset),
-                  !begins);
+    goose_end_piece(parse, offset, !begins);
     parse->in_statement = begins;
     parse->statement_line = walk->number;
     parse->piece_start = walk->offset;
@@ -475,7 +488,7 @@ static enum err_code parse_goose(const char *name, struct text text, struct aren
                           name);
     goose_end_section(&parse, text.len);
     note_goose_cuts(&parse);
-    format->tool_transaction = !format->no_transaction;
+    format->tool_transaction = format->down_tool_transaction = !format->no_transaction;
     return RH_OK;
 }
 
@@ -499,10 +512,14 @@ static enum err_code parse_dbmate(const char *name, struct text text, struct are
         if (is_up ? has_up : has_down)
             return rh_err_set(err, RH_ERR_USAGE, "%s:%zu: second \"-- migrate:%s\" in one file",
                               name, walk.number, is_up ? "up" : "down");
+        bool no_transaction = memmem(words.data, words.len, "transaction:false",
+                                     strlen("transaction:false")) != NULL;
+
         if (!is_up) {
             has_down = true;
             up_end = offset;
             down_start = walk.offset;
+            format->down_tool_transaction = !no_transaction;
             continue;
         }
         if (has_down)
@@ -515,13 +532,14 @@ static enum err_code parse_dbmate(const char *name, struct text text, struct are
             return code;
         has_up = true;
         up_start = walk.offset;
-        format->no_transaction = memmem(words.data, words.len, "transaction:false",
-                                        strlen("transaction:false")) != NULL;
+        format->no_transaction = no_transaction;
     }
     if (!has_up)
         return rh_err_set(err, RH_ERR_USAGE, "%s has no \"-- migrate:up\"", name);
-    if (has_down)
+    if (has_down) {
         format->down = text_range(text, down_start, text.len);
+        add_down_piece(format, arena, format->down, !format->down_tool_transaction);
+    }
     format->up = text_range(text, up_start, up_end);
     format->tool_transaction = !format->no_transaction;
     /* dbmate sends the section as one string: without its transaction that is an implicit one. */

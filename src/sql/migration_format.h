@@ -53,7 +53,10 @@ struct migration_format {
     VEC(struct migration_piece) pieces; /* of up */
     bool no_transaction;                /* the file says so in its tool's words */
     bool tool_transaction;              /* the tool wraps `up` in a transaction */
-    VEC(const char *) notes;            /* sentences about what is not imitated */
+    VEC(struct migration_piece)
+    down_pieces; /* of down, and its transaction: where up has its own */
+    bool down_tool_transaction;
+    VEC(const char *) notes; /* sentences about what is not imitated */
 };
 
 /*
@@ -67,8 +70,8 @@ enum err_code rh_migration_format(const char *name, struct text text, struct are
 /* From the name alone: enough to order and to pair files. */
 enum migration_role rh_migration_role_of_name(const char *name);
 bool rh_migration_is_flyway_name(const char *name);
-/* "x.down.sql" for "x.up.sql", "U1__x.sql" for "V1__x.sql", "d/down.sql" for "d/up.sql"; else NULL.
- */
+/* "x.down.sql" for "x.up.sql" and "x.sql", "U1__x.sql" for "V1__x.sql", "d/down.sql" for "d/up.sql"
+   and "d/migration.sql"; else NULL. */
 char *rh_migration_down_name(const char *name, struct arena *arena);
 
 /*

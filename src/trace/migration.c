@@ -7,6 +7,7 @@
 #include "sql/migration_format.h"
 #include "sql/split.h"
 #include "trace/migration_git_int.h"
+#include "trace/migration_int.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -115,6 +116,43 @@ static bool needs_psql(const struct migration_format *format)
            (format->tool == TOOL_FLYWAY && need == PSQL_NEED_COPY_DATA);
 }
 
+/* psql skips a byte order mark at the start of a file, too. */
+static struct text without_mark(struct text text)
+{
+    if (rh_text_starts_with(text, utf8_bom))
+        return (struct text){text.data + strlen(utf8_bom), text.len - strlen(utf8_bom)};
+    return text;
+}
+
+enum err_code rh_migration_read_down(const char *name, const char *path, struct arena *arena,
+                                     struct migration_step *ret_step, struct err *err)
+{
+    struct migration_step step = {.kind = STEP_SQL, .name = name, .path = path};
+    struct migration_format format;
+    enum err_code code = read_file(path, arena, &step.content, err);
+
+    if (!code)
+        code = rh_migration_format(name, without_mark(step.content), arena, &format, err);
+    if (code)
+        return code;
+    if (format.down.data) {
+        format.up = format.down;
+        format.tool_transaction = format.down_tool_transaction;
+        format.pieces.items = format.down_pieces.items;
+        format.pieces.count = format.down_pieces.count;
+    }
+    step.section = format.up;
+    step.format = rh_migration_tool_name(format.tool);
+    step.tool_transaction = format.tool_transaction;
+    rh_file_sha256(step.content, step.sha256);
+    if (needs_psql(&format))
+        step.kind = STEP_PSQL;
+    for (size_t i = 0; step.kind == STEP_SQL && i < format.pieces.count; i++)
+        split_piece(&step, arena, &format.pieces.items[i]);
+    *ret_step = step;
+    return RH_OK;
+}
+
 /* Makes the step of a file whose bytes are at hand. */
 static enum err_code make_step(const char *name, const char *path, struct text content,
                                struct arena *arena, struct migration *migration,
@@ -122,13 +160,8 @@ static enum err_code make_step(const char *name, const char *path, struct text c
 {
     struct migration_step step = {.kind = STEP_SQL, .name = name, .path = path, .content = content};
     struct migration_format format;
-    struct text text = content;
-    enum err_code code;
+    enum err_code code = rh_migration_format(name, without_mark(content), arena, &format, err);
 
-    /* psql skips a byte order mark at the start of a file, too. */
-    if (rh_text_starts_with(text, utf8_bom))
-        text = (struct text){text.data + strlen(utf8_bom), text.len - strlen(utf8_bom)};
-    code = rh_migration_format(name, text, arena, &format, err);
     if (code)
         return code;
     step.section = format.up;
@@ -498,9 +531,9 @@ static enum err_code open_directory_since(const char *directory, const char *sin
 /* --- the whole
  * --------------------------------------------------------------------------------------- */
 
-static void open_command(const char *const *argv, struct arena *arena, struct migration *migration)
+void rh_migration_make_command(const char *const *argv, struct arena *arena,
+                               struct migration_step *step)
 {
-    struct migration_step *step = RH_PUSH(arena, &migration->steps);
     size_t count = 0;
 
     while (argv[count])
@@ -577,7 +610,7 @@ enum err_code rh_migration_open(const struct migration_request *request, struct 
     if (code)
         return code;
     if (request->argv && request->argv[0])
-        open_command(request->argv, arena, &migration);
+        rh_migration_make_command(request->argv, arena, RH_PUSH(arena, &migration.steps));
     if (request->directory)
         code = open_path(request->directory, request->since, arena, &migration, err);
     for (size_t i = 0; !code && i < request->path_count; i++)

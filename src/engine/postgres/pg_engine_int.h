@@ -147,6 +147,14 @@ enum err_code rh_pg_ask_skipped(struct connection *connection, const char *role,
 enum err_code rh_pg_ask_nulls(struct connection *connection, struct null_risk *items, size_t count,
                               struct arena *arena, struct mono deadline,
                               struct err *err) RH_MUST_CHECK;
+/* --- pg_writes.c ---------------------------------------------------------------------------------
+ */
+enum err_code rh_pg_write_rows(struct connection *connection, const struct freedom *freedoms,
+                               size_t count, struct arena *arena, struct mono deadline,
+                               struct writes *ret_writes, struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_remove_rows(struct connection *connection, struct arena *arena,
+                                struct mono deadline, struct writes *writes,
+                                struct err *err) RH_MUST_CHECK;
 
 /* --- pg_log.c ------------------------------------------------------------------------------------
  */

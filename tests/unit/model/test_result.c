@@ -146,6 +146,32 @@ static void fill_statement(struct statement *statement, struct arena *arena)
                                                                .table = "public.users"};
 }
 
+static void fill_round_trip(struct round_trip *trip, struct arena *arena)
+{
+    static const int statement = 1;
+    struct round_trip_failure *failure = RH_NEW(arena, struct round_trip_failure);
+    *failure = (struct round_trip_failure){
+        .step = "down.sql", .line = 3, .sqlstate = "23502", .message = "no", .exit_status = -1};
+    trip->verdict = ROUND_TRIP_FAILS_AFTER_WRITES;
+    trip->way_back = "down.sql";
+    *RH_PUSH(arena, &trip->steps) = "down.sql";
+    trip->at_once.ran = trip->after_writes.ran = true;
+    trip->after_writes.failure = failure;
+    struct table_writes *table = RH_PUSH(arena, &trip->writes.tables);
+    table->table = "public.users";
+    *RH_PUSH(arena, &table->rows) = (struct written_row){.freedom = {.kind = FREEDOM_NULL},
+                                                         .is_written = true};
+    *RH_PUSH(arena, &trip->differences) = (struct round_trip_difference){
+        .sentence = "lost", .is_loss = true, .count = 3, .dropped_by = 1};
+    *RH_PUSH(arena, &trip->notes) = "a ledger";
+    trip->plan.is_made = true;
+    *RH_PUSH(arena, &trip->plan.items) = (struct plan_item){PLAN_COMMAND, "DROP INDEX i", "i",
+                                                            &statement};
+    trip->restore_test.was_asked = trip->restore_test.ran = true;
+    *RH_PUSH(arena, &trip->restore_test.differences) = (struct round_trip_difference){
+        .sentence = "lost", .count = NOT_OBSERVED};
+}
+
 static struct result *filled_result(struct arena *arena)
 {
     struct result *result = RH_NEW(arena, struct result);
@@ -281,6 +307,7 @@ static struct result *filled_result(struct arena *arena)
                                                         .filled = 8,
                                                         .rows = 1};
     *RH_PUSH(arena, &risks->not_asked) = "keys and sequences: too late";
+    fill_round_trip(&result->round_trip, arena);
     return result;
 }
 

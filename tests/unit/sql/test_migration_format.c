@@ -227,12 +227,15 @@ static void test_down_names_belong_to_up_names(void **state)
     struct fixture *fixture = *state;
     static const char *const names[][2] = {{"d/1_x.up.sql", "d/1_x.down.sql"},
                                            {"d/V1__x.sql", "d/U1__x.sql"},
-                                           {"2024_x/up.sql", "2024_x/down.sql"}};
+                                           {"2024_x/up.sql", "2024_x/down.sql"},
+                                           {"2024_x/migration.sql", "2024_x/down.sql"},
+                                           {"d/x.sql", "d/x.down.sql"}};
 
     for (size_t i = 0; i < COUNT(names); i++)
         assert_string_equal(rh_migration_down_name(names[i][0], fixture->arena), names[i][1]);
-    assert_null(rh_migration_down_name("x.sql", fixture->arena));
-    assert_null(rh_migration_down_name("up.sql", fixture->arena));
+    assert_null(rh_migration_down_name("x.down.sql", fixture->arena));
+    assert_null(rh_migration_down_name("R__x.sql", fixture->arena));
+    assert_null(rh_migration_down_name("x.txt", fixture->arena));
 }
 
 static void test_format_takes_any_bytes(void **state)

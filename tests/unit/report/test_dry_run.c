@@ -9,7 +9,7 @@ static const char *text_of(struct arena *arena, const struct result *result)
     RH_CLEANUP_BUF struct buf out;
     rh_buf_init(&out, 1 << 20);
     struct layout layout = rh_layout(arena, &terminal, &out);
-    rh_report_rollback(&layout, result, REPORT_NORMAL);
+    rh_report_dry_run(&layout, result, REPORT_NORMAL);
     return rh_text_dup(arena, rh_buf_text(&out));
 }
 

@@ -18,8 +18,8 @@ static void add_list(const struct layout *layout, const char *const *items, size
     }
 }
 
-void rh_report_rollback(const struct layout *layout, const struct result *result,
-                        enum report_detail detail)
+void rh_report_dry_run(const struct layout *layout, const struct result *result,
+                       enum report_detail detail)
 {
     const struct rollback_facts *facts = &result->rollback;
     struct arena *arena = layout->arena;
