@@ -11,10 +11,10 @@
 
 #include "base/err.h"
 #include "model/blocker.h"
-#include "model/repetition.h"
 #include "model/check.h"
-#include "model/rollback.h"
+#include "model/repetition.h"
 #include "model/risk.h"
+#include "model/rollback.h"
 #include "model/round_trip.h"
 #include "model/state.h"
 #include "model/trace.h"

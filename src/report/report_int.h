@@ -32,7 +32,7 @@ void rh_report_checks(const struct layout *layout, const struct result *result,
                       enum report_detail detail);
 /* What a dry run left behind, and what shows it. */
 void rh_report_dry_run(const struct layout *layout, const struct result *result,
-                        enum report_detail detail);
+                       enum report_detail detail);
 /* The way back and the restore test, a line each and what is missing from them. */
 void rh_report_way_back(const struct layout *layout, const struct result *result,
                         enum report_detail detail);
