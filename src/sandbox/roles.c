@@ -221,14 +221,14 @@ enum err_code rh_roles_prepare_database(struct sandbox *sandbox, const char *nam
     if (!sandbox->loader && (code = set_up_roles(sandbox, err)))
         return code;
     const char *quoted = rh_roles_identifier(sandbox->arena, sandbox->database);
-    bool is_renamed = !is_standard_database(name) &&
+    bool may_rename = !is_standard_database(sandbox->database) && !is_standard_database(name) &&
                       (!locale || strcmp(locale, sandbox->locale) == 0);
-    if (is_renamed && strcmp(name, sandbox->database) != 0)
+    if (may_rename && strcmp(name, sandbox->database) != 0)
         code = rh_roles_execute(sandbox, err, "ALTER DATABASE %s RENAME TO %s", quoted,
                                 rh_roles_identifier(sandbox->arena, name));
-    else if (!is_renamed && !is_standard_database(sandbox->database))
+    else if (!may_rename && !is_standard_database(sandbox->database))
         code = rh_roles_execute(sandbox, err, "DROP DATABASE %s", quoted);
-    if (!code && !is_renamed && !is_standard_database(name))
+    if (!code && !may_rename && !is_standard_database(name))
         code = create_database(sandbox, name, locale, err);
     if (code)
         return code;
