@@ -327,8 +327,8 @@ static enum err_code make_clone(struct sandbox *clone, bool is_timed, struct err
         return code;
     if (is_timed && clone->overlay)
         rh_sandbox_note(clone,
-                        "The disk has no room for a copy of %s: the first statement that "
-                        "opens a table pays for copying its files, in its duration.",
+                        "The sandbox is an overlay (%s): the first statement that opens a table "
+                        "pays for copying its files, in its duration.",
                         clone->facts.clone_note);
     rh_roles_disconnect(clone);
     return RH_OK;

@@ -1,9 +1,11 @@
 #include "sandbox/sandbox_int.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* Statements of ours on an otherwise idle server; those that grow with the data have no limit but
    the run's own. */
@@ -123,6 +125,16 @@ static const char *own_settings(struct arena *arena, const char *role)
     return sql;
 }
 
+/* Of a random password, for a role that nobody but us connects as. */
+static const char *own_secret(struct arena *arena, const char *password)
+{
+    unsigned char salt[SECRET_SALT_BYTES];
+
+    if (getrandom(salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
+        RH_PANIC("no random bytes: %s", strerror(errno));
+    return rh_secret_verifier(arena, password, 1, salt);
+}
+
 /* First connection of all: new secrets (those of a template are known to all that were copied from
    it), and the role that loads, which is another than the owner of the system so that what it owns
    can be told and handed over. */
@@ -139,8 +151,9 @@ static enum err_code set_up_roles(struct sandbox *sandbox, struct err *err)
     code = rh_roles_execute(sandbox, err,
                             "ALTER ROLE %s PASSWORD '%s'; %s"
                             "CREATE ROLE %s SUPERUSER LOGIN PASSWORD '%s'; %s",
-                            superuser_quoted, password, own_settings(arena, superuser_quoted),
-                            loader, loader_password, own_settings(arena, loader));
+                            superuser_quoted, own_secret(arena, password),
+                            own_settings(arena, superuser_quoted), loader,
+                            own_secret(arena, loader_password), own_settings(arena, loader));
     if (code)
         return code;
     sandbox->superuser_password = password;
@@ -208,14 +221,14 @@ enum err_code rh_roles_prepare_database(struct sandbox *sandbox, const char *nam
     if (!sandbox->loader && (code = set_up_roles(sandbox, err)))
         return code;
     const char *quoted = rh_roles_identifier(sandbox->arena, sandbox->database);
-    bool is_renamed = !is_standard_database(name) &&
+    bool may_rename = !is_standard_database(sandbox->database) && !is_standard_database(name) &&
                       (!locale || strcmp(locale, sandbox->locale) == 0);
-    if (is_renamed && strcmp(name, sandbox->database) != 0)
+    if (may_rename && strcmp(name, sandbox->database) != 0)
         code = rh_roles_execute(sandbox, err, "ALTER DATABASE %s RENAME TO %s", quoted,
                                 rh_roles_identifier(sandbox->arena, name));
-    else if (!is_renamed && !is_standard_database(sandbox->database))
+    else if (!may_rename && !is_standard_database(sandbox->database))
         code = rh_roles_execute(sandbox, err, "DROP DATABASE %s", quoted);
-    if (!code && !is_renamed && !is_standard_database(name))
+    if (!code && !may_rename && !is_standard_database(name))
         code = create_database(sandbox, name, locale, err);
     if (code)
         return code;

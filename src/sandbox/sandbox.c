@@ -258,9 +258,10 @@ static enum err_code maintain(struct sandbox *sandbox, const char *list, const c
 }
 
 /* shared_buffers as it will be when running: --set, else what initdb wrote (the last line that is
-   not ours; without a unit it counts pages of 8 kB). */
+   not ours; without a unit it counts pages of 8 kB). The default where it is written otherwise. */
 static const char running_memory[] =
-    "SELECT CASE WHEN s ~ '^[0-9]+$' THEN s::bigint * 8192 ELSE pg_size_bytes(s) END FROM ("
+    "SELECT CASE WHEN s ~ '^[0-9]{1,10}$' THEN s::bigint * 8192"
+    " WHEN s ~* '^[0-9.]+ *[kmgt]b$' THEN pg_size_bytes(s) ELSE 134217728 END FROM ("
     "SELECT coalesce($1, (SELECT setting FROM pg_file_settings WHERE name = 'shared_buffers'"
     " AND sourcefile NOT LIKE '%/rehearse.conf' ORDER BY seqno DESC LIMIT 1), '128MB') AS s) t";
 
@@ -482,8 +483,11 @@ enum err_code rh_sandbox_keep(struct sandbox *sandbox, const char **ret_url,
         return rh_err_set(err, RH_ERR_CONNECTION, "the sandbox server has ended: nothing to keep");
     /* An overlay is nothing without what lies below it. */
     struct sandbox *base = sandbox->overlay ? sandbox->base : NULL;
-    if ((base && (code = mark_kept(base, err))) || (code = mark_kept(sandbox, err)))
+    if ((base && (code = mark_kept(base, err))) || (code = mark_kept(sandbox, err))) {
+        if (base)
+            base->is_kept = false; /* its own destroy removes it then, whatever the marker says */
         return code;
+    }
     *ret_url = rh_arena_printf(arena, "postgres://%s:%s@/%s?host=%s",
                                url_encode(arena, sandbox->role), sandbox->role_password,
                                url_encode(arena, sandbox->database),

@@ -10,6 +10,7 @@
  *   subvolume.c      data directories that btrfs can snapshot
  *   cluster.c        start, stop, restart, crash detection
  *   roles.c          superuser, loader, database, migration role, hand-over
+ *   secret.c         passwords as the server keeps them
  *   client.c         client programs: found, run, their output read line by line
  *   clone.c          a copy of a prepared sandbox, in the cheapest way that works
  *   clone_room.c     whether memory and disk have room for one
@@ -233,6 +234,12 @@ const char *rh_cluster_log_reason(const struct sandbox *sandbox, struct arena *a
 enum err_code rh_cluster_check_disk(const struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 bool rh_cluster_says_disk_full(const char *text);
 enum err_code rh_cluster_disk_full(const struct sandbox *sandbox, struct err *err);
+
+/* --- secret.c --------------------------------------------------------------------------------- */
+#define SECRET_SALT_BYTES 16 /* scram-common.h, SCRAM_DEFAULT_SALT_LEN */
+/* For PASSWORD '...' instead of an ASCII password, on every server version. */
+const char *rh_secret_verifier(struct arena *arena, const char *password, int rounds,
+                               const unsigned char salt[static SECRET_SALT_BYTES]);
 
 /* --- roles.c ---------------------------------------------------------------------------------- */
 enum err_code rh_roles_execute(struct sandbox *sandbox, struct err *err, const char *fmt, ...)

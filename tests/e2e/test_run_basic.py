@@ -181,6 +181,8 @@ def test_result_has_the_documented_shape(rehearse):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", result["started_at"])
     assert {"server_version", "snapshot_age_s", "sample_fraction", "masked_columns", "notes"} \
         <= result["fidelity"].keys()
+    assert result["fidelity"]["clone_method"] in ("btrfs snapshot", "reflink", "copy")
+    assert re.match(r"\d+ MB", result["fidelity"]["clone_note"])
     step = result["steps"][0]
     assert step["name"] == "migration.sql" and re.fullmatch("[0-9a-f]{64}", step["sha256"])
     for statement in result["statements"]:

@@ -107,6 +107,12 @@ static void test_sandbox_migration_role_is_an_owner_not_a_superuser(void **state
                                  "CREATE EXTENSION pg_trgm; SELECT pg_get_userbyid("
                                  "datdba) FROM pg_database WHERE datname = 'app'"),
                         "migrator");
+    /* What others connect with is as strong as usual; drivers may insist on it. */
+    assert_string_equal(
+        unit_sql(unit, rh_sandbox_superuser(sandbox),
+                 "SELECT string_agg((rolpassword LIKE 'SCRAM-SHA-256$4096:%')::text, "
+                 "',' ORDER BY rolsuper) FROM pg_authid WHERE rolcanlogin"),
+        "true,false");
     /* Nobody is left but the two: the loader is gone. */
     assert_string_equal(unit_sql(unit, role,
                                  "SELECT count(*) FROM pg_roles WHERE rolname NOT LIKE "
