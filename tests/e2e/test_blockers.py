@@ -113,6 +113,25 @@ def test_blockers_of_files_in_autocommit(rehearse):
     assert len(result["statements"]) == 2
 
 
+def test_blockers_on_every_server_version(rehearse, server):
+    write_files(rehearse, lambda statements: f"BEGIN;\n{plain(statements)}COMMIT;\n")
+    assert_complete(rehearse("run", "--schema", "schema.sql", "--server-bin", server.bin, "m"))
+
+
+def test_blockers_show_no_value_unless_asked(rehearse):
+    schema = ("CREATE TABLE t (email text PRIMARY KEY, name text, city text);\n"
+              "INSERT INTO t VALUES ('ada@example.org', 'Ada Secret', 'Cairo'), ('bob@example.org', 'Bob Secret', NULL),"
+              " ('eve@example.org', 'Bob Secret', 'Oslo');\n")
+    migration = ("ALTER TABLE t ADD UNIQUE (name);\nALTER TABLE t ALTER city SET NOT NULL;\n"
+                 "ALTER TABLE t ALTER city TYPE int USING city::int;\n")
+    outcome = rehearse.run(migration, schema)
+    text = outcome.stdout + outcome.stderr + json.dumps(outcome.result)
+    assert len(outcome.result["blockers"]) == 3, outcome
+    assert not any(value in text for value in ("Secret", "Cairo", "Oslo", "@example.org")), text
+    outcome = rehearse.run(migration, schema, "--show-values")
+    assert "bob@example.org" in json.dumps(outcome.result["blockers"]), outcome
+
+
 def test_blockers_are_mended_by_the_repairs(rehearse):
     """Pasted where the report says, they make the whole release go through."""
     write_files(rehearse, plain)
