@@ -328,6 +328,9 @@ CASES = {
     "insert that makes duplicates": (USERS + "CREATE UNIQUE INDEX ON users (age);",
                                      "INSERT INTO users (id, age) SELECT id + 100, age FROM users WHERE id < 5 RETURNING users.id",
                                      [(DUPLICATES, 8, 4)], None),
+    "insert beside an identity": (
+        "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text NOT NULL UNIQUE, w text NOT NULL); INSERT INTO t (v, w) VALUES ('a', 'b');",
+        "INSERT INTO t (v, w) VALUES ('a', 'x'), ('b', 'x'), ('b', 'x')", [(DUPLICATES, 4, 2)], None),
     "insert of NULLs": (USERS, "WITH s AS (SELECT * FROM users) INSERT INTO users (id, name) SELECT id + 100, email FROM s", [(NULLS, 5)], None),
     "insert that breaks a check": (USERS + "ALTER TABLE users ADD CHECK (age > -9);",
                                    "INSERT INTO users (id, age) VALUES (100, 1), (101, -20), (102, -30)", [(CHECKS, 2)], None),

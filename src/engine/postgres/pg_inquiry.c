@@ -20,6 +20,7 @@
     " pg_catalog.set_config('work_mem', '64MB', true),"                                         \
     " pg_catalog.set_config('jit', 'off', true),"                                               \
     " pg_catalog.set_config('enable_hashagg', 'off', true),"                                    \
+    " pg_catalog.set_config('max_parallel_workers_per_gather', '2', true),"                     \
     " pg_catalog.set_config('parallel_tuple_cost', '0', true),"                                 \
     " pg_catalog.set_config('parallel_setup_cost', '0', true),"                                 \
     " pg_catalog.set_config('synchronize_seqscans', 'off', true)," /* rather an error than rows \

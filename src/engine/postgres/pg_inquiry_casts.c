@@ -155,10 +155,6 @@ static bool has_soft_input(const struct inquiry *inquiry, const struct cast *cas
 static const char *guard_of(struct inquiry *inquiry, const struct cast *cast)
 {
     struct arena *arena = inquiry->arena;
-    int limit = length_limit(cast);
-    if (limit)
-        return rh_arena_printf(arena, "%s IS NULL OR pg_catalog.char_length(%s::text) <= %d",
-                               cast->column, cast->column, limit);
     if (range_of(inquiry, cast))
         return rh_arena_printf(arena, "%s IS NULL OR %s", cast->column, range_of(inquiry, cast));
     if (has_soft_input(inquiry, cast))
@@ -278,7 +274,30 @@ static void add_repairs(struct inquiry *inquiry, const struct cast *cast,
         repair_row_by_row(
             inquiry, cast, question,
             rh_arena_printf(arena, "UPDATE %s SET %s = %s", name, cast->column, value));
-    repair_row_by_row(inquiry, cast, question, rh_arena_printf(arena, "DELETE FROM %s", name));
+    if (question->form == PG_FORM_PREDICATE)
+        rh_pg_repair_delete(inquiry, question, question->where, false);
+    else
+        repair_row_by_row(inquiry, cast, question, rh_arena_printf(arena, "DELETE FROM %s", name));
+}
+
+/*
+ * What is known to fail, and how, without trying; NULL: nothing. Text that is too long may end in
+ * blanks, which are cut off without a word ("Character Types", manual 8.3).
+ */
+static const char *failures_of(struct inquiry *inquiry, const struct cast *cast,
+                               enum offence *ret_offence)
+{
+    struct arena *arena = inquiry->arena;
+    int limit = length_limit(cast);
+    *ret_offence = limit ? OFFENCE_VALUE_TOO_LONG : OFFENCE_OUT_OF_RANGE;
+    if (limit)
+        return rh_arena_printf(arena,
+                               "pg_catalog.char_length(%s::text) > %d AND "
+                               "pg_catalog.rtrim(pg_catalog.substr(%s::text, %d), ' ') <> ''",
+                               cast->column, limit, cast->column, limit + 1);
+    if (rh_pg_is_integer(cast->old_type_id) && range_of(inquiry, cast))
+        return rh_arena_printf(arena, "NOT (%s)", range_of(inquiry, cast));
+    return NULL;
 }
 
 void rh_pg_ask_cast(struct inquiry *inquiry, const struct pg_subject *subject, const char *column,
@@ -294,13 +313,16 @@ void rh_pg_ask_cast(struct inquiry *inquiry, const struct pg_subject *subject, c
                         .nullable = old->nullable,
                         .from_text = old->is_text};
     classify(inquiry, &cast);
-    struct pg_question *question = rh_pg_question_new(inquiry, PG_FORM_CASTS, OFFENCE_CAST_FAILURE,
-                                                      subject);
+    enum offence offence;
+    const char *failures = failures_of(inquiry, &cast, &offence);
+    struct pg_question *question = rh_pg_question_new(
+        inquiry, failures ? PG_FORM_PREDICATE : PG_FORM_CASTS,
+        failures ? offence : OFFENCE_CAST_FAILURE, subject);
     question->from = rh_pg_from(inquiry, subject, false, false);
     question->columns = column;
     question->new_type = type->type;
-    question->where = guard_of(inquiry, &cast);
-    if (!make_function(inquiry, &cast, question)) {
+    question->where = failures ? failures : guard_of(inquiry, &cast);
+    if (!failures && !make_function(inquiry, &cast, question)) {
         rh_pg_inquiry_refuse(inquiry, "the cast of %s.%s: the role may create no function",
                              subject->name, column);
         return;

@@ -82,15 +82,16 @@ void rh_pg_ask_new_rows(struct inquiry *inquiry)
     const struct validation *statement = &inquiry->statement;
     bool has_alias = strncmp(statement->definition, "as ", 3) == 0 ||
                      strncmp(statement->definition, "AS ", 3) == 0;
-    for (size_t i = 0; i < inquiry->subject->columns.count; i++) {
-        const struct pg_column *column = &inquiry->subject->columns.items[i];
-        if (inquiry->error.column && strcmp(column->raw, inquiry->error.column) == 0 &&
-            !column->nullable)
-            rh_pg_inquiry_ask(inquiry,
-                              rh_arena_printf(arena, "ALTER TABLE %s ALTER %s DROP NOT NULL",
-                                              inquiry->copy, column->name),
-                              NULL, NULL);
-    }
+    const char *drops = "";
+    for (size_t i = 0; i < inquiry->subject->columns.count; i++)
+        if (!inquiry->subject->columns.items[i].nullable)
+            drops = rh_arena_printf(arena, "%s%sALTER %s DROP NOT NULL", drops, *drops ? ", " : "",
+                                    inquiry->subject->columns.items[i].name);
+    /* An identity is not copied: it would count anew. What asks for one gets NULL, equal to none.
+     */
+    if (*drops)
+        rh_pg_inquiry_ask(
+            inquiry, rh_arena_printf(arena, "ALTER TABLE %s %s", inquiry->copy, drops), NULL, NULL);
     rh_pg_inquiry_ask(inquiry,
                       rh_arena_printf(arena, "%s %s%s%s %s", statement->prefix, inquiry->copy,
                                       has_alias ? "" : " AS ",

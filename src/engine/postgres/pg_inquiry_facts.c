@@ -416,6 +416,8 @@ static void take_validations(struct inquiry *inquiry, void *data,
         const char *kind = answer->values[row * answer->columns];
         const char *text = answer->values[row * answer->columns + 1];
         json_t *facts = kind && text ? json_loads(text, 0, NULL) : NULL;
+        if (!facts)
+            rh_pg_inquiry_refuse(inquiry, "the catalogue's answer was not understood");
         for (size_t i = 0; facts && i < sizeof(readers) / sizeof(*readers); i++)
             if (strcmp(readers[i].kind, kind) == 0 && rh_pg_may_ask(inquiry))
                 readers[i].read(inquiry, ask->real, facts);

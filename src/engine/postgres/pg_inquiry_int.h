@@ -94,7 +94,6 @@ struct pg_question {
     VEC(struct pg_key) keys;
     bool nulls_equal;
     const char *build, *index; /* of pairs: creates an index that helps; its name */
-    const char *pairs;         /* the condition of a row that conflicts with another */
     const char *function;      /* of casts: a call that gives NULL or an SQLSTATE */
     const char *groups;        /* table that holds the duplicate groups, once it is made */
     VEC(struct pg_repair) repairs;

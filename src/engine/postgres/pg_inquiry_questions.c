@@ -167,6 +167,16 @@ static void add_sample(struct inquiry *inquiry, struct offenders *offenders, con
         *RH_PUSH(inquiry->arena, &offenders->sample_keys) = rh_arena_strdup(inquiry->arena, key);
 }
 
+/* An array of keys, as JSON; NULL: none. */
+static void add_samples(struct inquiry *inquiry, struct offenders *offenders, const char *text)
+{
+    json_t *keys = text ? json_loads(text, 0, NULL) : NULL;
+    size_t i;
+    json_t *key;
+    json_array_foreach(keys, i, key) add_sample(inquiry, offenders, json_string_value(key));
+    json_decref(keys);
+}
+
 /* One key a row. */
 static void take_samples(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
 {
@@ -376,8 +386,9 @@ static const char *pair_rows(struct arena *arena, const struct pg_question *ques
                            "SELECT tableoid AS rehearse_table, ctid AS rehearse_row, %s AS "
                            "rehearse_key, %s AS rehearse_newest%s FROM %s%s%s",
                            question->subject->key ? question->subject->key : "NULL",
-                           question->subject->newest ? question->subject->newest : "NULL", columns,
-                           question->from, condition ? " WHERE " : "", condition ? condition : "");
+                           question->subject->newest ? question->subject->newest : "NULL::date",
+                           columns, question->from, condition ? " WHERE " : "",
+                           condition ? condition : "");
 }
 
 const char *rh_pg_pair_condition(struct arena *arena, const struct pg_question *question,
@@ -393,21 +404,17 @@ const char *rh_pg_pair_condition(struct arena *arena, const struct pg_question *
     return condition;
 }
 
+/* The rows, the newest, an array of keys. */
 static void take_pairs(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
 {
     struct pg_question *question = data;
     if (rh_pg_inquiry_failed(inquiry, answer, about(inquiry, question)) ||
         number_at(answer, 0, 0) <= 0)
         return;
-    add_offenders(inquiry, question, question->offence, number_at(answer, 0, 0),
-                  value_at(answer, 0, 1));
-    rh_pg_inquiry_ask(inquiry,
-                      rh_arena_printf(inquiry->arena,
-                                      "SELECT rehearse_key FROM (%s) AS a WHERE %s ORDER BY "
-                                      "rehearse_table, rehearse_row LIMIT %d",
-                                      pair_rows(inquiry->arena, question), question->pairs,
-                                      SAMPLE_KEYS_MAX),
-                      take_samples, question);
+    add_samples(inquiry,
+                add_offenders(inquiry, question, question->offence, number_at(answer, 0, 0),
+                              value_at(answer, 0, 1)),
+                value_at(answer, 0, 2));
 }
 
 static void take_built(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
@@ -421,22 +428,21 @@ static void ask_pairs(struct inquiry *inquiry, struct pg_question *question)
 {
     struct arena *arena = inquiry->arena;
     const char *rows = pair_rows(arena, question);
-    if (question->build) {
+    if (question->build)
         rh_pg_inquiry_ask(inquiry, question->build, take_built, (void *)question->index);
-        rh_pg_inquiry_ask(inquiry, rh_arena_printf(arena, "ANALYZE %s", question->subject->name),
-                          NULL, NULL);
-    }
-    question->pairs = rh_arena_printf(
-        arena,
-        "EXISTS (SELECT FROM (%s) AS b WHERE (b.rehearse_row <> a.rehearse_row OR "
-        "b.rehearse_table <> a.rehearse_table) AND %s)",
-        rows, rh_pg_pair_condition(arena, question, "a", "b"));
-    rh_pg_inquiry_ask(inquiry,
-                      rh_arena_printf(arena,
-                                      "SELECT pg_catalog.count(*), %s FROM (%s) AS a WHERE %s",
-                                      newest_of(arena, question->subject, "rehearse_newest"), rows,
-                                      question->pairs),
-                      take_pairs, question);
+    /* One pass: looking for conflicts is what takes the time. */
+    rh_pg_inquiry_ask(
+        inquiry,
+        rh_arena_printf(
+            arena,
+            "WITH rehearse_bad AS MATERIALIZED (SELECT * FROM (%s) AS a WHERE EXISTS (SELECT FROM "
+            "(%s) AS b WHERE (b.rehearse_row <> a.rehearse_row OR b.rehearse_table <> "
+            "a.rehearse_table) AND %s)) SELECT pg_catalog.count(*), %s, (SELECT "
+            "pg_catalog.json_agg(k) FROM (SELECT rehearse_key AS k FROM rehearse_bad ORDER BY "
+            "rehearse_table, rehearse_row LIMIT %d) AS samples) FROM rehearse_bad",
+            rows, rows, rh_pg_pair_condition(arena, question, "a", "b"),
+            newest_of(arena, question->subject, "rehearse_newest"), SAMPLE_KEYS_MAX),
+        take_pairs, question);
 }
 
 /* --- rows whose value cannot become another type's --- */
@@ -462,9 +468,7 @@ static void take_casts(struct inquiry *inquiry, void *data, const struct inquiry
         const char *sqlstate = value_at(answer, row, 0);
         enum offence offence = offence_of(sqlstate ? sqlstate : "");
         struct offenders *offenders = NULL;
-        size_t i;
-        json_t *key;
-        for (i = 0; i < question->found.count; i++)
+        for (size_t i = 0; i < question->found.count; i++)
             if (question->found.items[i].offence == offence)
                 offenders = &question->found.items[i];
         if (offenders)
@@ -472,10 +476,7 @@ static void take_casts(struct inquiry *inquiry, void *data, const struct inquiry
         else
             offenders = add_offenders(inquiry, question, offence, number_at(answer, row, 1),
                                       value_at(answer, row, 2));
-        json_t *keys = value_at(answer, row, 3) ? json_loads(value_at(answer, row, 3), 0, NULL)
-                                                : NULL;
-        json_array_foreach(keys, i, key) add_sample(inquiry, offenders, json_string_value(key));
-        json_decref(keys);
+        add_samples(inquiry, offenders, value_at(answer, row, 3));
     }
 }
 
