@@ -322,15 +322,17 @@ void rh_rule_statement_error_of_blockers(const struct rule *rule, struct judgeme
             rh_evidence_text(found, "constraint", error.constraint);
         if (error.column)
             rh_evidence_text(found, "column", error.column);
+        if (error.detail)
+            rh_evidence_text(found, "detail", error.detail);
         if (error.context)
             rh_evidence_text(found, "context", error.context);
         finding->title = rh_arena_printf(arena, "%s: %s", error.sqlstate,
                                          error.message ? error.message : "no message");
         finding->why = rh_arena_printf(
             arena,
-            "%s It stands behind a statement that failed; a second run that went on there "
+            "%s%s It stands behind a statement that failed; a second run that went on there "
             "met it.",
-            advice.meaning);
+            advice.meaning, rh_say_context(arena, &error));
         finding->advice = advice.advice;
         finding->advice_sql = advice.sql;
         found->headline = rh_arena_printf(arena, "%s would fail in production: %s",

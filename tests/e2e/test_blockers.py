@@ -441,6 +441,20 @@ def test_blockers_of_statements_the_server_refuses_to_parse(rehearse):
     assert [needs for _, needs in errors_of(result) if needs] == [2, 2], outcome
 
 
+def test_blockers_without_a_question_name_the_row_and_the_functions(rehearse):
+    outcome = rehearse.run(
+        "ALTER TABLE users ALTER COLUMN name SET NOT NULL;\n"
+        "CREATE FUNCTION check_all() RETURNS void LANGUAGE plpgsql AS $$ BEGIN\n"
+        "  PERFORM 1 / (id - 7) FROM users ORDER BY id; END $$;\n"
+        "SELECT check_all();\nUPDATE orders SET id = 1 WHERE id = 2;\n", SCHEMA)
+    assert [sqlstate for sqlstate, _ in errors_of(outcome.result)] == ["23502", "22012", "23505"], outcome
+    by_state = {finding["evidence"].get("sqlstate"): finding for finding in outcome.findings("statement-error")}
+    assert "check_all() line 2" in by_state["22012"]["evidence"]["context"], outcome
+    assert "check_all() line 2" in by_state["22012"]["why"]
+    if "23505" in by_state:
+        assert "Key (id)=(***)" in by_state["23505"]["evidence"]["detail"]
+
+
 def test_blockers_a_syntax_error_asks_for_no_second_pass(rehearse):
     outcome = rehearse.run("ALTER TABLE users ADD COLUM x int;\nALTER TABLE users ALTER name SET NOT NULL;\n", SCHEMA)
     assert outcome.status == 1
