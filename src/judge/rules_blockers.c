@@ -217,8 +217,14 @@ static const char *say_advice(const struct judgement *judgement, const struct bl
                               const struct offenders *offenders)
 {
     struct arena *arena = judgement->arena;
+    if (!offenders->repair_sql && blocker->repair_error)
+        return rh_arena_printf(arena,
+                               "Mend these rows before the statement runs. No repair was found "
+                               "that works: %s.",
+                               blocker->repair_error);
     if (!offenders->repair_sql)
-        return "Mend these rows before the statement runs.";
+        return "Mend these rows before the statement runs; which of them is right no statement "
+               "can tell.";
     const char *advice = "Run this right before the statement";
     if (blocker->repair_worked)
         advice = rh_arena_printf(
