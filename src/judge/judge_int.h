@@ -171,6 +171,9 @@ void rh_rule_deadlock(const struct rule *rule, struct judgement *judgement);
 void rh_rule_lock_timeout(const struct rule *rule, struct judgement *judgement);
 void rh_rule_statement_timeout(const struct rule *rule, struct judgement *judgement);
 void rh_rule_statement_error(const struct rule *rule, struct judgement *judgement);
+/* The row the server named and the stack of functions, as sentences with a blank before them; "".
+ */
+const char *rh_say_context(struct arena *arena, const struct server_message *error);
 /* Whether the run failed by a statement of its own. */
 bool rh_judgement_has_failed_statement(const struct judgement *judgement);
 /* rules_blockers.c: */

@@ -217,8 +217,14 @@ static const char *say_advice(const struct judgement *judgement, const struct bl
                               const struct offenders *offenders)
 {
     struct arena *arena = judgement->arena;
+    if (!offenders->repair_sql && blocker->repair_error)
+        return rh_arena_printf(arena,
+                               "Mend these rows before the statement runs. No repair was found "
+                               "that works: %s.",
+                               blocker->repair_error);
     if (!offenders->repair_sql)
-        return "Mend these rows before the statement runs.";
+        return "Mend these rows before the statement runs; which of them is right no statement "
+               "can tell.";
     const char *advice = "Run this right before the statement";
     if (blocker->repair_worked)
         advice = rh_arena_printf(
@@ -322,15 +328,17 @@ void rh_rule_statement_error_of_blockers(const struct rule *rule, struct judgeme
             rh_evidence_text(found, "constraint", error.constraint);
         if (error.column)
             rh_evidence_text(found, "column", error.column);
+        if (error.detail)
+            rh_evidence_text(found, "detail", error.detail);
         if (error.context)
             rh_evidence_text(found, "context", error.context);
         finding->title = rh_arena_printf(arena, "%s: %s", error.sqlstate,
                                          error.message ? error.message : "no message");
         finding->why = rh_arena_printf(
             arena,
-            "%s It stands behind a statement that failed; a second run that went on there "
+            "%s%s It stands behind a statement that failed; a second run that went on there "
             "met it.",
-            advice.meaning);
+            advice.meaning, rh_say_context(arena, &error));
         finding->advice = advice.advice;
         finding->advice_sql = advice.sql;
         found->headline = rh_arena_printf(arena, "%s would fail in production: %s",

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* Of a detail or a stack of functions, in a sentence. */
+#define CONTEXT_COLUMNS 300
+
 static const char *sqlstate_of(const struct statement *statement)
 {
     return statement->error ? statement->error->sqlstate : "";
@@ -122,6 +125,10 @@ static struct found *add_error(struct judgement *judgement, const struct rule *r
             rh_evidence_text(found, "constraint", top->error->constraint);
         if (top->error->column)
             rh_evidence_text(found, "column", top->error->column);
+        if (top->error->detail)
+            rh_evidence_text(found, "detail", top->error->detail);
+        if (top->error->context)
+            rh_evidence_text(found, "context", top->error->context);
     }
     rh_evidence_ms(found, "failed_after_ms", top->duration_us);
     /* A run that stops at an error never learns what came later: failures before durations. */
@@ -320,6 +327,18 @@ void rh_rule_statement_timeout(const struct rule *rule, struct judgement *judgem
 
 /* --- statement-error --- */
 
+const char *rh_say_context(struct arena *arena, const struct server_message *error)
+{
+    const char *text = "";
+    if (error && error->detail)
+        text = rh_arena_printf(arena, " The server says: %s",
+                               rh_text_one_line(arena, rh_text(error->detail), CONTEXT_COLUMNS));
+    if (error && error->context)
+        text = rh_arena_printf(arena, "%s It came from: %s.", text,
+                               rh_text_one_line(arena, rh_text(error->context), CONTEXT_COLUMNS));
+    return text;
+}
+
 static bool has_own_rule(const struct statement *statement)
 {
     return RH_IS_ONE_OF(sqlstate_of(statement), "25001", "40P01", "55P03", "57014") &&
@@ -354,7 +373,9 @@ void rh_rule_statement_error(const struct rule *rule, struct judgement *judgemen
         finding->title = top->error
                              ? rh_arena_printf(arena, "%s: %s", sqlstate_of(top), message_of(top))
                              : "a statement failed; the server's message was not seen";
-        finding->why = rh_arena_printf(arena, "%s%s", advice.meaning, say_remains(judgement, top));
+        finding->why = rh_arena_printf(arena, "%s%s%s", advice.meaning,
+                                       rh_say_context(arena, top->error),
+                                       say_remains(judgement, top));
         finding->advice = advice.advice;
         finding->advice_sql = advice.sql;
     }

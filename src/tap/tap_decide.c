@@ -45,16 +45,34 @@ static bool is_wanted(const struct tap_session *session, unsigned char type)
     return rh_pg_type_set_has(&session->tap->handler.frontend_types, type);
 }
 
+/*
+ * Where the loop is: `at` is the next byte to look at, and what lies before it from `passed` on is
+ * to be forwarded, in as few pieces as the answers allow (a COPY is a message a row).
+ */
+struct walk {
+    size_t passed, at;
+};
+
+static void pass_up_to(struct tap_session *session, struct walk *walk, size_t end)
+{
+    rh_tap_relay_pass(
+        session, &session->up,
+        (struct text){session->deciding.bytes.data + walk->passed, end - walk->passed});
+    walk->passed = end;
+}
+
 /* Forwards or drops what has arrived of a message nobody waits for. */
-static size_t stream(struct tap_session *session, size_t at)
+static void stream(struct tap_session *session, struct walk *walk)
 {
     struct deciding *deciding = &session->deciding;
-    size_t available = deciding->bytes.len - at;
+    size_t available = deciding->bytes.len - walk->at;
     size_t taken = available < deciding->stream_left ? available : deciding->stream_left;
     deciding->stream_left -= taken;
-    if (!deciding->stream_is_dropped)
-        rh_tap_relay_pass(session, &session->up, (struct text){deciding->bytes.data + at, taken});
-    return taken;
+    if (deciding->stream_is_dropped)
+        pass_up_to(session, walk, walk->at);
+    walk->at += taken;
+    if (deciding->stream_is_dropped)
+        walk->passed = walk->at;
 }
 
 static void begin_stream(struct deciding *deciding, const struct frame *frame, bool is_dropped)
@@ -78,16 +96,16 @@ static enum tap_action show(struct tap_session *session, const struct frame *fra
 }
 
 /* Takes one message, or a piece of one. False: wait, for bytes or for the handler. */
-static bool take_one(struct tap_session *session, size_t *at)
+static bool take_one(struct tap_session *session, struct walk *walk)
 {
     struct deciding *deciding = &session->deciding;
     if (deciding->stream_left > 0) {
-        *at += stream(session, *at);
+        stream(session, walk);
         return deciding->stream_left == 0;
     }
-    if (deciding->bytes.len - *at < HEADER_BYTES)
+    if (deciding->bytes.len - walk->at < HEADER_BYTES)
         return false;
-    struct frame frame = frame_at(deciding, *at);
+    struct frame frame = frame_at(deciding, walk->at);
     if (!frame.is_valid) {
         /* Of a stream that cannot be framed the server is the judge: it has all the bytes. */
         deciding->is_lost = true;
@@ -102,7 +120,9 @@ static bool take_one(struct tap_session *session, size_t *at)
     bool fits = frame.length - LENGTH_MIN <= session->tap->handler.collect_max;
     if (fits && frame.available < total)
         return false;
-    enum tap_action action = show(session, &frame, *at, fits);
+    /* What the handler sends comes behind what came before. */
+    pass_up_to(session, walk, walk->at);
+    enum tap_action action = show(session, &frame, walk->at, fits);
     if (session->state == SESSION_CLOSED)
         return false;
     switch (action) {
@@ -126,22 +146,20 @@ static bool take_one(struct tap_session *session, size_t *at)
 static void run(struct tap_session *session)
 {
     struct deciding *deciding = &session->deciding;
-    size_t at = 0;
+    struct walk walk = {0};
     if (deciding->is_running)
         return;
     deciding->is_running = true;
     while (session->state != SESSION_CLOSED && !deciding->is_lost && !deciding->is_holding &&
-           at < deciding->bytes.len && take_one(session, &at))
+           walk.at < deciding->bytes.len && take_one(session, &walk))
         ;
     deciding->is_running = false;
     if (session->state == SESSION_CLOSED)
         return;
-    if (deciding->is_lost) {
-        rh_tap_relay_pass(session, &session->up,
-                          (struct text){deciding->bytes.data + at, deciding->bytes.len - at});
-        at = deciding->bytes.len;
-    }
-    rh_buf_consume(&deciding->bytes, at);
+    if (deciding->is_lost)
+        walk.at = deciding->bytes.len;
+    pass_up_to(session, &walk, walk.at);
+    rh_buf_consume(&deciding->bytes, walk.at);
 }
 
 void rh_tap_decide_take(struct tap_session *session, struct text bytes)

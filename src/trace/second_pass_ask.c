@@ -49,7 +49,7 @@ static void add_skipped(struct second_pass *pass, const char *sql, int blocker)
     if (makes_nothing(sql))
         return;
     struct skipped *skipped = RH_PUSH(pass->options.arena, &pass->skipped);
-    skipped->sql = rh_arena_strdup(pass->options.arena, sql);
+    skipped->sql = rh_arena_strndup(pass->options.arena, sql, strnlen(sql, STATEMENT_TEXT_MAX));
     skipped->blocker = blocker;
 }
 

@@ -84,7 +84,8 @@ static void follow_transaction(struct guarded *guarded)
     else if (is_tag(unit, "ROLLBACK"))
         cut_savepoints(guarded, last_word(arena, unit->sql), true);
     else if (!is_control(unit) && guarded->made.count < MADE_MAX)
-        *RH_PUSH(arena, &guarded->made) = rh_arena_strdup(arena, unit->sql);
+        *RH_PUSH(arena, &guarded->made) = rh_arena_strndup(arena, unit->sql,
+                                                           strnlen(unit->sql, STATEMENT_TEXT_MAX));
 }
 
 /* --- beginning --- */

@@ -113,6 +113,25 @@ def test_blockers_of_files_in_autocommit(rehearse):
     assert len(result["statements"]) == 2
 
 
+def test_blockers_on_every_server_version(rehearse, server):
+    write_files(rehearse, lambda statements: f"BEGIN;\n{plain(statements)}COMMIT;\n")
+    assert_complete(rehearse("run", "--schema", "schema.sql", "--server-bin", server.bin, "m"))
+
+
+def test_blockers_show_no_value_unless_asked(rehearse):
+    schema = ("CREATE TABLE t (email text PRIMARY KEY, name text, city text);\n"
+              "INSERT INTO t VALUES ('ada@example.org', 'Ada Secret', 'Cairo'), ('bob@example.org', 'Bob Secret', NULL),"
+              " ('eve@example.org', 'Bob Secret', 'Oslo');\n")
+    migration = ("ALTER TABLE t ADD UNIQUE (name);\nALTER TABLE t ALTER city SET NOT NULL;\n"
+                 "ALTER TABLE t ALTER city TYPE int USING city::int;\n")
+    outcome = rehearse.run(migration, schema)
+    text = outcome.stdout + outcome.stderr + json.dumps(outcome.result)
+    assert len(outcome.result["blockers"]) == 3, outcome
+    assert not any(value in text for value in ("Secret", "Cairo", "Oslo", "@example.org")), text
+    outcome = rehearse.run(migration, schema, "--show-values")
+    assert "bob@example.org" in json.dumps(outcome.result["blockers"]), outcome
+
+
 def test_blockers_are_mended_by_the_repairs(rehearse):
     """Pasted where the report says, they make the whole release go through."""
     write_files(rehearse, plain)
@@ -420,6 +439,20 @@ def test_blockers_of_statements_the_server_refuses_to_parse(rehearse):
     assert result["blockers_incomplete"] is None, outcome
     assert [sqlstate for sqlstate, needs in errors_of(result) if needs is None] == ["23514", "23514"], outcome
     assert [needs for _, needs in errors_of(result) if needs] == [2, 2], outcome
+
+
+def test_blockers_without_a_question_name_the_row_and_the_functions(rehearse):
+    outcome = rehearse.run(
+        "ALTER TABLE users ALTER COLUMN name SET NOT NULL;\n"
+        "CREATE FUNCTION check_all() RETURNS void LANGUAGE plpgsql AS $$ BEGIN\n"
+        "  PERFORM 1 / (id - 7) FROM users ORDER BY id; END $$;\n"
+        "SELECT check_all();\nUPDATE orders SET id = 1 WHERE id = 2;\n", SCHEMA)
+    assert [sqlstate for sqlstate, _ in errors_of(outcome.result)] == ["23502", "22012", "23505"], outcome
+    by_state = {finding["evidence"].get("sqlstate"): finding for finding in outcome.findings("statement-error")}
+    assert "check_all() line 2" in by_state["22012"]["evidence"]["context"], outcome
+    assert "check_all() line 2" in by_state["22012"]["why"]
+    if "23505" in by_state:
+        assert "Key (id)=(***)" in by_state["23505"]["evidence"]["detail"]
 
 
 def test_blockers_a_syntax_error_asks_for_no_second_pass(rehearse):
