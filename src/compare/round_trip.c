@@ -553,6 +553,10 @@ static void compare_all(struct trip *trip)
     rh_compare_data(states->data_before, states->data_after, trip->arena, &data);
     for (size_t i = 0; i < data.list.count; i++)
         take_data_difference(trip, &data, &data.list.items[i]);
+    if (data.sampled_tables > 0)
+        *RH_PUSH(trip->arena, &trip->notes) = rh_arena_printf(
+            trip->arena, "values of %s were compared by a sample of the rows",
+            say_count(trip->arena, data.sampled_tables, "large table"));
     compare_sequences(trip);
 }
 

@@ -72,7 +72,6 @@ enum err_code rh_way_back_migrate(const struct way_back *back, struct sandbox *c
         .migration = &migration,
         .environment = rehearsal->options->environment,
         .no_isolation = rehearsal->options->no_isolation,
-        .output_path = rehearsal->files.output_path,
     };
     const struct audience nobody = {0};
     struct performance performance;
@@ -169,25 +168,23 @@ static enum err_code write_rows(struct way_back *back, struct sandbox *clone,
 {
     struct arena *arena = back->arena;
     struct schema_differences differences;
-    struct data_differences data = {0};
     struct freedoms freedoms;
-    struct states migrated;
-    enum err_code code = rh_states_read_like(start, clone, back->engine, arena, &migrated, err);
-    if (!code && migrated.schema_reason)
-        code = rh_err_set(err, RH_ERR_SERVER, "%s", migrated.schema_reason);
+    struct schema_state migrated;
+    struct connection *reader = NULL, *writer = NULL;
+    struct mono deadline = rh_clock_after(rh_clock_mono(), WRITES_MAX_US);
+    enum err_code code = connect(back, clone, &reader, err);
+    if (!code)
+        code = back->engine->read_schema_state(reader, arena, deadline, &migrated, err);
+    back->engine->close(reader);
     if (code)
         return code;
-    rh_compare_schema(&start->schema, &migrated.schema, arena, &differences);
-    if (!start->data_reason && !migrated.data_reason)
-        rh_compare_data(&start->data, &migrated.data, arena, &data);
-    rh_freedoms_find(&differences, &data, &migrated.schema, arena, &freedoms);
-    struct connection *connection = NULL;
-    code = connect(back, clone, &connection, err);
+    rh_compare_schema(&start->schema, &migrated, arena, &differences);
+    rh_freedoms_find(&differences, &back->result->data_differences, &migrated, arena, &freedoms);
+    code = connect(back, clone, &writer, err);
     if (!code)
-        code = back->engine->write_rows(connection, freedoms.items, freedoms.count, arena,
-                                        rh_clock_after(rh_clock_mono(), WRITES_MAX_US),
+        code = back->engine->write_rows(writer, freedoms.items, freedoms.count, arena, deadline,
                                         &back->trip->writes, err);
-    back->engine->close(connection);
+    back->engine->close(writer);
     return code;
 }
 

@@ -67,7 +67,7 @@ static enum err_code add_down(const struct migration_step *step, const char *pat
 static const char *say_recognised(const struct migration_step *step, struct arena *arena)
 {
     if (strcmp(step->down_path, step->path) == 0)
-        return rh_arena_printf(arena, "the down sections for %s", step->format);
+        return rh_arena_printf(arena, "%s down sections", step->format);
     return rh_arena_strdup(arena, file_name(step->down_path));
 }
 
@@ -90,6 +90,10 @@ static enum err_code open_recognised(const struct migration *migration, struct a
         else if (!code && !back->text)
             back->text = say_recognised(step, arena);
     }
+    size_t more = back->downs.steps.count > 0 ? back->downs.steps.count - 1 : 0;
+    if (more > 0 && strcmp(migration->steps.items[migration->steps.count - 1].down_path,
+                           migration->steps.items[migration->steps.count - 1].path) != 0)
+        back->text = rh_arena_printf(arena, "%s and %zu more", back->text, more);
     return code;
 }
 
