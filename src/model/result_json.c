@@ -59,7 +59,7 @@ static const char *step_name(const struct trace *trace, int step)
     return step >= 0 && (size_t)step < trace->steps.count ? trace->steps.items[step].name : NULL;
 }
 
-json_t *rh_json_texts(const char *const *items, size_t count)
+static json_t *texts(const char *const *items, size_t count)
 {
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++)
@@ -67,7 +67,7 @@ json_t *rh_json_texts(const char *const *items, size_t count)
     return array;
 }
 
-json_t *rh_json_message(const struct server_message *message)
+json_t *rh_json_server_message(const struct server_message *message)
 {
     json_t *object = json_object();
     put(object, "severity", rh_json_text(message->severity));
@@ -186,14 +186,14 @@ static json_t *statement_json(const struct statement *statement, const struct tr
     put(object, "statement_timeout_ms", rh_json_count(statement->statement_timeout_ms));
     put(object, "observation", rh_json_text(rh_observation_name(statement->observation)));
     put(object, "not_observed_reason", rh_json_text(statement->not_observed_reason));
-    put(object, "error", statement->error ? rh_json_message(statement->error) : json_null());
+    put(object, "error", statement->error ? rh_json_server_message(statement->error) : json_null());
     PUT_ARRAY(object, "locks", statement->locks, lock_json);
     PUT_ARRAY(object, "rewrites", statement->rewrites, rewrite_json);
     PUT_ARRAY(object, "scans", statement->scans, scan_json);
     PUT_ARRAY(object, "dropped", statement->dropped, dropped_json);
     PUT_ARRAY(object, "altered", statement->altered, altered_json);
     PUT_ARRAY(object, "indexes", statement->indexes, index_work_json);
-    PUT_ARRAY(object, "notices", statement->notices, rh_json_message);
+    PUT_ARRAY(object, "notices", statement->notices, rh_json_server_message);
     put(object, "notice_count", rh_json_count(statement->notice_count));
     json_t *children = json_array();
     if (depth < CHILD_DEPTH_MAX)
@@ -306,7 +306,7 @@ static json_t *run_json(const struct trace *trace)
     put(object, "observer_lost", json_boolean(trace->observer_lost));
     put(object, "server_crashed", json_boolean(trace->server_crashed));
     put(object, "crash_reason", rh_json_text(trace->crash_reason));
-    put(object, "log_tail", rh_json_texts(trace->log_tail.items, trace->log_tail.count));
+    put(object, "log_tail", texts(trace->log_tail.items, trace->log_tail.count));
     put(object, "timed_out", json_boolean(trace->timed_out));
     put(object, "interrupted", json_boolean(trace->interrupted));
     return object;
@@ -324,7 +324,7 @@ static json_t *fidelity_json(const struct fidelity *fidelity)
     put(object, "rows", rh_json_count(fidelity->rows));
     put(object, "bytes", rh_json_count(fidelity->bytes));
     put(object, "isolated", json_boolean(fidelity->isolated));
-    put(object, "notes", rh_json_texts(fidelity->notes.items, fidelity->notes.count));
+    put(object, "notes", texts(fidelity->notes.items, fidelity->notes.count));
     return object;
 }
 
@@ -385,8 +385,7 @@ static void put_trace(json_t *object, const struct trace *trace)
     PUT_ARRAY(object, "leftovers", trace->leftovers, leftover_json);
     put(object, "run", run_json(trace));
     put(object, "sampling", sampling_json(trace));
-    put(object, "not_observed",
-        rh_json_texts(trace->not_observed.items, trace->not_observed.count));
+    put(object, "not_observed", texts(trace->not_observed.items, trace->not_observed.count));
 }
 
 json_t *rh_result_to_json(const struct result *result)

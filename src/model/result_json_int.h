@@ -38,8 +38,6 @@ static inline json_t *positive(int64_t number)
 void rh_json_put_states(json_t *object, const struct result *result);
 /* result_json_repetition.c: rerun, cuts */
 void rh_json_put_repetition(json_t *object, const struct result *result);
-/* result_json.c: as the errors and notices of statements */
-json_t *rh_json_message(const struct server_message *message);
-json_t *rh_json_texts(const char *const *items, size_t count);
+json_t *rh_json_server_message(const struct server_message *message);
 
 #endif

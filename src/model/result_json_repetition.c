@@ -1,5 +1,13 @@
 #include "model/result_json_int.h"
 
+static json_t *texts(const char *const *items, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++)
+        append(array, rh_json_text(items[i]));
+    return array;
+}
+
 static json_t *run_json(const struct repeated_run *run)
 {
     const struct end_difference *difference = &run->difference;
@@ -11,7 +19,7 @@ static json_t *run_json(const struct repeated_run *run)
     put(object, "from_step", rh_json_text(run->step));
     put(object, "statements", rh_json_count(run->was_run ? run->statements : -1));
     put(object, "ddl", rh_json_count(run->was_run ? run->ddl : -1));
-    put(object, "error", run->error ? rh_json_message(run->error) : json_null());
+    put(object, "error", run->error ? rh_json_server_message(run->error) : json_null());
     put(object, "error_sql", rh_json_text(run->error_sql));
     put(object, "exit_status", rh_json_count(run->exit_status));
     put(object, "duration_ms", rh_json_ms(run->was_run ? run->duration_us : -1));
@@ -19,8 +27,7 @@ static json_t *run_json(const struct repeated_run *run)
     put(object, "not_compared_reason", rh_json_text(difference->reason));
     put(object, "difference_count", rh_json_count(compared ? difference->count : -1));
     put(object, "differences",
-        compared ? rh_json_texts(difference->sentences.items, difference->sentences.count)
-                 : json_null());
+        compared ? texts(difference->sentences.items, difference->sentences.count) : json_null());
     put(object, "set_aside", rh_json_count(compared ? difference->set_aside : -1));
     return object;
 }
@@ -39,9 +46,8 @@ static json_t *cut_json(const struct cut *cut)
     put(object, "reason", rh_json_text(cut->reason));
     put(object, "committed", committed);
     put(object, "committed_count", rh_json_count(cut->committed_count));
-    put(object, "unfinished_left", rh_json_texts(cut->invalid_left.items, cut->invalid_left.count));
-    put(object, "unfinished_after",
-        rh_json_texts(cut->invalid_after.items, cut->invalid_after.count));
+    put(object, "unfinished_left", texts(cut->invalid_left.items, cut->invalid_left.count));
+    put(object, "unfinished_after", texts(cut->invalid_after.items, cut->invalid_after.count));
     put(object, "rerun", run_json(&cut->again));
     return object;
 }
