@@ -48,7 +48,7 @@ static enum err_code migrate_and_undo(struct way_back *back, struct sandbox *clo
         code = run_commands(back, clone, ret_failure, err);
     if (code || *ret_failure)
         return code;
-    code = rh_states_read_like(back->before, clone, back->engine, back->arena, &end, err);
+    code = rh_states_read_again(back->before, clone, back->engine, NULL, back->arena, &end, err);
     if (!code && (back->before->schema_reason || end.schema_reason))
         code = rh_err_set(err, RH_ERR_SERVER, "the schema could not be read");
     if (code)

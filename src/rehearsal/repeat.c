@@ -160,8 +160,8 @@ static enum err_code read_twin(struct repeating *repeating, struct err *err)
         repeating->twin.schema_reason = repeating->twin.data_reason = "another run of it failed";
         return RH_OK;
     }
-    return rh_states_read_like(&like, clone, engine_of(repeating), rehearsal->arena,
-                               &repeating->twin, err);
+    return rh_states_read_again(&like, clone, engine_of(repeating), NULL, rehearsal->arena,
+                                &repeating->twin, err);
 }
 
 enum err_code rh_repeat_compare(struct repeating *repeating, struct sandbox *sandbox,
@@ -171,7 +171,8 @@ enum err_code rh_repeat_compare(struct repeating *repeating, struct sandbox *san
     RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
     struct states like = by_name(repeating->end), states;
     enum err_code code;
-    if ((code = rh_states_read_like(&like, sandbox, engine_of(repeating), scratch, &states, err)))
+    if ((code = rh_states_read_again(&like, sandbox, engine_of(repeating), NULL, scratch, &states,
+                                     err)))
         return code;
     const struct end_state expected = end_of(repeating->end), actual = end_of(&states);
     rh_compare_ends(&expected, &actual, NULL, renumbers, rehearsal->arena, difference);

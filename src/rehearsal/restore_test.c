@@ -97,8 +97,8 @@ static enum err_code compare(struct way_back *back, const struct states *dumped,
 {
     struct states end;
     struct round_trip_states states;
-    enum err_code code = rh_states_read_like(dumped, restored, back->engine, back->arena, &end,
-                                             err);
+    enum err_code code = rh_states_read_again(dumped, restored, back->engine, NULL, back->arena,
+                                              &end, err);
     if (!code && (dumped->schema_reason || end.schema_reason))
         code = rh_err_set(err, RH_ERR_SERVER, "the schema could not be read");
     if (code)
@@ -119,7 +119,8 @@ static enum err_code dump_and_restore(struct way_back *back, struct sandbox *clo
     enum err_code code = rh_way_back_migrate(back, clone, 0, back->rehearsal->migration.steps.count,
                                              err);
     if (!code)
-        code = rh_states_read_like(back->before, clone, back->engine, back->arena, &dumped, err);
+        code = rh_states_read_again(back->before, clone, back->engine, NULL, back->arena, &dumped,
+                                    err);
     if (!code)
         code = dump(back, clone, path, &test->failure, err);
     if (code || test->failure)

@@ -78,6 +78,14 @@ enum err_code rh_states_read(const struct sandbox *sandbox, const struct engine 
     return read_states(sandbox, engine, progress, NULL, arena, ret_states, err);
 }
 
+enum err_code rh_states_read_again(const struct states *before, const struct sandbox *sandbox,
+                                   const struct engine *engine, struct progress *progress,
+                                   struct arena *arena, struct states *ret_states, struct err *err)
+{
+    *ret_states = (struct states){0};
+    return read_states(sandbox, engine, progress, before, arena, ret_states, err);
+}
+
 enum err_code rh_states_compare(const struct states *before, const struct sandbox *sandbox,
                                 const struct engine *engine, struct progress *progress,
                                 struct result *result, struct states *ret_after, struct err *err)
@@ -105,12 +113,4 @@ enum err_code rh_states_compare(const struct states *before, const struct sandbo
     if (ret_after)
         *ret_after = after;
     return RH_OK;
-}
-
-enum err_code rh_states_read_like(const struct states *like, const struct sandbox *sandbox,
-                                  const struct engine *engine, struct arena *arena,
-                                  struct states *ret_states, struct err *err)
-{
-    *ret_states = (struct states){0};
-    return read_states(sandbox, engine, NULL, like, arena, ret_states, err);
 }

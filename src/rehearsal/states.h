@@ -42,15 +42,16 @@ enum err_code rh_states_read_on(const struct states_reading *reading, struct are
 enum err_code rh_states_read(const struct sandbox *sandbox, const struct engine *engine,
                              struct progress *progress, struct arena *arena,
                              struct states *ret_states, struct err *err) RH_MUST_CHECK;
+/* Of a clone, to be compared with `before`: the same keys and samples. */
+enum err_code rh_states_read_again(const struct states *before, const struct sandbox *sandbox,
+                                   const struct engine *engine, struct progress *progress,
+                                   struct arena *arena, struct states *ret_states,
+                                   struct err *err) RH_MUST_CHECK;
 /* After it: reads again and fills schema_differences and data_differences of the result. *ret_after
    (may be NULL): what was read, in the arena of the result. */
 enum err_code rh_states_compare(const struct states *before, const struct sandbox *sandbox,
                                 const struct engine *engine, struct progress *progress,
                                 struct result *result, struct states *ret_after,
                                 struct err *err) RH_MUST_CHECK;
-/* Another reading, to be compared with `like`, of which it takes keys, samples and omissions. */
-enum err_code rh_states_read_like(const struct states *like, const struct sandbox *sandbox,
-                                  const struct engine *engine, struct arena *arena,
-                                  struct states *ret_states, struct err *err) RH_MUST_CHECK;
 
 #endif

@@ -213,8 +213,8 @@ static enum err_code read_start(struct way_back *back, struct sandbox *clone,
         return RH_OK;
     enum err_code code = rh_way_back_migrate(back, clone, 0, first, err);
     return code ? code
-                : rh_states_read_like(back->before, clone, back->engine, back->arena, ret_start,
-                                      err);
+                : rh_states_read_again(back->before, clone, back->engine, NULL, back->arena,
+                                       ret_start, err);
 }
 
 static bool has_tool(const struct way_back *back)
@@ -246,7 +246,8 @@ void rh_way_back_compare(struct way_back *back, const struct states *start,
 static enum err_code read_end(struct way_back *back, struct sandbox *clone,
                               const struct states *start, struct states *ret_end, struct err *err)
 {
-    enum err_code code = rh_states_read_like(start, clone, back->engine, back->arena, ret_end, err);
+    enum err_code code = rh_states_read_again(start, clone, back->engine, NULL, back->arena,
+                                              ret_end, err);
     if (!code && (start->schema_reason || ret_end->schema_reason))
         code = rh_err_set(err, RH_ERR_SERVER, "the schema could not be read: %s",
                           start->schema_reason ? start->schema_reason : ret_end->schema_reason);

@@ -224,6 +224,8 @@ class Program:
             "TERM": "dumb",
             "REHEARSE_SANDBOX_DIR": str(place.sandboxes),
             "XDG_CACHE_HOME": str(place.cache),
+            # One run is what most tests are about; test_repetition.py does without this.
+            "REHEARSE_CUTS": "off",
         }
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"):
             if name in os.environ:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from conftest import wait_for
-from test_wrapped import project
+from test_wrapped import node_modules, project, run_tool  # noqa: F401 (a fixture)
 
 USERS = """
 CREATE TABLE users (id serial PRIMARY KEY, name text, age int);
@@ -17,6 +17,13 @@ INSERT INTO users (name, age) SELECT 'user' || n, n % 90 FROM generate_series(1,
 QUIET = "SET lock_timeout = '2s';\n"
 TWO = QUIET + "ALTER TABLE users ADD COLUMN a int;\nALTER TABLE users ADD COLUMN b int;\n"
 RULES = {"half-applied", "not-repeatable"}
+
+
+@pytest.fixture
+def rehearse(rehearse):
+    """As a user has it."""
+    del rehearse.environment["REHEARSE_CUTS"]
+    return rehearse
 
 
 def said(outcome):
@@ -232,6 +239,19 @@ def test_alembic_autocommit_block_is_half_applied(rehearse):
     assert finding["evidence"]["outcome"] == "fails"
     assert finding["evidence"]["sqlstate"] in ("42701", "42P07")
     assert outcome.result["rerun"]["difference_count"] == 0  # uninterrupted, its ledger holds
+
+
+@pytest.mark.parametrize("tool, command", [
+    ("dbmate", ("dbmate", "--no-dump-schema", "up")),
+    ("knex", ("knex", "migrate:latest")),
+    ("node-pg-migrate", ("node-pg-migrate", "up")),
+    ("graphile-migrate", ("graphile-migrate", "migrate")),
+])
+def test_tools_with_a_ledger_are_healthy(rehearse, node_modules, tool, command):  # noqa: F811
+    outcome = run_tool(rehearse, tool, *command, modules=node_modules)
+    assert_healthy(outcome)
+    rerun = outcome.result["rerun"]
+    assert rerun["kind"] == "ledger" and rerun["ok"] and rerun["differences"] == [], rerun
 
 
 # --- again -------------------------------------------------------------------------------------------------
