@@ -51,14 +51,17 @@ static void feed(struct pg_framer *framer, bool skips, const uint8_t *data, size
     memcpy(copy, data, size);
     struct text piece = {copy, size};
     for (;;) {
-        size_t used;
+        size_t used = 0;
         struct pg_message message;
-        if (skips) {
+        enum pg_frame_event event = PG_FRAME_MESSAGE;
+        if (skips) { /* as the tap does */
             used = rh_pg_framer_skip(framer, piece);
             RH_ASSERT(used <= piece.len);
             piece = (struct text){piece.data + used, piece.len - used};
+            used = rh_pg_framer_take(framer, piece, &message);
         }
-        enum pg_frame_event event = rh_pg_framer_next(framer, piece, &used, &message);
+        if (used == 0)
+            event = rh_pg_framer_next(framer, piece, &used, &message);
         RH_ASSERT(used <= piece.len);
         piece = (struct text){piece.data + used, piece.len - used};
         RH_ASSERT(framer->collected.len <= framer->collect_max);

@@ -144,7 +144,11 @@ static size_t show_skipping(const struct wire_stream *stream, enum pg_direction 
             struct pg_message message;
             size_t used = rh_pg_framer_skip(&framer, piece);
             piece = (struct text){piece.data + used, piece.len - used};
-            event = rh_pg_framer_next(&framer, piece, &used, &message);
+            event = PG_FRAME_MESSAGE;
+            if ((used = rh_pg_framer_take(&framer, piece, &message)) == 0)
+                event = rh_pg_framer_next(&framer, piece, &used, &message);
+            else
+                assert_true(rh_pg_framer_is_between(&framer));
             piece = (struct text){piece.data + used, piece.len - used};
             if (event == PG_FRAME_MESSAGE && rh_pg_type_set_has(&collect, message.type)) {
                 while (!rh_pg_type_set_has(&collect, stream->messages[next].type))
@@ -197,6 +201,7 @@ static enum pg_frame_event first_event(enum pg_direction direction, bool untyped
                          PG_FRAME_INVALID);
         assert_int_equal(used, 0);
         assert_int_equal(rh_pg_framer_skip(&framer, TEXT_LITERAL("Z\0\0\0\5I")), 0);
+        assert_int_equal(rh_pg_framer_take(&framer, TEXT_LITERAL("Z\0\0\0\5I"), &message), 0);
     }
     rh_pg_framer_deinit(&framer);
     return event;
@@ -223,6 +228,38 @@ static void test_framer_refuses_lengths_and_types_that_cannot_be(void **state)
                      PG_FRAME_INVALID);
     assert_int_equal(first_event(PG_FRONTEND, true, TEXT_LITERAL("\x16\3\1\0")), PG_FRAME_INVALID);
     assert_int_equal(first_event(PG_FRONTEND, true, TEXT_LITERAL("GET /")), PG_FRAME_INVALID);
+}
+
+static void test_framer_take_gives_whole_messages_alone(void **state)
+{
+    (void)state;
+    struct pg_type_set collect = types("Z");
+    struct pg_framer framer;
+    struct pg_message message;
+    size_t used;
+    rh_pg_framer_init(&framer, PG_BACKEND, &collect, 3);
+    /* One message of two, its body in the input and no longer than wanted. */
+    struct text input = TEXT_LITERAL("Z\0\0\0\10abcdZ\0\0\0\5I");
+    assert_int_equal(rh_pg_framer_take(&framer, input, &message), 9);
+    assert_int_equal(message.type, 'Z');
+    assert_int_equal(message.body_length, 4);
+    assert_false(message.is_whole);
+    assert_int_equal(message.body.len, 3);
+    assert_ptr_equal(message.body.data, input.data + 5);
+    /* Not asked for; empty; cut; impossible. */
+    assert_int_equal(rh_pg_framer_take(&framer, TEXT_LITERAL("C\0\0\0\5x"), &message), 6);
+    assert_int_equal(message.body.len, 0);
+    assert_false(message.is_whole);
+    assert_int_equal(rh_pg_framer_take(&framer, TEXT_LITERAL("I\0\0\0\4"), &message), 5);
+    assert_true(message.is_whole);
+    assert_int_equal(rh_pg_framer_take(&framer, TEXT_LITERAL("Z\0\0\0\5"), &message), 0);
+    assert_int_equal(rh_pg_framer_take(&framer, TEXT_LITERAL("Z\0\0\0"), &message), 0);
+    assert_int_equal(rh_pg_framer_take(&framer, TEXT_LITERAL("Z\0\0\0\3I"), &message), 0);
+    assert_int_equal(rh_pg_framer_take(&framer, TEXT_LITERAL("4\0\0\0\4"), &message), 0);
+    /* Inside a message that began before. */
+    assert_int_equal(rh_pg_framer_next(&framer, TEXT_LITERAL("Z"), &used, &message), PG_FRAME_MORE);
+    assert_int_equal(rh_pg_framer_take(&framer, TEXT_LITERAL("Z\0\0\0\5I"), &message), 0);
+    rh_pg_framer_deinit(&framer);
 }
 
 static void test_framer_keeps_nothing_of_bodies_not_asked_for(void **state)
@@ -501,6 +538,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_framer_gives_recorded_messages_in_small_pieces),
         cmocka_unit_test(test_framer_skip_loses_no_wanted_message_at_any_split),
         cmocka_unit_test(test_framer_refuses_lengths_and_types_that_cannot_be),
+        cmocka_unit_test(test_framer_take_gives_whole_messages_alone),
         cmocka_unit_test(test_framer_keeps_nothing_of_bodies_not_asked_for),
         cmocka_unit_test(test_framer_shows_a_body_in_place_when_it_came_whole),
         cmocka_unit_test(test_decode_refuses_every_prefix),
