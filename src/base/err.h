@@ -40,11 +40,12 @@ enum err_code {
 
 struct err {
     enum err_code code;
-    int errno_value;                    /* 0 when no system call was at fault */
-    char sqlstate[6];                   /* "" when no server was at fault */
-    char message[768];                  /* one line */
-    char detail[1024];                  /* may hold several lines, "" for none */
-    char hint[512];                     /* "" for none */
+    int errno_value;   /* 0 when no system call was at fault */
+    char sqlstate[6];  /* "" when no server was at fault */
+    int position;      /* 1-based character of the statement at fault; 0: unknown */
+    char message[768]; /* one line */
+    char detail[1024]; /* may hold several lines, "" for none */
+    char hint[512];    /* "" for none */
     char context[RH_ERR_CONTEXTS][160]; /* innermost first: "while restoring \"x.dump\"" */
     unsigned context_count;
 };

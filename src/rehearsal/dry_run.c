@@ -184,6 +184,7 @@ static struct server_message *message_of(const struct err *why, struct arena *ar
     struct server_message *message = RH_NEW(arena, struct server_message);
 
     message->severity = "ERROR";
+    message->position = why->position;
     memcpy(message->sqlstate, why->sqlstate, sizeof(message->sqlstate));
     message->message = rh_mask_message(arena, why->sqlstate, rh_text(why->message));
     if (why->detail[0])

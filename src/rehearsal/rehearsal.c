@@ -197,7 +197,7 @@ static void note_empty_tables(struct rehearsal *rehearsal)
     }
     if (empty)
         add_note(rehearsal,
-                 rh_arena_printf(rehearsal->arena, "%s empty in the sandbox: %s.",
+                 rh_arena_printf(rehearsal->arena, "%s empty here: %s.",
                                  empty == 1 ? "A table it touches was" : "Tables it touches were",
                                  names.data));
     rh_buf_deinit(&names);

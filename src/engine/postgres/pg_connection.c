@@ -147,6 +147,7 @@ static void set_server_error(struct err *err, const PGresult *result)
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    const char *position = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
 
     if (message) {
         rh_err_set(err, RH_ERR_SERVER, "%s", message);
@@ -154,6 +155,8 @@ static void set_server_error(struct err *err, const PGresult *result)
         struct text line = rh_pg_first_line(PQresultErrorMessage(result));
         rh_err_set(err, RH_ERR_SERVER, "%.*s", (int)line.len, line.data);
     }
+    if (position)
+        err->position = (int)strtol(position, NULL, 10);
     if (sqlstate)
         snprintf(err->sqlstate, sizeof(err->sqlstate), "%s", sqlstate);
     if (detail && sqlstate && strncmp(sqlstate, "22", 2) != 0 && strncmp(sqlstate, "23", 2) != 0)
