@@ -13,8 +13,10 @@
  * The sender opens a transaction or a savepoint before the first question and rolls all of it back
  * after the last; a question that fails is rolled back alone (a savepoint each). The failing
  * statement itself is already rolled back when the inquiry begins. Questions set their own time
- * limits with SET LOCAL and read what they need of the catalogue themselves. Answers are bounded,
- * whatever the number of offenders. Pure: sends nothing itself.
+ * limits with SET LOCAL and read what they need of the catalogue themselves; they also make copies,
+ * functions and indexes, so that event triggers fire and locks are taken. Answers are bounded,
+ * whatever the number of offenders. The sender may stop after any question: the result says what is
+ * known by then. Pure: sends nothing itself.
  */
 #ifndef RH_ENGINE_INQUIRY_H
 #define RH_ENGINE_INQUIRY_H

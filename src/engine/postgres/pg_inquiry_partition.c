@@ -5,7 +5,6 @@
 #include "engine/postgres/pg_inquiry_int.h"
 
 struct partition_ask {
-    const char *child; /* as written; NULL: the statement makes it */
     const char *bound;
     struct pg_subject *table, *other; /* the partition, the default partition; NULL */
     bool is_default;
@@ -197,8 +196,7 @@ void rh_pg_ask_partition(struct inquiry *inquiry, const char *partition, const c
         rh_pg_inquiry_refuse(inquiry, "the bound was not understood");
         return;
     }
-    *ask = (struct partition_ask){.child = partition,
-                                  .bound = bound,
+    *ask = (struct partition_ask){.bound = bound,
                                   .is_default = rh_pg_is_column(inquiry->arena, bound, "default")};
     if (partition)
         rh_pg_ask_subject(inquiry,

@@ -6,6 +6,9 @@
    more groups than this. */
 #define NULL_GROUPS_MAX 10
 
+/* So many offenders are sorted in memory, for samples and the newest in one pass. */
+#define FEW_ROWS 10000
+
 /* --- pieces of SQL --- */
 
 const char *rh_pg_target(struct arena *arena, const struct pg_subject *subject, bool only)
@@ -292,6 +295,41 @@ static void ask_group_samples(struct inquiry *inquiry, struct pg_question *quest
         take_samples, question);
 }
 
+/* The newest, an array of keys. */
+static void take_few(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
+{
+    struct pg_question *question = data;
+    if (answer->error)
+        return; /* the count stands without them */
+    add_samples(inquiry, &question->found.items[0], value_at(answer, 0, 1));
+    take_newest(inquiry, question, answer);
+}
+
+/* Few rows: their keys and the newest in one pass over the table. */
+static void ask_few(struct inquiry *inquiry, struct pg_question *question)
+{
+    struct arena *arena = inquiry->arena;
+    const struct pg_subject *subject = question->subject;
+    const char *condition = participants(arena, question);
+    const char *order = "";
+    for (size_t i = 0; i < question->keys.count; i++)
+        order = rh_arena_printf(arena, "%s, rehearse_k%zu", order, i);
+    rh_pg_inquiry_ask(
+        inquiry,
+        rh_arena_printf(
+            arena,
+            "WITH rehearse_bad AS MATERIALIZED (SELECT %s AS rehearse_key, %s AS rehearse_newest, "
+            "pg_catalog.row_number() OVER (ORDER BY rehearse_n DESC%s, %s) AS rehearse_place FROM "
+            "%s JOIN (SELECT * FROM %s) AS rehearse_group ON %s%s%s) SELECT %s, (SELECT "
+            "pg_catalog.json_agg(rehearse_key ORDER BY rehearse_place) FROM rehearse_bad WHERE "
+            "rehearse_place <= %d) FROM rehearse_bad",
+            subject->key, subject->newest ? subject->newest : "NULL::date", order,
+            subject->key_order, question->from, question->groups, group_match(arena, question),
+            condition ? " WHERE " : "", condition ? condition : "",
+            newest_of(arena, subject, "rehearse_newest"), SAMPLE_KEYS_MAX),
+        take_few, question);
+}
+
 static void take_groups(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
 {
     struct pg_question *question = data;
@@ -302,6 +340,12 @@ static void take_groups(struct inquiry *inquiry, void *data, const struct inquir
         return;
     add_offenders(inquiry, question, question->offence, number_at(answer, 0, 1), NULL)
         ->groups = groups;
+    bool is_few = number_at(answer, 0, 1) <= FEW_ROWS &&
+                  (!question->nulls_equal || groups <= NULL_GROUPS_MAX);
+    if (subject->key && is_few) {
+        ask_few(inquiry, question);
+        return;
+    }
     if (subject->key)
         ask_group_samples(inquiry, question);
     if (!subject->newest || (question->nulls_equal && groups > NULL_GROUPS_MAX))

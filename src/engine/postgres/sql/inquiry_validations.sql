@@ -20,13 +20,13 @@ WITH new_column AS (
 SELECT 'column' AS kind, pg_catalog.json_build_object(
            'column', pg_catalog.quote_ident(attname), 'type', pg_catalog.format_type(atttypid, atttypmod),
            'value', coalesce(value, typdefault, 'NULL::' || pg_catalog.format_type(atttypid, atttypmod)),
-           'generated', attgenerated <> '', 'identity', attidentity <> '') AS facts
+           'generated', attgenerated <> '') AS facts
   FROM new_column WHERE is_new AND @NAME@::text IS NULL
 UNION ALL
 SELECT 'type', pg_catalog.json_build_object(
            'column', pg_catalog.quote_ident(attname), 'raw', attname,
            'type', pg_catalog.format_type(atttypid, atttypmod), 'type_id', atttypid::int8, 'typmod', atttypmod,
-           'old_type', pg_catalog.format_type(old_type, old_typmod), 'old_type_id', old_type::int8,
+           'old_type_id', old_type::int8,
            'old_text', (SELECT typcategory = 'S' AND typtype = 'b' FROM pg_catalog.pg_type WHERE oid = old_type),
            'nullable', NOT attnotnull, 'category', typcategory,
            'label', (SELECT e.enumlabel FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = atttypid
@@ -63,7 +63,7 @@ UNION ALL
 SELECT 'foreign', pg_catalog.json_build_object(
            'name', con.conname, 'match', con.confmatchtype,
            'period', con.conperiod, -- since 18
-           'referenced', pg_catalog.format('%I.%I', n.nspname, c.relname), 'referenced_id', c.oid::int8,
+           'referenced', pg_catalog.format('%I.%I', n.nspname, c.relname),
            'only', c.relkind <> 'p' AND EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = c.oid),
            'pairs', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
                              'column', pg_catalog.quote_ident(f.attname), 'referenced', pg_catalog.quote_ident(p.attname),
