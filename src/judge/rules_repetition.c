@@ -221,6 +221,15 @@ static size_t count_outcome(const struct judgement *judgement, enum cut_outcome 
     return count;
 }
 
+/* A script that fails aloud where it was cut is what everybody expects of a script: someone has to
+   look. A tool's command has promised to go on by itself, and an end that nobody hears of is worse
+   than an error. */
+static enum severity severity_of(const struct repetition *repetition, const struct cut *cut)
+{
+    bool is_loud = cut->outcome == CUT_FAILS && repetition->rerun.kind != RERUN_LEDGER;
+    return is_loud && !invalid_index(cut) ? SEVERITY_INFO : SEVERITY_WARNING;
+}
+
 static void add_half_applied(const struct rule *rule, struct judgement *judgement,
                              const struct cut *cut)
 {
@@ -228,7 +237,7 @@ static void add_half_applied(const struct rule *rule, struct judgement *judgemen
     const struct repetition *repetition = &judgement->result->repetition;
     int index = cut->in_the_middle || cut->committed.count == 0 ? cut->after + 1
                                                                 : cut->committed.items[0];
-    struct found *found = rh_judgement_add(judgement, rule, SEVERITY_WARNING,
+    struct found *found = rh_judgement_add(judgement, rule, severity_of(repetition, cut),
                                            act_of(judgement, index), NULL);
     json_t *committed = json_array();
     for (size_t i = 0; i < cut->committed.count; i++)

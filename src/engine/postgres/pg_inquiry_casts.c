@@ -214,7 +214,7 @@ static bool make_function(struct inquiry *inquiry, const struct cast *cast,
         cast->type.type, cast->expression);
     /* A function per question: two clauses may look at one column. */
     const char *schema = subject->scratch;
-    const char *name = rh_arena_printf(arena, "%s.%s", schema, subject->ident);
+    const char *name = rh_arena_printf(arena, "%s.rehearse_cast_%zu", schema, inquiry->drops.count);
     rh_pg_inquiry_ask(inquiry,
                       rh_arena_printf(arena,
                                       "CREATE OR REPLACE FUNCTION %s(%s) RETURNS text LANGUAGE "

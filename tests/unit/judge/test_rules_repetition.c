@@ -143,6 +143,16 @@ static void test_rules_repetition_half_applied_says_what_was_committed(void **st
     assert_int_equal(story_count(story, "half-applied"), 1); /* the second tells the same */
 }
 
+static void test_rules_repetition_a_script_that_fails_aloud_is_told_not_blamed(void **state)
+{
+    struct story *story = *state;
+    (void)run(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN a int");
+    (void)run(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN b int");
+    story->result.repetition.rerun.kind = RERUN_SCRIPT;
+    (void)cut(story, CUT_DISCONNECT, 1, false, CUT_FAILS);
+    (void)story_expect(story, "half-applied", SEVERITY_INFO);
+}
+
 static void test_rules_repetition_an_invalid_index_that_nobody_hears_of(void **state)
 {
     struct story *story = *state;
@@ -208,6 +218,7 @@ int main(void)
         STORY_TEST(test_rules_repetition_a_script_that_claims_it_must_hold_it),
         STORY_TEST(test_rules_repetition_files_of_a_tool_are_never_blamed),
         STORY_TEST(test_rules_repetition_half_applied_says_what_was_committed),
+        STORY_TEST(test_rules_repetition_a_script_that_fails_aloud_is_told_not_blamed),
         STORY_TEST(test_rules_repetition_an_invalid_index_that_nobody_hears_of),
         STORY_TEST(test_rules_repetition_an_index_that_says_itself_it_is_in_the_way),
         STORY_TEST(test_rules_repetition_failing_and_ending_elsewhere_are_two_things),
