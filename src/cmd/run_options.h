@@ -90,16 +90,16 @@ extern const char *const rh_color_choices[]; /* in the order of enum color_choic
 #define OPTION_ROW_CONFIG                                                                   \
     {                                                                                       \
         .name = "config", .kind = OPTION_PATH, .value_name = "FILE", .group = GROUP_CONFIG, \
-        .environment = "REHEARSE_CONFIG", .not_in_file = true, .is_common = true,           \
+        .environment = "REHEARSE_CONFIG", .not_in_file = true,                              \
         .help = "Read options from this file.",                                             \
         .details = "Without it: rehearse.yaml in the current directory, else in those "     \
                    "above it up to the root of the repository.",                            \
     }
-#define OPTION_ROW_NO_CONFIG                                                         \
-    {                                                                                \
-        .name = "no-config", .kind = OPTION_FLAG, .group = GROUP_CONFIG,             \
-        .environment = "REHEARSE_NO_CONFIG", .not_in_file = true, .is_common = true, \
-        .help = "Read no configuration file.",                                       \
+#define OPTION_ROW_NO_CONFIG                                             \
+    {                                                                    \
+        .name = "no-config", .kind = OPTION_FLAG, .group = GROUP_CONFIG, \
+        .environment = "REHEARSE_NO_CONFIG", .not_in_file = true,        \
+        .help = "Read no configuration file.",                           \
     }
 
 /* How `command`, a "quiet" and a "json" row, wants progress shown on standard error. */
