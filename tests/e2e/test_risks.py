@@ -360,8 +360,8 @@ def test_risks_that_were_not_asked_about_are_said(rehearse):
 
 def test_risks_start_a_clone_only_where_the_start_is_in_question(rehearse):
     schema = "CREATE TABLE a (id serial PRIMARY KEY, v varchar(10));\nINSERT INTO a (v) VALUES ('x');\n"
-    wider = rehearse.run("ALTER TABLE a ADD w text;\nALTER TABLE a ALTER v TYPE text;\n", schema)
+    wider = rehearse.run("ALTER TABLE a ADD w text;\nALTER TABLE a ALTER v TYPE text;\n", schema, "--no-way-back")
     assert wider.result["risks"]["casts"] == [] and wider.stderr.count("clone the sandbox ...") == 1, wider
-    narrower = rehearse.run("ALTER TABLE a ALTER v TYPE varchar(5);\n", schema)
+    narrower = rehearse.run("ALTER TABLE a ALTER v TYPE varchar(5);\n", schema, "--no-way-back")
     assert len(narrower.result["risks"]["casts"]) == 1, narrower
     assert narrower.stderr.count("clone the sandbox ...") == 2, narrower
