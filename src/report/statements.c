@@ -351,17 +351,24 @@ static int step_of(const struct trace *trace, const struct statement *statement)
     return -1;
 }
 
-static void add_step_head(const struct layout *layout, const struct step *step, size_t count,
-                          size_t notes)
+static const char *say_not_reached(const struct result *result)
 {
-    size_t right = count > 0 ? 2 + TIME_COLUMNS + (notes ? 2 + notes : 0) : 16;
+    return result->blockers.looked && !result->blockers.incomplete ? "reached in the second pass"
+                                                                   : "not reached";
+}
+
+static void add_step_head(const struct layout *layout, const struct result *result,
+                          const struct step *step, size_t count, size_t notes)
+{
+    const char *note = step && !step->reached ? say_not_reached(result)
+                       : count == 0           ? "nothing ran"
+                                              : NULL;
+    size_t right = note ? strlen(note) + 4 : 2 + TIME_COLUMNS + (notes ? 2 + notes : 0);
     const char *name = rh_layout_one_line(layout, step && step->name ? step->name : "statements",
                                           layout->columns - right);
     rh_layout_add(layout, STYLE_BOLD, name);
-    if (step && !step->reached) {
-        rh_layout_add(layout, STYLE_DIM, "  (not reached)");
-    } else if (count == 0) {
-        rh_layout_add(layout, STYLE_DIM, "  (nothing ran)");
+    if (note) {
+        rh_layout_add(layout, STYLE_DIM, rh_arena_printf(layout->arena, "  (%s)", note));
     } else {
         rh_layout_pad(layout, layout->columns - right - rh_layout_width(name) + 2);
         add_right(layout, "time", TIME_COLUMNS);
@@ -391,7 +398,8 @@ static void add_step(const struct layout *layout, const struct result *result, i
         return;
     choose(layout, rows, count, detail);
     size_t notes = note_columns(layout, rows, count);
-    add_step_head(layout, step_index >= 0 ? &trace->steps.items[step_index] : NULL, count, notes);
+    add_step_head(layout, result, step_index >= 0 ? &trace->steps.items[step_index] : NULL, count,
+                  notes);
     add_rows(layout, trace, rows, count, detail, notes);
     rh_buf_add_char(layout->out, '\n');
 }
@@ -435,6 +443,6 @@ void rh_report_statements(const struct layout *layout, const struct result *resu
             add_step(layout, result, (int)i, detail);
     }
     add_folded_steps(layout, quiet, "without findings");
-    add_folded_steps(layout, not_reached, "not reached");
+    add_folded_steps(layout, not_reached, say_not_reached(result));
     add_step(layout, result, -1, detail);
 }

@@ -255,6 +255,18 @@ char *rh_mask_detail(struct arena *arena, const char *sqlstate, struct text deta
     return take(arena, &out);
 }
 
+/* Where the value begins that a line of context shows; its length for none:
+   COPY t, line 3, column a: "value"   COPY t, line 3: "the whole line"   JSON data, line 1: {a...
+ */
+static size_t shown_value(struct text line)
+{
+    static const char json[] = "JSON data, line ";
+    if (rh_text_starts_with(line, "COPY "))
+        return find_word(line, 0, ": \"");
+    size_t found = find_word(line, 0, json);
+    return found < line.len ? find_word(line, found, ": ") : line.len;
+}
+
 char *rh_mask_context(struct arena *arena, struct text context)
 {
     RH_CLEANUP_BUF struct buf out;
@@ -265,8 +277,7 @@ char *rh_mask_context(struct arena *arena, struct text context)
         while (end < context.len && context.data[end] != '\n')
             end++;
         struct text line = {context.data + at, end - at};
-        /* COPY t, line 3, column a: "value"   or   COPY t, line 3: "the whole line" */
-        size_t value = rh_text_starts_with(line, "COPY ") ? find_word(line, 0, ": \"") : line.len;
+        size_t value = shown_value(line);
         rh_buf_add(&out, line.data, value);
         if (value < line.len) {
             rh_buf_add_str(&out, ": \"" MASK "\"");
@@ -286,6 +297,13 @@ char *rh_mask_log_line(struct arena *arena, struct text line)
     rh_buf_init(&out, output_cap(line));
     mask_values(&out, line);
     struct text text = rh_text(redact_quoted(arena, rh_buf_text(&out)));
+    size_t value = shown_value(text);
+    if (value < text.len) {
+        rh_buf_clear(&out);
+        rh_buf_add(&out, text.data, value);
+        rh_buf_add_str(&out, ": \"" MASK "\"");
+        return take(arena, &out);
+    }
     /* Data exceptions and COPY contexts put the value behind a colon, between quotes. */
     size_t colon = find_word(text, 0, ": \"");
     if (colon == text.len)

@@ -259,6 +259,9 @@ static void add_repairs(struct inquiry *inquiry, const struct cast *cast,
     /* of other numbers some that lie outside of it round into the range */
     const char *bad = rh_pg_is_integer(cast->old_type_id) && range_of(inquiry, cast)
                           ? rh_arena_printf(arena, "NOT (%s)", range_of(inquiry, cast))
+                      : cast->type.label
+                          ? rh_arena_printf(arena, "%s::text <> ALL (enum_range(NULL::%s)::text[])",
+                                            cast->column, cast->type.type)
                       : has_soft_input(inquiry, cast)
                           ? rh_arena_printf(arena, "NOT pg_input_is_valid(%s::text, %s)",
                                             cast->column, rh_pg_literal(arena, cast->type.type))

@@ -113,6 +113,11 @@ static void test_mask_message_hides_values_of_data_exceptions_only(void **state)
 static void test_mask_context_hides_copy_lines(void **state)
 {
     (void)state;
+    assert_string_equal(rh_mask_context(arena, rh_text("JSON data, line 1: {iban: DE0...")),
+                        "JSON data, line 1: \"***\"");
+    assert_string_equal(
+        rh_mask_log_line(arena, rh_text("LOG:  CONTEXT:  JSON data, line 12: ...b: secret")),
+        "LOG:  CONTEXT:  JSON data, line 12: \"***\"");
     assert_string_equal(rh_mask_context(arena, rh_text("COPY t, line 3, column a: \"x\ny\"")),
                         "COPY t, line 3, column a: \"***\"");
     assert_string_equal(
