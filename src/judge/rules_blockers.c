@@ -171,14 +171,14 @@ static const struct blocker *suspect_of(const struct judgement *judgement,
     return NULL;
 }
 
-/* "id=1, id=96, id=2, ..." */
+/* "id=1, id=96, id=2 and others" */
 static const char *say_keys(struct arena *arena, const struct offenders *offenders)
 {
     const char *text = "";
     for (size_t i = 0; i < offenders->sample_keys.count && i < KEYS_SHOWN; i++)
         text = rh_arena_printf(arena, "%s%s%s", text, i > 0 ? ", " : "",
                                offenders->sample_keys.items[i]);
-    return offenders->rows > KEYS_SHOWN ? rh_arena_printf(arena, "%s, ...", text) : text;
+    return offenders->rows > KEYS_SHOWN ? rh_arena_printf(arena, "%s and others", text) : text;
 }
 
 /* As it is pasted: each statement ends. */

@@ -56,7 +56,7 @@ static void test_rules_blockers_replace_the_error_of_the_statement(void **state)
                         "public.users (email): 37 keys stand more than once, in 81 rows");
     assert_string_equal(finding->advice_sql, "DELETE FROM users WHERE true;");
     assert_true(finding->advice_tried);
-    assert_non_null(strstr(finding->why, "id=1, id=7, ..."));
+    assert_non_null(strstr(finding->why, "id=1, id=7 and others"));
     assert_non_null(strstr(story->result.headline, "would fail in production: public.users"));
 }
 
