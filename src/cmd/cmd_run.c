@@ -119,7 +119,7 @@ static const struct option rows[] = {
         .environment = "REHEARSE_NO_ISOLATION",
         .help = "Run COMMAND without a namespace of its own.",
         .details = "Only where namespaces are forbidden: COMMAND can then reach whatever this "
-                   "machine can reach.",
+                   "machine can reach. So it runs once: nothing is tried again on copies.",
     },
     {
         .name = "role",

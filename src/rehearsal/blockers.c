@@ -43,6 +43,10 @@ enum err_code rh_blockers_find(struct rehearsal *rehearsal, struct err *err)
     RH_CLEANUP_LOOP struct loop *loop = NULL;
     if (!rh_second_pass_is_wanted(&rehearsal->trace))
         return RH_OK;
+    blockers->incomplete = rh_rehearsal_why_once(rehearsal);
+    blockers->looked = blockers->incomplete != NULL;
+    if (blockers->looked)
+        return RH_OK;
     enum err_code code = rh_rehearsal_clone(rehearsal, &clone, &why);
     rh_progress_phase(rehearsal->options->progress, "look for every blocker");
     if (!code)

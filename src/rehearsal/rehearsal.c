@@ -147,6 +147,13 @@ static bool has_command(const struct migration *migration)
     return false;
 }
 
+const char *rh_rehearsal_why_once(const struct rehearsal *rehearsal)
+{
+    return rehearsal->options->no_isolation && has_command(&rehearsal->migration)
+               ? "the command runs without isolation: what it does elsewhere it would do again"
+               : NULL;
+}
+
 static void add_note(struct rehearsal *rehearsal, const char *note)
 {
     *RH_PUSH(rehearsal->arena,

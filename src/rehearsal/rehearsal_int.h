@@ -35,6 +35,8 @@ enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal,
    freed. Nothing may be timed in it: see rh_sandbox_clone_untimed. */
 enum err_code rh_rehearsal_clone(struct rehearsal *rehearsal, struct sandbox **ret_clone,
                                  struct err *err) RH_MUST_CHECK;
+/* Why the migration must not be run more than once; NULL: it may be. */
+const char *rh_rehearsal_why_once(const struct rehearsal *rehearsal);
 /* Clone, trace, judge, write. Files are written also when it returns an
    error that came of the migration (syntax, timeout, interrupt). */
 enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal,

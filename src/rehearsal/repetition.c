@@ -45,7 +45,7 @@ static const char *why_not(const struct rehearsal *rehearsal)
     for (size_t i = 0; i < trace->sessions.count; i++)
         if (trace->sessions.items[i].left_transaction_open)
             return "the migration left a transaction open";
-    return trace->statements.count == 0 ? "no statement was run" : NULL;
+    return trace->statements.count == 0 ? "no statement was run" : rh_rehearsal_why_once(rehearsal);
 }
 
 static bool has_tool_files(const struct rehearsal *rehearsal)

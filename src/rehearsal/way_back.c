@@ -339,7 +339,7 @@ static const char *why_not(const struct way_back *back)
             return "the migration failed";
     if (back->rehearsal->options->no_way_back)
         return "--no-way-back was given";
-    return NULL;
+    return rh_rehearsal_why_once(back->rehearsal);
 }
 
 static void describe(struct way_back *back)

@@ -192,6 +192,17 @@ def test_command_reaches_the_sandbox_and_nothing_else(rehearse):
             os.unlink(path)
 
 
+def test_command_without_isolation_runs_once(rehearse):
+    script = "echo ran >> runs; psql -v ON_ERROR_STOP=1 -qc '%s'"
+    for statement, status in (("CREATE TABLE t (id int)", 0), ("SELECT 1 FROM nowhere", 5)):
+        (rehearse.directory / "runs").unlink(missing_ok=True)
+        outcome = run_shell(rehearse, script % statement, "--no-isolation", env={"REHEARSE_CUTS": "auto"})
+        assert outcome.status == status, outcome
+        assert (rehearse.directory / "runs").read_text().split() == ["ran"]
+    outcome = run_shell(rehearse, script % "CREATE TABLE t (id int)", env={"REHEARSE_CUTS": "auto"})
+    assert len((rehearse.directory / "runs").read_text().split()) > 2  # rehearsed on clones, too
+
+
 def test_command_output_is_kept_and_shown(rehearse):
     outcome = run_shell(rehearse, "echo to-stdout; echo to-stderr >&2; psql -qc 'SELECT 1'")
     log = (outcome.directory / "output.log").read_text()
