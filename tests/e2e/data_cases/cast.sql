@@ -183,3 +183,32 @@ CREATE TABLE t (id int PRIMARY KEY, a text);
 INSERT INTO t VALUES (1, '{"a":1}'), (2, '[]');
 --- migration
 ALTER TABLE t ALTER a TYPE json USING a::json;
+
+--- case fine_drop_limit
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a varchar(10));
+INSERT INTO t VALUES (1, 'ten chars!');
+--- migration
+ALTER TABLE t ALTER a TYPE varchar;
+
+--- case fine_boolean
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a text);
+INSERT INTO t VALUES (1, 'true'), (2, 'false'), (3, NULL);
+--- migration
+ALTER TABLE t ALTER a TYPE boolean USING a::boolean;
+
+--- case fine_enum
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a text);
+INSERT INTO t VALUES (1, 'new'), (2, 'done'), (3, NULL);
+--- migration
+CREATE TYPE state AS ENUM ('new', 'done');
+ALTER TABLE t ALTER a TYPE state USING a::state;
+
+--- case fine_timestamp
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a timestamp);
+INSERT INTO t VALUES (1, '2026-01-01 12:00'), (2, NULL);
+--- migration
+ALTER TABLE t ALTER a TYPE timestamptz USING a AT TIME ZONE 'UTC';

@@ -121,3 +121,42 @@ INSERT INTO t VALUES (1, -1), (2, 1);
 --- migration
 UPDATE t SET a = 0 - a WHERE a < 0;
 ALTER TABLE t ADD CHECK (a > 0);
+
+--- case fine_several
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a int, b int);
+INSERT INTO t VALUES (1, 1, 2), (2, 2, 3);
+--- migration
+ALTER TABLE t ADD CHECK (a > 0), ADD CHECK (b > a);
+
+--- case fine_no_inherit
+--- expect nothing
+CREATE TABLE t (id int, a int);
+CREATE TABLE child () INHERITS (t);
+INSERT INTO t VALUES (1, 1);
+INSERT INTO child VALUES (2, -1);
+--- migration
+ALTER TABLE t ADD CONSTRAINT a_positive CHECK (a > 0) NO INHERIT;
+
+--- case fine_pattern
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, code text);
+INSERT INTO t VALUES (1, 'DE'), (2, 'FR'), (3, NULL);
+--- migration
+ALTER TABLE t ADD CONSTRAINT code_iso CHECK (code ~ '^[A-Z]{2}$') NOT VALID;
+ALTER TABLE t VALIDATE CONSTRAINT code_iso;
+
+--- case fine_domain_new
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY);
+INSERT INTO t VALUES (1);
+--- migration
+CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+ALTER TABLE t ADD COLUMN a positive DEFAULT 1;
+
+--- case fine_rename_constraint
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a int CONSTRAINT a_ok CHECK (a > 0));
+INSERT INTO t VALUES (1, 1);
+--- migration
+ALTER TABLE t RENAME CONSTRAINT a_ok TO a_positive;

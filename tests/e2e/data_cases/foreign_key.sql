@@ -184,3 +184,41 @@ BEGIN;
 INSERT INTO p SELECT DISTINCT p_id FROM c WHERE p_id NOT IN (SELECT id FROM p);
 ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p;
 COMMIT;
+
+--- case fine_cascade
+--- expect nothing
+CREATE TABLE p (id int PRIMARY KEY);
+CREATE TABLE c (id int PRIMARY KEY, p_id int);
+INSERT INTO p VALUES (1);
+INSERT INTO c VALUES (1, 1), (2, NULL);
+--- migration
+ALTER TABLE c ADD CONSTRAINT c_p FOREIGN KEY (p_id) REFERENCES p ON DELETE CASCADE NOT VALID;
+ALTER TABLE c VALIDATE CONSTRAINT c_p;
+
+--- case fine_partitioned
+--- expect nothing
+CREATE TABLE p (id int PRIMARY KEY);
+CREATE TABLE c (k int, p_id int) PARTITION BY LIST (k);
+CREATE TABLE c1 PARTITION OF c FOR VALUES IN (1);
+INSERT INTO p VALUES (1);
+INSERT INTO c VALUES (1, 1), (1, NULL);
+--- migration
+ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p;
+
+--- case fine_deferred
+--- expect nothing
+CREATE TABLE p (id int PRIMARY KEY);
+CREATE TABLE c (id int PRIMARY KEY, p_id int);
+INSERT INTO p VALUES (1);
+INSERT INTO c VALUES (1, 1);
+--- migration
+ALTER TABLE c ADD FOREIGN KEY (p_id) REFERENCES p DEFERRABLE INITIALLY DEFERRED;
+
+--- case fine_unique_target
+--- expect nothing
+CREATE TABLE p (id int PRIMARY KEY, code text UNIQUE);
+CREATE TABLE c (id int PRIMARY KEY, code text);
+INSERT INTO p VALUES (1, 'a'), (2, 'A');
+INSERT INTO c VALUES (1, 'a'), (2, 'A');
+--- migration
+ALTER TABLE c ADD FOREIGN KEY (code) REFERENCES p (code);

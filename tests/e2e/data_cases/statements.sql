@@ -218,3 +218,90 @@ CREATE TABLE t (id int PRIMARY KEY, a int, b int);
 INSERT INTO t VALUES (1, 1, 2), (2, 5, NULL);
 --- migration
 ALTER TABLE t ADD CONSTRAINT a_before_b CHECK (a < b), ADD CONSTRAINT b_unique UNIQUE (b);
+
+--- case fine_delete_children_first
+--- expect nothing
+CREATE TABLE p (id int PRIMARY KEY);
+CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p);
+INSERT INTO p VALUES (1), (2);
+INSERT INTO c VALUES (1, 2);
+--- migration
+BEGIN;
+DELETE FROM c WHERE p_id = 2;
+DELETE FROM p WHERE id = 2;
+COMMIT;
+
+--- case fine_materialized_view
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a int);
+INSERT INTO t VALUES (1, 1), (2, 1);
+--- migration
+CREATE MATERIALIZED VIEW v AS SELECT a, count(*) AS n FROM t GROUP BY a;
+CREATE UNIQUE INDEX v_a ON v (a);
+REFRESH MATERIALIZED VIEW CONCURRENTLY v;
+
+--- case fine_deferred
+--- expect nothing
+CREATE TABLE p (id int PRIMARY KEY);
+CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO p VALUES (1);
+--- migration
+BEGIN;
+INSERT INTO c VALUES (1, 7);
+INSERT INTO p VALUES (7);
+COMMIT;
+
+--- case fine_swap_keys
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, place int, UNIQUE (place) DEFERRABLE INITIALLY IMMEDIATE);
+INSERT INTO t VALUES (1, 1), (2, 2);
+--- migration
+UPDATE t SET place = 3 - place;
+
+--- case fine_savepoint
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a int);
+INSERT INTO t VALUES (1, 1);
+--- migration
+BEGIN;
+SAVEPOINT s;
+ALTER TABLE t ADD COLUMN b int;
+RELEASE SAVEPOINT s;
+COMMIT;
+
+--- case fine_exception_expected
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a int);
+INSERT INTO t VALUES (1, 1);
+--- migration
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'b') THEN
+        ALTER TABLE t ADD COLUMN b int;
+    END IF;
+END $$;
+
+--- case fine_comment
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY);
+INSERT INTO t VALUES (1);
+--- migration
+COMMENT ON TABLE t IS 'one row';
+COMMENT ON COLUMN t.id IS 'its key';
+
+--- case fine_index_on_expression
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, data jsonb);
+INSERT INTO t VALUES (1, '{"a": 1}'), (2, '{}');
+--- migration
+CREATE INDEX CONCURRENTLY t_a ON t ((data ->> 'a'));
+CREATE INDEX CONCURRENTLY t_data ON t USING gin (data);
+
+--- case fine_batches
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a int, b int);
+INSERT INTO t SELECT i, i FROM generate_series(1, 300) i;
+--- migration
+UPDATE t SET b = a WHERE id BETWEEN 1 AND 100;
+UPDATE t SET b = a WHERE id BETWEEN 101 AND 200;
+UPDATE t SET b = a WHERE id BETWEEN 201 AND 300;

@@ -228,3 +228,26 @@ CREATE TABLE t (id int NOT NULL, a text);
 INSERT INTO t VALUES (1, 'x'), (2, 'x');
 --- migration
 ALTER TABLE t ADD PRIMARY KEY (id);
+
+--- case fine_deferrable
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a int);
+INSERT INTO t VALUES (1, 1), (2, 2);
+--- migration
+ALTER TABLE t ADD UNIQUE (a) DEFERRABLE INITIALLY DEFERRED;
+
+--- case fine_partitioned
+--- expect nothing
+CREATE TABLE t (k int, a int) PARTITION BY RANGE (k);
+CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (10);
+CREATE TABLE t2 PARTITION OF t FOR VALUES FROM (10) TO (20);
+INSERT INTO t VALUES (1, 1), (11, 1);
+--- migration
+CREATE UNIQUE INDEX t_k_a ON t (k, a);
+
+--- case fine_expression
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, email text);
+INSERT INTO t VALUES (1, 'A@x'), (2, 'b@x'), (3, NULL), (4, NULL);
+--- migration
+CREATE UNIQUE INDEX CONCURRENTLY t_email ON t (lower(email));
