@@ -266,8 +266,13 @@ static struct explaining explain_rows(struct judgement *judgement, const struct 
         is_touched = is_touched || touches(statement, tables[i]);
         is_named = is_named || rh_act_names(act, tables[i]);
     }
-    /* Not seen to be locked, but its locks were not seen at all. */
-    bool is_unseen = act->top->observation == OBSERVED_NOT && changes_rows(statement);
+    /* Not seen to be locked, but its locks were not seen at all; samples may have missed some,
+       which accounts for rows that a trigger wrote, and for none that vanished. */
+    bool only_adds = difference->vanished_values <= 0 &&
+                     difference->rows_after >= difference->rows_before;
+    bool is_unseen = changes_rows(statement) &&
+                     (act->top->observation == OBSERVED_NOT ||
+                      (act->top->observation == OBSERVED_SAMPLED && only_adds));
     if (!is_touched && !is_unseen && !is_told(judgement, act, difference))
         return explains_not;
     bool names_column = rh_act_names(act, column);

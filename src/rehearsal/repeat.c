@@ -136,19 +136,11 @@ static struct end_state end_of(const struct states *states)
                               .data = states->data_reason ? NULL : &states->data};
 }
 
-/* The keys and samples of the tables by their names: ids differ between any two runs. */
-static struct states by_name(const struct states *states)
-{
-    struct states copy = *states;
-    copy.schema.lineage = copy.data.lineage = NULL;
-    return copy;
-}
-
 static enum err_code read_twin(struct repeating *repeating, struct err *err)
 {
     struct rehearsal *rehearsal = repeating->rehearsal;
     RH_CLEANUP_SANDBOX struct sandbox *clone = NULL;
-    struct states like = by_name(repeating->end);
+    struct states like = rh_states_by_name(repeating->end);
     struct repeated repeated;
     enum err_code code;
     repeating->has_twin = true;
@@ -169,7 +161,7 @@ enum err_code rh_repeat_compare(struct repeating *repeating, struct sandbox *san
 {
     struct rehearsal *rehearsal = repeating->rehearsal;
     RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
-    struct states like = by_name(repeating->end), states;
+    struct states like = rh_states_by_name(repeating->end), states;
     enum err_code code;
     if ((code = rh_states_read_again(&like, sandbox, engine_of(repeating), NULL, scratch, &states,
                                      err)))

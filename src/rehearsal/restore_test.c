@@ -95,15 +95,15 @@ static enum err_code restore(struct way_back *back, const char *path, struct san
 static enum err_code compare(struct way_back *back, const struct states *dumped,
                              struct sandbox *restored, struct err *err)
 {
-    struct states end;
+    struct states by_name = rh_states_by_name(dumped), end;
     struct round_trip_states states;
-    enum err_code code = rh_states_read_again(dumped, restored, back->engine, NULL, back->arena,
+    enum err_code code = rh_states_read_again(&by_name, restored, back->engine, NULL, back->arena,
                                               &end, err);
     if (!code && (dumped->schema_reason || end.schema_reason))
         code = rh_err_set(err, RH_ERR_SERVER, "the schema could not be read");
     if (code)
         return code;
-    rh_way_back_compare(back, dumped, &end, &states);
+    rh_way_back_compare(back, &by_name, &end, &states);
     states.has_ledgers = false;
     rh_compare_restored(&states, back->arena, &back->trip->restore_test);
     return RH_OK;

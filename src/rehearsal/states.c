@@ -78,6 +78,13 @@ enum err_code rh_states_read(const struct sandbox *sandbox, const struct engine 
     return read_states(sandbox, engine, progress, NULL, arena, ret_states, err);
 }
 
+struct states rh_states_by_name(const struct states *states)
+{
+    struct states copy = *states;
+    copy.schema.lineage = copy.data.lineage = NULL;
+    return copy;
+}
+
 enum err_code rh_states_read_again(const struct states *before, const struct sandbox *sandbox,
                                    const struct engine *engine, struct progress *progress,
                                    struct arena *arena, struct states *ret_states, struct err *err)

@@ -42,6 +42,9 @@ enum err_code rh_states_read_on(const struct states_reading *reading, struct are
 enum err_code rh_states_read(const struct sandbox *sandbox, const struct engine *engine,
                              struct progress *progress, struct arena *arena,
                              struct states *ret_states, struct err *err) RH_MUST_CHECK;
+/* To be compared by names alone: ids differ between any two runs, and between clusters that have
+   only their template in common. Shares all but the lineage with `states`. */
+struct states rh_states_by_name(const struct states *states);
 /* Of a clone, to be compared with `before`: the same keys and samples. */
 enum err_code rh_states_read_again(const struct states *before, const struct sandbox *sandbox,
                                    const struct engine *engine, struct progress *progress,

@@ -212,9 +212,16 @@ static bool make_function(struct inquiry *inquiry, const struct cast *cast,
         "DECLARE rehearse_value %s; BEGIN rehearse_value := (%s); RETURN NULL; EXCEPTION "
         "WHEN " ROW_ERRORS " THEN RETURN SQLSTATE; END",
         cast->type.type, cast->expression);
-    /* A function per question: two clauses may look at one column. */
+    /* The name of the table, so that a qualified column is a parameter; the number of parameters
+       of a type that columns hardly have tells the functions of several clauses apart. */
+    for (size_t i = 0; i < inquiry->drops.count; i++, count++) {
+        const char *comma = count ? ", " : "";
+        parameters = rh_arena_printf(arena, "%s%spg_lsn", parameters, comma);
+        arguments = rh_arena_printf(arena, "%s%sNULL::pg_lsn", arguments, comma);
+        types = rh_arena_printf(arena, "%s%spg_lsn", types, comma);
+    }
     const char *schema = subject->scratch;
-    const char *name = rh_arena_printf(arena, "%s.rehearse_cast_%zu", schema, inquiry->drops.count);
+    const char *name = rh_arena_printf(arena, "%s.%s", schema, subject->ident);
     rh_pg_inquiry_ask(inquiry,
                       rh_arena_printf(arena,
                                       "CREATE OR REPLACE FUNCTION %s(%s) RETURNS text LANGUAGE "
