@@ -208,6 +208,21 @@ static bool touches(const struct statement *statement, const char *table)
            drops(statement, table) != NULL;
 }
 
+/* A lock that an earlier statement of its transaction took is not taken again. */
+static bool touched_before(const struct judgement *judgement, const struct statement *top,
+                           const char *table)
+{
+    const struct trace *trace = judgement->trace;
+    for (size_t i = 0; table && top->transaction >= 0 && i < trace->statements.count; i++) {
+        const struct statement *before = &trace->statements.items[i];
+        if (before->index >= top->index)
+            break;
+        if (before->transaction == top->transaction && touches(before, table))
+            return true;
+    }
+    return false;
+}
+
 /* Where nothing reports what was made or altered, the words are all there is. */
 static bool is_told(const struct judgement *judgement, const struct act *act,
                     const struct data_difference *difference)
@@ -263,8 +278,10 @@ static struct explaining explain_rows(struct judgement *judgement, const struct 
     if (!can_do(judgement, act, difference, column))
         return explains_not;
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
-        is_touched = is_touched || touches(statement, tables[i]);
-        is_named = is_named || rh_act_names(act, tables[i]);
+        bool names = rh_act_names(act, tables[i]);
+        is_named = is_named || names;
+        is_touched = is_touched || touches(statement, tables[i]) ||
+                     (names && touched_before(judgement, act->top, tables[i]));
     }
     /* Not seen to be locked, but its locks were not seen at all; samples may have missed some,
        which accounts for rows that a trigger wrote, and for none that vanished. */

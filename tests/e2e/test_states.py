@@ -110,3 +110,13 @@ def test_states_cost_nothing_that_counts_as_the_migrations_time(rehearse):
                            "FROM generate_series(1, 200000) n;")
     assert outcome.result["states"]["rows"] == 200000
     assert outcome.result["run"]["duration_ms"] < outcome.result["states"]["duration_ms"]
+
+
+def test_states_know_the_second_of_two_updates_in_one_transaction(rehearse):
+    """It takes no lock that the first has not taken."""
+    outcome = rehearse.run(QUIET + "BEGIN;\nUPDATE users SET note = 'y' WHERE id = 1;\n"
+                           "UPDATE users SET age = NULL WHERE id <= 7;\nCOMMIT;\n", SHOP)
+    difference, = [difference for difference in outcome.result["data_differences"]
+                   if difference["column"] == "age"]
+    assert (difference["explanation"], difference["statement"]) == ("named", 4), difference
+    assert "data-lost" not in outcome.rules()
