@@ -15,8 +15,6 @@
 #define SERVER_MEMORY_BYTES (INT64_C(112) << 20)
 /* What a server writes in any case: two segments of log, and catalogues of a small schema. */
 #define RESERVE_BYTES (INT64_C(48) << 20)
-/* More at once serve nobody. */
-#define CLONES_MAX 64
 
 /* --- memory ----------------------------------------------------------------------------------- */
 
@@ -120,17 +118,4 @@ enum err_code rh_clone_check_disk(const struct sandbox *base, enum clone_method 
                      base->directory, needed_text, left_text);
     rh_err_hint(err, "Free some space, or choose a larger disk with REHEARSE_SANDBOX_DIR.");
     return err->code;
-}
-
-int rh_sandbox_clone_capacity(const struct sandbox *prepared)
-{
-    int64_t by_memory = available_memory() / needed_memory(prepared);
-    /* All its tables written anew, and what it copied: then no method has anything left to share.
-     */
-    int64_t grown = prepared->clone_bytes > 0 ? prepared->clone_bytes
-                                              : rh_file_tree_bytes(prepared->data_directory);
-    int64_t by_disk = free_bytes(prepared) / (RESERVE_BYTES + grown);
-    int64_t most = by_memory < by_disk ? by_memory : by_disk;
-
-    return most < 0 ? 0 : most > CLONES_MAX ? CLONES_MAX : (int)most;
 }

@@ -84,8 +84,6 @@ enum err_code rh_sandbox_clone(struct sandbox *prepared, struct sandbox **ret_cl
                                struct err *err) RH_MUST_CHECK;
 enum err_code rh_sandbox_clone_untimed(struct sandbox *prepared, struct sandbox **ret_clone,
                                        struct err *err) RH_MUST_CHECK;
-/* How many more there is room for now, each with every file its own in the end; 0 and more. */
-int rh_sandbox_clone_capacity(const struct sandbox *prepared);
 
 const struct sandbox_facts *rh_sandbox_facts(const struct sandbox *sandbox);
 /* Direct to the server, not through a tap. Strings live as long as the sandbox. */
