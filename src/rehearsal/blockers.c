@@ -5,6 +5,9 @@
 #include "trace/perform.h"
 #include "trace/second_pass.h"
 
+/* It may take so much of the time that is left for the run: one part in so many. */
+#define TIME_SHARE 2
+
 static enum err_code perform(struct rehearsal *rehearsal, struct sandbox *clone, struct loop *loop,
                              struct blockers *ret_blockers, struct err *err)
 {
@@ -47,6 +50,10 @@ enum err_code rh_blockers_find(struct rehearsal *rehearsal, struct err *err)
     blockers->looked = blockers->incomplete != NULL;
     if (blockers->looked)
         return RH_OK;
+    /* The verdict stands already: what is left of --timeout is not all for this. */
+    struct mono run_deadline = rh_interrupt_deadline(), now = rh_clock_mono();
+    if (run_deadline.us != RH_NEVER.us)
+        rh_interrupt_set_deadline(rh_clock_after(now, (run_deadline.us - now.us) / TIME_SHARE));
     enum err_code code = rh_rehearsal_clone(rehearsal, &clone, &why);
     rh_progress_phase(rehearsal->options->progress, "look for every blocker");
     if (!code)
@@ -54,10 +61,13 @@ enum err_code rh_blockers_find(struct rehearsal *rehearsal, struct err *err)
     if (!code)
         code = perform(rehearsal, clone, loop, blockers, &why);
     rh_sandbox_destroy(clone);
+    rh_interrupt_set_deadline(run_deadline);
     if (rh_interrupt_check(err))
         return err->code;
     blockers->looked = true;
     if (code)
-        blockers->incomplete = rh_arena_strdup(rehearsal->arena, why.message);
+        blockers->incomplete = code == RH_ERR_TIMEOUT
+                                   ? "its share of --timeout was over"
+                                   : rh_arena_strdup(rehearsal->arena, why.message);
     return RH_OK;
 }

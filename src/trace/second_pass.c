@@ -226,7 +226,7 @@ static const char *say_end(const struct second_pass *pass, const struct performa
     if (performance->server_died)
         return "the server died";
     if (performance->timed_out)
-        return "the time for the run was over";
+        return "its share of --timeout was over";
     if (performance->interrupted)
         return "it was interrupted";
     for (size_t i = 0; i < performance->steps.count; i++) {

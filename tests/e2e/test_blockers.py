@@ -466,3 +466,13 @@ def test_blockers_a_healthy_release_has_no_second_pass(rehearse):
     assert outcome.status == 0, outcome
     assert outcome.result["blockers"] is None
     assert "look for every blocker" not in outcome.stderr
+
+
+def test_blockers_that_take_too_long_leave_the_verdict_alone(rehearse):
+    """Its half of --timeout is over in the second pass, where a function sleeps; the first had failed already."""
+    outcome = rehearse.run(
+        "ALTER TABLE t ALTER a SET NOT NULL;\nSELECT pg_sleep(60);\n",
+        "CREATE TABLE t (id int PRIMARY KEY, a int);\nINSERT INTO t VALUES (1, NULL);\n", "--timeout", "20s")
+    assert outcome.status == 5, outcome
+    assert outcome.result["blockers_incomplete"] == "its share of --timeout was over"
+    assert len(outcome.findings("null-values")) == 1
