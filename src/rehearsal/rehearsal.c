@@ -138,20 +138,24 @@ enum err_code rh_rehearsal_clone(struct rehearsal *rehearsal, struct sandbox **r
     return rh_sandbox_clone_untimed(rehearsal->prepared, ret_clone, err);
 }
 
-static bool has_command(const struct migration *migration)
-{
-    for (size_t n = 0; n < migration->steps.count; n++) {
-        if (migration->steps.items[n].kind == STEP_COMMAND)
-            return true;
-    }
-    return false;
-}
-
 const char *rh_rehearsal_why_once(const struct rehearsal *rehearsal)
 {
-    return rehearsal->options->no_isolation && has_command(&rehearsal->migration)
+    return rehearsal->options->no_isolation && rh_migration_has_command(&rehearsal->migration)
                ? "the command runs without isolation: what it does elsewhere it would do again"
                : NULL;
+}
+
+const char *rh_rehearsal_why_not_again(const struct rehearsal *rehearsal)
+{
+    const struct trace *trace = &rehearsal->trace;
+    if (trace->server_crashed)
+        return "the server died";
+    if (trace->interrupted || trace->timed_out)
+        return "the run was cut short";
+    for (size_t i = 0; i < trace->steps.count; i++)
+        if (!trace->steps.items[i].ok)
+            return "the migration failed";
+    return rh_rehearsal_why_once(rehearsal);
 }
 
 static void add_note(struct rehearsal *rehearsal, const char *note)
@@ -181,7 +185,7 @@ static void fill_fidelity(struct rehearsal *rehearsal)
     for (size_t n = 0; n < rehearsal->migration.notes.count; n++)
         add_note(rehearsal, rehearsal->migration.notes.items[n]);
 
-    if (has_command(&rehearsal->migration)) {
+    if (rh_migration_has_command(&rehearsal->migration)) {
         fidelity->isolated = !rehearsal->options->no_isolation;
         if (!fidelity->isolated)
             add_note(rehearsal, "The command ran without isolation: what it did anywhere else than "

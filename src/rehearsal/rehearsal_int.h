@@ -37,6 +37,8 @@ enum err_code rh_rehearsal_clone(struct rehearsal *rehearsal, struct sandbox **r
                                  struct err *err) RH_MUST_CHECK;
 /* Why the migration must not be run more than once; NULL: it may be. */
 const char *rh_rehearsal_why_once(const struct rehearsal *rehearsal);
+/* The same of what only follows a migration that came well to its end. */
+const char *rh_rehearsal_why_not_again(const struct rehearsal *rehearsal);
 /* Clone, trace, judge, write. Files are written also when it returns an
    error that came of the migration (syntax, timeout, interrupt). */
 enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal,

@@ -20,14 +20,6 @@ static const struct engine *engine_of(const struct repeating *repeating)
 /* --- one run -------------------------------------------------------------------------------------
  */
 
-static struct migration steps_from(const struct migration *migration, size_t first_step)
-{
-    struct migration rest = *migration;
-    rest.steps.items += first_step;
-    rest.steps.count -= first_step;
-    return rest;
-}
-
 static enum err_code perform(const struct repeating *repeating, struct sandbox *sandbox,
                              const struct migration *migration, const struct cut_request *request,
                              struct loop *loop, struct repeated *repeated, struct err *err)
@@ -62,7 +54,8 @@ enum err_code rh_repeat(const struct repeating *repeating, struct sandbox *sandb
                         struct repeated *repeated, struct err *err)
 {
     RH_CLEANUP_LOOP struct loop *loop = NULL;
-    const struct migration migration = steps_from(&repeating->rehearsal->migration, first_step);
+    const struct migration *whole = &repeating->rehearsal->migration;
+    const struct migration migration = rh_migration_part(whole, first_step, whole->steps.count);
     struct mono deadline = rh_interrupt_deadline(), began = rh_clock_mono();
     enum err_code code = rh_loop_new(&loop, err);
     *repeated = (struct repeated){0};

@@ -35,17 +35,13 @@ static const struct trace *trace_of(const struct exploring *exploring)
 static const char *why_not(const struct rehearsal *rehearsal)
 {
     const struct trace *trace = &rehearsal->trace;
-    if (trace->server_crashed)
-        return "the server died";
-    if (trace->interrupted || trace->timed_out)
-        return "the run was cut short";
-    for (size_t i = 0; i < trace->steps.count; i++)
-        if (!trace->steps.items[i].ok)
-            return "the migration failed";
+    const char *reason = rh_rehearsal_why_not_again(rehearsal);
+    if (reason)
+        return reason;
     for (size_t i = 0; i < trace->sessions.count; i++)
         if (trace->sessions.items[i].left_transaction_open)
             return "the migration left a transaction open";
-    return trace->statements.count == 0 ? "no statement was run" : rh_rehearsal_why_once(rehearsal);
+    return trace->statements.count == 0 ? "no statement was run" : NULL;
 }
 
 static bool has_tool_files(const struct rehearsal *rehearsal)
@@ -287,7 +283,8 @@ static enum err_code measure_cancel(struct exploring *exploring, const struct st
         .running_us = half_us < CANCEL_AFTER_MAX_US ? half_us : CANCEL_AFTER_MAX_US,
     };
     enum err_code code;
-    if ((code = rh_rehearsal_clone(exploring->rehearsal, &clone, err)) ||
+    /* A backend that is copying a file of an untimed clone hears of no cancel. */
+    if ((code = rh_sandbox_clone(exploring->rehearsal->prepared, &clone, err)) ||
         (code = rh_repeat(&exploring->repeating, clone, 0, &request, &repeated, err)))
         return code;
     release->release_us = repeated.report.release_us;

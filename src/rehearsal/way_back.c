@@ -53,19 +53,11 @@ enum err_code rh_way_back_reason(const struct way_back *back, enum err_code code
 /* --- running -------------------------------------------------------------------------------------
  */
 
-static struct migration part_of(const struct migration *whole, size_t first, size_t end)
-{
-    struct migration part = {0};
-    part.steps.items = whole->steps.items + first;
-    part.steps.count = end - first;
-    return part;
-}
-
 enum err_code rh_way_back_migrate(const struct way_back *back, struct sandbox *clone, size_t first,
                                   size_t end, struct err *err)
 {
     const struct rehearsal *rehearsal = back->rehearsal;
-    const struct migration migration = part_of(&rehearsal->migration, first, end);
+    const struct migration migration = rh_migration_part(&rehearsal->migration, first, end);
     const struct performance_options options = {
         .sandbox = clone,
         .engine = back->engine,
@@ -217,15 +209,6 @@ static enum err_code read_start(struct way_back *back, struct sandbox *clone,
                                        ret_start, err);
 }
 
-static bool has_tool(const struct way_back *back)
-{
-    const struct migration *migration = &back->rehearsal->migration;
-    for (size_t i = 0; i < migration->steps.count; i++)
-        if (migration->steps.items[i].kind == STEP_COMMAND)
-            return true;
-    return false;
-}
-
 void rh_way_back_compare(struct way_back *back, const struct states *start,
                          const struct states *end, struct round_trip_states *ret_states)
 {
@@ -235,7 +218,7 @@ void rh_way_back_compare(struct way_back *back, const struct states *start,
         .schema_after = &end->schema,
         .data_before = has_data ? &start->data : NULL,
         .data_after = has_data ? &end->data : NULL,
-        .has_ledgers = has_tool(back),
+        .has_ledgers = rh_migration_has_command(&back->rehearsal->migration),
     };
     if (!has_data)
         *RH_PUSH(back->arena, &back->trip->notes) = rh_arena_printf(
@@ -329,19 +312,6 @@ static enum err_code rehearse_given(struct way_back *back, struct err *err)
     return code;
 }
 
-static const char *why_not(const struct way_back *back)
-{
-    const struct trace *trace = &back->rehearsal->trace;
-    if (trace->interrupted || trace->timed_out || trace->server_crashed)
-        return "the migration did not come to its end";
-    for (size_t i = 0; i < trace->steps.count; i++)
-        if (!trace->steps.items[i].ok)
-            return "the migration failed";
-    if (back->rehearsal->options->no_way_back)
-        return "--no-way-back was given";
-    return rh_rehearsal_why_once(back->rehearsal);
-}
-
 static void describe(struct way_back *back)
 {
     const struct migration_way_back *given = &back->rehearsal->way_back;
@@ -369,13 +339,19 @@ enum err_code rh_way_back_rehearse(struct rehearsal *rehearsal, const struct sta
     describe(&back);
     rh_rollback_plan_make(back.result, &before->schema, &before->data, back.arena,
                           &back.trip->plan);
+    const char *why_not = rh_rehearsal_why_not_again(rehearsal);
+    enum err_code code = RH_OK;
     back.trip->restore_test.was_asked = rehearsal->options->restore_test;
-    back.trip->reason = why_not(&back);
+    back.trip->restore_test.reason = back.trip->reason = why_not;
     back.trip->is_declined = rehearsal->options->no_way_back;
-    if (back.trip->reason)
+    if (why_not)
         return RH_OK;
-    enum err_code code = rehearsal->way_back.downs.steps.count > 0 ? rehearse_given(&back, err)
-                                                                   : rh_plan_trial_run(&back, err);
+    if (back.trip->is_declined)
+        back.trip->reason = "--no-way-back was given";
+    else if (rehearsal->way_back.downs.steps.count > 0)
+        code = rehearse_given(&back, err);
+    else
+        code = rh_plan_trial_run(&back, err);
     if (!code && rehearsal->options->restore_test)
         code = rh_restore_test_run(&back, err);
     return code;

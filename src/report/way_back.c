@@ -129,8 +129,8 @@ static void add_restore_test(const struct layout *layout, const struct restore_t
     rh_bytes_format(test->dump_bytes, bytes);
     rh_layout_labelled(
         layout, "restore",
-        !test->ran
-            ? rh_arena_printf(arena, "not tried: %s", test->reason ? test->reason : "see above")
+        !test->ran      ? rh_arena_printf(arena, "not tried: %s",
+                                     test->reason ? test->reason : "the run was cut short")
         : test->failure ? "a dump of the migrated database cannot be restored"
         : test->differences.count
             ? rh_arena_printf(arena, "a restored dump differs: %s",

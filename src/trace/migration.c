@@ -620,3 +620,20 @@ enum err_code rh_migration_open(const struct migration_request *request, struct 
     *ret_migration = migration;
     return RH_OK;
 }
+
+struct migration rh_migration_part(const struct migration *whole, size_t first, size_t end)
+{
+    struct migration part = {0};
+    RH_ASSERT(first <= end && end <= whole->steps.count);
+    part.steps.items = whole->steps.items + first;
+    part.steps.count = end - first;
+    return part;
+}
+
+bool rh_migration_has_command(const struct migration *migration)
+{
+    for (size_t i = 0; i < migration->steps.count; i++)
+        if (migration->steps.items[i].kind == STEP_COMMAND)
+            return true;
+    return false;
+}

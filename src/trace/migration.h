@@ -59,4 +59,8 @@ struct migration_request {
 enum err_code rh_migration_open(const struct migration_request *request, struct arena *arena,
                                 struct migration *ret_migration, struct err *err) RH_MUST_CHECK;
 
+/* Steps [first, end) of it; shares them. Notes and starting point stay behind. */
+struct migration rh_migration_part(const struct migration *whole, size_t first, size_t end);
+bool rh_migration_has_command(const struct migration *migration);
+
 #endif

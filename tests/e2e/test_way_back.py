@@ -611,3 +611,16 @@ def test_restore_that_fails_is_found(rehearse, dumping):
         "ALTER TABLE orders VALIDATE CONSTRAINT within;", SHOP, "--restore-test")
     finding, = outcome.findings("restore-fails")
     assert outcome.status == 5 and "limits" in finding["title"], outcome
+
+
+def test_restore_is_tested_without_a_way_back_too(rehearse, dumping):
+    outcome = rehearse.run(QUIET + "ALTER TABLE users ADD COLUMN note text;", SHOP, "--restore-test", "--no-way-back")
+    trip = trip_of(outcome)
+    assert trip["restore_test"]["ran"] and trip["restore_test"]["differences"] == []
+    assert trip["reason"] == "--no-way-back was given"
+
+
+def test_restore_says_why_it_was_not_tried(rehearse, dumping):
+    outcome = rehearse.run(QUIET + "ALTER TABLE nowhere ADD COLUMN note text;", SHOP, "--restore-test")
+    assert trip_of(outcome)["restore_test"]["reason"] == "the migration failed"
+    assert "not tried: the migration failed" in outcome.stdout
