@@ -270,6 +270,57 @@ struct leftover *story_leftover(struct story *story, const char *kind, const cha
     return leftover;
 }
 
+struct schema_difference *story_schema_difference(struct story *story,
+                                                  enum difference_change change, const char *kind,
+                                                  const char *identity, const char *parent)
+{
+    struct schema_difference *difference = RH_PUSH(story->arena,
+                                                   &story->result.schema_differences.list);
+    story->result.schema_differences.was_compared = true;
+    *difference = (struct schema_difference){
+        .change = change,
+        .kind = kind,
+        .identity = identity,
+        .parent = parent,
+        .sentence = rh_arena_printf(story->arena, "%s %s differs", kind, identity)};
+    return difference;
+}
+
+struct data_difference *story_data_difference(struct story *story, enum data_subject subject,
+                                              const char *table, const char *column,
+                                              int64_t rows_before, int64_t rows_after)
+{
+    struct data_difference *difference = RH_PUSH(story->arena,
+                                                 &story->result.data_differences.list);
+    story->result.data_differences.was_compared = true;
+    *difference = (struct data_difference){
+        .subject = subject,
+        .change = DIFFERENCE_CHANGED,
+        .table = table,
+        .column = column,
+        .rows_before = rows_before,
+        .rows_after = rows_after,
+        .non_null_before = -1,
+        .non_null_after = -1,
+        .changed_values = -1,
+        .sentence = rh_arena_printf(story->arena, "%s differs", table)};
+    return difference;
+}
+
+struct statement *story_say(struct story *story, const char *tag, const char *sql)
+{
+    struct statement *statement = story_run(story, tag, 1 * MS);
+    statement->sql = sql;
+    statement->sql_bytes = (int64_t)strlen(sql);
+    return statement;
+}
+
+void story_alters(struct story *story, struct statement *statement, const char *type,
+                  const char *identity)
+{
+    *RH_PUSH(story->arena, &statement->altered) = (struct altered_object){type, identity};
+}
+
 void story_judge(struct story *story)
 {
     rh_result_deinit(&story->result);

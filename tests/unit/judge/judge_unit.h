@@ -38,6 +38,8 @@ int story_teardown(void **state);
 
 /* The next statement, took `duration_us`; pointers stay valid for 500 statements. */
 struct statement *story_run(struct story *story, const char *tag, int64_t duration_us);
+/* The same in its own words: "UPDATE users SET age = 1". */
+struct statement *story_say(struct story *story, const char *tag, const char *sql);
 struct statement *story_begin(struct story *story);
 /* Ends the transaction: its locks were held until now. */
 struct statement *story_commit(struct story *story);
@@ -70,6 +72,17 @@ struct probe *story_probe(struct story *story, struct statement *statement, cons
                           bool is_write, int64_t longest_wait_us);
 struct leftover *story_leftover(struct story *story, const char *kind, const char *identity,
                                 const char *table);
+
+/* The server reported that it altered this. */
+void story_alters(struct story *story, struct statement *statement, const char *type,
+                  const char *identity);
+/* How the states before and after differ. */
+struct schema_difference *story_schema_difference(struct story *story,
+                                                  enum difference_change change, const char *kind,
+                                                  const char *identity, const char *parent);
+struct data_difference *story_data_difference(struct story *story, enum data_subject subject,
+                                              const char *table, const char *column,
+                                              int64_t rows_before, int64_t rows_after);
 
 /* Judges. May be called again after the story went on. */
 void story_judge(struct story *story);

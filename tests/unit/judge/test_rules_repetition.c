@@ -4,13 +4,6 @@
 static struct server_message already_exists = {
     .sqlstate = "42701", .message = "column \"a\" of relation \"users\" already exists"};
 
-static struct statement *run(struct story *story, const char *tag, const char *sql)
-{
-    struct statement *statement = story_run(story, tag, 1 * MS);
-    statement->sql = sql;
-    return statement;
-}
-
 static struct repeated_run *again(struct story *story, enum rerun_kind kind, bool claims)
 {
     struct repetition *repetition = &story->result.repetition;
@@ -57,7 +50,7 @@ static struct cut *cut(struct story *story, enum cut_how how, int after, bool in
 static void test_rules_repetition_is_silent_where_nothing_was_run_again(void **state)
 {
     struct story *story = *state;
-    (void)run(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN a int");
+    (void)story_say(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN a int");
     story_expect_none(story, "not-repeatable");
     story_expect_none(story, "half-applied");
 }
@@ -77,8 +70,8 @@ static void test_rules_repetition_a_command_that_fails_again_is_not_repeatable(v
 {
     struct story *story = *state;
     story_wrap(story, "python migrate.py", 0);
-    (void)run(story, "SET", "SET lock_timeout = '2s'");
-    (void)run(story, "ALTER TABLE", "ALTER TABLE users\n  ADD COLUMN a int");
+    (void)story_say(story, "SET", "SET lock_timeout = '2s'");
+    (void)story_say(story, "ALTER TABLE", "ALTER TABLE users\n  ADD COLUMN a int");
     fail_with(again(story, RERUN_LEDGER, false), "ALTER TABLE users ADD COLUMN a int");
     const struct finding *finding = story_expect(story, "not-repeatable", SEVERITY_WARNING);
     assert_contains(finding->title, "run again, it fails: column \"a\"");
@@ -101,7 +94,7 @@ static void test_rules_repetition_a_command_that_changes_again_is_not_repeatable
 static void test_rules_repetition_a_plain_script_may_fail_the_second_time(void **state)
 {
     struct story *story = *state;
-    (void)run(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN a int");
+    (void)story_say(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN a int");
     fail_with(again(story, RERUN_SCRIPT, false), "ALTER TABLE users ADD COLUMN a int");
     story_expect_none(story, "not-repeatable");
     struct repeated_run *second = again(story, RERUN_SCRIPT, false);
@@ -128,8 +121,8 @@ static void test_rules_repetition_files_of_a_tool_are_never_blamed(void **state)
 static void test_rules_repetition_half_applied_says_what_was_committed(void **state)
 {
     struct story *story = *state;
-    (void)run(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN a int");
-    (void)run(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN b int");
+    (void)story_say(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN a int");
+    (void)story_say(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN b int");
     (void)cut(story, CUT_DISCONNECT, 1, false, CUT_FAILS);
     (void)cut(story, CUT_KILL, 1, false, CUT_FAILS);
     const struct finding *finding = story_expect(story, "half-applied", SEVERITY_WARNING);
@@ -146,8 +139,8 @@ static void test_rules_repetition_half_applied_says_what_was_committed(void **st
 static void test_rules_repetition_a_script_that_fails_aloud_is_told_not_blamed(void **state)
 {
     struct story *story = *state;
-    (void)run(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN a int");
-    (void)run(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN b int");
+    (void)story_say(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN a int");
+    (void)story_say(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN b int");
     story->result.repetition.rerun.kind = RERUN_SCRIPT;
     (void)cut(story, CUT_DISCONNECT, 1, false, CUT_FAILS);
     (void)story_expect(story, "half-applied", SEVERITY_INFO);
@@ -156,7 +149,8 @@ static void test_rules_repetition_a_script_that_fails_aloud_is_told_not_blamed(v
 static void test_rules_repetition_an_invalid_index_that_nobody_hears_of(void **state)
 {
     struct story *story = *state;
-    (void)run(story, "CREATE INDEX", "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON users (a)");
+    (void)story_say(story, "CREATE INDEX",
+                    "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON users (a)");
     struct cut *half = cut(story, CUT_CANCEL, 0, true, CUT_DIFFERS);
     *RH_PUSH(story->arena, &half->invalid_left) = "invalid index public.i";
     *RH_PUSH(story->arena, &half->invalid_after) = "invalid index public.i";
@@ -173,7 +167,7 @@ static void test_rules_repetition_an_index_that_says_itself_it_is_in_the_way(voi
 {
     struct story *story = *state;
     static const char sql[] = "CREATE INDEX CONCURRENTLY i ON users (a)";
-    (void)run(story, "CREATE INDEX", sql);
+    (void)story_say(story, "CREATE INDEX", sql);
     struct cut *half = cut(story, CUT_CANCEL, 0, true, CUT_FAILS);
     *RH_PUSH(story->arena, &half->invalid_after) = "invalid index public.i";
     half->again.error_sql = sql;
@@ -186,8 +180,8 @@ static void test_rules_repetition_an_index_that_says_itself_it_is_in_the_way(voi
 static void test_rules_repetition_failing_and_ending_elsewhere_are_two_things(void **state)
 {
     struct story *story = *state;
-    (void)run(story, "INSERT", "INSERT INTO plans VALUES (1)");
-    (void)run(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN a int");
+    (void)story_say(story, "INSERT", "INSERT INTO plans VALUES (1)");
+    (void)story_say(story, "ALTER TABLE", "ALTER TABLE users ADD COLUMN a int");
     (void)cut(story, CUT_DISCONNECT, 2, false, CUT_FAILS);
     differ(story, &cut(story, CUT_DISCONNECT, 1, false, CUT_DIFFERS)->again,
            "public.plans has 2 rows, not 1");

@@ -1,14 +1,6 @@
 /* What a migration that succeeded puts at risk: each rule, and what it leaves alone. */
 #include "judge_unit.h"
 
-static struct statement *run(struct story *story, const char *tag, const char *sql)
-{
-    struct statement *statement = story_run(story, tag, 1 * MS);
-    statement->sql = sql;
-    statement->sql_bytes = (int64_t)strlen(sql);
-    return statement;
-}
-
 static struct activity_risk *add_activity(struct story *story, const char *table, int64_t updated,
                                           int64_t deleted)
 {
@@ -39,7 +31,7 @@ static struct cast_risk *add_cast(struct story *story, int64_t values, int64_t c
 static void test_rules_risks_values_that_a_cast_changed(void **state)
 {
     struct story *story = *state;
-    run(story, "ALTER TABLE", "ALTER TABLE items ALTER price TYPE numeric(10,2)");
+    story_say(story, "ALTER TABLE", "ALTER TABLE items ALTER price TYPE numeric(10,2)");
     struct cast_risk *cast = add_cast(story, 2000, 1500);
     const struct finding *finding = story_expect(story, "lossy-cast", SEVERITY_WARNING);
     assert_contains(finding->title, "1,500 values of public.items.price (numeric(10,2), was "
@@ -60,7 +52,7 @@ static void test_rules_risks_values_that_a_cast_changed(void **state)
 static void test_rules_risks_values_that_just_fit(void **state)
 {
     struct story *story = *state;
-    run(story, "ALTER TABLE", "ALTER TABLE items ALTER name TYPE varchar(20)");
+    story_say(story, "ALTER TABLE", "ALTER TABLE items ALTER name TYPE varchar(20)");
     struct cast_risk *cast = add_cast(story, 100, 0);
     story_expect_none(story, "near-limit");
     cast->limit = "20 characters";
@@ -77,7 +69,7 @@ static void test_rules_risks_values_that_just_fit(void **state)
 static void test_rules_risks_integers_that_run_out(void **state)
 {
     struct story *story = *state;
-    run(story, "ALTER TABLE", "ALTER TABLE items ADD note text");
+    story_say(story, "ALTER TABLE", "ALTER TABLE items ADD note text");
     struct headroom_risk *key = RH_PUSH(story->arena, &story->result.risks.headroom);
     *key = (struct headroom_risk){.table = "public.items",
                                   .column = "id",
@@ -96,7 +88,7 @@ static void test_rules_risks_integers_that_run_out(void **state)
 static void test_rules_risks_a_sequence_that_fell_behind(void **state)
 {
     struct story *story = *state;
-    run(story, "INSERT", "INSERT INTO items VALUES (11)");
+    story_say(story, "INSERT", "INSERT INTO items VALUES (11)");
     struct sequence_risk *sequence = RH_PUSH(story->arena, &story->result.risks.sequences);
     *sequence = (struct sequence_risk){.sequence = "public.items_id_seq",
                                        .table = "public.items",
@@ -116,7 +108,7 @@ static void test_rules_risks_a_sequence_that_fell_behind(void **state)
 static void test_rules_risks_statistics_that_went_are_told_once_per_table(void **state)
 {
     struct story *story = *state;
-    run(story, "ALTER TABLE", "ALTER TABLE events ALTER kind TYPE varchar(9)");
+    story_say(story, "ALTER TABLE", "ALTER TABLE events ALTER kind TYPE varchar(9)");
     static const char *const names[] = {"kind", "page"};
     for (size_t i = 0; i < COUNT(names); i++)
         *RH_PUSH(story->arena, &story->result.risks.statistics) = (struct statistics_risk){
@@ -155,7 +147,7 @@ static struct data_difference *add_vanished(struct story *story, int64_t vanishe
 static void test_rules_risks_values_that_an_expression_turned_into_null(void **state)
 {
     struct story *story = *state;
-    struct statement *statement = run(story, "UPDATE", "UPDATE users SET total = net + tax");
+    struct statement *statement = story_say(story, "UPDATE", "UPDATE users SET total = net + tax");
     story_lock(story, statement, "public.users", "RowExclusiveLock");
     add_vanished(story, 10);
     story_expect_none(story, "null-unhandled"); /* the statement says NULL: no such clause */
@@ -170,7 +162,8 @@ static void test_rules_risks_values_that_an_expression_turned_into_null(void **s
 static void test_rules_risks_values_that_did_not_arrive(void **state)
 {
     struct story *story = *state;
-    struct statement *statement = run(story, "UPDATE", "UPDATE users SET name = first || last");
+    struct statement *statement = story_say(story, "UPDATE",
+                                            "UPDATE users SET name = first || last");
     struct clause *clause = story_clause(story, statement, CLAUSE_SET_VALUE, "users");
     clause->column = "name";
     struct null_risk *item = RH_PUSH(story->arena, &story->result.risks.nulls);
@@ -200,10 +193,11 @@ static void test_rules_risks_rows_of_one_transaction_add_up(void **state)
     story_table(story, "public.orders", 50000);
     add_activity(story, "public.orders", 12000, 0);
     story_begin(story);
-    struct statement *statement = run(story, "UPDATE", "UPDATE orders SET a = 1 WHERE id < 6001");
+    struct statement *statement = story_say(story, "UPDATE",
+                                            "UPDATE orders SET a = 1 WHERE id < 6001");
     statement->rows = 6000;
     statement->wal_bytes = 1024;
-    run(story, "UPDATE", "UPDATE orders SET a = 1 WHERE id > 6000")->rows = 6000;
+    story_say(story, "UPDATE", "UPDATE orders SET a = 1 WHERE id > 6000")->rows = 6000;
     story_commit(story);
     const struct finding *finding = story_expect(story, "backfill-unbatched", SEVERITY_WARNING);
     assert_contains(finding->title, "12,000 rows of public.orders changed in one transaction");
@@ -219,7 +213,8 @@ static void test_rules_risks_batches_are_none(void **state)
     story_table(story, "public.orders", 50000);
     add_activity(story, "public.orders", 15000, 0);
     for (int i = 0; i < 3; i++)
-        run(story, "UPDATE", "UPDATE orders SET a = 1 WHERE id BETWEEN 1 AND 5000")->rows = 5000;
+        story_say(story, "UPDATE", "UPDATE orders SET a = 1 WHERE id BETWEEN 1 AND 5000")
+            ->rows = 5000;
     story_expect_none(story, "backfill-unbatched");
 }
 
@@ -229,7 +224,7 @@ static void test_rules_risks_row_locks_over_the_gate_are_an_error(void **state)
     story_table(story, "public.orders", 5000);
     add_activity(story, "public.orders", 0, 1000);
     story_begin(story);
-    struct statement *statement = run(story, "DELETE", "DELETE FROM orders WHERE id <= 1000");
+    struct statement *statement = story_say(story, "DELETE", "DELETE FROM orders WHERE id <= 1000");
     statement->rows = 1000;
     story_run(story, "CREATE INDEX", 3 * S);
     story_commit(story);
@@ -246,7 +241,7 @@ static void test_rules_risks_rows_of_a_new_or_another_table_are_none(void **stat
     struct story *story = *state;
     story_table(story, "public.users", 50000);
     add_activity(story, "public.orders_new", 20000, 0);
-    run(story, "UPDATE", "UPDATE orders_new SET a = u.a FROM users u")->rows = 20000;
+    story_say(story, "UPDATE", "UPDATE orders_new SET a = u.a FROM users u")->rows = 20000;
     story_expect_none(story, "backfill-unbatched");
 }
 
@@ -255,7 +250,8 @@ static void test_rules_risks_rows_that_code_changed(void **state)
     struct story *story = *state;
     story_table(story, "public.orders", 50000);
     add_activity(story, "public.orders", 20000, 0);
-    struct statement *statement = run(story, "DO", "DO $$ BEGIN UPDATE orders SET a = 1; END $$");
+    struct statement *statement = story_say(story, "DO",
+                                            "DO $$ BEGIN UPDATE orders SET a = 1; END $$");
     assert_true(evidence_number(story_expect(story, "backfill-unbatched", SEVERITY_WARNING),
                                 "rows") == 20000);
     statement->sql = "DO $$ BEGIN LOOP UPDATE orders SET a = 1; COMMIT; END LOOP; END $$";
@@ -270,7 +266,7 @@ static void test_rules_risks_rows_of_a_table_that_nobody_named(void **state)
     struct story *story = *state;
     struct activity_risk *activity = add_activity(story, "public.sessions", 150, 0);
     activity->ways = "foreign key s_fkey ON UPDATE CASCADE";
-    struct statement *statement = run(story, "UPDATE", "UPDATE users SET id = id + 1000");
+    struct statement *statement = story_say(story, "UPDATE", "UPDATE users SET id = id + 1000");
     const struct finding *finding = story_expect(story, "cascade-rows", SEVERITY_WARNING);
     assert_contains(finding->title,
                     "150 rows of public.sessions changed, which no statement names: "
@@ -286,7 +282,7 @@ static void test_rules_risks_the_servers_own_queries_name_nothing(void **state)
 {
     struct story *story = *state;
     add_activity(story, "public.sessions", 150, 0);
-    struct statement *statement = run(story, "UPDATE", "UPDATE users SET id = id + 1000");
+    struct statement *statement = story_say(story, "UPDATE", "UPDATE users SET id = id + 1000");
     for (int i = 0; i < 2; i++) {
         struct statement *child = story_child(story, statement, "UPDATE", 1 * MS);
         child->sql = "UPDATE ONLY \"public\".\"sessions\" SET \"user_id\" = $1";
@@ -299,11 +295,11 @@ static void test_rules_risks_cascades_are_not_put_down_to_anyone(void **state)
 {
     struct story *story = *state;
     add_activity(story, "public.sessions", 150, 0);
-    run(story, "UPDATE", "UPDATE users SET id = id + 1000");
-    run(story, "SELECT", "SELECT f()"); /* may have done it, and names what it likes */
+    story_say(story, "UPDATE", "UPDATE users SET id = id + 1000");
+    story_say(story, "SELECT", "SELECT f()"); /* may have done it, and names what it likes */
     story_expect_none(story, "cascade-rows");
     story->trace.statements.count = 1;
-    struct statement *failed = run(story, "UPDATE", "UPDATE users SET id = 1");
+    struct statement *failed = story_say(story, "UPDATE", "UPDATE users SET id = 1");
     story_fail(story, failed, "23505", "duplicate key"); /* counters include what was undone */
     story_expect_none(story, "cascade-rows");
 }
@@ -319,7 +315,7 @@ static void test_rules_risks_rows_that_are_lost_are_told_once(void **state)
         .rows_before = 100,
         .rows_after = 70,
         .sentence = "public.orders differs"};
-    struct statement *statement = run(story, "DELETE", "DELETE FROM users WHERE id > 90");
+    struct statement *statement = story_say(story, "DELETE", "DELETE FROM users WHERE id > 90");
     story_lock(story, statement, "public.orders", "RowExclusiveLock");
     story_expect(story, "data-lost", SEVERITY_ERROR);
     assert_int_equal(story_count(story, "cascade-rows"), 0);
@@ -331,7 +327,7 @@ static void test_rules_risks_rows_that_are_lost_are_told_once(void **state)
 static void test_rules_risks_steps_that_met_something_else(void **state)
 {
     struct story *story = *state;
-    run(story, "CREATE INDEX", "CREATE INDEX IF NOT EXISTS i ON users (a, b)");
+    story_say(story, "CREATE INDEX", "CREATE INDEX IF NOT EXISTS i ON users (a, b)");
     struct skipped_risk *risk = RH_PUSH(story->arena, &story->result.risks.skipped);
     *risk = (struct skipped_risk){
         .skip = SKIPPED_EXISTS, .statement = 1, .kind = "index", .name = "i"};
@@ -346,7 +342,7 @@ static void test_rules_risks_steps_that_met_something_else(void **state)
 static void test_rules_risks_errors_that_a_handler_swallowed(void **state)
 {
     struct story *story = *state;
-    run(story, "DO", "DO $$ ... $$");
+    story_say(story, "DO", "DO $$ ... $$");
     struct skipped_risk *risk = RH_PUSH(story->arena, &story->result.risks.skipped);
     *risk = (struct skipped_risk){.skip = SKIPPED_SWALLOWED,
                                   .statement = 1,
@@ -370,7 +366,7 @@ static void add_notice(struct story *story, struct statement *statement, const c
 static void test_rules_risks_names_that_were_cut(void **state)
 {
     struct story *story = *state;
-    struct statement *statement = run(story, "CREATE INDEX", "CREATE INDEX ...");
+    struct statement *statement = story_say(story, "CREATE INDEX", "CREATE INDEX ...");
     add_notice(story, statement, "42622", "identifier \"aaa\" will be truncated to \"a\"");
     story_expect_none(story, "no-effect"); /* a mere alias */
     *RH_PUSH(story->arena, &statement->altered) = (struct altered_object){"index", "public.a"};
@@ -380,7 +376,8 @@ static void test_rules_risks_names_that_were_cut(void **state)
 static void test_rules_risks_an_invalid_index_is_known_of_the_trace(void **state)
 {
     struct story *story = *state;
-    struct statement *statement = run(story, "CREATE INDEX", "CREATE INDEX IF NOT EXISTS i ...");
+    struct statement *statement = story_say(story, "CREATE INDEX",
+                                            "CREATE INDEX IF NOT EXISTS i ...");
     add_notice(story, statement, "42P07", "relation \"i\" already exists, skipping");
     struct leftover *leftover = story_leftover(story, "invalid index", "public.i", "public.users");
     story_expect_none(story, "no-effect"); /* made by this run: invalid-left-behind */
@@ -413,9 +410,9 @@ static void test_rules_risks_a_column_made_anew_may_be_null(void **state)
 {
     struct story *story = *state;
     change_column(story, "not null", "yes", NULL);
-    struct statement *statement = run(story, "ALTER TABLE", "ALTER TABLE users DROP state");
+    struct statement *statement = story_say(story, "ALTER TABLE", "ALTER TABLE users DROP state");
     story_drop(story, statement, "table column", "public.users.state", true);
-    statement = run(story, "ALTER TABLE", "ALTER TABLE users ADD state text");
+    statement = story_say(story, "ALTER TABLE", "ALTER TABLE users ADD state text");
     *RH_PUSH(story->arena, &statement->altered) = (struct altered_object){"table column",
                                                                           "public.users.state"};
     const struct finding *finding = story_expect(story, "nullability-changed", SEVERITY_WARNING);
@@ -429,9 +426,9 @@ static void test_rules_risks_what_is_said_of_another_table_is_not_said(void **st
 {
     struct story *story = *state;
     change_column(story, "not null", "yes", NULL);
-    struct statement *statement = run(story, "ALTER TABLE", "ALTER TABLE users DROP state");
+    struct statement *statement = story_say(story, "ALTER TABLE", "ALTER TABLE users DROP state");
     story_drop(story, statement, "table column", "public.users.state", true);
-    run(story, "ALTER TABLE", "ALTER TABLE orders ALTER state DROP NOT NULL");
+    story_say(story, "ALTER TABLE", "ALTER TABLE orders ALTER state DROP NOT NULL");
     story_expect(story, "nullability-changed", SEVERITY_WARNING);
 }
 
@@ -440,7 +437,7 @@ static void test_rules_risks_a_column_that_is_altered_by_name(void **state)
     struct story *story = *state;
     change_column(story, "not null", "yes", NULL);
     change_column(story, "default", "'x'::text", NULL);
-    struct statement *statement = run(
+    struct statement *statement = story_say(
         story, "ALTER TABLE",
         "ALTER TABLE users ALTER state DROP NOT NULL, ALTER state DROP DEFAULT");
     *RH_PUSH(story->arena, &statement->altered) = (struct altered_object){"table", "public.users"};
@@ -453,7 +450,7 @@ static void test_rules_risks_a_default_that_went_with_its_sequence(void **state)
 {
     struct story *story = *state;
     change_column(story, "default", "nextval('public.s')", NULL);
-    run(story, "DROP SEQUENCE", "DROP SEQUENCE s CASCADE");
+    story_say(story, "DROP SEQUENCE", "DROP SEQUENCE s CASCADE");
     const struct finding *finding = story_expect(story, "default-changed", SEVERITY_WARNING);
     assert_string_equal(finding->advice_sql, "ALTER TABLE public.users ALTER state SET DEFAULT "
                                              "nextval('public.s');");
@@ -464,8 +461,8 @@ static void test_rules_risks_a_collation_that_a_new_type_set_back(void **state)
 {
     struct story *story = *state;
     change_column(story, "collation", "\"C\"", NULL);
-    struct statement *statement = run(story, "ALTER TABLE",
-                                      "ALTER TABLE users ALTER state TYPE varchar(20)");
+    struct statement *statement = story_say(story, "ALTER TABLE",
+                                            "ALTER TABLE users ALTER state TYPE varchar(20)");
     *RH_PUSH(story->arena, &statement->altered) = (struct altered_object){"table", "public.users"};
     assert_contains(story_expect(story, "default-changed", SEVERITY_WARNING)->title,
                     "the collation of public.users.state was \"C\", and is the database's own now");

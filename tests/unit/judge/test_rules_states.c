@@ -1,57 +1,12 @@
 /* data-lost, row-count-changed, and unnamed-side-effect as the states show it. */
 #include "judge_unit.h"
 
-static struct schema_difference *add_schema(struct story *story, enum difference_change change,
-                                            const char *kind, const char *identity,
-                                            const char *parent)
-{
-    struct schema_difference *difference = RH_PUSH(story->arena,
-                                                   &story->result.schema_differences.list);
-    story->result.schema_differences.was_compared = true;
-    *difference = (struct schema_difference){
-        .change = change,
-        .kind = kind,
-        .identity = identity,
-        .parent = parent,
-        .sentence = rh_arena_printf(story->arena, "%s %s differs", kind, identity)};
-    return difference;
-}
-
-static struct data_difference *add_data(struct story *story, enum data_subject subject,
-                                        const char *table, const char *column, int64_t rows_before,
-                                        int64_t rows_after)
-{
-    struct data_difference *difference = RH_PUSH(story->arena,
-                                                 &story->result.data_differences.list);
-    story->result.data_differences.was_compared = true;
-    *difference = (struct data_difference){
-        .subject = subject,
-        .change = DIFFERENCE_CHANGED,
-        .table = table,
-        .column = column,
-        .rows_before = rows_before,
-        .rows_after = rows_after,
-        .non_null_before = -1,
-        .non_null_after = -1,
-        .changed_values = -1,
-        .sentence = rh_arena_printf(story->arena, "%s differs", table)};
-    return difference;
-}
-
-static struct statement *run(struct story *story, const char *tag, const char *sql)
-{
-    struct statement *statement = story_run(story, tag, 1 * MS);
-    statement->sql = sql;
-    statement->sql_bytes = (int64_t)strlen(sql);
-    return statement;
-}
-
 static void test_rules_states_rows_that_a_cascade_took_are_lost(void **state)
 {
     struct story *story = *state;
-    add_data(story, DATA_ROWS, "public.users", NULL, 100, 90);
-    add_data(story, DATA_ROWS, "public.orders", NULL, 3000, 2970);
-    struct statement *statement = run(story, "DELETE", "DELETE FROM users WHERE id > 90");
+    story_data_difference(story, DATA_ROWS, "public.users", NULL, 100, 90);
+    story_data_difference(story, DATA_ROWS, "public.orders", NULL, 3000, 2970);
+    struct statement *statement = story_say(story, "DELETE", "DELETE FROM users WHERE id > 90");
     story_lock(story, statement, "public.users", "RowExclusiveLock");
     story_lock(story, statement, "public.orders", "RowExclusiveLock");
     const struct finding *finding = story_expect(story, "data-lost", SEVERITY_ERROR);
@@ -68,8 +23,8 @@ static void test_rules_states_rows_that_a_cascade_took_are_lost(void **state)
 static void test_rules_states_rows_are_lost_though_the_servers_own_query_was_seen(void **state)
 {
     struct story *story = *state;
-    add_data(story, DATA_ROWS, "public.orders", NULL, 3000, 2970);
-    struct statement *statement = run(story, "DELETE", "DELETE FROM users WHERE id > 90");
+    story_data_difference(story, DATA_ROWS, "public.orders", NULL, 3000, 2970);
+    struct statement *statement = story_say(story, "DELETE", "DELETE FROM users WHERE id > 90");
     story_lock(story, statement, "public.orders", "RowExclusiveLock");
     struct statement *child = story_child(story, statement, "DELETE", 1 * MS);
     child->sql = "DELETE FROM ONLY \"public\".\"orders\" WHERE $1 = \"user_id\"";
@@ -81,11 +36,12 @@ static void test_rules_states_rows_are_lost_though_the_servers_own_query_was_see
 static void test_rules_states_values_that_a_new_type_made_null_are_lost(void **state)
 {
     struct story *story = *state;
-    struct data_difference *note = add_data(story, DATA_COLUMN, "public.users", "note", 100, 100);
+    struct data_difference *note = story_data_difference(story, DATA_COLUMN, "public.users", "note",
+                                                         100, 100);
     note->vanished_values = 37;
     note->values = VALUES_CHANGED;
-    struct statement *statement = run(story, "ALTER TABLE",
-                                      "ALTER TABLE users ALTER note TYPE text USING f(note)");
+    struct statement *statement = story_say(story, "ALTER TABLE",
+                                            "ALTER TABLE users ALTER note TYPE text USING f(note)");
     story_lock(story, statement, "public.users", "AccessExclusiveLock");
     story_rewrite(story, statement, "public.users", "table", "column type");
     const struct finding *finding = story_expect(story, "data-lost", SEVERITY_ERROR);
@@ -97,17 +53,19 @@ static void test_rules_states_values_that_a_new_type_made_null_are_lost(void **s
 static void test_rules_states_what_is_named_is_not_lost(void **state)
 {
     struct story *story = *state;
-    struct data_difference *phone = add_data(story, DATA_COLUMN, "public.users", "phone", 100, 100);
+    struct data_difference *phone = story_data_difference(story, DATA_COLUMN, "public.users",
+                                                          "phone", 100, 100);
     phone->vanished_values = 37;
-    struct statement *statement = run(story, "UPDATE", "UPDATE users SET phone = NULL");
+    struct statement *statement = story_say(story, "UPDATE", "UPDATE users SET phone = NULL");
     story_lock(story, statement, "public.users", "RowExclusiveLock");
-    struct data_difference *column = add_data(story, DATA_COLUMN, "public.users", "age", 100, 100);
+    struct data_difference *column = story_data_difference(story, DATA_COLUMN, "public.users",
+                                                           "age", 100, 100);
     column->change = DIFFERENCE_REMOVED;
     column->non_null_before = 100;
-    statement = run(story, "ALTER TABLE", "ALTER TABLE users DROP age");
+    statement = story_say(story, "ALTER TABLE", "ALTER TABLE users DROP age");
     story_drop(story, statement, "table column", "public.users.age", true);
-    add_data(story, DATA_ROWS, "public.log", NULL, 10, 0);
-    statement = run(story, "TRUNCATE TABLE", "TRUNCATE log");
+    story_data_difference(story, DATA_ROWS, "public.log", NULL, 10, 0);
+    statement = story_say(story, "TRUNCATE TABLE", "TRUNCATE log");
     story_lock(story, statement, "public.log", "AccessExclusiveLock");
     story_expect_none(story, "data-lost");
 }
@@ -115,10 +73,11 @@ static void test_rules_states_what_is_named_is_not_lost(void **state)
 static void test_rules_states_a_column_that_went_with_its_type_is_lost(void **state)
 {
     struct story *story = *state;
-    struct data_difference *column = add_data(story, DATA_COLUMN, "public.users", "mood", 100, 100);
+    struct data_difference *column = story_data_difference(story, DATA_COLUMN, "public.users",
+                                                           "mood", 100, 100);
     column->change = DIFFERENCE_REMOVED;
     column->non_null_before = 90;
-    struct statement *statement = run(story, "DROP TYPE", "DROP TYPE mood_type CASCADE");
+    struct statement *statement = story_say(story, "DROP TYPE", "DROP TYPE mood_type CASCADE");
     story_drop(story, statement, "type", "public.mood_type", true);
     story_drop(story, statement, "table column", "public.users.mood", false);
     assert_contains(story_expect(story, "data-lost", SEVERITY_ERROR)->title, "90 values");
@@ -127,15 +86,15 @@ static void test_rules_states_a_column_that_went_with_its_type_is_lost(void **st
 static void test_rules_states_more_rows_in_a_table_that_nobody_named(void **state)
 {
     struct story *story = *state;
-    add_data(story, DATA_ROWS, "public.audit", NULL, 0, 500);
-    struct statement *statement = run(story, "UPDATE", "UPDATE users SET nick = email");
+    story_data_difference(story, DATA_ROWS, "public.audit", NULL, 0, 500);
+    struct statement *statement = story_say(story, "UPDATE", "UPDATE users SET nick = email");
     story_lock(story, statement, "public.audit", "RowExclusiveLock");
     const struct finding *finding = story_expect(story, "row-count-changed", SEVERITY_WARNING);
     assert_contains(finding->title, "500 more rows in public.audit");
     assert_int_equal(story->result.verdict, VERDICT_SAFE);
 
     /* Written by nobody who was seen: something else is at work. */
-    add_data(story, DATA_ROWS, "public.other", NULL, 0, 5);
+    story_data_difference(story, DATA_ROWS, "public.other", NULL, 0, 5);
     finding = story_expect(story, "row-count-changed", SEVERITY_ERROR);
     assert_string_equal(finding->relation, "public.other");
 }
@@ -143,10 +102,10 @@ static void test_rules_states_more_rows_in_a_table_that_nobody_named(void **stat
 static void test_rules_states_what_a_table_made_anew_no_longer_has(void **state)
 {
     struct story *story = *state;
-    struct schema_difference *policy = add_schema(story, DIFFERENCE_REMOVED, "policy",
-                                                  "own on public.users", "public.users");
+    struct schema_difference *policy = story_schema_difference(
+        story, DIFFERENCE_REMOVED, "policy", "own on public.users", "public.users");
     policy->parent_recreated = true;
-    struct statement *statement = run(story, "DROP TABLE", "DROP TABLE users");
+    struct statement *statement = story_say(story, "DROP TABLE", "DROP TABLE users");
     story_drop(story, statement, "table", "public.users", true);
     const struct finding *finding = story_expect(story, "unnamed-side-effect", SEVERITY_WARNING);
     assert_contains(finding->title,
@@ -157,8 +116,9 @@ static void test_rules_states_what_a_table_made_anew_no_longer_has(void **state)
 static void test_rules_states_changes_that_nobody_named(void **state)
 {
     struct story *story = *state;
-    add_schema(story, DIFFERENCE_CHANGED, "table column", "public.users.age", "public.users");
-    run(story, "UPDATE", "UPDATE pg_attribute SET attnotnull = false");
+    story_schema_difference(story, DIFFERENCE_CHANGED, "table column", "public.users.age",
+                            "public.users");
+    story_say(story, "UPDATE", "UPDATE pg_attribute SET attnotnull = false");
     const struct finding *finding = story_expect(story, "unnamed-side-effect", SEVERITY_WARNING);
     assert_contains(finding->title, "table column public.users.age differs");
 
