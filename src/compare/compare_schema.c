@@ -1,5 +1,6 @@
 #include "compare/compare.h"
 #include "compare/renames.h"
+#include "model/trace.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -233,9 +234,8 @@ static void add_sentence(struct arena *arena, struct schema_difference *differen
     case DIFFERENCE_RENAMED:
         difference->sentence = rh_arena_printf(
             arena, "%s %s is now %s%s%s", say_kind(difference->kind), difference->identity_before,
-            strcmp(difference->kind, "table column") == 0
-                ? rh_renames_last_part(difference->identity)
-                : difference->identity,
+            strcmp(difference->kind, "table column") == 0 ? rh_bare_name(difference->identity)
+                                                          : difference->identity,
             difference->attributes.count ? "; " : "", say_changes(arena, difference));
         break;
     case DIFFERENCE_RECREATED:

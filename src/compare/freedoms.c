@@ -2,6 +2,7 @@
 
 #include "compare/renames.h"
 #include "compare/round_trip.h"
+#include "model/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +114,7 @@ static long whole_digits(const char *type)
 static void find_in_type(struct search *search, const struct schema_difference *difference,
                          const char *before, const char *after)
 {
-    const char *column = rh_renames_last_part(difference->identity);
+    const char *column = rh_bare_name(difference->identity);
     if (is_text(before) && is_text(after)) {
         if (length_of(before) > 0 &&
             (length_of(after) == 0 || length_of(after) > length_of(before)))
@@ -135,8 +136,7 @@ static void find_in_column(struct search *search, const struct schema_difference
     for (size_t i = 0; i < difference->attributes.count; i++) {
         const struct attribute_change *change = &difference->attributes.items[i];
         if (strcmp(change->name, "not null") == 0 && change->before && !change->after)
-            add(search, FREEDOM_NULL, difference->parent,
-                rh_renames_last_part(difference->identity), NULL);
+            add(search, FREEDOM_NULL, difference->parent, rh_bare_name(difference->identity), NULL);
         else if (strcmp(change->name, "type") == 0 && change->before && change->after)
             find_in_type(search, difference, change->before, change->after);
     }
@@ -177,8 +177,7 @@ static void find_in_labels(struct search *search, const struct schema_difference
             const struct state_object *column = &search->migrated->objects.items[i];
             if (strcmp(column->kind, "table column") == 0 &&
                 equals(attribute_of(column, "type"), difference->identity))
-                add(search, FREEDOM_LABEL, column->parent, rh_renames_last_part(column->identity),
-                    label);
+                add(search, FREEDOM_LABEL, column->parent, rh_bare_name(column->identity), label);
         }
     }
 }
@@ -216,8 +215,8 @@ static void find_in(struct search *search, const struct schema_difference *diffe
     bool is_column = strcmp(difference->kind, "table column") == 0;
     if (difference->change == DIFFERENCE_ADDED) {
         if (is_column)
-            add(search, FREEDOM_PLAIN, difference->parent,
-                rh_renames_last_part(difference->identity), NULL);
+            add(search, FREEDOM_PLAIN, difference->parent, rh_bare_name(difference->identity),
+                NULL);
         return;
     }
     if (is_column && difference->change != DIFFERENCE_REMOVED)

@@ -1,21 +1,9 @@
 #include "compare/renames.h"
 
 #include "base/text.h"
+#include "model/trace.h"
 
 #include <ctype.h>
-
-const char *rh_renames_last_part(const char *identity)
-{
-    bool is_quoted = false;
-    const char *last = identity;
-    for (const char *c = identity; *c; c++) {
-        if (*c == '"')
-            is_quoted = !is_quoted;
-        else if (*c == '.' && !is_quoted)
-            last = c + 1;
-    }
-    return last;
-}
 
 static void add_pair(struct renames *renames, struct arena *arena, const char *before,
                      const char *after)
@@ -31,7 +19,7 @@ void rh_renames_add(struct renames *renames, struct arena *arena, const char *be
                     const char *after)
 {
     add_pair(renames, arena, before, after);
-    add_pair(renames, arena, rh_renames_last_part(before), rh_renames_last_part(after));
+    add_pair(renames, arena, rh_bare_name(before), rh_bare_name(after));
 }
 
 static bool is_name_byte(char c)
@@ -62,7 +50,7 @@ static const struct rename_pair *longest_at(const struct renames *renames, struc
 /* A view keeps the name that a renamed column had for its readers: "u.mail AS email". */
 static size_t skip_kept_name(struct text text, size_t at, const struct rename_pair *pair)
 {
-    const char *kept = rh_renames_last_part(pair->before);
+    const char *kept = rh_bare_name(pair->before);
     struct text rest = {text.data + at, text.len - at};
     size_t len = 4 + strlen(kept);
     if (!rh_text_starts_with(rest, " AS ") || rest.len < len ||

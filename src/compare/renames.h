@@ -21,7 +21,5 @@ void rh_renames_add(struct renames *renames, struct arena *arena, const char *be
                     const char *after);
 /* `before` becomes `after` when every name in it is replaced by its new one. */
 bool rh_renames_explain(const struct renames *renames, const char *before, const char *after);
-/* The last part of a name: users of public.users. */
-const char *rh_renames_last_part(const char *identity);
 
 #endif

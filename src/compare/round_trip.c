@@ -2,6 +2,7 @@
 
 #include "compare/compare.h"
 #include "compare/renames.h"
+#include "model/trace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,7 +178,7 @@ static void add_schema(struct trip *trip, const struct schema_difference *from,
     if (!from->parent)
         difference->table = from->identity;
     if (strcmp(from->kind, "table column") == 0)
-        difference->column = rh_renames_last_part(from->identity);
+        difference->column = rh_bare_name(from->identity);
 }
 
 /* What belongs to a server rather than to a database that a dump carries. */
@@ -320,8 +321,8 @@ static void compare_order(struct trip *trip, const struct places *before, size_t
             rh_arena_printf(arena,
                             "the columns of %s stand in another order: %s was number %zu of %zu, "
                             "and is number %zu",
-                            before->items[start].column->parent, rh_renames_last_part(name),
-                            i - start + 1, end - start, now - new_start + 1));
+                            before->items[start].column->parent, rh_bare_name(name), i - start + 1,
+                            end - start, now - new_start + 1));
         return;
     }
 }

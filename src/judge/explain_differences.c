@@ -74,7 +74,7 @@ static bool text_names(const struct statement *statement, const char *identity)
     const char *on = strstr(identity, " on ");
     const char *end = on ? on : strpbrk(identity, "(");
     struct text whole = {identity, end ? (size_t)(end - identity) : strlen(identity)};
-    const char *last = on ? identity : rh_say_bare_name(identity);
+    const char *last = on ? identity : rh_bare_name(identity);
     size_t len = whole.len - (size_t)(last - identity);
     if (len >= 2 && last[0] == '"' && last[len - 1] == '"') {
         last++;

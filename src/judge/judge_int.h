@@ -138,8 +138,6 @@ const char *rh_say_relation(struct arena *arena, const char *relation,
                             const struct relation_facts *facts);
 /* "a, b and c", at most `most` of them, then "and 7 more". */
 const char *rh_say_list(struct arena *arena, const char *const *items, size_t count, size_t most);
-/* "orders" of "public.orders", quotes kept. */
-const char *rh_say_bare_name(const char *relation);
 /* A name for a new object: "orders_email_not_null"; quoted where needed, at most 63 bytes. */
 const char *rh_say_new_name(struct arena *arena, const char *relation, const char *column,
                             const char *suffix);

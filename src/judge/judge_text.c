@@ -80,19 +80,6 @@ const char *rh_say_list(struct arena *arena, const char *const *items, size_t co
     return text;
 }
 
-const char *rh_say_bare_name(const char *relation)
-{
-    bool is_quoted = false;
-    const char *name = relation;
-    for (const char *c = relation; *c; c++) {
-        if (*c == '"')
-            is_quoted = !is_quoted;
-        else if (*c == '.' && !is_quoted)
-            name = c + 1;
-    }
-    return name;
-}
-
 static void add_unquoted(struct buf *name, const char *part)
 {
     for (const char *c = part; *c; c++)
@@ -105,7 +92,7 @@ const char *rh_say_new_name(struct arena *arena, const char *relation, const cha
 {
     RH_CLEANUP_BUF struct buf name;
     rh_buf_init(&name, 1024);
-    add_unquoted(&name, rh_say_bare_name(relation));
+    add_unquoted(&name, rh_bare_name(relation));
     if (column) {
         rh_buf_add_char(&name, '_');
         add_unquoted(&name, column);

@@ -166,7 +166,7 @@ static const struct blocker *suspect_of(const struct judgement *judgement,
         if (RH_IS_ONE_OF(earlier->tag, "INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "DO",
                          "COMMIT", "CALL", "SELECT") &&
             (earlier->needs >= 0 || !earlier->error.table || !relation ||
-             strcmp(rh_say_bare_name(relation), earlier->error.table) == 0))
+             strcmp(rh_bare_name(relation), earlier->error.table) == 0))
             return earlier;
     return NULL;
 }

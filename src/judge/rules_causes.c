@@ -285,7 +285,7 @@ static enum index_action action_of(const struct act *act)
 
 static const char *index_name(const struct cause *cause)
 {
-    return cause->indexes.count > 0 ? rh_say_bare_name(cause->indexes.items[0]) : "<index>";
+    return cause->indexes.count > 0 ? rh_bare_name(cause->indexes.items[0]) : "<index>";
 }
 
 /* A constraint that builds its own index: build the index first, without blocking, and hand it

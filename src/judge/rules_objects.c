@@ -14,7 +14,7 @@ static bool is_table_type(const char *type)
 /* "public.users" of the column "public.users.x"; NULL without a dot outside quotes. */
 static const char *table_of_column(struct arena *arena, const char *identity)
 {
-    const char *bare = rh_say_bare_name(identity);
+    const char *bare = rh_bare_name(identity);
     return bare > identity ? rh_arena_strndup(arena, identity, (size_t)(bare - identity - 1))
                            : NULL;
 }
@@ -68,7 +68,7 @@ static int64_t rows_of(const struct judgement *judgement, const struct dropped_o
     int64_t counted = counted_before(
         judgement,
         is_column ? table_of_column(judgement->arena, dropped->identity) : dropped->identity,
-        is_column ? rh_say_bare_name(dropped->identity) : NULL);
+        is_column ? rh_bare_name(dropped->identity) : NULL);
     if (counted >= 0)
         return counted;
     const struct relation_facts *facts = is_table_type(dropped->type)
@@ -337,7 +337,7 @@ static bool is_in_dropped_schema(const struct statement *statement, const char *
 /* An index that is a constraint's own goes with the constraint that was named. */
 static bool is_index_of_dropped_constraint(const struct statement *statement, const char *index)
 {
-    const char *bare = rh_say_bare_name(index);
+    const char *bare = rh_bare_name(index);
     size_t len = strlen(bare);
     for (size_t i = 0; i < statement->dropped.count; i++) {
         const struct dropped_object *dropped = &statement->dropped.items[i];
@@ -375,8 +375,8 @@ static bool is_not_null_of_dropped_column(struct judgement *judgement,
                                 : NULL;
         if (!table || strcmp(table, owner) != 0)
             continue;
-        const char *name = rh_arena_printf(arena, "%s_%s_not_null", rh_say_bare_name(table),
-                                           rh_say_bare_name(dropped->identity));
+        const char *name = rh_arena_printf(arena, "%s_%s_not_null", rh_bare_name(table),
+                                           rh_bare_name(dropped->identity));
         if (strncmp(constraint->identity, name, strlen(name)) == 0)
             return true;
     }
@@ -523,7 +523,7 @@ void rh_rule_invalid_left_behind(const struct rule *rule, struct judgement *judg
             const char *on = strstr(leftover->identity, " on ");
             const char *name = on ? rh_arena_strndup(arena, leftover->identity,
                                                      (size_t)(on - leftover->identity))
-                                  : rh_say_bare_name(leftover->identity);
+                                  : rh_bare_name(leftover->identity);
             if (leftover->table)
                 finding->advice_sql = rh_arena_printf(
                     arena, "ALTER TABLE %s VALIDATE CONSTRAINT %s;", leftover->table, name);

@@ -91,7 +91,7 @@ static void find_invalid(const struct rule *rule, struct judgement *judgement,
         return;
     for (size_t i = 0; i < trace->leftovers.count; i++) {
         const struct leftover *leftover = &trace->leftovers.items[i];
-        const char *bare = rh_say_bare_name(leftover->identity);
+        const char *bare = rh_bare_name(leftover->identity);
         const char *quoted = rh_arena_printf(judgement->arena, "\"%s\"", bare);
         if (!leftover->preexisting || !RH_IS_ONE_OF(leftover->kind, "invalid index") ||
             !strstr(notice->message, quoted))
@@ -319,7 +319,7 @@ void rh_rule_nullability_changed(const struct rule *rule, struct judgement *judg
         struct found *found = rh_judgement_add(judgement, rule, SEVERITY_WARNING,
                                                rh_judgement_act(judgement, difference->statement),
                                                difference->parent);
-        rh_evidence_text(found, "column", rh_say_bare_name(difference->identity));
+        rh_evidence_text(found, "column", rh_bare_name(difference->identity));
         found->finding.title = rh_arena_printf(
             judgement->arena, "%s was NOT NULL and may be NULL now, though no statement says so",
             difference->identity);
@@ -335,11 +335,11 @@ void rh_rule_nullability_changed(const struct rule *rule, struct judgement *judg
             "ALTER TABLE %s ALTER %s SET NOT NULL;",
             difference->parent,
             rh_say_new_name(judgement->arena, difference->parent,
-                            rh_say_bare_name(difference->identity), "not_null"),
-            rh_say_bare_name(difference->identity), difference->parent,
+                            rh_bare_name(difference->identity), "not_null"),
+            rh_bare_name(difference->identity), difference->parent,
             rh_say_new_name(judgement->arena, difference->parent,
-                            rh_say_bare_name(difference->identity), "not_null"),
-            difference->parent, rh_say_bare_name(difference->identity));
+                            rh_bare_name(difference->identity), "not_null"),
+            difference->parent, rh_bare_name(difference->identity));
     }
 }
 
@@ -357,7 +357,7 @@ void rh_rule_default_changed(const struct rule *rule, struct judgement *judgemen
         struct found *found = rh_judgement_add(judgement, rule, SEVERITY_WARNING,
                                                rh_judgement_act(judgement, difference->statement),
                                                difference->parent);
-        rh_evidence_text(found, "column", rh_say_bare_name(difference->identity));
+        rh_evidence_text(found, "column", rh_bare_name(difference->identity));
         rh_evidence_text(found, "what", change->name);
         rh_evidence_text(found, "before", change->before);
         rh_evidence_text(found, "after", change->after);
@@ -380,7 +380,7 @@ void rh_rule_default_changed(const struct rule *rule, struct judgement *judgemen
             found->finding.advice = "Set it again in the same transaction.";
             found->finding.advice_sql = rh_arena_printf(
                 judgement->arena, "ALTER TABLE %s ALTER %s SET DEFAULT %s;", difference->parent,
-                rh_say_bare_name(difference->identity), change->before);
+                rh_bare_name(difference->identity), change->before);
         } else {
             found->finding.advice = "Add it again in the same transaction.";
         }

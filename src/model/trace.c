@@ -31,3 +31,16 @@ bool rh_tag_can_block(const char *tag)
             return true;
     return false;
 }
+
+const char *rh_bare_name(const char *identity)
+{
+    bool is_quoted = false;
+    const char *name = identity;
+    for (const char *c = identity; *c; c++) {
+        if (*c == '"')
+            is_quoted = !is_quoted;
+        else if (*c == '.' && !is_quoted)
+            name = c + 1;
+    }
+    return name;
+}

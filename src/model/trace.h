@@ -252,6 +252,10 @@ struct trace {
     VEC(const char *) not_observed; /* sentences for the report */
 };
 
+/* The last part of a name, quotes kept: "users" of public.users, "c.d" of "a.b"."c.d". A view into
+   it. */
+const char *rh_bare_name(const char *identity);
+
 /* A command that can take locks on existing relations that reads or writes wait for. Those on
    roles, databases, tablespaces and settings lock no table and fire no event trigger ("Event
    Trigger Firing Matrix", section 40.2 of the PostgreSQL 15 manual): nothing is missed when they

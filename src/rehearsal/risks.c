@@ -39,32 +39,18 @@ static bool is_same_name(const char *a, size_t a_len, const char *b, size_t b_le
     return a_len == b_len && strncasecmp(a, b, a_len) == 0;
 }
 
-/* Behind the last dot outside quotes. */
-static const char *last_part(const char *name)
-{
-    const char *part = name;
-    bool is_quoted = false;
-    for (const char *c = name; *c; c++) {
-        if (*c == '"')
-            is_quoted = !is_quoted;
-        else if (*c == '.' && !is_quoted)
-            part = c + 1;
-    }
-    return part;
-}
-
 /* Whether a name as a statement wrote it can be that relation: by its last part. */
 static bool can_be(const char *written, const char *relation)
 {
     if (!written || !relation)
         return false;
-    const char *a = last_part(written), *b = last_part(relation);
+    const char *a = rh_bare_name(written), *b = rh_bare_name(relation);
     return is_same_name(a, strlen(a), b, strlen(b));
 }
 
 static const char *table_of(struct arena *arena, const char *column)
 {
-    const char *bare = last_part(column);
+    const char *bare = rh_bare_name(column);
     return bare > column ? rh_arena_strndup(arena, column, (size_t)(bare - column - 1)) : NULL;
 }
 
@@ -170,7 +156,7 @@ static struct type_clause find_clause(struct gathering *gathering,
                                                   : difference->identity;
     struct type_clause wanted = {.table = difference->parent,
                                  .table_before = table_of(gathering->arena, was),
-                                 .column = last_part(was)};
+                                 .column = rh_bare_name(was)};
     if (!wanted.table_before)
         wanted.table_before = difference->parent;
     visit_all(gathering, find_type_clause, &wanted);
@@ -188,7 +174,7 @@ static bool goes_with_another(struct gathering *gathering,
         const struct attribute_change *its = type_change(other);
         if (its && other != difference && strcmp(its->before, type->before) == 0 &&
             strcmp(its->after, type->after) == 0 &&
-            strcmp(last_part(other->identity), last_part(difference->identity)) == 0 &&
+            strcmp(rh_bare_name(other->identity), rh_bare_name(difference->identity)) == 0 &&
             find_clause(gathering, other).clause)
             return true;
     }
@@ -214,7 +200,7 @@ static void gather_casts(struct gathering *gathering)
             continue;
         *RH_PUSH(gathering->arena, &gathering->risks->casts) = (struct cast_risk){
             .table = difference->parent,
-            .column = last_part(difference->identity),
+            .column = rh_bare_name(difference->identity),
             .table_before = found.table_before,
             .column_before = found.column,
             .type_before = type->before,

@@ -30,12 +30,6 @@ static const struct finding *worst_finding(const struct result *result, int stat
     return NULL;
 }
 
-static const char *bare_name(const char *relation)
-{
-    const char *dot = strrchr(relation, '.');
-    return dot && dot[1] && !strchr(relation, '"') ? dot + 1 : relation;
-}
-
 static int64_t bytes_of(const struct trace *trace, const struct lock *lock)
 {
     const char *table = lock->table ? lock->table : lock->relation;
@@ -113,7 +107,7 @@ static const char *note_of(const struct layout *layout, const struct row *row, s
                    : "failed";
     const struct lock *lock = row->lock;
     if (lock) {
-        const char *table = bare_name(lock->table ? lock->table : lock->relation);
+        const char *table = rh_bare_name(lock->table ? lock->table : lock->relation);
         if (lock->acquired_us < 0)
             return rh_arena_printf(arena, "waited %s", duration_text(arena, lock->waited_us));
         const char *what = rh_arena_printf(

@@ -50,20 +50,11 @@ static void test_renames_explain_nothing_without_a_rename(void **state)
     assert_false(rh_renames_explain(&renames, "a", "b"));
 }
 
-static void test_renames_last_part_respects_quotes(void **state)
-{
-    (void)state;
-    assert_string_equal(rh_renames_last_part("public.users"), "users");
-    assert_string_equal(rh_renames_last_part("\"a.b\".\"c.d\""), "\"c.d\"");
-    assert_string_equal(rh_renames_last_part("users"), "users");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_renames_explain_what_follows_and_nothing_else),
         cmocka_unit_test(test_renames_explain_nothing_without_a_rename),
-        cmocka_unit_test(test_renames_last_part_respects_quotes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,8 +16,17 @@ static void test_trace_observations_have_names(void **state)
     assert_true(OBSERVED_NOT < OBSERVED_SAMPLED && OBSERVED_SAMPLED < OBSERVED_EXACT);
 }
 
+static void test_trace_bare_names_keep_their_quotes(void **state)
+{
+    (void)state;
+    assert_string_equal(rh_bare_name("public.users"), "users");
+    assert_string_equal(rh_bare_name("\"a.b\".\"c.d\""), "\"c.d\"");
+    assert_string_equal(rh_bare_name("users"), "users");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_trace_observations_have_names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_trace_observations_have_names),
+                                       cmocka_unit_test(test_trace_bare_names_keep_their_quotes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
