@@ -147,14 +147,21 @@ static int version_number(enum tls_version version, int otherwise)
     return version == TLS_VERSION_DEFAULT ? otherwise : numbers[version];
 }
 
+struct key_password {
+    const char *password; /* NULL: none */
+    bool was_asked;       /* the key is encrypted */
+};
+
 /* Without this OpenSSL would ask at the terminal. */
-static int on_password(char *out, int size, int is_writing, void *password)
+static int on_password(char *out, int size, int is_writing, void *context)
 {
-    size_t length = password ? strlen(password) : 0;
+    struct key_password *key = context;
+    size_t length = key->password ? strlen(key->password) : 0;
     (void)is_writing;
-    if (length > (size_t)size)
+    key->was_asked = true;
+    if (!key->password || length > (size_t)size)
         return -1;
-    memcpy(out, password ? password : "", length);
+    memcpy(out, key->password, length);
     return (int)length;
 }
 
@@ -177,27 +184,28 @@ static enum err_code check_key_mode(const char *path, struct err *err)
     return RH_OK;
 }
 
-static enum err_code load_key(SSL_CTX *ssl, const struct tls_options *options, const char *path,
-                              struct err *err)
+static enum err_code load_key(SSL_CTX *ssl, struct key_password *key, const char *path,
+                              const char *certificate, struct err *err)
 {
     if (SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_PEM) == 1)
         return RH_OK;
-    unsigned long code = ERR_peek_error();
-    bool is_encrypted = ERR_GET_LIB(code) == ERR_LIB_PEM &&
-                        ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ;
-    bool is_pem = ERR_GET_REASON(code) != PEM_R_NO_START_LINE &&
-                  ERR_GET_LIB(code) != ERR_LIB_OSSL_DECODER;
-    if (!is_pem && SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_ASN1) == 1) {
+    unsigned long code = ERR_peek_last_error();
+    if (ERR_GET_LIB(code) == ERR_LIB_X509 && (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
+                                              ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH)) {
         ERR_clear_error();
-        return RH_OK;
+        return rh_err_set(err, RH_ERR_USAGE, "the certificate \"%s\" does not match the key \"%s\"",
+                          certificate, path);
     }
-    if (is_encrypted || options->key_password) {
+    if (key->was_asked) {
         rh_err_set(err, RH_ERR_USAGE, "cannot decrypt the private key \"%s\"", path);
-        rh_err_hint(err, options->key_password ? "Check its password (sslpassword)."
-                                               : "Give its password (sslpassword).");
+        rh_err_hint(err, key->password ? "Check its password (sslpassword)."
+                                       : "Give its password (sslpassword).");
         ERR_clear_error();
         return RH_ERR_USAGE;
     }
+    ERR_clear_error();
+    if (SSL_CTX_use_PrivateKey_file(ssl, path, SSL_FILETYPE_ASN1) == 1)
+        return RH_OK;
     errno = 0;
     return refuse_file(err, "private key", path);
 }
@@ -206,22 +214,17 @@ static enum err_code load_certificate(SSL_CTX *ssl, const struct tls_options *op
                                       struct err *err)
 {
     const char *key = options->key_file ? options->key_file : options->certificate_file;
+    struct key_password password = {.password = options->key_password};
     enum err_code code = check_key_mode(key, err);
     if (code)
         return code;
     SSL_CTX_set_default_passwd_cb(ssl, on_password);
-    SSL_CTX_set_default_passwd_cb_userdata(ssl, (void *)options->key_password);
+    SSL_CTX_set_default_passwd_cb_userdata(ssl, &password);
     errno = ENOENT;
     if (SSL_CTX_use_certificate_chain_file(ssl, options->certificate_file) != 1)
         return refuse_file(err, "certificate", options->certificate_file);
-    code = load_key(ssl, options, key, err);
-    /* The password is the caller's, who may forget it now. */
+    code = load_key(ssl, &password, key, options->certificate_file, err);
     SSL_CTX_set_default_passwd_cb_userdata(ssl, NULL);
-    if (!code && SSL_CTX_check_private_key(ssl) != 1) {
-        ERR_clear_error();
-        code = rh_err_set(err, RH_ERR_USAGE, "the certificate \"%s\" does not match the key \"%s\"",
-                          options->certificate_file, key);
-    }
     return code;
 }
 
@@ -550,7 +553,12 @@ static ssize_t outcome(struct tls *tls, int result, int errno_value, bool is_rea
     int kind = SSL_get_error(tls->ssl, result);
     switch (kind) {
     case SSL_ERROR_ZERO_RETURN:
-        return 0;
+        if (is_read)
+            return 0;
+        /* Said of every failed write once the peer has ended its own direction. */
+        ERR_clear_error();
+        errno = errno_value ? errno_value : EPIPE;
+        return -1;
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
         if (is_read) {
