@@ -173,6 +173,7 @@ static enum err_code dump_rows(struct creation *creation, const struct dump_prog
         .engine = options->sandbox.engine,
         .source = creation->source.connection,
         .place = &creation->source.place,
+        .upstream = &creation->source.upstream,
         .facts = &creation->source.facts,
         .program = program->path,
         .program_major = program->major,
