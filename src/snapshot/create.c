@@ -47,14 +47,17 @@ static enum err_code open_source(struct creation *creation, struct err *err)
 {
     const struct snapshot_options *options = creation->options;
     struct url_place url = {0};
+    struct url_upstream upstream = {0};
     enum err_code code;
 
     if (options->archive) {
         if ((code = rh_creation_import(creation, err)))
             return code;
     } else {
-        if ((code = options->sandbox.engine->describe_url(options->url, creation->arena, &url,
-                                                          err))) {
+        const struct engine *engine = options->sandbox.engine;
+
+        if ((code = engine->describe_url(options->url, creation->arena, &url, err)) ||
+            (code = engine->describe_upstream(options->url, creation->arena, &upstream, err))) {
             rh_err_while(err, "while reading --from");
             return code;
         }
@@ -66,6 +69,7 @@ static enum err_code open_source(struct creation *creation, struct err *err)
     struct source_open_options source = {
         .engine = options->sandbox.engine,
         .connection = creation->connection,
+        .upstream = options->url ? &upstream.upstream : NULL,
         .session = {.lock_timeout_us = options->lock_timeout_us,
                     .statement_timeout_us = options->statement_timeout_us},
         .no_large_objects = options->no_large_objects,

@@ -22,8 +22,10 @@ static struct mono within(int64_t us)
 }
 
 /* The server that answered, and no other: a URL may name several, and a name lead to several. */
-static void pin_server(struct source *source)
+static void pin_server(struct source *source, const struct upstream *upstream)
 {
+    if (upstream)
+        source->upstream = *upstream;
     source->host = (struct upstream_host){
         .name = source->place.host, .address = source->place.address, .port = source->place.port};
     source->upstream.hosts = &source->host;
@@ -71,7 +73,7 @@ static enum err_code open_source(struct source *source, const struct source_open
     if (code)
         return code;
     engine->place(source->connection, arena, &source->place);
-    pin_server(source);
+    pin_server(source, options->upstream);
     source->began_at = rh_clock_mono();
     code = engine->source_begin(source->connection, &options->session, arena,
                                 within(CONNECT_MAX_US), &source->facts, err);

@@ -12,6 +12,7 @@
 struct source_open_options {
     const struct engine *engine;
     struct connection_parameters connection; /* url: the user's */
+    const struct upstream *upstream;         /* the same for the tap; NULL: plain */
     struct source_options session;
     bool no_large_objects; /* they need not be readable */
     struct progress *progress;
