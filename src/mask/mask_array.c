@@ -43,7 +43,7 @@ static enum leaf_step take_element(const struct array *array, struct array_state
     *leaf = (struct leaf){.open = *at, .start = *at, .form = FORM_ELEMENT};
     if (source.data[*at] == '"') {
         leaf->start++;
-        leaf->end = rh_element_quote(source, leaf->start, false, at_end, &leaf->has_escapes);
+        leaf->end = rh_element_quote(source, leaf->start, &leaf->has_escapes);
         if (leaf->end >= source.len)
             return at_end ? LEAF_BROKEN : LEAF_MORE;
         leaf->close = leaf->end + 1;
@@ -116,7 +116,7 @@ static size_t decode(const void *own, unsigned form, struct text inner, char *ou
 {
     (void)own;
     (void)form;
-    return rh_element_decode(inner, false, out);
+    return rh_element_decode(inner, out);
 }
 
 /* As array_out decides. */

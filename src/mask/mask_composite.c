@@ -111,7 +111,7 @@ static size_t decode(const void *own, unsigned form, struct text inner, char *ou
 {
     (void)own;
     (void)form;
-    return rh_element_decode(inner, true, out);
+    return rh_element_decode(inner, out);
 }
 
 /* As record_out decides. */
@@ -166,7 +166,7 @@ static enum err_code open_composite(struct mask_map *map, struct arena *arena, s
     for (size_t i = 0; i < count && code == RH_OK; i++) {
         struct mask_map_options attribute = map->options.attributes[i];
         attribute.key = map->options.key;
-        if (attribute.domain == NULL)
+        if (attribute.domain == NULL || attribute.domain[0] == '\0')
             attribute.domain = map->options.domain;
         if (attribute.encoding == NULL)
             attribute.encoding = map->options.encoding;

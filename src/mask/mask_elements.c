@@ -2,48 +2,40 @@
 
 #include <stdlib.h>
 
-size_t rh_element_decode(struct text inner, bool doubles, char *out)
+size_t rh_element_decode(struct text inner, char *out)
 {
     size_t written = 0;
+    bool in_quotes = false;
     for (size_t i = 0; i < inner.len; i++) {
         char c = inner.data[i];
-        if (c == '\\' && i + 1 < inner.len)
+        if (c == '\\' && i + 1 < inner.len) {
             c = inner.data[++i];
-        else if (c == '"' && doubles && i + 1 < inner.len && inner.data[i + 1] == '"')
+        } else if (c == '"' && in_quotes && i + 1 < inner.len && inner.data[i + 1] == '"') {
             i++;
-        else if (c == '"')
+        } else if (c == '"') {
+            in_quotes = !in_quotes;
             continue;
+        }
         out[written++] = c;
     }
     return written;
 }
 
-size_t rh_element_quote(struct text source, size_t at, bool doubles, bool at_end, bool *ret_escapes)
+size_t rh_element_quote(struct text source, size_t at, bool *ret_escapes)
 {
     *ret_escapes = false;
-    while (at < source.len) {
-        char c = source.data[at];
-        if (c == '\\') {
+    for (; at < source.len && source.data[at] != '"'; at++)
+        if (source.data[at] == '\\') {
             *ret_escapes = true;
-            at += 2;
-        } else if (c != '"') {
             at++;
-        } else if (!doubles || (at + 1 < source.len && source.data[at + 1] != '"')) {
-            return at;
-        } else if (at + 1 == source.len) {
-            return at_end ? at : source.len;
-        } else {
-            *ret_escapes = true;
-            at += 2;
         }
-    }
-    return source.len;
+    return at < source.len ? at : source.len;
 }
 
 bool rh_element_part(struct text inner, bool at_end, size_t *ret_len)
 {
     bool has_escapes;
-    *ret_len = rh_element_quote(inner, 0, false, at_end, &has_escapes);
+    *ret_len = rh_element_quote(inner, 0, &has_escapes);
     if (*ret_len < inner.len || at_end)
         return true;
     /* A backslash at the end waits for what it speaks of. */

@@ -6,14 +6,12 @@
 
 #include "mask/mask_leaves.h"
 
-/* Takes out backslashes and, where `doubles`, the first of two quotes; also quotes that stand in
-   the middle, as rows and ranges may have them. `out` has room for inner.len; returns the bytes. */
-size_t rh_element_decode(struct text inner, bool doubles, char *out);
-/* The closing quote of what was opened before `at`: its offset, or source.len when it is not
-   here. A quote that may be the first of two at the end of a cut source is not sure: then also
-   source.len, unless `at_end`. */
-size_t rh_element_quote(struct text source, size_t at, bool doubles, bool at_end,
-                        bool *ret_escapes);
+/* Takes out backslashes and quotes; of two quotes between quotes one stays, as rows and ranges have
+   them. `out` has room for inner.len; returns the bytes. */
+size_t rh_element_decode(struct text inner, char *out);
+/* The closing quote of what was opened before `at` and has its quotes behind backslashes: its
+   offset, or source.len when it is not here. */
+size_t rh_element_quote(struct text source, size_t at, bool *ret_escapes);
 /* How much of the inside of a large element, whose quotes stand behind backslashes, is whole; true
    when its closing quote stands there. */
 bool rh_element_part(struct text inner, bool at_end, size_t *ret_len);

@@ -25,7 +25,7 @@ static enum leaf_step take_quoted(const struct hstore *hstore, struct hstore_sta
                                   struct text source, size_t *at, bool at_end, struct leaf *leaf)
 {
     *leaf = (struct leaf){.open = *at, .start = *at + 1};
-    leaf->end = rh_element_quote(source, leaf->start, false, at_end, &leaf->has_escapes);
+    leaf->end = rh_element_quote(source, leaf->start, &leaf->has_escapes);
     if (leaf->end >= source.len)
         return at_end ? LEAF_BROKEN : LEAF_MORE;
     leaf->close = *at = leaf->end + 1;
@@ -97,7 +97,7 @@ static size_t decode(const void *own, unsigned form, struct text inner, char *ou
 {
     (void)own;
     (void)form;
-    return rh_element_decode(inner, false, out);
+    return rh_element_decode(inner, out);
 }
 
 static void encode(const void *own, const struct leaf *leaf, struct text source, struct text masked,
@@ -123,12 +123,12 @@ static void settle(const void *own, struct text made, struct arena *scratch, str
     VEC(struct element_item) pairs = {NULL};
     for (size_t at = 0; at < made.len;) {
         bool has_escapes;
-        size_t start = at, end = rh_element_quote(made, at + 1, false, true, &has_escapes);
+        size_t start = at, end = rh_element_quote(made, at + 1, &has_escapes);
         struct text inner = {made.data + at + 1, end - at - 1};
         char *name = rh_arena_alloc(scratch, inner.len);
-        size_t len = rh_element_decode(inner, false, name);
+        size_t len = rh_element_decode(inner, name);
         at = end + strlen("\"=>");
-        at = made.data[at] == '"' ? rh_element_quote(made, at + 1, false, true, &has_escapes) + 1
+        at = made.data[at] == '"' ? rh_element_quote(made, at + 1, &has_escapes) + 1
                                   : at + strlen("NULL");
         *RH_PUSH(scratch, &pairs) = (struct element_item){{made.data + start, at - start},
                                                           {name, len}};

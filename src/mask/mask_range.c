@@ -100,7 +100,7 @@ static size_t decode(const void *own, unsigned form, struct text inner, char *ou
 {
     (void)own;
     (void)form;
-    return rh_element_decode(inner, true, out);
+    return rh_element_decode(inner, out);
 }
 
 /* As range_out decides. */
