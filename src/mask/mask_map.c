@@ -57,6 +57,8 @@ static const struct mask_kind *const kinds[MASK_RULE_COUNT] = {
     [MASK_HSTORE] = &rh_mask_hstore,
     [MASK_FREE_TEXT] = &rh_mask_free_text,
     [MASK_TSVECTOR] = &rh_mask_tsvector,
+    [MASK_NUMBER] = &rh_mask_number,
+    [MASK_NOISE] = &rh_mask_noise,
 };
 // clang-format on
 
@@ -256,14 +258,11 @@ static void map_group(struct mask_map *map, struct group *group, bool as_text,
     }
 }
 
-void rh_mask_map_apply(struct mask_map *map, const struct text *values, size_t count,
-                       struct arena *scratch, struct text *ret_masked)
+static void apply_scalar(struct mask_map *map, const struct text *values, size_t count,
+                         struct arena *scratch, struct text *ret_masked)
 {
-    if (map->kind->is_structured) {
-        map->kind->apply(map, values, count, scratch, ret_masked);
-        return;
-    }
     struct group own = group_new(scratch, count), other = group_new(scratch, count);
+
     for (size_t i = 0; i < count; i++) {
         if (rh_mask_map_keeps(map, values[i]))
             ret_masked[i] = values[i];
@@ -274,6 +273,42 @@ void rh_mask_map_apply(struct mask_map *map, const struct text *values, size_t c
     }
     map_group(map, &own, false, scratch, ret_masked);
     map_group(map, &other, true, scratch, ret_masked);
+}
+
+/* char(n): the blanks that fill it are no part of the value, and come back behind its pseudonym. */
+static void apply_padded(struct mask_map *map, const struct text *values, size_t count,
+                         struct arena *scratch, struct text *ret_masked)
+{
+    struct text *trimmed = rh_arena_alloc_array(scratch, count, sizeof(*trimmed));
+
+    for (size_t i = 0; i < count; i++) {
+        trimmed[i] = values[i];
+        while (trimmed[i].len > 0 && trimmed[i].data[trimmed[i].len - 1] == ' ')
+            trimmed[i].len--;
+    }
+    apply_scalar(map, trimmed, count, scratch, ret_masked);
+    for (size_t i = 0; i < count; i++) {
+        const size_t blanks = values[i].len - trimmed[i].len;
+        if (blanks == 0)
+            continue;
+        char *out = rh_arena_alloc(scratch, ret_masked[i].len + blanks);
+        memcpy(out, ret_masked[i].data, ret_masked[i].len);
+        memset(out + ret_masked[i].len, ' ', blanks);
+        ret_masked[i] = (struct text){out, ret_masked[i].len + blanks};
+    }
+}
+
+void rh_mask_map_apply(struct mask_map *map, const struct text *values, size_t count,
+                       struct arena *scratch, struct text *ret_masked)
+{
+    const char *type = map->options.type;
+
+    if (map->kind->is_structured)
+        map->kind->apply(map, values, count, scratch, ret_masked);
+    else if (type && strcmp(type, "bpchar") == 0 && rh_mask_rule_keeps_length(map->options.rule))
+        apply_padded(map, values, count, scratch, ret_masked);
+    else
+        apply_scalar(map, values, count, scratch, ret_masked);
 }
 
 /* ---- one large value ------------------------------------------------------------------------- */
