@@ -332,8 +332,10 @@ static void dump_deinit(struct dump *dump)
 
 /* --- the end --------------------------------------------------------------------------------- */
 
-/* The last line that says what went wrong: "pg_dump: error: ..." */
-static const char *last_words(const struct dump *dump)
+/* The first line that says what went wrong, "pg_dump: error: ..."; what follows from it comes
+   behind
+   ("a worker process died unexpectedly"). */
+static const char *first_error(const struct dump *dump)
 {
     struct text rest = rh_text_trim(rh_buf_text(&dump->words));
     struct text best = {0};
@@ -342,8 +344,11 @@ static const char *last_words(const struct dump *dump)
         const char *newline = memchr(rest.data, '\n', rest.len);
         struct text line = {rest.data, newline ? (size_t)(newline - rest.data) : rest.len};
 
-        if (!best.len || memmem(line.data, line.len, "error:", 6))
+        if (memmem(line.data, line.len, "error:", 6)) {
             best = line;
+            break;
+        }
+        best = line;
         rest.data += line.len + (newline ? 1 : 0);
         rest.len -= line.len + (newline ? 1 : 0);
     }
@@ -353,7 +358,7 @@ static const char *last_words(const struct dump *dump)
 static enum err_code check_end(struct dump *dump, struct err *err)
 {
     char status[48];
-    const char *words = last_words(dump);
+    const char *words = first_error(dump);
 
     if (dump->failure.code) {
         *err = dump->failure;
@@ -366,8 +371,13 @@ static enum err_code check_end(struct dump *dump, struct err *err)
                    words ? words : rh_process_status_text(&dump->process, status));
         if (words)
             rh_err_detail(err, "%s", rh_process_status_text(&dump->process, status));
+        if (dump->cut_table)
+            rh_err_while(err, "while copying the rows of %s", dump->cut_table);
         return err->code;
     }
+    if (dump->cut_table)
+        return rh_err_set(err, RH_ERR_PROTOCOL, "pg_dump ended before the rows of %s did",
+                          dump->cut_table);
     return RH_OK;
 }
 

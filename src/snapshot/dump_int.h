@@ -25,7 +25,8 @@ struct dump {
     struct process process;
     struct dump_result result;
     VEC(int64_t) backend_pids;
-    struct err failure; /* the first that the tap saw; wins over what pg_dump says */
+    const char *cut_table; /* the first whose session ended before its rows did; NULL */
+    struct err failure;    /* the first that the tap saw; wins over what pg_dump says */
     int64_t copied_bytes, copied_rows, whole_bytes; /* for progress */
 
     /* dump.c */

@@ -663,13 +663,9 @@ static void on_closed(void *context, struct tap_session *session)
 
     if (!own)
         return;
-    if (own->state != COPY_NONE && !dump->failure.code) {
-        struct err err = RH_ERR_INIT;
-
-        rh_err_set(&err, RH_ERR_CONNECTION, "the connection broke while %s was copied",
-                   table_of(own)->identity);
-        rh_dump_fail(dump, &err);
-    }
+    /* Why, pg_dump will say: it lost the server, or could not go on itself. */
+    if (own->state != COPY_NONE && !dump->cut_table)
+        dump->cut_table = table_of(own)->identity;
     if (own->next)
         own->next->previous = own->previous;
     if (own->previous)

@@ -1,5 +1,8 @@
 #include "snapshot/source.h"
 
+#include <string.h>
+
+#define LOCK_NOT_AVAILABLE "55P03" /* manual, appendix A */
 #define CONNECT_MAX_US (30 * INT64_C(1000000))
 /* Of the catalogue of a database with tens of thousands of tables. */
 #define CATALOG_MAX_US (10 * 60 * INT64_C(1000000))
@@ -83,8 +86,12 @@ static enum err_code open_source(struct source *source, const struct source_open
     rh_progress_phase(options->progress, "read the catalogue of %s", source->name);
     if ((code = check_rights(source, options, arena, err)))
         return code;
-    return engine->read_catalog(source->connection, arena, within(CATALOG_MAX_US), &source->catalog,
+    code = engine->read_catalog(source->connection, arena, within(CATALOG_MAX_US), &source->catalog,
                                 err);
+    if (code && strcmp(err->sqlstate, LOCK_NOT_AVAILABLE) == 0)
+        rh_err_hint(err, "Somebody changes a table at this moment. Try again later, or wait longer "
+                         "with --lock-timeout.");
+    return code;
 }
 
 enum err_code rh_source_open(const struct source_open_options *options, struct arena *arena,
