@@ -97,8 +97,9 @@ struct tap_handler {
 
 struct tap_options {
     /* Where the server is: one of the two. A Unix socket, or any place over TCP or TLS. The
-       client's leg stays plain, so a client cannot bind SCRAM to the server's TLS channel: it
-       authenticates through us all the same, unless it insists on the binding. */
+       client's leg stays plain, so a client cannot bind SCRAM to the server's TLS channel: the
+       offer is not passed on, and it authenticates all the same, unless it insists on the binding.
+     */
     const char *server_socket_path;
     const struct upstream *upstream;
 };

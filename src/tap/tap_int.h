@@ -67,6 +67,15 @@ struct deciding {
     struct pg_type_set drop_types;
 };
 
+/* The first backend messages of a session whose legs are of different kinds (tap_auth.c). */
+struct auth {
+    bool is_on;
+    struct buf bytes; /* the beginning of a message */
+};
+/* Of an AuthenticationRequest, all of it: libpq refuses more than 2000 bytes
+   (PQconnectPoll, CONNECTION_AWAITING_RESPONSE). */
+#define TAP_AUTH_BYTES_MAX 4096u
+
 struct chunk;
 
 struct tap_session {
@@ -104,6 +113,7 @@ struct tap_session {
     bool has_parts;      /* the handler took parts and was not told yet what follows them */
     bool has_paused;     /* it was told of the last pause */
     struct deciding deciding;
+    struct auth auth;
 };
 
 struct tap_listener {
@@ -178,5 +188,16 @@ void rh_tap_decide_deinit(struct tap_session *session);
 void rh_tap_decide_take(struct tap_session *session, struct text bytes);
 /* How many bytes can be taken. */
 size_t rh_tap_decide_room(const struct tap_session *session);
+
+/* --- tap_auth.c
+ * ----------------------------------------------------------------------------------- */
+
+void rh_tap_auth_init(struct tap_session *session);
+void rh_tap_auth_deinit(struct tap_session *session);
+/* Once the server's leg is there. */
+void rh_tap_auth_begin(struct tap_session *session);
+/* While session->auth.is_on: adds to `out` what may go on now; at most TAP_AUTH_BYTES_MAX more than
+   was given. */
+void rh_tap_auth_take(struct tap_session *session, struct text bytes, struct buf *out);
 
 #endif

@@ -18,7 +18,7 @@ void rh_tap_relay_init(struct tap_session *session)
     rh_pg_framer_init(&session->down.framer, PG_BACKEND, &handler->backend_types,
                       handler->collect_max);
     /* A queue is never read into beyond TAP_PENDING_MAX; a stash may be passed to it at once. */
-    size_t stash_max = handler->collect_max + HEADER_BYTES + TAP_CHUNK_BYTES;
+    size_t stash_max = handler->collect_max + HEADER_BYTES + TAP_CHUNK_BYTES + TAP_AUTH_BYTES_MAX;
     size_t send_max = handler->decides_frontend ? TAP_SEND_MAX(handler->collect_max) : 0;
     rh_buf_init(&session->up.queue.bytes, 2 * (size_t)TAP_PENDING_MAX + send_max);
     rh_buf_init(&session->down.queue.bytes,
@@ -27,6 +27,7 @@ void rh_tap_relay_init(struct tap_session *session)
         session->down.framer.streamed = handler->backend_taken;
     rh_buf_init(&session->stash, stash_max);
     rh_tap_decide_init(session);
+    rh_tap_auth_init(session);
 }
 
 void rh_tap_relay_deinit(struct tap_session *session)
@@ -37,6 +38,7 @@ void rh_tap_relay_deinit(struct tap_session *session)
     rh_buf_deinit(&session->down.queue.bytes);
     rh_buf_deinit(&session->stash);
     rh_tap_decide_deinit(session);
+    rh_tap_auth_deinit(session);
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
@@ -514,6 +516,15 @@ static void tell_paused(struct tap_session *session)
         tap->handler.backend_parts_paused(tap->handler.context, session);
 }
 
+static void take_authentication(struct tap_session *session, struct text bytes)
+{
+    RH_CLEANUP_BUF struct buf passed;
+    rh_buf_init(&passed, TAP_CHUNK_BYTES + TAP_AUTH_BYTES_MAX);
+    rh_tap_auth_take(session, bytes, &passed);
+    if (passed.len > 0)
+        take_backend(session, passed.data, passed.len);
+}
+
 static ssize_t receive(const struct leg *leg, char *data, size_t length)
 {
     ssize_t received;
@@ -548,6 +559,8 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
     if (received > 0) {
         if (flow == &session->up)
             rh_tap_relay_take_frontend(session, (struct text){tap->chunk, (size_t)received}, 0);
+        else if (session->auth.is_on)
+            take_authentication(session, (struct text){tap->chunk, (size_t)received});
         else
             take_backend(session, tap->chunk, (size_t)received);
         if (flow == &session->down && (size_t)received < room)

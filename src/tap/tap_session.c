@@ -316,6 +316,7 @@ static void begin_relaying(struct tap_session *session, const struct dialed *dia
     struct tap *tap = session->tap;
     size_t sent = dialed->startup_is_sent ? startup_packet(session).len : 0;
     session->state = SESSION_RELAYING;
+    rh_tap_auth_begin(session);
     if (dialed->tls)
         session->again = rh_loop_timer_new(tap->loop, on_again, session);
     if (session->is_framed) {
