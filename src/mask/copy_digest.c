@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
-/* Inline: the hash of a short row is a few instructions, the state of a row in parts lies inside our
-   struct, and a library of ours that exports functions of these names (libpg_query) is not asked. */
+/* Inline: the hash of a short row is a few instructions, the state of a row in parts lies inside
+   our struct, and a library of ours that exports functions of these names (libpg_query) is not
+   asked. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

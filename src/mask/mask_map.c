@@ -34,29 +34,20 @@ void rh_mask_as_text(struct mask_map *map, const struct text *values, size_t cou
 
 const struct mask_kind rh_mask_text = {.apply = rh_mask_as_text};
 
-// clang-format off: a line for each rule
+// clang-format off
 static const struct mask_kind *const kinds[MASK_RULE_COUNT] = {
-    [MASK_KEEP] = &keep_kind,
-    [MASK_TEXT] = &rh_mask_text,
-    [MASK_EMAIL] = &rh_mask_email,
-    [MASK_URL] = &rh_mask_url,
-    [MASK_PHONE] = &rh_mask_phone,
-    [MASK_UUID] = &rh_mask_uuid,
-    [MASK_CARD] = &rh_mask_card,
-    [MASK_IBAN] = &rh_mask_iban,
-    [MASK_BYTES] = &rh_mask_bytes,
-    [MASK_INET] = &rh_mask_inet,
-    [MASK_MACADDR] = &rh_mask_macaddr,
-    [MASK_DATE] = &rh_mask_date,
-    [MASK_FIXED] = &rh_mask_fixed,
-    [MASK_NULL] = &rh_mask_null,
-    [MASK_HASH] = &rh_mask_hash,
-    [MASK_WORDS] = &rh_mask_words,
-    [MASK_JSON] = &rh_mask_json,
-    [MASK_XML] = &rh_mask_xml,
-    [MASK_HSTORE] = &rh_mask_hstore,
+    [MASK_KEEP] = &keep_kind,          [MASK_TEXT] = &rh_mask_text,
+    [MASK_EMAIL] = &rh_mask_email,     [MASK_URL] = &rh_mask_url,
+    [MASK_PHONE] = &rh_mask_phone,     [MASK_UUID] = &rh_mask_uuid,
+    [MASK_CARD] = &rh_mask_card,       [MASK_IBAN] = &rh_mask_iban,
+    [MASK_BYTES] = &rh_mask_bytes,     [MASK_INET] = &rh_mask_inet,
+    [MASK_MACADDR] = &rh_mask_macaddr, [MASK_DATE] = &rh_mask_date,
+    [MASK_NUMBER] = &rh_mask_number,   [MASK_FIXED] = &rh_mask_fixed,
+    [MASK_NULL] = &rh_mask_null,       [MASK_HASH] = &rh_mask_hash,
+    [MASK_NOISE] = &rh_mask_noise,     [MASK_WORDS] = &rh_mask_words,
+    [MASK_JSON] = &rh_mask_json,       [MASK_XML] = &rh_mask_xml,
+    [MASK_HSTORE] = &rh_mask_hstore,   [MASK_TSVECTOR] = &rh_mask_tsvector,
     [MASK_FREE_TEXT] = &rh_mask_free_text,
-    [MASK_TSVECTOR] = &rh_mask_tsvector,
 };
 // clang-format on
 
@@ -256,14 +247,11 @@ static void map_group(struct mask_map *map, struct group *group, bool as_text,
     }
 }
 
-void rh_mask_map_apply(struct mask_map *map, const struct text *values, size_t count,
-                       struct arena *scratch, struct text *ret_masked)
+static void apply_scalar(struct mask_map *map, const struct text *values, size_t count,
+                         struct arena *scratch, struct text *ret_masked)
 {
-    if (map->kind->is_structured) {
-        map->kind->apply(map, values, count, scratch, ret_masked);
-        return;
-    }
     struct group own = group_new(scratch, count), other = group_new(scratch, count);
+
     for (size_t i = 0; i < count; i++) {
         if (rh_mask_map_keeps(map, values[i]))
             ret_masked[i] = values[i];
@@ -274,6 +262,42 @@ void rh_mask_map_apply(struct mask_map *map, const struct text *values, size_t c
     }
     map_group(map, &own, false, scratch, ret_masked);
     map_group(map, &other, true, scratch, ret_masked);
+}
+
+/* char(n): the blanks that fill it are no part of the value, and come back behind its pseudonym. */
+static void apply_padded(struct mask_map *map, const struct text *values, size_t count,
+                         struct arena *scratch, struct text *ret_masked)
+{
+    struct text *trimmed = rh_arena_alloc_array(scratch, count, sizeof(*trimmed));
+
+    for (size_t i = 0; i < count; i++) {
+        trimmed[i] = values[i];
+        while (trimmed[i].len > 0 && trimmed[i].data[trimmed[i].len - 1] == ' ')
+            trimmed[i].len--;
+    }
+    apply_scalar(map, trimmed, count, scratch, ret_masked);
+    for (size_t i = 0; i < count; i++) {
+        const size_t blanks = values[i].len - trimmed[i].len;
+        if (blanks == 0)
+            continue;
+        char *out = rh_arena_alloc(scratch, ret_masked[i].len + blanks);
+        memcpy(out, ret_masked[i].data, ret_masked[i].len);
+        memset(out + ret_masked[i].len, ' ', blanks);
+        ret_masked[i] = (struct text){out, ret_masked[i].len + blanks};
+    }
+}
+
+void rh_mask_map_apply(struct mask_map *map, const struct text *values, size_t count,
+                       struct arena *scratch, struct text *ret_masked)
+{
+    const char *type = map->options.type;
+
+    if (map->kind->is_structured)
+        map->kind->apply(map, values, count, scratch, ret_masked);
+    else if (type && strcmp(type, "bpchar") == 0 && rh_mask_rule_keeps_length(map->options.rule))
+        apply_padded(map, values, count, scratch, ret_masked);
+    else
+        apply_scalar(map, values, count, scratch, ret_masked);
 }
 
 /* ---- one large value ------------------------------------------------------------------------- */

@@ -75,7 +75,7 @@ MAPS = {
     "id": "-", "j": "json:json@d", "b": "json:jsonb@d", "x": "xml:xml@d", "h": "hstore:hstore@d", "t": "text:text[]@d",
     "m": "text:text[]@d", "ja": "json:jsonb[]@d", "p": "row(text:text@d,-,text:text[]@d)",
     "pp": "row(row(text:text@d,-,text:text[]@d),row(text:text@d,-,text:text[]@d)[])",
-    "pa": "row(text:text@d,-,text:text[]@d)[]", "v": "tsvector:tsvector@d", "r": "-",
+    "pa": "row(text:text@d,-,text:text[]@d)[]", "v": "tsvector:tsvector@d", "r": "number:int4range@d",
     "dr": "date:daterange@d", "tr": "date:tstzrange@d", "f": "free-text:text@d",
 }
 

@@ -36,6 +36,7 @@ static const struct mask_map_options kinds[] = {
     {.rule = MASK_JSON, .type = "jsonb", .is_array = true},
     {.rule = MASK_TEXT, .type = "pair", .attributes = attributes, .attribute_count = 2},
     {.rule = MASK_DATE, .type = "tsrange"},
+    {.rule = MASK_NUMBER, .type = "nummultirange"},
     {.rule = MASK_NULL, .type = "text"},
 };
 #define KINDS (sizeof kinds / sizeof kinds[0])
