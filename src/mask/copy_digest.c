@@ -2,8 +2,10 @@
 
 #include <stdlib.h>
 
-/* The state of a row in parts lies inside the struct: nothing is allocated per row. */
-#define XXH_STATIC_LINKING_ONLY
+/* Inline: the hash of a short row is a few instructions, the state of a row in parts lies inside
+   our struct, and a library of ours that exports functions of these names (libpg_query) is not
+   asked. */
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 struct copy_digest {
