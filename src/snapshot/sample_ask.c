@@ -57,10 +57,13 @@ static const char *reason_of(struct sampling *sampling, const struct err *err)
 {
     if (strcmp(err->sqlstate, "57014") == 0)
         return "it took too long";
-    /* Class 22 and what functions raise quote values: their codes alone. */
-    if (strncmp(err->sqlstate, "22", 2) == 0 || strncmp(err->sqlstate, "P0", 2) == 0)
-        return rh_arena_printf(sampling->arena, "a value makes it fail (SQLSTATE %s)",
-                               err->sqlstate);
+    /* Classes 22 and 23 and what functions raise quote values: their codes alone. 0A000: "cannot
+       convert NaN to integer". */
+    static const char *const classes[] = {"22", "23", "P0", "0A"};
+    for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++)
+        if (strncmp(err->sqlstate, classes[i], 2) == 0)
+            return rh_arena_printf(sampling->arena, SAMPLE_VALUE_FAILS " (SQLSTATE %s)",
+                                   err->sqlstate);
     return rh_arena_printf(sampling->arena, "%s", err->message);
 }
 

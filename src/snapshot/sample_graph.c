@@ -183,15 +183,11 @@ static bool is_table(const struct catalog_table *table)
     return table->kind == 'r' || table->kind == 'p';
 }
 
-size_t rh_sample_find_table(const struct sampling *sampling, const char *written)
+size_t rh_sample_find_raw(const struct sampling *sampling, const char *schema, const char *name)
 {
     const struct catalog *catalog = sampling->catalog;
-    const char *parts[3] = {0};
-    size_t count = name_parts(sampling->scratch, written, parts), found = CATALOG_NONE;
-    if (count == 0)
-        return CATALOG_NONE;
-    const char *name = parts[count - 1];
-    for (size_t s = 0; count == 1 && s < sampling->schemas.count; s++) {
+    size_t found = CATALOG_NONE;
+    for (size_t s = 0; !schema && s < sampling->schemas.count; s++) {
         const struct catalog_table *table = rh_catalog_find(catalog, sampling->schemas.items[s],
                                                             name);
         if (table && is_table(table))
@@ -200,13 +196,39 @@ size_t rh_sample_find_table(const struct sampling *sampling, const char *written
     for (size_t i = 0; i < catalog->tables.count; i++) {
         const struct catalog_table *table = &catalog->tables.items[i];
         if (!is_table(table) || strcmp(table->name, name) != 0 ||
-            (count > 1 && strcmp(table->schema, parts[count - 2]) != 0))
+            (schema && strcmp(table->schema, schema) != 0))
             continue;
         if (found != CATALOG_NONE)
             return CATALOG_NONE;
         found = i;
     }
     return found;
+}
+
+size_t rh_sample_find_table(const struct sampling *sampling, const char *written)
+{
+    const char *parts[3] = {0};
+    size_t count = name_parts(sampling->scratch, written, parts);
+    if (count == 0)
+        return CATALOG_NONE;
+    return rh_sample_find_raw(sampling, count > 1 ? parts[count - 2] : NULL, parts[count - 1]);
+}
+
+const char *rh_sample_name(const struct sampling *sampling, const char *written)
+{
+    const char *parts[3] = {0};
+    size_t count = name_parts(sampling->scratch, written, parts);
+    return count ? parts[count - 1] : NULL;
+}
+
+bool rh_sample_same_name(const struct sampling *sampling, const char *one, const char *other)
+{
+    const char *a[3] = {0}, *b[3] = {0};
+    size_t a_count = name_parts(sampling->scratch, one, a);
+    size_t b_count = name_parts(sampling->scratch, other, b);
+    if (a_count == 0 || b_count == 0 || strcmp(a[a_count - 1], b[b_count - 1]) != 0)
+        return false;
+    return a_count == 1 || b_count == 1 || strcmp(a[a_count - 2], b[b_count - 2]) == 0;
 }
 
 /* --- choice --- */

@@ -122,6 +122,12 @@ bool rh_sample_edge_add(struct sampling *sampling, const char *name, size_t chil
 enum err_code rh_sample_choose(struct sampling *sampling, struct err *err) RH_MUST_CHECK;
 /* A table as the user, or a statement, wrote it; CATALOG_NONE when there is none, or several. */
 size_t rh_sample_find_table(const struct sampling *sampling, const char *written);
+/* The same of bare names; schema NULL: by the search_path. */
+size_t rh_sample_find_raw(const struct sampling *sampling, const char *schema, const char *name);
+/* The last part of a name as written, as the catalogue has it; NULL when it is none. */
+const char *rh_sample_name(const struct sampling *sampling, const char *written);
+/* Whether both mean the same; where one has no schema, by the rest alone. */
+bool rh_sample_same_name(const struct sampling *sampling, const char *one, const char *other);
 /* Nodes in an order in which everybody comes behind whom he follows. */
 const size_t *rh_sample_order(const struct sampling *sampling);
 
@@ -144,11 +150,16 @@ const char *rh_sample_child_columns(const struct sampling *sampling, const struc
                                     size_t first);
 const char *rh_sample_is_parent(const struct sampling *sampling, const struct sample_edge *edge,
                                 const char *rows, size_t first);
+/* Whether a row of the child (its columns bare) refers to one of `rehearse_rows`, whose columns are
+   called rehearse_0, ... */
+const char *rh_sample_child_match(const struct sampling *sampling, const struct sample_edge *edge);
 /* The whole condition of a table, extras included; NULL: every row. */
 const char *rh_sample_condition(const struct sampling *sampling, size_t table);
 const char *rh_sample_literal(struct arena *arena, const char *text);
 
 /* --- sample_ask.c --- */
+/* How a probe's reason begins when a row's value is to blame. */
+#define SAMPLE_VALUE_FAILS "a value makes it fail"
 /* The session as pg_dump's will be: what a condition means must not depend on it. */
 enum err_code rh_sample_prepare(struct sampling *sampling, struct err *err) RH_MUST_CHECK;
 enum err_code rh_sample_query(struct sampling *sampling, const char *sql,

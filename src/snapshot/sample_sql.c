@@ -259,6 +259,11 @@ static const char *match(const struct sampling *sampling, const struct sample_ed
     return condition;
 }
 
+const char *rh_sample_child_match(const struct sampling *sampling, const struct sample_edge *edge)
+{
+    return match(sampling, edge, true, 0);
+}
+
 static bool has_own_operators(const struct sampling *sampling, const struct sample_edge *edge)
 {
     for (size_t i = 0; i < edge->columns.count; i++)
