@@ -77,6 +77,8 @@ struct catalog_foreign_key {
     bool match_full;
     bool is_validated;
     bool is_declared; /* by the user (virtual reference), not by the database */
+    /* Of a polymorphic reference: SQL over the child's columns, for which rows it holds; NULL. */
+    const char *condition;
 };
 
 struct catalog_table {
