@@ -580,3 +580,79 @@ def test_key_comes_from_a_command_or_the_environment(production, rehearse):
     assert not (rehearse.directory / ".config").exists()
     done = create(rehearse, production, "--key-command", "echo no key", out="c")
     assert (done.status, "holds no masking key" in done.stderr) == (2, True), done
+
+
+# --- secrets ------------------------------------------------------------------------------------------------
+
+PLANTED = f"""
+CREATE EXTENSION hstore;
+CREATE EXTENSION citext;
+CREATE EXTENSION postgres_fdw;
+CREATE TYPE person AS (name text, age int, mail text);
+CREATE DOMAIN short_text AS text CHECK (length(value) < 100);
+CREATE TYPE textrange AS RANGE (subtype = text);
+CREATE TABLE planted (
+    id int PRIMARY KEY, a_text text, a_varchar varchar(60), a_char char(60), a_name name, a_citext citext,
+    a_json json, a_jsonb jsonb, an_xml xml, a_bytea bytea, an_array text[], a_matrix text[][], an_hstore hstore,
+    a_vector tsvector, a_person person, people person[], a_domain short_text, domains short_text[], a_range textrange,
+    an_inet inet, a_cidr cidr, addresses inet[], jsons jsonb[], a_query tsquery, a_path text, a_key text);
+INSERT INTO planted VALUES (
+    1, '{SECRET}', '{SECRET}', '{SECRET}', '{SECRET}', '{SECRET}',
+    '{{"a": "{SECRET}", "{SECRET}key": {{"deep": [1, {{"x": ["{SECRET}"]}}]}}}}',
+    '{{"a": "{SECRET}", "b": {{"deep": [1, {{"x": ["{SECRET}", {{"y": {{"z": "{SECRET}"}}}}]}}]}}}}',
+    '<p a="{SECRET}">{SECRET}<!-- {SECRET} --></p>', convert_to('{SECRET}', 'UTF8'), ARRAY['{SECRET}', NULL, 'b'],
+    ARRAY[ARRAY['{SECRET}', 'a'], ARRAY['b', '{SECRET}']], '"{SECRET}"=>"{SECRET}"', to_tsvector('simple', '{SECRET}'),
+    ROW('{SECRET}', 5, '{SECRET}'), ARRAY[ROW('{SECRET}', 5, 'x')::person], '{SECRET}', ARRAY['{SECRET}'],
+    textrange('{SECRET}', '{SECRET}zz'), '{SECRET_NUMBERS[1]}', '{SECRET_NUMBERS[1]}', '{{{SECRET_NUMBERS[1]}}}',
+    ARRAY['{{"x": "{SECRET}"}}'::jsonb], to_tsquery('simple', '{SECRET}'), repeat('{SECRET} ', 3000),
+    '{SECRET_NUMBERS[0]}');
+ANALYZE planted;
+CREATE VIEW shown AS SELECT a_text FROM planted;
+CREATE MATERIALIZED VIEW kept AS SELECT a_text FROM planted;
+CREATE INDEX ON planted (lower(a_text));
+COMMENT ON TABLE planted IS '{SECRET}';
+COMMENT ON COLUMN planted.a_text IS '{SECRET}';
+COMMENT ON DATABASE planted IS '{SECRET}';
+COMMENT ON VIEW shown IS '{SECRET}';
+ALTER DATABASE planted SET app.token = '{SECRET}';
+ALTER ROLE reader IN DATABASE planted SET app.token = '{SECRET}';
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'elsewhere.invalid');
+CREATE USER MAPPING FOR reader SERVER elsewhere OPTIONS (user 'x', password '{SECRET}');
+CREATE FOREIGN TABLE far (a text) SERVER elsewhere;
+GRANT SELECT ON far TO reader;
+SELECT lo_from_bytea(4712, convert_to('{SECRET}', 'UTF8'));
+GRANT SELECT ON LARGE OBJECT 4712 TO reader;
+"""
+
+
+def forms(secret):
+    """What a planted text may look like in an archive."""
+    plain = secret.encode().lower()
+    return [plain, plain.hex().encode(), plain[:6]]
+
+
+@pytest.mark.parametrize("user", ["reader", "postgres"])
+def test_no_planted_secret_is_in_the_snapshot(production, rehearse, user):
+    production.database("planted", PLANTED)
+    done = rehearse("snapshot", "create", "--from", production.url("planted", user), "-o", "s")
+    assert done.status == 0, done
+    snapshot = rehearse.directory / "s"
+    assert certificate(snapshot, "integrity")["status"] == "passed", manifest(snapshot)["certificates"]
+    places = {"archive": archive_bytes(snapshot), "manifest": (snapshot / "manifest.json").read_bytes(),
+              "masking.yaml": (snapshot / "masking.yaml").read_bytes(), "output": (done.stdout + done.stderr).encode()}
+    for place, content in places.items():
+        for secret in [SECRET, *SECRET_NUMBERS]:
+            for form in forms(secret):
+                at = content.lower().find(form)
+                assert at < 0, f"{secret} is in {place}: ...{content[max(0, at - 200):at + 60]!r}"
+
+
+def test_passwords_are_in_no_command_line_and_no_output(production, large, rehearse):
+    production.cluster.sql("ALTER ROLE reader PASSWORD 'pass-Zq8-word'")
+    process = rehearse.start("snapshot", "create", "-o", "s", "--rate-limit", "500kB/s",
+                             env={"REHEARSE_FROM": production.url(large).replace("reader@", "reader:pass-Zq8-word@")})
+    wait_for(lambda: children(process.pid, "pg_dump"), 20, "pg_dump runs")
+    seen = subprocess.run(["ps", "-e", "-o", "args="], capture_output=True, text=True, check=True).stdout
+    process.send_signal(signal.SIGINT)
+    done = rehearse.finish(process, timeout=15)
+    assert "pass-Zq8-word" not in seen + done.stdout + done.stderr
