@@ -1,19 +1,21 @@
 /*
- * What stands against a plan, found in the catalogue before the first row is read: constraints, indexes, partitions
- * and types that masked values would not satisfy. What cannot be shown to hold is a problem, never a hope.
+ * What stands against a plan, found in the catalogue before the first row is read: constraints,
+ * indexes, partitions and types that masked values would not satisfy. What cannot be shown to hold
+ * is a problem, never a hope.
  */
 #include "mask/masking_int.h"
 
 #include <stdlib.h>
 
-/* Generated columns may be made of generated... never; but an expression is put in place of each once more. */
+/* Generated columns may be made of generated... never; but an expression is put in place of each
+ * once more. */
 #define SUBSTITUTION_DEPTH 2
 
 struct checking {
     struct planning *planning;
     const struct catalog_table *table;
-    size_t first, end;                     /* its columns in the plan */
-    VEC(struct predicate_column) columns;  /* those that change */
+    size_t first, end;                    /* its columns in the plan */
+    VEC(struct predicate_column) columns; /* those that change */
 };
 
 static struct predicate_column predicate_column_of(const struct decided_column *decided)
@@ -70,10 +72,9 @@ static struct sql_expression *substitute(struct checking *checking,
         if (value && strcmp(expression->name, "value") == 0)
             expression->name = value;
         size_t column = column_named(checking, expression->name);
-        const struct catalog_column *own = column != SIZE_MAX ? checking->planning->columns
-                                                                    .items[column]
-                                                                    .column
-                                                              : NULL;
+        const struct catalog_column *own = column != SIZE_MAX
+                                               ? checking->planning->columns.items[column].column
+                                               : NULL;
         struct sql_expression *source = own && own->is_generated && own->default_expression &&
                                                 depth > 0
                                             ? rh_sql_expression(rh_text(own->default_expression),
@@ -82,16 +83,15 @@ static struct sql_expression *substitute(struct checking *checking,
         return source ? substitute(checking, source, NULL, depth - 1) : expression;
     }
     for (size_t i = 0; i < expression->arguments.count; i++)
-        expression->arguments.items[i] = substitute(checking, expression->arguments.items[i],
-                                                    value, depth);
+        expression->arguments.items[i] = substitute(checking, expression->arguments.items[i], value,
+                                                    depth);
     return expression;
 }
 
 static struct sql_expression *read_expression(struct checking *checking, const char *text,
                                               const char *value)
 {
-    struct sql_expression *expression = rh_sql_expression(rh_text(text),
-                                                          checking->planning->arena);
+    struct sql_expression *expression = rh_sql_expression(rh_text(text), checking->planning->arena);
 
     return expression ? substitute(checking, expression, value, SUBSTITUTION_DEPTH) : NULL;
 }
@@ -109,7 +109,8 @@ static void problem(struct checking *checking, bool is_fatal, size_t column, con
 
 #define SAY(checking, ...) rh_arena_printf((checking)->planning->arena, __VA_ARGS__)
 
-/* ---- types ------------------------------------------------------------------------------------- */
+/* ---- types -------------------------------------------------------------------------------------
+ */
 
 static size_t characters_of(struct text value)
 {
@@ -149,8 +150,9 @@ static void check_limit(struct checking *checking, size_t column)
         needed = strtoul(masked->parameter, NULL, 10);
     if (limit > 0 && needed > limit)
         problem(checking, true, column, NULL,
-                SAY(checking, "rule %s gives values of up to %zu characters, %s takes %zu: write "
-                              "a shorter parameter",
+                SAY(checking,
+                    "rule %s gives values of up to %zu characters, %s takes %zu: write "
+                    "a shorter parameter",
                     rh_mask_rule_name(masked->rule), needed, decided->column->type, limit));
 }
 
@@ -168,7 +170,7 @@ static void check_type(struct checking *checking, size_t column)
                     rh_mask_family_rules(decided->family, arena)));
         return;
     }
-    if (masked->rule == MASK_FIXED && !masked->parameter)
+    if (masked->rule == MASK_FIXED && !masked->parameter && decided->family != FAMILY_TEXT)
         problem(checking, true, column, NULL,
                 "rule fixed needs the value: write {rule: fixed, parameter: VALUE}");
     if (masked->rule == MASK_NULL && (decided->column->not_null)) {
@@ -178,28 +180,31 @@ static void check_type(struct checking *checking, size_t column)
                     "if it holds no personal data");
         else
             problem(checking, true, column, NULL,
-                    SAY(checking, "no rule is made for %s, and the column is NOT NULL, so that it "
-                                  "cannot be emptied: write keep if it holds no personal data, or "
-                                  "{rule: fixed, parameter: VALUE}",
+                    SAY(checking,
+                        "no rule is made for %s, and the column is NOT NULL, so that it "
+                        "cannot be emptied: write keep if it holds no personal data, or "
+                        "{rule: fixed, parameter: VALUE}",
                         type));
     } else if (masked->rule == MASK_NULL && !(decided->declared && decided->declared->has_rule)) {
         problem(checking, false, column, NULL,
-                SAY(checking, "no rule is made for %s: its values become NULL; write keep if it "
-                              "holds no personal data",
+                SAY(checking,
+                    "no rule is made for %s: its values become NULL; write keep if it "
+                    "holds no personal data",
                     type));
     }
     check_limit(checking, column);
 }
 
-/* ---- CHECK constraints ------------------------------------------------------------------------- */
+/* ---- CHECK constraints -------------------------------------------------------------------------
+ */
 
 static bool is_on_parent(const struct checking *checking, const struct catalog_check *check)
 {
     const struct catalog *catalog = checking->planning->catalog;
 
     for (size_t p = 0; p < checking->table->parents.count; p++) {
-        const struct catalog_table *parent =
-            &catalog->tables.items[checking->table->parents.items[p]];
+        const struct catalog_table *parent = &catalog->tables
+                                                  .items[checking->table->parents.items[p]];
         for (size_t i = 0; i < parent->checks.count; i++)
             if (strcmp(parent->checks.items[i].name, check->name) == 0 &&
                 strcmp(parent->checks.items[i].expression, check->expression) == 0)
@@ -216,10 +221,10 @@ static void check_check(struct checking *checking, const struct catalog_check *c
 
     if (!expression) {
         for (size_t i = 0; i < check->columns.count && column == SIZE_MAX; i++) {
-            column = rh_planning_find(checking->planning,
-                                      (size_t)(checking->table -
-                                               checking->planning->catalog->tables.items),
-                                      check->columns.items[i]);
+            column = rh_planning_find(
+                checking->planning,
+                (size_t)(checking->table - checking->planning->catalog->tables.items),
+                check->columns.items[i]);
             if (!is_masked(checking, column))
                 column = SIZE_MAX;
         }
@@ -233,12 +238,14 @@ static void check_check(struct checking *checking, const struct catalog_check *c
         return;
     problem(checking, check->is_validated, column, check->name,
             check->is_validated
-                ? SAY(checking, "%s cannot be shown to hold for values masked by rule %s: write "
-                                "keep if the column holds no personal data, or a rule whose values "
-                                "satisfy it",
+                ? SAY(checking,
+                      "%s cannot be shown to hold for values masked by rule %s: write "
+                      "keep if the column holds no personal data, or a rule whose values "
+                      "satisfy it",
                       check->expression, rule_of(checking, column))
-                : SAY(checking, "%s, not valid as it is, cannot be shown to hold for values masked "
-                                "by rule %s: validating it may fail in the copy alone",
+                : SAY(checking,
+                      "%s, not valid as it is, cannot be shown to hold for values masked "
+                      "by rule %s: validating it may fail in the copy alone",
                       check->expression, rule_of(checking, column)));
 }
 
@@ -266,7 +273,8 @@ static void check_checks(struct checking *checking)
     }
 }
 
-/* ---- keys -------------------------------------------------------------------------------------- */
+/* ---- keys --------------------------------------------------------------------------------------
+ */
 
 /* The same index on the table that this one is a partition of. */
 static bool is_key_of_parent(const struct checking *checking, const struct catalog_key *key)
@@ -279,8 +287,7 @@ static bool is_key_of_parent(const struct checking *checking, const struct catal
     const struct catalog_table *parent = &catalog->tables.items[checking->table->parent];
     for (size_t i = 0; i < parent->keys.count; i++) {
         const char *other = strstr(parent->keys.items[i].definition, " USING ");
-        if (other && strcmp(own, other) == 0 &&
-            parent->keys.items[i].is_unique == key->is_unique)
+        if (other && strcmp(own, other) == 0 && parent->keys.items[i].is_unique == key->is_unique)
             return true;
     }
     return false;
@@ -288,11 +295,11 @@ static bool is_key_of_parent(const struct checking *checking, const struct catal
 
 static size_t find(const struct checking *checking, int number)
 {
-    return number == 0 ? SIZE_MAX
-                       : rh_planning_find(checking->planning,
-                                          (size_t)(checking->table -
-                                                   checking->planning->catalog->tables.items),
-                                          number);
+    return number == 0
+               ? SIZE_MAX
+               : rh_planning_find(
+                     checking->planning,
+                     (size_t)(checking->table - checking->planning->catalog->tables.items), number);
 }
 
 static bool keeps_apart(const struct checking *checking, size_t column)
@@ -301,7 +308,8 @@ static bool keeps_apart(const struct checking *checking, size_t column)
            rh_mask_rule_is_injective(checking->planning->columns.items[column].masked->rule);
 }
 
-/* Another unique key on some of its columns, none of which loses anything: then this one cannot break. */
+/* Another unique key on some of its columns, none of which loses anything: then this one cannot
+ * break. */
 static bool has_smaller_key(const struct checking *checking, const struct catalog_key *key)
 {
     for (size_t i = 0; i < checking->table->keys.count; i++) {
@@ -312,7 +320,8 @@ static bool has_smaller_key(const struct checking *checking, const struct catalo
             for (size_t k = 0; k < key->columns.count; k++)
                 is_shared |= other->columns.items[c] != 0 &&
                              key->columns.items[k] == other->columns.items[c];
-            is_smaller = is_shared && keeps_apart(checking, find(checking, other->columns.items[c]));
+            is_smaller = is_shared &&
+                         keeps_apart(checking, find(checking, other->columns.items[c]));
         }
         if (is_smaller)
             return true;
@@ -332,13 +341,14 @@ static void check_key_expression(struct checking *checking, const struct catalog
                 strstr(text, checking->planning->columns.items[i].column->name))
                 column = i;
     }
-    if (column == SIZE_MAX || (expression && rh_expression_commutes(expression,
-                                                                    checking->columns.items,
-                                                                    checking->columns.count)))
+    if (column == SIZE_MAX ||
+        (expression &&
+         rh_expression_commutes(expression, checking->columns.items, checking->columns.count)))
         return;
     problem(checking, false, column, key->name,
-            SAY(checking, "unique over %s: values that differ there may become equal once masked "
-                          "by rule %s; if the index cannot be built, write keep, or another rule",
+            SAY(checking,
+                "unique over %s: values that differ there may become equal once masked "
+                "by rule %s; if the index cannot be built, write keep, or another rule",
                 text, rule_of(checking, column)));
 }
 
@@ -365,16 +375,16 @@ static void check_key_column(struct checking *checking, const struct catalog_key
     }
     if (!rh_mask_rule_is_injective(masked->rule))
         problem(checking, true, column, key->name,
-                SAY(checking, "rule %s gives different values one pseudonym, and the column is "
-                              "unique: write a rule that keeps them apart (%s), or keep",
+                SAY(checking,
+                    "rule %s gives different values one pseudonym, and the column is "
+                    "unique: write a rule that keeps them apart (%s), or keep",
                     rh_mask_rule_name(masked->rule),
-                    decided->family == FAMILY_TEXT ? "text, email, phone"
-                                                   : rh_mask_rule_name(rh_mask_family_rule(
-                                                         decided->family) == MASK_KEEP
-                                                         ? decided->family == FAMILY_TIME
-                                                               ? MASK_DATE
-                                                               : MASK_NUMBER
-                                                         : rh_mask_family_rule(decided->family))));
+                    decided->family == FAMILY_TEXT
+                        ? "text, email, phone"
+                        : rh_mask_rule_name(rh_mask_family_rule(decided->family) == MASK_KEEP
+                                                ? decided->family == FAMILY_TIME ? MASK_DATE
+                                                                                 : MASK_NUMBER
+                                                : rh_mask_family_rule(decided->family))));
     else if (!decided->column->is_deterministic)
         problem(checking, false, column, key->name,
                 "unique under a collation that takes different characters for equal: pseudonyms "
@@ -392,14 +402,16 @@ static void check_predicate(struct checking *checking, const struct catalog_key 
         return;
     if (key->is_unique)
         problem(checking, true, column, key->name,
-                SAY(checking, "unique WHERE %s, and values masked by rule %s satisfy that for other "
-                              "rows, which may be equal: write keep if the column holds no "
-                              "personal data, or keep_values with the values that are compared",
+                SAY(checking,
+                    "unique WHERE %s, and values masked by rule %s satisfy that for other "
+                    "rows, which may be equal: write keep if the column holds no "
+                    "personal data, or keep_values with the values that are compared",
                     key->predicate, rule_of(checking, column)));
     else
         problem(checking, false, column, key->name,
-                SAY(checking, "the index covers other rows than in production: WHERE %s, masked by "
-                              "rule %s",
+                SAY(checking,
+                    "the index covers other rows than in production: WHERE %s, masked by "
+                    "rule %s",
                     key->predicate, rule_of(checking, column)));
 }
 
@@ -426,14 +438,15 @@ static void check_exclusion(struct checking *checking, const struct catalog_key 
             continue;
         enum mask_rule rule = checking->planning->columns.items[column].masked->rule;
         const char *name = exclusion_operator(key, i, checking->planning->arena);
-        bool is_fine = rule == MASK_NULL || (strcmp(name, "=") == 0 &&
-                                             rh_mask_rule_is_injective(rule));
+        bool is_fine = rule == MASK_NULL ||
+                       (strcmp(name, "=") == 0 && rh_mask_rule_is_injective(rule));
         for (size_t o = 0; o < sizeof(of_networks) / sizeof(of_networks[0]); o++)
             is_fine |= rule == MASK_INET && strcmp(name, of_networks[o]) == 0;
         if (!is_fine)
             problem(checking, true, column, key->name,
-                    SAY(checking, "excludes rows by operator %s, which rule %s does not keep: "
-                                  "write keep if the column holds no personal data",
+                    SAY(checking,
+                        "excludes rows by operator %s, which rule %s does not keep: "
+                        "write keep if the column holds no personal data",
                         name, rh_mask_rule_name(rule)));
     }
 }
@@ -463,7 +476,8 @@ static void check_keys(struct checking *checking)
     }
 }
 
-/* ---- partitions and foreign keys --------------------------------------------------------------- */
+/* ---- partitions and foreign keys ---------------------------------------------------------------
+ */
 
 static void check_partitions(struct checking *checking)
 {
@@ -471,9 +485,10 @@ static void check_partitions(struct checking *checking)
         size_t column = find(checking, checking->table->partition_columns.items[i]);
         if (is_masked(checking, column))
             problem(checking, true, column, NULL,
-                    SAY(checking, "the table is partitioned by it (%s), and a row masked by rule %s "
-                                  "would belong to another partition: write keep for the column, "
-                                  "and mask what else tells who the row is about",
+                    SAY(checking,
+                        "the table is partitioned by it (%s), and a row masked by rule %s "
+                        "would belong to another partition: write keep for the column, "
+                        "and mask what else tells who the row is about",
                         checking->table->partition_key, rule_of(checking, column)));
     }
 }

@@ -1,35 +1,40 @@
 /*
- * What a column's name says. A name is cut into words (snake_case, camelCase, digits, accents folded) and compared
- * with phrases; the first phrase in the table wins, so the longer stand before the shorter. It has to be right about
- * text only for the sake of a better rule, as unknown text is masked anyway; about numbers and dates it decides.
+ * What a column's name says. A name is cut into words (snake_case, camelCase, digits, accents
+ * folded) and compared with phrases; the first phrase in the table wins, so the longer stand before
+ * the shorter. It has to be right about text only for the sake of a better rule, as unknown text is
+ * masked anyway; about numbers and dates it decides.
  */
 #include "mask/masking_int.h"
 
 #define NAME_BYTES 128 /* a name has at most 63, and folding makes few longer */
 #define WORDS_MAX 24
 
-/* What follows the thing says that this is about it, not it: email_verified, phone_type, address_id. */
+/* What follows the thing says that this is about it, not it: email_verified, phone_type,
+ * address_id. */
 static const char *const about[] = {
-    "type",      "kind",     "status",   "count",     "verified",  "confirmed", "enabled",
-    "disabled",  "at",       "on",       "format",    "template",  "provider",  "length",
-    "size",      "score",    "flag",     "category",  "policy",    "expires",   "expiry",
-    "changed",   "sent",     "opt",      "optin",     "optout",    "subscribed", "valid",
-    "validated", "attempts", "retries",  "version",   "language",  "locale",    "class",
-    "is",        "has",      "limit",    "rate",      "price",     "cost",      "quantity",
-    "position",  "order",    "id", "ids", "code",    "required", "allowed",   "visible",   "group",     "fingerprint"};
+    "type",      "kind",     "status",     "count",    "verified", "confirmed",  "enabled",
+    "disabled",  "at",       "on",         "format",   "template", "provider",   "length",
+    "size",      "score",    "flag",       "category", "policy",   "expires",    "expiry",
+    "changed",   "sent",     "opt",        "optin",    "optout",   "subscribed", "valid",
+    "validated", "attempts", "retries",    "version",  "language", "locale",     "class",
+    "is",        "has",      "limit",      "rate",     "price",    "cost",       "quantity",
+    "position",  "order",    "id",         "ids",      "code",     "required",   "allowed",
+    "visible",   "group",    "fingerprint"};
 
 /* Tables of people: where "name" is a person's. */
 static const char *const people[] = {
-    "user",     "users",    "customer", "customers", "client",    "clients",    "person",
-    "persons",  "people",   "employee", "employees", "member",    "members",    "contact",
-    "contacts", "patient",  "patients", "student",   "students",  "teacher",    "teachers",
-    "author",   "authors",  "account",  "accounts",  "subscriber", "subscribers", "guest",
-    "guests",   "applicant", "applicants", "candidate", "candidates", "passenger", "passengers",
-    "owner",    "owners",   "tenant",   "tenants",   "recipient", "recipients", "sender",
-    "kunde",    "kunden",   "benutzer", "mitarbeiter", "personen", "utilisateur", "utilisateurs",
-    "clientes", "usuario",  "usuarios", "empleados", "persona",   "personas",   "utenti",
-    "clienti",  "klant",    "klanten",  "gebruikers", "profile",  "profiles",   "participants",
-    "attendees", "leads",   "staff",    "driver",    "drivers",   "beneficiaries"};
+    "user",         "users",      "customer",     "customers",   "client",     "clients",
+    "person",       "persons",    "people",       "employee",    "employees",  "member",
+    "members",      "contact",    "contacts",     "patient",     "patients",   "student",
+    "students",     "teacher",    "teachers",     "author",      "authors",    "account",
+    "accounts",     "subscriber", "subscribers",  "guest",       "guests",     "applicant",
+    "applicants",   "candidate",  "candidates",   "passenger",   "passengers", "owner",
+    "owners",       "tenant",     "tenants",      "recipient",   "recipients", "sender",
+    "kunde",        "kunden",     "benutzer",     "mitarbeiter", "personen",   "utilisateur",
+    "utilisateurs", "clientes",   "usuario",      "usuarios",    "empleados",  "persona",
+    "personas",     "utenti",     "clienti",      "klant",       "klanten",    "gebruikers",
+    "profile",      "profiles",   "participants", "attendees",   "leads",      "staff",
+    "driver",       "drivers",    "beneficiaries"};
 
 struct words {
     char text[NAME_BYTES]; /* with blanks around and between: " first name " */
@@ -172,7 +177,8 @@ enum personal_kind rh_detect_name(const char *table, const char *column)
     return PERSONAL_NONE;
 }
 
-/* ---- rules by kind ----------------------------------------------------------------------------- */
+/* ---- rules by kind -----------------------------------------------------------------------------
+ */
 
 static const struct {
     const char *name;
@@ -191,8 +197,8 @@ static const struct {
     [PERSONAL_CARD] = {"card number", MASK_CARD, MASK_NUMBER, false},
     [PERSONAL_ACCOUNT] = {"account number", MASK_TEXT, MASK_NUMBER, false},
     [PERSONAL_NATIONAL_ID] = {"national or tax number", MASK_TEXT, MASK_NUMBER, false},
-    [PERSONAL_IP] = {"network address", MASK_TEXT, MASK_NUMBER, false},
-    [PERSONAL_MAC] = {"hardware address", MASK_TEXT, MASK_KEEP, false},
+    [PERSONAL_IP] = {"network address", MASK_INET, MASK_NUMBER, false},
+    [PERSONAL_MAC] = {"hardware address", MASK_MACADDR, MASK_KEEP, false},
     [PERSONAL_URL] = {"web address", MASK_URL, MASK_KEEP, false},
     [PERSONAL_INCOME] = {"income", MASK_TEXT, MASK_NUMBER, false},
     [PERSONAL_SECRET] = {"secret", MASK_TEXT, MASK_NUMBER, false},

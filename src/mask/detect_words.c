@@ -1,4 +1,5 @@
-/* Phrases of column names in several languages: the longer first, so that "mac address" is no address. */
+/* Phrases of column names in several languages: the longer first, so that "mac address" is no
+ * address. */
 #include "mask/masking_int.h"
 
 const struct name_phrase rh_detect_phrases[] = {

@@ -79,12 +79,10 @@ static void add_foreign_keys(struct planning *planning)
 
     for (size_t i = 0; i < catalog->foreign_keys.count; i++) {
         const struct catalog_foreign_key *key = &catalog->foreign_keys.items[i];
-        const char *reason = rh_arena_printf(planning->arena, "%s %s",
-                                             key->is_declared ? "reference" : "foreign key",
-                                             key->name);
+        const char *reason = rh_arena_printf(
+            planning->arena, "%s %s", key->is_declared ? "reference" : "foreign key", key->name);
         for (size_t j = 0; j < key->child_columns.count; j++)
-            add_edge(planning,
-                     rh_planning_find(planning, key->child, key->child_columns.items[j]),
+            add_edge(planning, rh_planning_find(planning, key->child, key->child_columns.items[j]),
                      rh_planning_find(planning, key->parent, key->parent_columns.items[j]), false,
                      reason);
     }
@@ -99,18 +97,16 @@ static void add_parents(struct planning *planning)
         const struct catalog_table *child = &catalog->tables.items[i];
         for (size_t p = 0; p < child->parents.count; p++) {
             const struct catalog_table *parent = &catalog->tables.items[child->parents.items[p]];
-            const char *reason = rh_arena_printf(planning->arena, "%s %s",
-                                                 child->partition_bound ? "partition of"
-                                                                        : "inherits",
-                                                 parent->identity);
+            const char *reason = rh_arena_printf(
+                planning->arena, "%s %s", child->partition_bound ? "partition of" : "inherits",
+                parent->identity);
             for (size_t j = 0; j < child->columns.count; j++) {
-                const struct catalog_column
-                    *column = &child->columns.items[j],
-                    *inherited = rh_catalog_column_named(parent, column->name);
+                const struct catalog_column *column = &child->columns.items[j],
+                                            *inherited = rh_catalog_column_named(parent,
+                                                                                 column->name);
                 if (inherited)
                     add_edge(planning, rh_planning_find(planning, i, column->number),
-                             rh_planning_find(planning, child->parents.items[p],
-                                              inherited->number),
+                             rh_planning_find(planning, child->parents.items[p], inherited->number),
                              false, reason);
             }
         }
@@ -156,9 +152,8 @@ static enum err_code add_declared(struct planning *planning, struct err *err)
         for (size_t j = 0; j < domain->columns.count; j++) {
             size_t table;
             int column;
-            enum err_code code = rh_masking_find_path(planning->catalog, rules,
-                                                      &domain->columns.items[j], false, &table,
-                                                      &column, err);
+            enum err_code code = rh_masking_find_path(
+                planning->catalog, rules, &domain->columns.items[j], false, &table, &column, err);
             if (code)
                 return code;
             *RH_PUSH(planning->arena, &members) = (struct declared_member){
@@ -207,8 +202,7 @@ static const char *first_name(const struct planning *planning, size_t column)
                            decided->column->quoted);
 }
 
-static void add_reason(struct planning *planning, struct masking_domain *domain,
-                       const char *reason)
+static void add_reason(struct planning *planning, struct masking_domain *domain, const char *reason)
 {
     for (size_t i = 0; i < domain->reasons.count; i++)
         if (strcmp(domain->reasons.items[i], reason) == 0)
@@ -225,8 +219,8 @@ void rh_domains_write(struct planning *planning)
 {
     struct masking *masking = planning->masking;
     size_t count = planning->columns.count;
-    size_t *domains = rh_arena_alloc_array(planning->arena, count, sizeof(*domains)); /* by root: 1 +
-                                                                                         index */
+    size_t *domains = rh_arena_alloc_array(planning->arena, count, sizeof(*domains)); /* by root: 1
+                                                                                         + index */
     const char **names = rh_arena_alloc_array(planning->arena, count, sizeof(*names));
 
     for (size_t i = 0; i < count; i++) {

@@ -1,8 +1,12 @@
 /* The plan: for every column what happens to it, and why. */
 #include "mask/masking_int.h"
 
-/* A column with at most so many values, as ANALYZE counted, that the schema compares with constants is a category. */
+/* A column with at most so many values, as ANALYZE counted, that the schema compares with constants
+ * is a category. */
 #define CATEGORY_VALUES_MAX 50
+
+/* An IPv6 address in full: eight groups of four digits. */
+#define ADDRESS_CHARACTERS_MAX 39
 
 /* How much a reason weighs: of a domain's members the strongest decides. */
 enum strength { STRENGTH_DEFAULT, STRENGTH_DETECTED, STRENGTH_SCHEMA, STRENGTH_DECLARED };
@@ -49,7 +53,8 @@ void rh_planning_problem(struct planning *planning, bool is_fatal, size_t column
     va_end(args);
 }
 
-/* ---- columns ----------------------------------------------------------------------------------- */
+/* ---- columns -----------------------------------------------------------------------------------
+ */
 
 static bool is_copied(const struct catalog_table *table)
 {
@@ -87,9 +92,8 @@ static void mark_keys(struct planning *planning)
     for (size_t t = 0; t < catalog->tables.count; t++) {
         const struct catalog_table *table = &catalog->tables.items[t];
         for (size_t k = 0; k < table->keys.count; k++)
-            for (size_t c = 0; table->keys.items[k].is_primary &&
-                               c < table->keys.items[k].columns.count;
-                 c++) {
+            for (size_t c = 0;
+                 table->keys.items[k].is_primary && c < table->keys.items[k].columns.count; c++) {
                 size_t found = rh_planning_find(planning, t, table->keys.items[k].columns.items[c]);
                 if (found != SIZE_MAX)
                     planning->columns.items[found].is_key = true;
@@ -101,8 +105,8 @@ static void mark_keys(struct planning *planning)
             size_t child = rh_planning_find(planning, key->child, key->child_columns.items[c]),
                    parent = rh_planning_find(planning, key->parent, key->parent_columns.items[c]);
             if (child != SIZE_MAX)
-                planning->columns.items[child].is_key = planning->columns.items[child].is_child =
-                    true;
+                planning->columns.items[child].is_key = planning->columns.items[child]
+                                                            .is_child = true;
             if (parent != SIZE_MAX)
                 planning->columns.items[parent].is_key = true;
         }
@@ -127,11 +131,10 @@ static enum err_code add_rules(struct planning *planning, struct err *err)
         size_t found = rh_planning_find(planning, table, column);
         struct decided_column *decided = &planning->columns.items[found];
         if (decided->declared)
-            return rh_err_set(err, RH_ERR_USAGE,
-                              "%s:%zu:%zu: column %s of %s was declared in line %zu already",
-                              rules->path, rule->place.line, rule->place.column,
-                              decided->column->quoted, decided->table->identity,
-                              decided->declared->place.line);
+            return rh_err_set(
+                err, RH_ERR_USAGE, "%s:%zu:%zu: column %s of %s was declared in line %zu already",
+                rules->path, rule->place.line, rule->place.column, decided->column->quoted,
+                decided->table->identity, decided->declared->place.line);
         decided->declared = rule;
     }
     for (size_t i = 0; rules && i < rules->keep.count; i++) {
@@ -150,9 +153,8 @@ static enum err_code add_rules(struct planning *planning, struct err *err)
         for (size_t j = 0; domain->has_rule && j < domain->columns.count; j++) {
             size_t table;
             int column;
-            enum err_code code = rh_masking_find_path(planning->catalog, rules,
-                                                      &domain->columns.items[j], false, &table,
-                                                      &column, err);
+            enum err_code code = rh_masking_find_path(
+                planning->catalog, rules, &domain->columns.items[j], false, &table, &column, err);
             if (code)
                 return code;
             planning->columns.items[rh_planning_find(planning, table, column)].domain_rule = domain;
@@ -173,14 +175,14 @@ static void add_sightings(struct planning *planning, const struct mask_sighting 
     }
 }
 
-/* Numbers that the database makes itself, or that point at others, are nobody's whatever they are called: tax_id. */
+/* Numbers that the database makes itself, or that point at others, are nobody's whatever they are
+ * called: tax_id. */
 static bool is_made_here(const struct decided_column *decided)
 {
     const char *expression = decided->column->default_expression;
 
-    return decided->family == FAMILY_NUMBER &&
-           (decided->is_child || decided->column->is_identity ||
-            (expression && strstr(expression, "nextval(")));
+    return decided->family == FAMILY_NUMBER && (decided->is_child || decided->column->is_identity ||
+                                                (expression && strstr(expression, "nextval(")));
 }
 
 static void detect(struct planning *planning)
@@ -192,8 +194,7 @@ static void detect(struct planning *planning)
                            by_name = rh_detect_name(decided->table->name, decided->column->name);
         if (is_made_here(decided))
             continue;
-        if (by_values != PERSONAL_NONE &&
-            rh_detect_rule(by_values, decided->family) != MASK_KEEP) {
+        if (by_values != PERSONAL_NONE && rh_detect_rule(by_values, decided->family) != MASK_KEEP) {
             decided->kind = by_values;
             decided->is_kind_of_values = true;
         }
@@ -205,7 +206,8 @@ static void detect(struct planning *planning)
     }
 }
 
-/* ---- decisions --------------------------------------------------------------------------------- */
+/* ---- decisions ---------------------------------------------------------------------------------
+ */
 
 static bool names_a_thing(const char *name)
 {
@@ -240,9 +242,8 @@ static struct decision default_decision(struct planning *planning, size_t index)
     } else if (decided->is_key) {
         decision.reason = "surrogate key";
     } else {
-        decision.reason = decided->family == FAMILY_UUID
-                              ? "names a thing"
-                              : rh_mask_family_name(decided->family);
+        decision.reason = decided->family == FAMILY_UUID ? "names a thing"
+                                                         : rh_mask_family_name(decided->family);
     }
     return decision;
 }
@@ -278,10 +279,9 @@ static struct decision own_decision(struct planning *planning, size_t index)
     }
     if (decided->domain_rule || decided->kept) {
         decision.rule = decided->domain_rule ? decided->domain_rule->rule : MASK_KEEP;
-        decision.reason = rh_masking_place(planning->rules,
-                                           decided->domain_rule ? decided->domain_rule->place
-                                                                : decided->kept->place,
-                                           arena);
+        decision.reason = rh_masking_place(
+            planning->rules,
+            decided->domain_rule ? decided->domain_rule->place : decided->kept->place, arena);
         return decision;
     }
     decision.strength = STRENGTH_SCHEMA;
@@ -304,12 +304,15 @@ static struct decision own_decision(struct planning *planning, size_t index)
             *RH_PUSH(arena, &decided->masked->kept_values) = values.values.items[i];
     }
     if (decided->kind != PERSONAL_NONE) {
+        int limit = decided->column->max_characters;
         decision.strength = STRENGTH_DETECTED;
         decision.rule = rh_detect_rule(decided->kind, decided->family);
-        decision.reason = rh_arena_printf(arena, "%s %s",
-                                          decided->is_kind_of_values ? "values look like"
-                                                                     : "name says",
-                                          rh_personal_kind_name(decided->kind));
+        /* Another address may be longer. */
+        if (decision.rule == MASK_INET && limit > 0 && limit < ADDRESS_CHARACTERS_MAX)
+            decision.rule = MASK_TEXT;
+        decision.reason = rh_arena_printf(
+            arena, "%s %s", decided->is_kind_of_values ? "values look like" : "name says",
+            rh_personal_kind_name(decided->kind));
         return decision;
     }
     return default_decision(planning, index);
@@ -343,7 +346,8 @@ static struct decision combine(struct decision a, struct decision b, enum type_f
     return stronger;
 }
 
-/* A view's comparison joins two domains where that makes neither less masked nor changes what somebody declared. */
+/* A view's comparison joins two domains where that makes neither less masked nor changes what
+ * somebody declared. */
 static bool may_join(const struct decision *a, const struct decision *b)
 {
     if (a->rule == b->rule)
@@ -387,16 +391,16 @@ static const char *name_of(const struct planning *planning, size_t column)
 
 static void tell_conflict(struct planning *planning, const struct decision *decision)
 {
-    rh_planning_problem(planning, true, decision->decider, NULL,
-                        "its values and those of %s are compared, so both need one rule, but %s "
-                        "and %s say otherwise: declare the same rule for both, or only for one",
-                        name_of(planning, decision->conflict), decision->reason,
-                        rh_masking_place(planning->rules,
-                                         planning->columns.items[decision->conflict].declared
-                                             ? planning->columns.items[decision->conflict]
-                                                   .declared->place
-                                             : (struct rules_place){0},
-                                         planning->arena));
+    rh_planning_problem(
+        planning, true, decision->decider, NULL,
+        "its values and those of %s are compared, so both need one rule, but %s "
+        "and %s say otherwise: declare the same rule for both, or only for one",
+        name_of(planning, decision->conflict), decision->reason,
+        rh_masking_place(planning->rules,
+                         planning->columns.items[decision->conflict].declared
+                             ? planning->columns.items[decision->conflict].declared->place
+                             : (struct rules_place){0},
+                         planning->arena));
 }
 
 static bool has_value(const struct masked_column *masked, const char *value)
@@ -438,8 +442,8 @@ static void gather_common(struct planning *planning, struct common *commons)
         }
         if (limit > 0 && (common->max_characters == 0 || limit < common->max_characters))
             common->max_characters = limit;
-        common->is_personal |= (decided->kind != PERSONAL_NONE || (declared && declared->personal ==
-                                                                                   PERSONAL_YES)) &&
+        common->is_personal |= (decided->kind != PERSONAL_NONE ||
+                                (declared && declared->personal == PERSONAL_YES)) &&
                                !(declared && declared->personal == PERSONAL_NO);
         for (size_t j = 0; j < decided->masked->kept_values.count; j++) {
             bool is_known = false;
@@ -498,9 +502,9 @@ static void decide(struct planning *planning)
     for (size_t i = 0; i < count; i++) {
         size_t root = rh_unions_find(&planning->groups, i);
         own[i] = own_decision(planning, i);
-        decisions[root] = is_set[root] ? combine(decisions[root], own[i],
-                                                 planning->columns.items[i].family)
-                                       : own[i];
+        decisions[root] = is_set[root]
+                              ? combine(decisions[root], own[i], planning->columns.items[i].family)
+                              : own[i];
         is_set[root] = true;
     }
     join_weak_edges(planning, decisions);

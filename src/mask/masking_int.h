@@ -1,6 +1,7 @@
 /*
- * Inside of `mask`: how a masking plan comes about. masking_rules.c reads masking.yaml, detect.c and sight.c tell
- * what a column seems to hold, domains.c joins columns, masking.c decides, check.c looks for what stands against it.
+ * Inside of `mask`: how a masking plan comes about. masking_rules.c reads masking.yaml, detect.c
+ * and sight.c tell what a column seems to hold, domains.c joins columns, masking.c decides, check.c
+ * looks for what stands against it.
  */
 #ifndef RH_MASK_MASKING_INT_H
 #define RH_MASK_MASKING_INT_H
@@ -8,7 +9,8 @@
 #include "mask/masking.h"
 #include "sql/expression.h"
 
-/* ---- masking.yaml -------------------------------------------------------------------------------- */
+/* ---- masking.yaml
+ * -------------------------------------------------------------------------------- */
 
 struct rules_place {
     size_t line, column; /* of masking.yaml; line 0: nowhere */
@@ -66,7 +68,8 @@ enum err_code rh_masking_find_path(const struct catalog *catalog, const struct m
                                    size_t *ret_table, int *ret_column,
                                    struct err *err) RH_MUST_CHECK;
 
-/* ---- what a column can hold ------------------------------------------------------------------------ */
+/* ---- what a column can hold
+ * ------------------------------------------------------------------------ */
 
 /* Types that take the same rules. */
 enum type_family {
@@ -82,14 +85,16 @@ enum type_family {
     FAMILY_INET,
     FAMILY_MACADDR,
     FAMILY_POINT,     /* geometric */
-    FAMILY_PLAIN,     /* booleans, enums, times of day, intervals, ranges of those: nobody's data by themselves */
+    FAMILY_PLAIN,     /* booleans, enums, times of day, intervals, ranges of those: nobody's data by
+                         themselves */
     FAMILY_COMPOSITE, /* of attributes of which at least one is no number or plain */
     FAMILY_UNKNOWN,   /* of an extension that we do not know */
     FAMILY_COUNT
 };
 enum type_family rh_mask_family(const struct catalog_column *column);
 enum type_family rh_mask_attribute_family(const struct catalog_attribute *attribute);
-/* What is done to values of a family that nobody classified; MASK_NULL: there is no map for them. */
+/* What is done to values of a family that nobody classified; MASK_NULL: there is no map for them.
+ */
 enum mask_rule rh_mask_family_rule(enum type_family family);
 bool rh_mask_rule_fits(enum mask_rule rule, enum type_family family);
 /* "text, varchar and the like": for sentences. */
@@ -97,7 +102,8 @@ const char *rh_mask_family_name(enum type_family family);
 /* "text, email, url, ..." */
 const char *rh_mask_family_rules(enum type_family family, struct arena *arena);
 
-/* ---- what a column seems to hold ------------------------------------------------------------------- */
+/* ---- what a column seems to hold
+ * ------------------------------------------------------------------- */
 
 enum personal_kind {
     PERSONAL_NONE,
@@ -130,12 +136,13 @@ extern const size_t rh_detect_phrase_count;
 enum personal_kind rh_detect_name(const char *table, const char *column);
 /* What values looked like. */
 enum personal_kind rh_detect_values(const struct mask_sighting *sighting);
-/* The rule for a kind in a column of that family; MASK_KEEP: what the name says does not matter there ("email_sent"
-   of type boolean). */
+/* The rule for a kind in a column of that family; MASK_KEEP: what the name says does not matter
+   there ("email_sent" of type boolean). */
 enum mask_rule rh_detect_rule(enum personal_kind kind, enum type_family family);
 const char *rh_personal_kind_name(enum personal_kind kind); /* "e-mail" */
 
-/* ---- domains --------------------------------------------------------------------------------------- */
+/* ---- domains
+ * --------------------------------------------------------------------------------------- */
 
 /* Union-find over dense numbers. */
 struct unions {
@@ -147,7 +154,8 @@ size_t rh_unions_find(struct unions *unions, size_t item);
 /* The smaller of both roots becomes the root of both, so that names do not depend on the order. */
 void rh_unions_join(struct unions *unions, size_t a, size_t b);
 
-/* ---- the plan while it is made --------------------------------------------------------------------- */
+/* ---- the plan while it is made
+ * --------------------------------------------------------------------- */
 
 struct decided_column {
     const struct catalog_column *column;
@@ -156,8 +164,8 @@ struct decided_column {
     enum type_family family;
     const struct column_rule *declared; /* NULL */
     const struct mask_sighting *sighting;
-    enum personal_kind kind; /* that counts in a column of this type */
-    bool is_kind_of_values;  /* the kind was seen in values, not in the name */
+    enum personal_kind kind;         /* that counts in a column of this type */
+    bool is_kind_of_values;          /* the kind was seen in values, not in the name */
     const struct named_column *kept; /* in the file's keep list; NULL */
     const struct domain_rule *domain_rule;
     const char *domain; /* the file's name for it; NULL */
@@ -175,7 +183,7 @@ struct planning {
     struct arena *arena;
     struct masking *masking;
     VEC(struct decided_column) columns; /* as masking's */
-    size_t *first_columns;              /* of each table; masking's columns of one table lie together */
+    size_t *first_columns; /* of each table; masking's columns of one table lie together */
     VEC(struct group_edge) edges;
     struct unions groups;
 };
@@ -188,8 +196,8 @@ enum err_code rh_domains_find(struct planning *planning, struct err *err) RH_MUS
 /* After the decisions: masking->domains, and the names in its columns. */
 void rh_domains_write(struct planning *planning);
 
-/* Constants that the schema compares a column with, in CHECKs (which then list all its values), predicates and
-   bounds of partitions. */
+/* Constants that the schema compares a column with, in CHECKs (which then list all its values),
+   predicates and bounds of partitions. */
 struct schema_values {
     VEC(const char *) values;
     bool is_complete;   /* no other value can be there */
@@ -199,11 +207,12 @@ void rh_schema_values(const struct catalog *catalog, const struct catalog_table 
                       const struct catalog_column *column, struct arena *arena,
                       struct schema_values *ret_values);
 
-/* ---- checks ---------------------------------------------------------------------------------------- */
+/* ---- checks
+ * ---------------------------------------------------------------------------------------- */
 
 /* What a predicate is worth once some of its columns are masked. */
 enum predicate_fate {
-    PREDICATE_SAME, /* true for the same rows as before */
+    PREDICATE_SAME,  /* true for the same rows as before */
     PREDICATE_HOLDS, /* still not false where it was not false before; more rows may satisfy it */
     PREDICATE_UNKNOWN
 };
@@ -218,14 +227,15 @@ struct predicate_column {
 };
 enum predicate_fate rh_predicate_fate(const struct sql_expression *expression,
                                       const struct predicate_column *columns, size_t count);
-/* Whether a unique index over the expression stays unique: what was different before is different after. */
+/* Whether a unique index over the expression stays unique: what was different before is different
+ * after. */
 bool rh_expression_commutes(const struct sql_expression *expression,
                             const struct predicate_column *columns, size_t count);
 bool rh_expression_names(const struct sql_expression *expression, const char *column);
 /* Whether a value passes a map unchanged: '', blanks, a kept value. */
 bool rh_predicate_keeps(const struct predicate_column *column, const char *value);
-/* Whether a regular expression or LIKE pattern cannot tell a value from its pseudonym: it names whole classes of
-   characters and punctuation alone. */
+/* Whether a regular expression or LIKE pattern cannot tell a value from its pseudonym: it names
+   whole classes of characters and punctuation alone. */
 bool rh_pattern_is_blind(const char *pattern, bool is_regular);
 
 void rh_masking_check(struct planning *planning);

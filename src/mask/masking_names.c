@@ -2,7 +2,10 @@
 #include "base/suggest.h"
 #include "mask/masking_int.h"
 
-#define RULE_COLUMNS_MAX 32 /* of one reference; the server's own limit for keys (INDEX_MAX_KEYS) */
+#include <stdio.h>
+
+#define RULE_COLUMNS_MAX 32 /* of one reference; the server's own limit for keys (INDEX_MAX_KEYS) \
+                             */
 
 static enum err_code refuse(const struct masking_rules *rules, struct rules_place place,
                             struct err *err, const char *fmt, ...) RH_PRINTF(4, 5);
@@ -161,10 +164,9 @@ static enum err_code find_columns(const struct catalog *catalog, const struct ma
             end = close;
         if (*ret_count == RULE_COLUMNS_MAX)
             return refuse(rules, place, err, "more than %d columns", RULE_COLUMNS_MAX);
-        const char *name = rh_text_dup(arena,
-                                       rh_text_trim((struct text){at, (size_t)(end - at)}));
-        code = rh_masking_find_column(catalog, rules, *ret_table, name, place,
-                                      &columns[*ret_count], err);
+        const char *name = rh_text_dup(arena, rh_text_trim((struct text){at, (size_t)(end - at)}));
+        code = rh_masking_find_column(catalog, rules, *ret_table, name, place, &columns[*ret_count],
+                                      err);
         ++*ret_count;
         at = end + 1;
     }

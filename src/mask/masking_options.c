@@ -88,8 +88,7 @@ struct mask_map_options rh_masking_map_options(const struct catalog *catalog,
     if (rh_mask_family(column) == FAMILY_COMPOSITE && masked->rule != MASK_NULL &&
         masked->rule != MASK_FIXED) {
         struct mask_map_options whole = options;
-        add_attributes(&options, column->attributes.items, column->attributes.count, &whole,
-                       arena);
+        add_attributes(&options, column->attributes.items, column->attributes.count, &whole, arena);
     }
     return options;
 }

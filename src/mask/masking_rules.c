@@ -110,7 +110,8 @@ static const char *take_text(struct reading *reading, const struct yaml_node *no
     return is_kind(reading, node, YAML_SCALAR, what) ? node->text : NULL;
 }
 
-/* "$.user.email", "$.items[*].note": members and elements; what stands behind is the map's to refuse. */
+/* "$.user.email", "$.items[*].note": members and elements; what stands behind is the map's to
+ * refuse. */
 static bool is_path(const char *path)
 {
     return path[0] == '$' && (path[1] == '.' || path[1] == '[' || path[1] == '\0');
@@ -149,8 +150,7 @@ static void read_paths(struct reading *reading, const struct yaml_node *node,
                 }
             }
             if (!has_rule)
-                add_problem(reading, pair->value->line, pair->value->column,
-                            "a path needs a rule");
+                add_problem(reading, pair->value->line, pair->value->column, "a path needs a rule");
         } else {
             has_rule = take_rule(reading, pair->value, &path.rule);
         }
@@ -175,9 +175,8 @@ static void read_texts(struct reading *reading, const struct yaml_node *node, co
 static void read_rule(struct reading *reading, const struct yaml_node *node,
                       struct column_rule *rule)
 {
-    static const char *const keys[] = {"rule",  "domain",      "parameter",
-                                       "paths", "keep_values", "personal",
-                                       NULL};
+    static const char *const keys[] = {"rule",        "domain",   "parameter", "paths",
+                                       "keep_values", "personal", NULL};
 
     if (node->kind == YAML_SCALAR) {
         rule->has_rule = take_rule(reading, node, &rule->rule);
@@ -367,8 +366,7 @@ static void read_root(struct reading *reading, const struct yaml_node *root)
             if (is_kind(reading, value, YAML_MAPPING, "\"tables\""))
                 for (size_t j = 0; j < value->pairs.count; j++)
                     if (take_key(reading, value, j, "table", NULL) != SIZE_MAX)
-                        read_table(reading, value->pairs.items[j].key,
-                                   value->pairs.items[j].value);
+                        read_table(reading, value->pairs.items[j].key, value->pairs.items[j].value);
             break;
         case 3:
             if (is_kind(reading, value, YAML_MAPPING, "\"domains\""))

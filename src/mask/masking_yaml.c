@@ -169,8 +169,8 @@ static void add_references(const struct catalog *catalog, struct buf *out)
             rh_buf_add_str(out, "references:\n");
         has_any = true;
         for (int s = 0; s < 2; s++) {
-            const struct catalog_table *table =
-                &catalog->tables.items[s == 0 ? key->child : key->parent];
+            const struct catalog_table *table = &catalog->tables
+                                                     .items[s == 0 ? key->child : key->parent];
             size_t count = key->child_columns.count;
             rh_buf_clear(&side);
             rh_buf_printf(&side, "%s(", table->identity);

@@ -1,6 +1,6 @@
 /*
- * Whether a condition says the same of a masked row as of the original: proven by what a rule keeps (NULLs, kept
- * values, equality, length, classes of characters, order of numbers), never guessed.
+ * Whether a condition says the same of a masked row as of the original: proven by what a rule keeps
+ * (NULLs, kept values, equality, length, classes of characters, order of numbers), never guessed.
  */
 #include "mask/masking_int.h"
 
@@ -79,7 +79,8 @@ bool rh_predicate_keeps(const struct predicate_column *column, const char *value
     return false;
 }
 
-/* Every character stays one of its class: capital, small letter, digit; all others stay themselves. */
+/* Every character stays one of its class: capital, small letter, digit; all others stay themselves.
+ */
 static bool keeps_classes(enum mask_rule rule)
 {
     return rule == MASK_TEXT || rule == MASK_EMAIL || rule == MASK_URL || rule == MASK_PHONE ||
@@ -156,12 +157,12 @@ bool rh_pattern_is_blind(const char *pattern, bool is_regular)
     return true;
 }
 
-/* ---- what stays the same ----------------------------------------------------------------------- */
+/* ---- what stays the same -----------------------------------------------------------------------
+ */
 
 /* lower(trim(column)) of a rule that keeps classes: cases and blanks at the ends stay. */
-static const struct predicate_column *normalised(const struct proof *proof,
-                                                 const struct sql_expression *expression,
-                                                 bool *ret_is_plain)
+static const struct predicate_column *
+normalised(const struct proof *proof, const struct sql_expression *expression, bool *ret_is_plain)
 {
     static const char *const names[] = {"lower", "upper", "btrim", "ltrim", "rtrim", NULL};
     const struct predicate_column *column = column_of(proof, expression);
@@ -189,8 +190,7 @@ static const struct predicate_column *json_path(const struct proof *proof,
 
     expression = rh_sql_uncast(expression);
     while (expression && expression->kind == SQL_OPERATOR && is_one_of(expression->name, steps) &&
-           expression->arguments.count == 2 &&
-           !names_masked(proof, expression->arguments.items[1]))
+           expression->arguments.count == 2 && !names_masked(proof, expression->arguments.items[1]))
         expression = rh_sql_uncast(expression->arguments.items[0]);
     const struct predicate_column *column = expression ? column_of(proof, expression) : NULL;
     return column && column->rule == MASK_JSON ? column : NULL;
@@ -201,8 +201,9 @@ static bool is_unchanged_call(const struct proof *proof, const struct sql_expres
 {
     static const char *const lengths[] = {"length",       "char_length", "character_length",
                                           "octet_length", "bit_length",  NULL};
-    static const char *const counts[] = {"array_length", "cardinality", "array_ndims",
-                                         "array_upper",  "array_lower", "array_dims", NULL};
+    static const char *const counts[] = {
+        "array_length", "cardinality", "array_ndims", "array_upper",
+        "array_lower",  "array_dims",  NULL};
     static const char *const shapes[] = {"jsonb_typeof", "json_typeof", "jsonb_array_length",
                                          "json_array_length", NULL};
     static const char *const networks[] = {"family", "masklen", NULL};
@@ -253,8 +254,9 @@ static bool is_unchanged(const struct proof *proof, const struct sql_expression 
 /* Nothing but NULL comes out when a column in it is NULL. */
 static bool is_nulled(const struct proof *proof, const struct sql_expression *expression)
 {
-    static const char *const lenient[] = {"num_nulls", "num_nonnulls", "concat", "concat_ws",
-                                          "jsonb_build_object", "json_build_object", NULL};
+    static const char *const lenient[] = {"num_nulls", "num_nonnulls",       "concat",
+                                          "concat_ws", "jsonb_build_object", "json_build_object",
+                                          NULL};
     const struct predicate_column *column = column_of(proof, expression);
 
     if (column)
@@ -423,9 +425,9 @@ static enum predicate_fate fate_of(const struct proof *proof,
     case SQL_CALL:
         if (is_one_of(expression->name, regexp_like) && expression->arguments.count == 2) {
             const struct predicate_column *column = normalised(proof, first, &is_plain);
-            return column ? with_constant(proof, column, is_plain, "~",
-                                          expression->arguments.items[1])
-                          : PREDICATE_UNKNOWN;
+            return column
+                       ? with_constant(proof, column, is_plain, "~", expression->arguments.items[1])
+                       : PREDICATE_UNKNOWN;
         }
         return PREDICATE_UNKNOWN;
     case SQL_CAST:
@@ -448,7 +450,8 @@ enum predicate_fate rh_predicate_fate(const struct sql_expression *expression,
     return fate_of(&proof, expression);
 }
 
-/* ---- expressions that keep things apart -------------------------------------------------------- */
+/* ---- expressions that keep things apart --------------------------------------------------------
+ */
 
 static bool is_text_cast(const struct sql_expression *expression)
 {
@@ -481,8 +484,7 @@ static bool commutes(const struct proof *proof, const struct sql_expression *exp
         return true;
     if (expression->kind == SQL_COALESCE && expression->arguments.count == 2) {
         column = normalised(proof, first, &is_plain);
-        return column && commutes(proof, first) &&
-               all_kept(column, expression->arguments.items[1]);
+        return column && commutes(proof, first) && all_kept(column, expression->arguments.items[1]);
     }
     if (expression->kind == SQL_CALL && is_one_of(expression->name, prefixes) && first) {
         column = normalised(proof, first, &is_plain);

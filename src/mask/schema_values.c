@@ -1,4 +1,5 @@
-/* Constants that a schema compares a column with: what stands in the schema itself tells nothing about a person. */
+/* Constants that a schema compares a column with: what stands in the schema itself tells nothing
+ * about a person. */
 #include "mask/masking_int.h"
 
 struct gathering {
@@ -99,7 +100,8 @@ static bool lists_all(const struct gathering *gathering, const struct sql_expres
             return false;
         if (strcmp(expression->name, "=") != 0 && strcmp(expression->name, "<@") != 0)
             return false;
-        return (is_column(gathering, arguments[0]) && take_constants(&quiet, arguments[1], false)) ||
+        return (is_column(gathering, arguments[0]) &&
+                take_constants(&quiet, arguments[1], false)) ||
                (expression->kind == SQL_OPERATOR && strcmp(expression->name, "=") == 0 &&
                 is_column(gathering, arguments[1]) && take_constants(&quiet, arguments[0], false));
     case SQL_COLUMN:
@@ -124,8 +126,8 @@ static bool has_number(const int *numbers, size_t count, int number)
     return false;
 }
 
-/* PARTITION BY LIST (column), and no default partition: the bounds are all values there are. "FOR VALUES IN ('DE',
-   NULL)": what IN says of a column. */
+/* PARTITION BY LIST (column), and no default partition: the bounds are all values there are. "FOR
+   VALUES IN ('DE', NULL)": what IN says of a column. */
 static void add_bounds(struct gathering *gathering, const struct catalog *catalog,
                        const struct catalog_table *table, const struct catalog_column *column)
 {
@@ -142,14 +144,13 @@ static void add_bounds(struct gathering *gathering, const struct catalog *catalo
         if (child->parent != own || !child->partition_bound)
             continue;
         has_any = true;
-        const struct sql_expression *bound =
-            strncmp(child->partition_bound, begin, sizeof(begin) - 1) == 0
-                ? rh_sql_expression(rh_text(rh_arena_printf(gathering->arena, "%s IN %s",
-                                                            column->quoted,
-                                                            child->partition_bound +
-                                                                sizeof(begin) - 1)),
-                                    gathering->arena)
-                : NULL;
+        const struct sql_expression
+            *bound = strncmp(child->partition_bound, begin, sizeof(begin) - 1) == 0
+                         ? rh_sql_expression(
+                               rh_text(rh_arena_printf(gathering->arena, "%s IN %s", column->quoted,
+                                                       child->partition_bound + sizeof(begin) - 1)),
+                               gathering->arena)
+                         : NULL;
         if (bound)
             gather(gathering, bound);
         else
@@ -168,8 +169,8 @@ void rh_schema_values(const struct catalog *catalog, const struct catalog_table 
 
     for (size_t i = 0; i < table->checks.count; i++) {
         const struct catalog_check *check = &table->checks.items[i];
-        bool is_of_domain = column->domain && strncmp(check->name, column->domain,
-                                                      strlen(column->domain)) == 0 &&
+        bool is_of_domain = column->domain &&
+                            strncmp(check->name, column->domain, strlen(column->domain)) == 0 &&
                             check->name[strlen(column->domain)] == '.';
         if (!has_number(check->columns.items, check->columns.count, column->number))
             continue;
@@ -189,10 +190,11 @@ void rh_schema_values(const struct catalog *catalog, const struct catalog_table 
     }
     gathering.column = column->name;
     for (size_t i = 0; i < table->keys.count; i++) {
-        const struct sql_expression *expression =
-            table->keys.items[i].predicate
-                ? rh_sql_expression(rh_text(table->keys.items[i].predicate), arena)
-                : NULL;
+        const struct sql_expression *expression = table->keys.items[i].predicate
+                                                      ? rh_sql_expression(
+                                                            rh_text(table->keys.items[i].predicate),
+                                                            arena)
+                                                      : NULL;
         gathering.object = table->keys.items[i].name;
         if (expression)
             gather(&gathering, expression);

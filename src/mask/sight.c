@@ -1,14 +1,14 @@
 /*
- * What values look like. A shape counts only when nothing common has it by chance: a card number has a check digit and
- * one of the known beginnings, a secret has more than one kind of character and no words.
+ * What values look like. A shape counts only when nothing common has it by chance: a card number
+ * has a check digit and one of the known beginnings, a secret has more than one kind of character
+ * and no words.
  */
 #include "mask/masking_int.h"
 
-#include <math.h>
-
 /* Longer values are prose; of prose the beginning is looked at. */
 #define SIGHT_BYTES_MAX 4096
-/* So many values must have been seen, and such a share of them have a shape, before a column is that. */
+/* So many values must have been seen, and such a share of them have a shape, before a column is
+ * that. */
 #define SIGHT_VALUES_MIN 3
 #define SIGHT_SHARE 0.6
 /* One in so many is enough to say that something personal is among them. */
@@ -39,7 +39,8 @@ static bool is_hex(char c)
     return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
-/* ---- e-mail ------------------------------------------------------------------------------------ */
+/* ---- e-mail ------------------------------------------------------------------------------------
+ */
 
 static bool is_local_part(char c)
 {
@@ -88,7 +89,8 @@ static bool has_email(struct text value, bool *ret_is_whole)
     return false;
 }
 
-/* ---- numbers with check digits ----------------------------------------------------------------- */
+/* ---- numbers with check digits -----------------------------------------------------------------
+ */
 
 /* Digits without blanks and dashes between them; 0: something else is among them, or too many. */
 static size_t digits_of(struct text value, char *digits, size_t max)
@@ -120,7 +122,8 @@ static bool is_luhn(const char *digits, size_t count)
     return sum % 10 == 0;
 }
 
-/* ISO/IEC 7812: Visa, Mastercard (51-55, 2221-2720), American Express, Diners, Discover, JCB, UnionPay, Maestro. */
+/* ISO/IEC 7812: Visa, Mastercard (51-55, 2221-2720), American Express, Diners, Discover, JCB,
+ * UnionPay, Maestro. */
 static bool is_card(struct text value)
 {
     char digits[20];
@@ -135,10 +138,10 @@ static bool is_card(struct text value)
         return count == 15;
     if (two == 36 || two == 38 || (four >= 3000 && four <= 3059))
         return count == 14;
-    return digits[0] == '4' ? count == 13 || count == 16 || count == 19
-                            : count >= 16 && ((two >= 51 && two <= 55) ||
-                                              (four >= 2221 && four <= 2720) || two == 35 ||
-                                              (two >= 56 && two <= 69));
+    return digits[0] == '4'
+               ? count == 13 || count == 16 || count == 19
+               : count >= 16 && ((two >= 51 && two <= 55) || (four >= 2221 && four <= 2720) ||
+                                 two == 35 || (two >= 56 && two <= 69));
 }
 
 /* ISO 13616: the first four to the end, letters as numbers from 10, mod 97 = 1. */
@@ -235,8 +238,8 @@ static bool is_nir(const char *digits)
 /* Italy's codice fiscale: odd places by a table, the rest as they are, mod 26. */
 static bool is_codice_fiscale(struct text value)
 {
-    static const unsigned char odd[] = {1,  0,  5,  7,  9,  13, 15, 17, 19, 21, 2,  4,  18,
-                                        20, 11, 3,  6,  8,  12, 14, 16, 10, 22, 25, 24, 23};
+    static const unsigned char odd[] = {1,  0,  5, 7, 9, 13, 15, 17, 19, 21, 2,  4,  18,
+                                        20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23};
     unsigned sum = 0;
 
     if (!has_shape(value, "UUUUUUddUddUdddU"))
@@ -249,7 +252,8 @@ static bool is_codice_fiscale(struct text value)
     return sum % 26 == (unsigned)(value.data[15] - 'A');
 }
 
-/* National numbers whose shape or check digits are rare by chance; plain runs of 9 or 10 digits are none of them. */
+/* National numbers whose shape or check digits are rare by chance; plain runs of 9 or 10 digits are
+ * none of them. */
 static bool is_national_id(struct text value)
 {
     static const char letters[] = "TRWAGMYFPDXBNJZSQVHLCKE"; /* Spain: mod 23 */
@@ -271,9 +275,9 @@ static bool is_national_id(struct text value)
         return value.data[8] == letters[number_of(value.data, 8) % 23];
     if (value.len == 9 && strchr("XYZ", value.data[0]) &&
         has_shape((struct text){value.data + 1, 8}, "dddddddU"))
-        return value.data[8] == letters[((uint64_t)(value.data[0] - 'X') * 10000000 +
-                                         number_of(value.data + 1, 7)) %
-                                        23];
+        return value.data[8] ==
+               letters[((uint64_t)(value.data[0] - 'X') * 10000000 + number_of(value.data + 1, 7)) %
+                       23];
     if (has_shape(value, "UUddddddU")) /* United Kingdom: NINO */
         return strchr("ABCD", value.data[8]) && !strchr("DFIQUV", value.data[0]) &&
                !strchr("DFIQUVO", value.data[1]);
@@ -300,12 +304,12 @@ static bool is_national_id(struct text value)
         return true;
     if (count == 11 && value.len == 11 && /* Poland: PESEL, a date with its century in the month */
         is_date((unsigned)number_of(digits + 2, 2) % 20, (unsigned)number_of(digits + 4, 2)))
-        return (10 - weighted(digits, "1379137913", 10) % 10) % 10 ==
-               (unsigned)(digits[10] - '0');
+        return (10 - weighted(digits, "1379137913", 10) % 10) % 10 == (unsigned)(digits[10] - '0');
     return false;
 }
 
-/* ---- phone, URL, IP, uuid ---------------------------------------------------------------------- */
+/* ---- phone, URL, IP, uuid ----------------------------------------------------------------------
+ */
 
 /* With "+", or with blanks, parentheses and dashes as nobody writes other numbers. */
 static bool is_phone(struct text value)
@@ -330,8 +334,7 @@ static bool is_phone(struct text value)
         return true;
     return has_parenthesis ||
            (value.data[0] == '0' && value.len > 1 && value.data[1] != '0' && marks >= 1 &&
-            digits >= 9 && value.data[value.len - 1] != '-' &&
-            !memchr(value.data, '.', value.len));
+            digits >= 9 && value.data[value.len - 1] != '-' && !memchr(value.data, '.', value.len));
 }
 
 static bool is_url(struct text value)
@@ -402,35 +405,34 @@ static bool is_uuid(struct text value)
     return true;
 }
 
-/* ---- secrets ----------------------------------------------------------------------------------- */
+/* ---- secrets -----------------------------------------------------------------------------------
+ */
 
-/* Bits for each byte, of the value's own frequencies (Shannon). */
-static double entropy(struct text value)
+/* Different bytes: of chance there are many, of words and patterns few. */
+static size_t variety(struct text value)
 {
-    unsigned counts[256] = {0};
-    double bits = 0;
+    bool is_seen[256] = {false};
+    size_t count = 0;
 
     for (size_t i = 0; i < value.len; i++)
-        counts[(unsigned char)value.data[i]]++;
-    for (size_t i = 0; i < 256; i++)
-        if (counts[i] > 0) {
-            double share = counts[i] / (double)value.len;
-            bits -= share * log2(share);
+        if (!is_seen[(unsigned char)value.data[i]]) {
+            is_seen[(unsigned char)value.data[i]] = true;
+            count++;
         }
-    return bits;
+    return count;
 }
 
 static bool has_secret_beginning(struct text value)
 {
     static const char *const beginnings[] = {
-        "sk_live_", "sk_test_",  "pk_live_",  "rk_live_",     "whsec_",        "ghp_",
-        "gho_",     "ghs_",      "ghu_",      "github_pat_",  "glpat-",        "xoxb-",
-        "xoxp-",    "xoxa-",     "xoxs-",     "AKIA",         "ASIA",          "AIza",
-        "ya29.",    "npm_",      "hf_",       "SG.",          "eyJ",           "-----BEGIN ",
-        "$2a$",     "$2b$",      "$2y$",      "$argon2",      "$1$",           "$5$",
-        "$6$",      "$scrypt$",  "pbkdf2_",   "pbkdf2:",      "scrypt:",       "SCRAM-SHA-256$",
-        "bcrypt$",  "bcrypt_",   "{SSHA}",    "{SHA}",        "{CRYPT}",       "Bearer ",
-        "sha1$",    "sha256$",   "PBKDF2$",   "argon2id$",    "ssh-rsa ",      "dckr_pat_"};
+        "sk_live_", "sk_test_", "pk_live_", "rk_live_",    "whsec_",   "ghp_",
+        "gho_",     "ghs_",     "ghu_",     "github_pat_", "glpat-",   "xoxb-",
+        "xoxp-",    "xoxa-",    "xoxs-",    "AKIA",        "ASIA",     "AIza",
+        "ya29.",    "npm_",     "hf_",      "SG.",         "eyJ",      "-----BEGIN ",
+        "$2a$",     "$2b$",     "$2y$",     "$argon2",     "$1$",      "$5$",
+        "$6$",      "$scrypt$", "pbkdf2_",  "pbkdf2:",     "scrypt:",  "SCRAM-SHA-256$",
+        "bcrypt$",  "bcrypt_",  "{SSHA}",   "{SHA}",       "{CRYPT}",  "Bearer ",
+        "sha1$",    "sha256$",  "PBKDF2$",  "argon2id$",   "ssh-rsa ", "dckr_pat_"};
 
     for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
         if (rh_text_starts_with(value, beginnings[i]) && value.len >= strlen(beginnings[i]) + 8)
@@ -438,7 +440,8 @@ static bool has_secret_beginning(struct text value)
     return false;
 }
 
-/* Letters of both cases and digits, mixed closely, without words: no slug, no hexadecimal checksum, no file name. */
+/* Letters of both cases and digits, mixed closely, without words: no slug, no hexadecimal checksum,
+ * no file name. */
 static bool is_secret(struct text value)
 {
     size_t lowers = 0, uppers = 0, digits = 0, others = 0, changes = 0;
@@ -461,10 +464,11 @@ static bool is_secret(struct text value)
         before = kind;
     }
     return lowers > 0 && uppers > 0 && digits > 0 && others * 8 <= value.len &&
-           changes * 3 >= value.len && entropy(value) >= 3.8;
+           changes * 3 >= value.len && variety(value) >= (value.len < 32 ? value.len / 2 : 16);
 }
 
-/* ---- names and addresses ----------------------------------------------------------------------- */
+/* ---- names and addresses -----------------------------------------------------------------------
+ */
 
 static bool is_one_of(struct text word, const char *const *words)
 {
@@ -482,23 +486,25 @@ static bool is_one_of(struct text word, const char *const *words)
 static bool is_person_name(struct text value)
 {
     static const char *const given[] = {
-        "james",  "john",    "robert",  "michael",  "william",   "david",     "richard", "joseph",
-        "thomas", "charles", "daniel",  "matthew",  "anthony",   "mark",      "paul",    "steven",
-        "andrew", "george",  "kevin",   "brian",    "edward",    "peter",     "mary",    "patricia",
-        "jennifer", "linda", "elizabeth", "barbara", "susan",    "jessica",   "sarah",   "karen",
-        "nancy",  "lisa",    "margaret", "sandra",  "emily",     "anna",      "emma",    "olivia",
-        "sophia", "laura",   "julia",   "maria",    "hans",      "klaus",     "peter",   "michael",
-        "stefan", "andreas", "wolfgang", "juergen", "uwe",       "ursula",    "monika",  "petra",
-        "sabine", "claudia", "martin",  "jean",     "pierre",    "jacques",   "michel",  "philippe",
-        "marie",  "nathalie", "isabelle", "sylvie", "catherine", "jose",      "juan",    "antonio",
-        "manuel", "carlos",  "luis",    "javier",   "carmen",    "ana",       "isabel",  "giuseppe",
-        "giovanni", "marco", "luca",    "francesca", "giulia",   "paolo",     "jan",     "piet",
-        "pieter", "johan",   "willem",  "piotr",    "krzysztof", "andrzej",   "katarzyna", "agnieszka",
-        "ivan",   "olga",    "elena",   "tatiana",  "sergei",    "alexander", "dmitri",  "natalia",
-        "mohammed", "muhammad", "ahmed", "fatima",  "ali",       "hassan",    "wei",     "ravi",
-        "priya",  "amit",    "alice",   "bob",      "carol",     "frank",     "grace",   "henry",
-        "jane",   "kate",    "oliver",  "lucas",    "noah",      "liam",      "jack",    "harry",
-        NULL};
+        "james",    "john",      "robert",   "michael",   "william",   "david",     "richard",
+        "joseph",   "thomas",    "charles",  "daniel",    "matthew",   "anthony",   "mark",
+        "paul",     "steven",    "andrew",   "george",    "kevin",     "brian",     "edward",
+        "peter",    "mary",      "patricia", "jennifer",  "linda",     "elizabeth", "barbara",
+        "susan",    "jessica",   "sarah",    "karen",     "nancy",     "lisa",      "margaret",
+        "sandra",   "emily",     "anna",     "emma",      "olivia",    "sophia",    "laura",
+        "julia",    "maria",     "hans",     "klaus",     "peter",     "michael",   "stefan",
+        "andreas",  "wolfgang",  "juergen",  "uwe",       "ursula",    "monika",    "petra",
+        "sabine",   "claudia",   "martin",   "jean",      "pierre",    "jacques",   "michel",
+        "philippe", "marie",     "nathalie", "isabelle",  "sylvie",    "catherine", "jose",
+        "juan",     "antonio",   "manuel",   "carlos",    "luis",      "javier",    "carmen",
+        "ana",      "isabel",    "giuseppe", "giovanni",  "marco",     "luca",      "francesca",
+        "giulia",   "paolo",     "jan",      "piet",      "pieter",    "johan",     "willem",
+        "piotr",    "krzysztof", "andrzej",  "katarzyna", "agnieszka", "ivan",      "olga",
+        "elena",    "tatiana",   "sergei",   "alexander", "dmitri",    "natalia",   "mohammed",
+        "muhammad", "ahmed",     "fatima",   "ali",       "hassan",    "wei",       "ravi",
+        "priya",    "amit",      "alice",    "bob",       "carol",     "frank",     "grace",
+        "henry",    "jane",      "kate",     "oliver",    "lucas",     "noah",      "liam",
+        "jack",     "harry",     NULL};
     size_t words = 0;
     struct text first = {0};
 
@@ -509,7 +515,8 @@ static bool is_person_name(struct text value)
             if (!is_lower(c) && !is_upper(c) && (unsigned char)c < 0x80 && !strchr("'.-", c))
                 return false;
         }
-        if (at == start || !(is_upper(value.data[start]) || (unsigned char)value.data[start] >= 0x80))
+        if (at == start ||
+            !(is_upper(value.data[start]) || (unsigned char)value.data[start] >= 0x80))
             return false;
         if (words++ == 0)
             first = (struct text){value.data, at};
@@ -522,12 +529,22 @@ static bool is_person_name(struct text value)
 static bool is_address(struct text value)
 {
     static const char *const roads[] = {
-        "street", "st",   "st.",   "avenue", "ave",      "ave.",  "road",  "rd",     "rd.",
-        "lane",   "ln",   "drive", "dr",     "dr.",      "blvd",  "court", "square", "terrace",
-        "rue",    "boulevard", "allee", "chemin", "place", "calle", "avenida", "plaza", "via",
-        "viale",  "piazza", "rua",  "ulica",  "ul.",     "strada", NULL};
-    static const char *const endings[] = {"strasse", "stra\xC3\x9F" "e", "str.", "weg", "gasse",
-                                          "platz",   "allee", "straat", "laan", "plein", NULL};
+        "street", "st",        "st.",   "avenue", "ave",   "ave.",   "road",    "rd",     "rd.",
+        "lane",   "ln",        "drive", "dr",     "dr.",   "blvd",   "court",   "square", "terrace",
+        "rue",    "boulevard", "allee", "chemin", "place", "calle",  "avenida", "plaza",  "via",
+        "viale",  "piazza",    "rua",   "ulica",  "ul.",   "strada", NULL};
+    static const char *const endings[] = {"strasse",
+                                          "stra\xC3\x9F"
+                                          "e",
+                                          "str.",
+                                          "weg",
+                                          "gasse",
+                                          "platz",
+                                          "allee",
+                                          "straat",
+                                          "laan",
+                                          "plein",
+                                          NULL};
     bool has_road = false, has_number = false;
 
     if (value.len > 200)
@@ -546,7 +563,8 @@ static bool is_address(struct text value)
     return has_road && has_number;
 }
 
-/* ---- counting ---------------------------------------------------------------------------------- */
+/* ---- counting ----------------------------------------------------------------------------------
+ */
 
 void rh_mask_sight(struct mask_sighting *sighting, struct text value)
 {

@@ -13,7 +13,8 @@ static const struct {
                      TAKES(MASK_TEXT) | TAKES(MASK_EMAIL) | TAKES(MASK_URL) | TAKES(MASK_PHONE) |
                          TAKES(MASK_UUID) | TAKES(MASK_CARD) | TAKES(MASK_IBAN) |
                          TAKES(MASK_FREE_TEXT) | TAKES(MASK_JSON) | TAKES(MASK_XML) |
-                         TAKES(MASK_HASH) | TAKES(MASK_WORDS)},
+                         TAKES(MASK_HASH) | TAKES(MASK_WORDS) | TAKES(MASK_DATE) |
+                         TAKES(MASK_INET) | TAKES(MASK_MACADDR)},
     [FAMILY_NUMBER] = {"a number", MASK_KEEP, TAKES(MASK_NUMBER) | TAKES(MASK_NOISE)},
     [FAMILY_TIME] = {"a date or timestamp", MASK_KEEP, TAKES(MASK_DATE) | TAKES(MASK_NOISE)},
     [FAMILY_UUID] = {"a uuid", MASK_UUID, TAKES(MASK_UUID)},
@@ -30,23 +31,24 @@ static const struct {
     [FAMILY_UNKNOWN] = {"a type that is not known here", MASK_NULL, 0},
 };
 
-/* What pg_catalog names; what is neither here nor below is plain (oid, pg_lsn, regclass, money's like). */
+/* What pg_catalog names; what is neither here nor below is plain (oid, pg_lsn, regclass, money's
+ * like). */
 static const struct {
     const char *type;
     enum type_family family;
 } types[] = {
-    {"text", FAMILY_TEXT},           {"varchar", FAMILY_TEXT},      {"bpchar", FAMILY_TEXT},
-    {"name", FAMILY_TEXT},           {"refcursor", FAMILY_TEXT},    {"jsonpath", FAMILY_UNKNOWN},
-    {"int2", FAMILY_NUMBER},         {"int4", FAMILY_NUMBER},       {"int8", FAMILY_NUMBER},
-    {"numeric", FAMILY_NUMBER},      {"float4", FAMILY_NUMBER},     {"float8", FAMILY_NUMBER},
-    {"money", FAMILY_PLAIN},         {"date", FAMILY_TIME},         {"timestamp", FAMILY_TIME},
-    {"timestamptz", FAMILY_TIME},    {"uuid", FAMILY_UUID},         {"json", FAMILY_JSON},
-    {"jsonb", FAMILY_JSON},          {"xml", FAMILY_XML},           {"tsvector", FAMILY_TSVECTOR},
-    {"tsquery", FAMILY_UNKNOWN},     {"bytea", FAMILY_BYTES},       {"bit", FAMILY_BYTES},
-    {"varbit", FAMILY_BYTES},        {"inet", FAMILY_INET},         {"cidr", FAMILY_INET},
-    {"macaddr", FAMILY_MACADDR},     {"macaddr8", FAMILY_MACADDR},  {"point", FAMILY_POINT},
-    {"line", FAMILY_POINT},          {"lseg", FAMILY_POINT},        {"box", FAMILY_POINT},
-    {"path", FAMILY_POINT},          {"polygon", FAMILY_POINT},     {"circle", FAMILY_POINT},
+    {"text", FAMILY_TEXT},        {"varchar", FAMILY_TEXT},     {"bpchar", FAMILY_TEXT},
+    {"name", FAMILY_TEXT},        {"char", FAMILY_TEXT},        {"jsonpath", FAMILY_UNKNOWN},
+    {"int2", FAMILY_NUMBER},      {"int4", FAMILY_NUMBER},      {"int8", FAMILY_NUMBER},
+    {"numeric", FAMILY_NUMBER},   {"float4", FAMILY_NUMBER},    {"float8", FAMILY_NUMBER},
+    {"money", FAMILY_PLAIN},      {"date", FAMILY_TIME},        {"timestamp", FAMILY_TIME},
+    {"timestamptz", FAMILY_TIME}, {"uuid", FAMILY_UUID},        {"json", FAMILY_JSON},
+    {"jsonb", FAMILY_JSON},       {"xml", FAMILY_XML},          {"tsvector", FAMILY_TSVECTOR},
+    {"tsquery", FAMILY_UNKNOWN},  {"bytea", FAMILY_BYTES},      {"bit", FAMILY_BYTES},
+    {"varbit", FAMILY_BYTES},     {"inet", FAMILY_INET},        {"cidr", FAMILY_INET},
+    {"macaddr", FAMILY_MACADDR},  {"macaddr8", FAMILY_MACADDR}, {"point", FAMILY_POINT},
+    {"line", FAMILY_POINT},       {"lseg", FAMILY_POINT},       {"box", FAMILY_POINT},
+    {"path", FAMILY_POINT},       {"polygon", FAMILY_POINT},    {"circle", FAMILY_POINT},
     {"unknown", FAMILY_UNKNOWN},
 };
 
@@ -56,7 +58,7 @@ static enum type_family of_extension(const char *type)
     const char *dot = strrchr(type, '.');
     const char *name = dot ? dot + 1 : type;
 
-    if (strcmp(name, "citext") == 0 || strcmp(name, "ltree") == 0)
+    if (strcmp(name, "citext") == 0)
         return FAMILY_TEXT;
     return strcmp(name, "hstore") == 0 ? FAMILY_HSTORE : FAMILY_UNKNOWN;
 }
