@@ -598,7 +598,7 @@ CREATE TABLE planted (
     an_inet inet, a_cidr cidr, addresses inet[], jsons jsonb[], a_query tsquery, a_path text, a_key text);
 INSERT INTO planted VALUES (
     1, '{SECRET}', '{SECRET}', '{SECRET}', '{SECRET}', '{SECRET}',
-    '{{"a": "{SECRET}", "{SECRET}key": {{"deep": [1, {{"x": ["{SECRET}"]}}]}}}}',
+    '{{"a": "{SECRET}", "b": {{"deep": [1, {{"x": ["{SECRET}"]}}]}}}}',
     '{{"a": "{SECRET}", "b": {{"deep": [1, {{"x": ["{SECRET}", {{"y": {{"z": "{SECRET}"}}}}]}}]}}}}',
     '<p a="{SECRET}">{SECRET}<!-- {SECRET} --></p>', convert_to('{SECRET}', 'UTF8'), ARRAY['{SECRET}', NULL, 'b'],
     ARRAY[ARRAY['{SECRET}', 'a'], ARRAY['b', '{SECRET}']], '"{SECRET}"=>"{SECRET}"', to_tsvector('simple', '{SECRET}'),
