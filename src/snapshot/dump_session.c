@@ -1,5 +1,6 @@
 #include "snapshot/dump_int.h"
 
+#include "snapshot/dump_secrets.h"
 #include "snapshot/large_object.h"
 
 #include <inttypes.h>
@@ -200,39 +201,9 @@ static bool holds(struct text sql, const char *part)
     return memmem(sql.data, sql.len, part, strlen(part)) != NULL;
 }
 
-/* Options of user mappings are passwords for other servers. Settings of the database may be: only
-   those of the server's own parameters are kept. */
-static char *without_secrets(struct dump_session *own, struct text sql)
-{
-    static const char mappings[] = "FROM pg_user_mappings ";
-    static const char settings[] = "SELECT unnest(setconfig) FROM pg_db_role_setting ";
-    static const char role_settings[] =
-        "SELECT rolname, unnest(setconfig) FROM pg_db_role_setting ";
-    const char *at = memmem(sql.data, sql.len, mappings, strlen(mappings));
-
-    if (at)
-        return rh_arena_printf(own->arena,
-                               "%.*sFROM (SELECT usename, srvid, NULL::text[] AS umoptions "
-                               "FROM pg_catalog.pg_user_mappings) AS pg_user_mappings %.*s",
-                               (int)(at - sql.data), sql.data,
-                               (int)(sql.len - (size_t)(at - sql.data) - strlen(mappings)),
-                               at + strlen(mappings));
-    if (rh_text_starts_with(sql, settings))
-        return rh_arena_printf(own->arena,
-                               "SELECT setting FROM (%.*s) AS settings (setting) "
-                               "WHERE setting !~ '^[^=]*\\.'",
-                               (int)sql.len, sql.data);
-    if (rh_text_starts_with(sql, role_settings))
-        return rh_arena_printf(own->arena,
-                               "SELECT rolname, setting FROM (%.*s) AS settings (rolname, setting) "
-                               "WHERE setting !~ '^[^=]*\\.'",
-                               (int)sql.len, sql.data);
-    return NULL;
-}
-
 static enum tap_action on_query(struct dump_session *own, struct text sql)
 {
-    const char *changed;
+    const char *changed = NULL;
 
     if (own->state != COPY_NONE || own->is_calling) {
         refuse(own, "pg_dump asks before it was answered");
@@ -252,7 +223,10 @@ static enum tap_action on_query(struct dump_session *own, struct text sql)
         return TAP_SWALLOW;
     }
     rh_arena_clear(own->arena);
-    changed = own->dump->options->maps ? without_secrets(own, sql) : NULL;
+    if (own->dump->options->maps && !rh_dump_without_secrets(sql, own->arena, &changed)) {
+        refuse(own, "pg_dump asks for what may hold passwords in a way that is not understood");
+        return TAP_SWALLOW;
+    }
     if (!changed)
         return TAP_FORWARD;
     send_query(own, changed);
