@@ -303,3 +303,10 @@ def first_statement(program, schema, migration, out):
     process.wait(60)
     # Where events are not flushed as they come, the whole run is an upper bound.
     return seen if seen is not None else time.perf_counter() - start
+
+
+def copy_rates(timer, seconds):
+    """-> {way: MB of rows per second of processor time}, see copy_timer.c."""
+    output = subprocess.run([timer, str(seconds)], capture_output=True, text=True, check=True,
+                            timeout=seconds * 10 + 60).stdout
+    return {name: float(rate) for name, rate in map(str.split, output.splitlines())}
