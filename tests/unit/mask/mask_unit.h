@@ -40,13 +40,17 @@ static inline const char *mask_one(struct mask_map *map, const char *value, stru
     return out.data ? rh_text_dup(arena, out) : NULL;
 }
 
-/* The pseudonym under the test's key and domain. */
-static inline const char *masked_by(enum mask_rule rule, const char *type, const char *value,
-                                    struct arena *arena)
+/* The pseudonym under the test's key and domain, which is not NULL. */
+static inline __attribute__((returns_nonnull)) const char *
+masked_by(enum mask_rule rule, const char *type, const char *value, struct arena *arena)
 {
     struct mask_map *map = new_map(&(struct mask_map_options){.rule = rule, .type = type}, arena);
     const char *masked = mask_one(map, value, arena);
     rh_mask_map_free(map);
+    if (!masked) {
+        print_error("\"%s\" became NULL\n", value);
+        abort();
+    }
     return masked;
 }
 

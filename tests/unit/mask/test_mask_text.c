@@ -338,7 +338,17 @@ static void test_single_byte_encodings_keep_pairs_of_case(void **state)
 static void test_pseudonyms_of_a_key_never_change(void **state)
 {
     static const char *const frozen[][2] = {
-        {"", ""},
+        {"john.smith@example.com", "wqrt.vmwkf@pmgdmrj.res"},
+        {"John Smith", "Wqrt Fmcwz"},
+        {"0815-4711", "1025-8415"},
+        {"Müller Łódź", "Zäiggl Ųívŵ"},
+        {"Иван Петров", "Ԓԫӳҫ Ԅԁјңӯҵ"},
+        {"Αθήνα", "Ͼͽδιϟ"},
+        {"王小明", "巹市瀢"},
+        {"שלום", "נצמײ"},
+        {"😀", "🚴"},
+        {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxyz",
+         "kqxjaqdgflvajuzatomztxgyfqeezlauccswaxryrxwvtybnkjfgjrijdbmcnnlganazbblm"},
     };
     struct arena *arena = rh_arena_new();
 
