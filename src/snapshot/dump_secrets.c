@@ -15,7 +15,7 @@ static const char *find(struct text in, const char *what)
 /* ... FROM pg_options_to_table(srvoptions) ORDER BY ... */
 static bool filter_options(struct text sql, struct arena *arena, const char **ret_changed)
 {
-    static const char function[] = "pg_options_to_table(";
+    static const char function[] = "pg_options_to_table(", schema[] = "pg_catalog.";
     RH_CLEANUP_BUF struct buf out;
     const char *at;
     bool has_any = false;
@@ -29,7 +29,11 @@ static bool filter_options(struct text sql, struct arena *arena, const char **re
         if (!end)
             return false;
         argument = (struct text){start, (size_t)(end - start)};
-        rh_buf_add(&out, sql.data, (size_t)(at - sql.data));
+        struct text before = {sql.data, (size_t)(at - sql.data)};
+
+        if (rh_text_ends_with(before, schema))
+            before.len -= strlen(schema);
+        rh_buf_add_text(&out, before);
         rh_buf_printf(&out, "(SELECT * FROM pg_catalog.pg_options_to_table(%.*s) WHERE %s) AS o",
                       (int)argument.len, argument.data,
                       rh_text_ends_with(argument, "umoptions") ? "false"

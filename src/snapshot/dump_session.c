@@ -529,33 +529,53 @@ static void take_field(void *context, char code, const char *value)
         snprintf(err->message, sizeof(err->message), "%s", value);
 }
 
-/* 22: data exceptions, whose words quote the value (manual, appendix A). */
+static bool is_one_of(const char *sqlstate, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(sqlstate, list[i]) == 0)
+            return true;
+    return false;
+}
+
+/* SQLSTATEs: manual, appendix A. */
+static void add_hint(const struct dump_session *own, const char *said, struct err *err)
+{
+    /* lock_not_available, query_canceled (the lock timeout of pg_dump), undefined_table,
+       undefined_column, undefined_object */
+    static const char *const changed[] = {"55P03", "57014", "42P01", "42703", "42704"};
+
+    if (own->is_joining) {
+        rh_err_set(err, RH_ERR_ENVIRONMENT,
+                   "a second connection to the server does not see the snapshot of the first");
+        rh_err_detail(err, "%s", said);
+        rh_err_hint(err, "The address leads to several servers (a load balancer, a pooler). Name "
+                         "one server, primary or standby.");
+    } else if (is_one_of(err->sqlstate, changed, sizeof(changed) / sizeof(*changed))) {
+        rh_err_hint(err, "Somebody changes tables at this moment, or has locked them. Try again "
+                         "later, or wait longer with --lock-timeout.");
+    } else if (strcmp(err->sqlstate, "40001") == 0) { /* serialization_failure */
+        rh_err_hint(err, "A standby ends queries that hold back what it has to apply: raise "
+                         "max_standby_streaming_delay there, or set hot_standby_feedback = on.");
+    }
+}
+
 static void on_error(struct dump_session *own, const struct pg_message *message)
 {
     struct err said = RH_ERR_INIT, err = RH_ERR_INIT;
 
     if (!rh_pg_decode_fields(message->body, take_field, &said))
         snprintf(said.message, sizeof(said.message), "an error that cannot be read");
+    /* 22: data exceptions, whose words quote the value. */
     rh_err_set(&err, RH_ERR_SERVER, "%s",
-               strncmp(said.sqlstate, "22", 2) == 0 ? "a value cannot be converted" : said.message);
+               strncmp(said.sqlstate, "22", 2) == 0 && !own->is_joining
+                   ? "a value cannot be converted"
+                   : said.message);
     snprintf(err.sqlstate, sizeof(err.sqlstate), "%s", said.sqlstate);
-    if (own->is_joining) {
-        rh_err_set(&err, RH_ERR_ENVIRONMENT,
-                   "a second connection to the server does not see the snapshot of the first");
-        rh_err_detail(&err, "%s", said.message);
-        rh_err_hint(&err, "The address leads to several servers (a load balancer, a pooler). Name "
-                          "one server, primary or standby.");
-    } else if (strcmp(said.sqlstate, "55P03") == 0 || strcmp(said.sqlstate, "57014") == 0 ||
-               strncmp(said.sqlstate, "42", 2) == 0)
-        rh_err_hint(&err, "Somebody changes tables at this moment, or has locked them. Try again "
-                          "later, or wait longer with --lock-timeout.");
-    else if (strcmp(said.sqlstate, "40001") == 0)
-        rh_err_hint(&err, "A standby ends queries that hold back what it has to apply: raise "
-                          "max_standby_streaming_delay there, or set hot_standby_feedback = on.");
-    rh_err_while(&err,
-                 own->state == COPY_NONE ? "while pg_dump read the catalogue"
-                                         : "while copying the rows of %s",
-                 own->state == COPY_NONE ? "" : table_of(own)->identity);
+    add_hint(own, said.message, &err);
+    if (own->state == COPY_NONE)
+        rh_err_while(&err, "while pg_dump read the catalogue");
+    else
+        rh_err_while(&err, "while copying the rows of %s", table_of(own)->identity);
     rh_dump_fail(own->dump, &err);
 }
 

@@ -45,6 +45,9 @@ static void test_dump_secrets_options_are_filtered_and_those_of_mappings_dropped
                    "pg_catalog.pg_options_to_table(srvoptions) WHERE option_name !~* "
                    "'passw|secret|token|credential|key') AS o ORDER BY option_name) FROM "
                    "pg_foreign_server");
+    assert_becomes(*state, "SELECT 1 FROM pg_catalog.pg_options_to_table(f.ftoptions)",
+                   "SELECT 1 FROM (SELECT * FROM pg_catalog.pg_options_to_table(f.ftoptions) WHERE "
+                   "option_name !~* 'passw|secret|token|credential|key') AS o");
     assert_becomes(*state, "SELECT 1 FROM pg_options_to_table(umoptions), pg_user_mappings",
                    "SELECT 1 FROM (SELECT * FROM pg_catalog.pg_options_to_table(umoptions) WHERE "
                    "false) AS o, pg_user_mappings");
