@@ -104,7 +104,7 @@ static const char *const description[] = {
 
 const struct command rh_command_help = {
     .name = "help",
-    .summary = "help on a command, the exit codes, the environment",
+    .summary = "help on a command, exit codes, the environment",
     .usage = usage,
     .description = description,
     .positional_name = "COMMAND|TOPIC",
