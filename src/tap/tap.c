@@ -143,6 +143,17 @@ void rh_tap_session_release(struct tap_session *session)
     rh_tap_leave(tap);
 }
 
+void rh_tap_session_pause_server(struct tap_session *session, bool is_paused)
+{
+    struct tap *tap = session->tap;
+    if (session->state == SESSION_CLOSED)
+        return;
+    rh_tap_enter(tap);
+    session->is_paused = is_paused;
+    rh_tap_session_settle(session);
+    rh_tap_leave(tap);
+}
+
 void rh_tap_session_drop(struct tap_session *session, const struct pg_type_set *types)
 {
     session->drop_types = *types;

@@ -160,6 +160,9 @@ void rh_tap_session_send_client(struct tap_session *session, struct text bytes);
  */
 #define TAP_CLIENT_SEND_MAX (64 * 1024 * 1024)
 void rh_tap_session_send_client_message(struct tap_session *session, char type, struct text body);
+/* Stops reading from the server, until told otherwise: what was read already is still shown. For a
+   limit on the load of the server, and for handlers that cannot keep up. */
+void rh_tap_session_pause_server(struct tap_session *session, bool is_paused);
 /*
  * Ends the session with an error for the client: behind what was passed on so far it gets an
  * ErrorResponse (FATAL; message, detail and hint) and the end of the connection; the server's leg

@@ -107,6 +107,7 @@ struct tap_session {
     bool is_dropping;    /* the backend message under way goes nowhere */
     struct pg_type_set drop_types;
     bool is_holding;
+    bool is_paused; /* the handler wants no more of the server's bytes for now */
     bool in_backend_message, released_early;
     struct chunk *chunk; /* the backend bytes under way, while the handler looks at them */
     bool has_parts;      /* the handler took parts and was not told yet what follows them */
