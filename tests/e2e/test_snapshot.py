@@ -539,8 +539,10 @@ def test_inspect_shows_tables_and_decisions(production, rehearse):
         assert word in done.stdout, done
     done = rehearse("snapshot", "inspect", "s", "--json")
     assert json.loads(done.stdout) == manifest(rehearse.directory / "s")
-    done = rehearse("snapshot", "inspect", "/tmp")
-    assert (done.status, "is no snapshot" in done.stderr) == (2, True), done
+    production.cluster.dump(rehearse.directory / "shop.dump", "-Fc", database="shop")
+    done = rehearse("snapshot", "inspect", "shop.dump")
+    assert done.status == 0 and "custom archive" in done.stdout and "database shop" in done.stdout, done
+    assert json.loads(rehearse("snapshot", "inspect", "shop.dump", "--json").stdout)["is_masked"] is None
 
 
 # --- keys ---------------------------------------------------------------------------------------------------
