@@ -2,14 +2,13 @@
 
 #include <stdlib.h>
 
-/* Inline: the hash of a short row is a few instructions, the state of a row in parts lies inside
-   our struct, and a library of ours that exports functions of these names (libpg_query) is not
-   asked. */
+/* Inline: the hash of a short row is a few instructions, and a library of ours that exports
+   functions of these names (libpg_query) is not asked. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 struct copy_digest {
-    XXH3_state_t row;  /* of the row that is not whole yet; aligned, hence first */
+    XXH3_state_t *row; /* of the row that is not whole yet */
     size_t row_bytes;  /* of it so far */
     char row_start[2]; /* its first bytes: is it the end-of-data marker? */
     bool is_over;      /* that marker came */
