@@ -194,6 +194,49 @@ def test_as_many_different_values_as_before(database):
     assert set(pseudonyms.split()) <= set(leaves)
 
 
+ARRAYS = {
+    "bytes:bytea[]": "ARRAY['\\xdeadbeef'::bytea, '\\x', sha256(i::text::bytea)]",
+    "inet:inet[]": "ARRAY[('10.1.2.' || i % 200)::inet, '2001:db8::1', '192.168.0.0/16']",
+    "date:date[]": "ARRAY['2024-01-01'::date + i, NULL]",
+    "date:timestamptz[]": "ARRAY['2024-01-01 10:00+00'::timestamptz + i * interval '1 hour']",
+    "date:timestamp[]": "ARRAY[ARRAY['2024-01-01 10:00'::timestamp + i * interval '1 hour', NULL]]",
+    "number:int4[]": "ARRAY[i, -i, NULL, 0]",
+    "number:int8[]": "ARRAY[i::int8 * 1000000007]",
+    "number:numeric[]": "ARRAY[i * 1.25, -0.001 * i]",
+    "number:float8[]": "ARRAY[i * 1.25e10, 'NaN']",
+    "uuid:uuid[]": "ARRAY[md5(i::text)::uuid, NULL]",
+    "macaddr:macaddr[]": "ARRAY['08:00:2b:01:02:03'::macaddr]",
+    "text:bpchar[]": "ARRAY['abc'::char(10), 'd e']",
+    "text:varchar[]": "ARRAY['abc' || i, '{' || i || ','::varchar]",
+    "email:text[]": "ARRAY['anna' || i || '@example.org', 'no address, ' || i]",
+    "xml:xml[]": "ARRAY[('<a b=\"' || i || '\">x, ' || i || '</a>')::xml]",
+    "hstore:hstore[]": "ARRAY[hstore('k' || i, 'a \"' || i)]",
+    "tsvector:tsvector[]": "ARRAY[to_tsvector('simple', 'some words ' || i)]",
+    "number:int4range[]": "ARRAY[int4range(i, i + 5), 'empty']",
+    "date:tstzrange[]": "ARRAY[tstzrange('2024-01-01 10:00+00', '2024-01-01 10:00+00'::timestamptz + i * interval '1 hour')]",
+    "json:jsonb[]": "ARRAY[ARRAY[jsonb_build_object('a', 'x ' || i)], ARRAY[NULL::jsonb]]",
+}
+
+
+def test_arrays_of_every_sort(database):
+    columns = ", ".join(f"{expression} AS c{number}" for number, expression in enumerate(ARRAYS.values()))
+    database.execute(f"DROP TABLE IF EXISTS arrays, masked_arrays; CREATE TABLE arrays AS "
+                     f"SELECT {columns} FROM generate_series(1, 300) i; CREATE TABLE masked_arrays (LIKE arrays)")
+    rows = copy_out(database, "COPY arrays TO STDOUT")
+    masked, totals = through_filter(rows, [f"{name}@d" for name in ARRAYS])
+    copy_in(database, "COPY masked_arrays FROM STDIN", masked)
+    again = copy_out(database, "COPY masked_arrays TO STDOUT")
+    for sent, came in zip(masked.split(b"\n"), again.split(b"\n")):
+        for name, one, other in zip(ARRAYS, sent.split(b"\t"), came.split(b"\t")):
+            assert one == other, name
+    for index, name in enumerate(ARRAYS):
+        column = [row.split(b"\t")[index] for row in rows.splitlines()]
+        masked_column = [row.split(b"\t")[index] for row in masked.splitlines()]
+        assert len(set(column)) == len(set(masked_column)), name
+        assert column != masked_column, name
+    assert through_filter(again, ["-"] * len(ARRAYS))[1][:3] == totals[:3]
+
+
 # Letters, digits, and what any of the formats quotes or escapes.
 NASTY = list("aB3 ,;{}()[]<>&'\"\\/=:.@-+\n\t") + ["NULL", "null", "\u00fc", "\u20ac", "\U0001f600", "\x01", "\\u0041", "]]>", "--"]
 
