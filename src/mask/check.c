@@ -440,6 +440,8 @@ static void check_exclusion(struct checking *checking, const struct catalog_key 
         const char *name = exclusion_operator(key, i, checking->planning->arena);
         bool is_fine = rule == MASK_NULL ||
                        (strcmp(name, "=") == 0 && rh_mask_rule_is_injective(rule));
+        /* What overlapped overlaps: both keep the order, by one key. */
+        is_fine |= (rule == MASK_DATE || rule == MASK_NUMBER) && strcmp(name, "&&") == 0;
         for (size_t o = 0; o < sizeof(of_networks) / sizeof(of_networks[0]); o++)
             is_fine |= rule == MASK_INET && strcmp(name, of_networks[o]) == 0;
         if (!is_fine)

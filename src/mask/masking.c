@@ -16,6 +16,7 @@ struct decision {
     enum strength strength;
     const char *reason;
     size_t decider; /* the column whose reason it is */
+    bool is_of_key; /* some member is of a primary or foreign key */
     bool has_conflict;
     size_t conflict; /* another that was declared otherwise */
 };
@@ -324,6 +325,8 @@ static struct decision combine(struct decision a, struct decision b, enum type_f
     struct decision stronger = a.strength >= b.strength ? a : b,
                     weaker = a.strength >= b.strength ? b : a;
 
+    stronger.is_of_key = a.is_of_key || b.is_of_key;
+    weaker.is_of_key = stronger.is_of_key;
     if (!stronger.has_conflict && weaker.has_conflict) {
         stronger.has_conflict = true;
         stronger.conflict = weaker.conflict;
@@ -346,14 +349,22 @@ static struct decision combine(struct decision a, struct decision b, enum type_f
     return stronger;
 }
 
-/* A view's comparison joins two domains where that makes neither less masked nor changes what
- * somebody declared. */
+/* Whether a number or date that is kept for want of a reason goes with one that is masked for a
+ * reason. */
+static bool yields(const struct decision *kept, const struct decision *masked)
+{
+    return kept->strength == STRENGTH_DEFAULT && !kept->is_of_key &&
+           masked->strength >= STRENGTH_DETECTED;
+}
+
+/* What a view or a constraint compares joins two domains where that makes neither less masked nor
+   changes what somebody declared. */
 static bool may_join(const struct decision *a, const struct decision *b)
 {
     if (a->rule == b->rule)
         return true;
     if (a->rule == MASK_KEEP || b->rule == MASK_KEEP)
-        return false;
+        return a->rule == MASK_KEEP ? yields(a, b) : yields(b, a);
     return a->strength != STRENGTH_DECLARED || b->strength != STRENGTH_DECLARED;
 }
 
@@ -373,8 +384,7 @@ static void join_weak_edges(struct planning *planning, struct decision *decision
         } else {
             rh_planning_problem(planning, false, edge->a, NULL,
                                 "%s compares it with %s.%s, which is masked otherwise (%s, not "
-                                "%s): in the copy no row will match; give both one rule to keep "
-                                "the join",
+                                "%s): in the copy they will not match; give both one rule",
                                 edge->reason, right->table->identity, right->column->quoted,
                                 rh_mask_rule_name(decisions[b].rule),
                                 rh_mask_rule_name(decisions[a].rule));
@@ -502,6 +512,7 @@ static void decide(struct planning *planning)
     for (size_t i = 0; i < count; i++) {
         size_t root = rh_unions_find(&planning->groups, i);
         own[i] = own_decision(planning, i);
+        own[i].is_of_key = planning->columns.items[i].is_key;
         decisions[root] = is_set[root]
                               ? combine(decisions[root], own[i], planning->columns.items[i].family)
                               : own[i];
