@@ -117,13 +117,16 @@ static void mark_keys(struct planning *planning)
 static enum err_code add_rules(struct planning *planning, struct err *err)
 {
     const struct masking_rules *rules = planning->rules;
+    size_t table = CATALOG_NONE;
 
     for (size_t i = 0; rules && i < rules->columns.count; i++) {
         const struct column_rule *rule = &rules->columns.items[i];
-        size_t table;
         int column;
-        enum err_code code = rh_masking_find_table(planning->catalog, rules, rule->table,
-                                                   rule->place, &table, err);
+        enum err_code code = RH_OK;
+        /* The columns of one table stand together. */
+        if (i == 0 || rule->table != rules->columns.items[i - 1].table)
+            code = rh_masking_find_table(planning->catalog, rules, rule->table, rule->place, &table,
+                                         err);
         if (!code)
             code = rh_masking_find_column(planning->catalog, rules, table, rule->column,
                                           rule->place, &column, err);
@@ -139,7 +142,6 @@ static enum err_code add_rules(struct planning *planning, struct err *err)
         decided->declared = rule;
     }
     for (size_t i = 0; rules && i < rules->keep.count; i++) {
-        size_t table;
         int column;
         enum err_code code = rh_masking_find_path(planning->catalog, rules, &rules->keep.items[i],
                                                   true, &table, &column, err);
@@ -152,7 +154,6 @@ static enum err_code add_rules(struct planning *planning, struct err *err)
     for (size_t i = 0; rules && i < rules->domains.count; i++) {
         const struct domain_rule *domain = &rules->domains.items[i];
         for (size_t j = 0; domain->has_rule && j < domain->columns.count; j++) {
-            size_t table;
             int column;
             enum err_code code = rh_masking_find_path(
                 planning->catalog, rules, &domain->columns.items[j], false, &table, &column, err);
