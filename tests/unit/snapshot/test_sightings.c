@@ -279,6 +279,74 @@ static void test_sightings_plans_without_a_fatal_problem_load(void **state)
     close_look(&look);
 }
 
+/* What a constraint or a partial index may say of the masked rows and be as true as before; the
+   proofs that let a CHECK pass are held against a real server, row by row. */
+static void test_sightings_conditions_that_are_shown_to_hold_do(void **state)
+{
+    static const char *const conditions[] = {
+        "email::text ~ '^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$'",
+        "email::text ~~ '%@%.%'",
+        "login::text ~ '^[A-Z][a-z]+[0-9]+$'",
+        "login::text ~* '^[a-z0-9]+$'",
+        "login::text ~ '^\\w{4,7}$'",
+        "login::text ~ '[[:digit:]]{3}'",
+        "length(login::text) <= 7",
+        "octet_length(full_name) > 14",
+        "length(btrim(full_name)) = 15",
+        "login::text = lower(login::text)",
+        "phone::text ~ '^\\+[0-9]+ [0-9]+'",
+        "\"position\"(phone::text, ' '::text) = 4",
+        "full_name IS NULL",
+        "full_name <> ''::text",
+        "salary > 0",
+        "left_on >= born",
+        "left_on = born",
+        "jsonb_typeof(profile -> 'deep'::text) = 'array'::text",
+        "profile ? 'email'::text",
+        "(profile ->> 'nothing'::text) IS NULL",
+        "cardinality(tags) = 3",
+        "family(last_ip) = 4",
+        "octet_length(avatar) = 16",
+    };
+    struct look look = look_at("reader", 0);
+    struct connection *target = connect_to("masked", "tester");
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++) {
+        char constraint[512], sql[512];
+        struct catalog catalog = look.catalog;
+        struct masking masking;
+        struct rows *before, *after;
+        /* As if the table had it as a constraint, of all columns. */
+        snprintf(constraint, sizeof(constraint), "CHECK ((%s))", conditions[i]);
+        const struct catalog_table *users = rh_catalog_find(&catalog, "public", "users");
+        struct catalog_table *own = &catalog.tables.items[users - catalog.tables.items];
+        size_t count = own->checks.count;
+        struct catalog_check *check = RH_PUSH(look.arena, &own->checks);
+        *check = (struct catalog_check){
+            .name = "tried", .expression = constraint, .is_validated = true};
+        for (size_t c = 0; c < own->columns.count; c++)
+            *RH_PUSH(look.arena, &check->columns) = own->columns.items[c].number;
+        plan(&look, solved, &masking);
+        if (count_fatal(&masking, true) > 0)
+            fail_msg("cannot be shown to hold: %s", conditions[i]);
+        own->checks.count = count;
+        snprintf(sql, sizeof(sql),
+                 "SET search_path = public, pg_catalog; SELECT string_agg(coalesce((%s)::text, "
+                 "'-'), '' ORDER BY id) FROM users",
+                 conditions[i]);
+        ASSERT_OK(
+            rh_engine_postgres.query(look.connection, sql, NULL, 0, in_seconds(30), &before, err));
+        ASSERT_OK(rh_engine_postgres.query(target, sql, NULL, 0, in_seconds(30), &after, err));
+        if (strcmp(rh_rows_value(before, 0, 0), rh_rows_value(after, 0, 0)) != 0)
+            fail_msg("does not say the same of masked rows: %s", conditions[i]);
+        rh_rows_free(before);
+        rh_rows_free(after);
+    }
+    rh_engine_postgres.close(target);
+    close_look(&look);
+}
+
 static void test_sightings_give_up_a_table_and_go_on(void **state)
 {
     struct connection *holder = connect_to("original", "tester");
@@ -342,6 +410,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sightings_decide_about_a_nasty_schema),
         cmocka_unit_test(test_sightings_plans_without_a_fatal_problem_load),
+        cmocka_unit_test(test_sightings_conditions_that_are_shown_to_hold_do),
         cmocka_unit_test(test_sightings_give_up_a_table_and_go_on),
         cmocka_unit_test(test_sightings_stop_when_their_time_is_over),
     };
