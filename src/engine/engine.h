@@ -51,7 +51,8 @@ struct url_place {
 struct url_upstream {
     struct upstream upstream;
     const char *user, *database;
-    const char *password; /* also from the password file; NULL: none. A secret. */
+    const char *password; /* also from the password file, of the first host; NULL: none. A secret.
+                           */
     const char *options;  /* of the session ("-c ..."), NULL: none */
 };
 
