@@ -303,3 +303,10 @@ def first_statement(program, schema, migration, out):
     process.wait(60)
     # Where events are not flushed as they come, the whole run is an upper bound.
     return seen if seen is not None else time.perf_counter() - start
+
+
+def maps(timer):
+    """-> [(rule, type, values a second, MB a second)] of processor time."""
+    output = subprocess.run([timer], stdout=subprocess.PIPE, text=True, check=True, timeout=300).stdout
+    rows = [line.split() for line in output.splitlines()]
+    return [(rule, kind, float(values), float(megabytes)) for rule, kind, values, megabytes in rows]

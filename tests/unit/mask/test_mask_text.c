@@ -346,6 +346,12 @@ static void test_pseudonyms_of_a_key_never_change(void **state)
         {"Αθήνα", "Ͼͽδιϟ"},
         {"王小明", "巹市瀢"},
         {"שלום", "נצמײ"},
+        {"On 2024-05-01 Müller wrote: the parcel came back, nobody opened, call +49 30 1234567 "
+         "before ten. On 2024-05-02 Müller wrote again: still no parcel; straße 17, 10115 Berlin, "
+         "please ring twice and wait.",
+         "Bc 0262-59-50 Aítvfv xgkkp: ghi qpnpfg adkg izaw, lxsoqf jvjuel, nfyc +20 44 2581152 "
+         "upyxwz wla. Um 6317-40-37 Nçqopz umdoq mvyqd: fgfib om vycxgu; nssmßl 70, 29211 Gmrbeg, "
+         "dcwzuz xwvg pqkft btu nwlb."},
         {"😀", "🚴"},
         {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxyz",
          "kqxjaqdgflvajuzatomztxgyfqeezlauccswaxryrxwvtybnkjfgjrijdbmcnnlganazbblm"},
