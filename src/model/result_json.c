@@ -327,6 +327,10 @@ static json_t *fidelity_json(const struct fidelity *fidelity)
     put(object, "isolated", json_boolean(fidelity->isolated));
     put(object, "clone_method", rh_json_text(fidelity->clone_method));
     put(object, "clone_note", rh_json_text(fidelity->clone_note));
+    put(object, "from_cache", json_boolean(fidelity->from_cache));
+    put(object, "prepared_s",
+        fidelity->from_cache ? rh_json_count(fidelity->prepared_s) : json_null());
+    put(object, "is_cold", json_boolean(fidelity->is_cold));
     put(object, "notes", rh_json_texts(fidelity->notes.items, fidelity->notes.count));
     return object;
 }

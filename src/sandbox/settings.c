@@ -182,6 +182,11 @@ enum err_code rh_settings_write(struct sandbox *sandbox, enum cluster_mode mode,
     /* A list: each directory may be quoted on its own. */
     add_quoted(&out, rh_roles_identifier(arena, sandbox->socket_directory));
     rh_buf_add_char(&out, '\n');
+    if (sandbox->hba_path) {
+        rh_buf_add_str(&out, "hba_file = ");
+        add_quoted(&out, sandbox->hba_path);
+        rh_buf_add_char(&out, '\n');
+    }
     rh_buf_add_str(&out, running);
     if (sandbox->has_auto_explain)
         rh_buf_add_str(&out, explaining);
