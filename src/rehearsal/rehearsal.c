@@ -7,6 +7,7 @@
 #include "rehearsal/blockers.h"
 #include "rehearsal/checks.h"
 #include "rehearsal/dry_run.h"
+#include "rehearsal/fidelity.h"
 #include "rehearsal/rehearsal_int.h"
 #include "rehearsal/repetition.h"
 #include "rehearsal/risks.h"
@@ -56,6 +57,8 @@ enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *e
     }
     if (!code && options->snapshot_path)
         code = check_readable("snapshot", options->snapshot_path, err);
+    if (!code)
+        code = rh_fidelity_open(rehearsal, err);
     if (!code && options->dry_run)
         code = rh_dry_run_check_url(options->sandbox.engine, options->dry_run->url,
                                     rehearsal->arena, err);
@@ -134,6 +137,7 @@ static void fill_fidelity(struct rehearsal *rehearsal)
     fidelity->clone_method = facts->clone_method; /* a constant */
     fidelity->clone_note = facts->clone_note ? rh_arena_strdup(rehearsal->arena, facts->clone_note)
                                              : NULL;
+    rh_fidelity_fill(rehearsal, facts);
     for (size_t n = 0; n < facts->notes.count; n++)
         add_note(rehearsal, facts->notes.items[n]);
     for (size_t n = 0; n < rehearsal->migration.notes.count; n++)
@@ -308,6 +312,7 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     if (code)
         return code;
     note_empty_tables(rehearsal);
+    rh_fidelity_weaken(rehearsal);
     result->arena = rehearsal->arena;
     result->trace = &rehearsal->trace;
     result->duration_us = rh_clock_mono().us - began.us;

@@ -166,6 +166,10 @@ enum err_code rh_cache_entry_write(const struct sandbox *sandbox, const char *en
     put(object, "bytes", json_integer(facts->bytes));
     put(object, "notes", texts_json(facts->notes.items, facts->notes.count));
     put(object, "settings_kept", json_integer(facts->settings_kept));
+    json_t *production = json_object();
+    for (size_t i = 0; i < sandbox->production.count; i++)
+        put_text(production, sandbox->production.items[i].name, sandbox->production.items[i].value);
+    put(object, "production_settings", production);
     put(object, "settings_not_kept",
         texts_json(facts->settings_not_kept.items, facts->settings_not_kept.count));
     char *text = json_dumps(object, JSON_INDENT(1));
@@ -224,6 +228,17 @@ static const char *why_not_trusted(struct arena *arena, const char *entry, const
     return NULL;
 }
 
+static void take_settings(struct sandbox *sandbox, const json_t *object)
+{
+    json_t *settings = json_object_get(object, "production_settings"), *value;
+    const char *name;
+
+    json_object_foreach(settings, name, value) *
+        RH_PUSH(sandbox->arena, &sandbox->production) = (struct server_setting){
+        rh_arena_strdup(sandbox->arena, name),
+        rh_arena_strdup(sandbox->arena, json_string_value(value))};
+}
+
 static void take_facts(struct sandbox *sandbox, const json_t *object)
 {
     struct arena *arena = sandbox->arena;
@@ -259,6 +274,7 @@ bool rh_cache_entry_read(struct sandbox *sandbox, const char *entry, const char 
         sandbox->database = rh_arena_strdup(arena, text_of(object, "database"));
         sandbox->locale = rh_arena_strdup(arena, text_of(object, "locale"));
         sandbox->clone_memory_bytes = number_of(object, "clone_memory_bytes", 0);
+        take_settings(sandbox, object);
         take_facts(sandbox, object);
     }
     json_decref(object);

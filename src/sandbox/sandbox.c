@@ -301,6 +301,9 @@ static enum err_code read_memory(struct sandbox *sandbox, struct err *err)
     for (size_t i = 0; i < sandbox->setting_count; i++)
         if (strcasecmp(sandbox->settings[i].name, "shared_buffers") == 0)
             shared_buffers = sandbox->settings[i].value;
+    for (size_t i = 0; !shared_buffers && i < sandbox->production.count; i++)
+        if (strcasecmp(sandbox->production.items[i].name, "shared_buffers") == 0)
+            shared_buffers = sandbox->production.items[i].value;
     if ((code = rh_roles_query(sandbox, running_memory, &shared_buffers, 1, &rows, err)))
         return code;
     sandbox->clone_memory_bytes = rh_rows_int(rows, 0, 0, 0);

@@ -22,6 +22,8 @@
  *   sql_scan.c       roles and extensions that SQL text needs: pure
  *   load_snapshot.c  dumps: what they need, which way they go in (load_int.h)
  *   load_archive.c   pg_restore
+ *   snapshot_own.c   a snapshot of ours: its manifest, and whether the archive belongs to it
+ *   production_settings.c  what of production's settings a sandbox has
  *   load_plain.c     plain text through psql
  *   sandbox.c        the public functions
  *
@@ -34,6 +36,7 @@
 #include "sandbox/sandbox.h"
 
 #include "base/file.h"
+#include "model/manifest.h"
 
 enum cluster_mode {
     CLUSTER_STOPPED,
@@ -96,6 +99,7 @@ struct sandbox {
     const char *hba_path; /* instead of the cluster's own pg_hba.conf; NULL */
     const struct server_setting *settings;
     size_t setting_count;
+    VEC(struct server_setting) production; /* production's, where --set says nothing */
     bool has_auto_explain;
 
     /* template.c */
@@ -188,6 +192,13 @@ enum err_code rh_settings_write(struct sandbox *sandbox, enum cluster_mode mode,
                                 struct err *err) RH_MUST_CHECK;
 /* Refuses ours, unknown names and bad values before anything is loaded. */
 enum err_code rh_settings_check(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
+/* Would a server start with the settings for running? RH_ERR_USAGE in its own words when not. */
+enum err_code rh_settings_try(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
+
+/* --- production_settings.c -------------------------------------------------------------------- */
+/* After the archive is loaded: settings, and notes on what else is not as in production. */
+enum err_code rh_production_apply(struct sandbox *sandbox, const struct manifest *manifest,
+                                  struct err *err) RH_MUST_CHECK;
 
 /* --- namespaces.c ----------------------------------------------------------------------------- */
 struct namespaces {
@@ -378,5 +389,14 @@ struct snapshot_file {
 enum err_code rh_snapshot_file_examine(const char *path, struct arena *arena,
                                        struct snapshot_file *ret_file,
                                        struct err *err) RH_MUST_CHECK;
+
+/* --- snapshot_own.c --------------------------------------------------------------------------- */
+/* RH_ERR_FORMAT when manifest and archive were not made together, as far as the archive's header
+   and its table of contents (pg_restore --list) tell. */
+enum err_code rh_snapshot_own_check_head(const char *path, const struct manifest *manifest,
+                                         const struct snapshot_file *archive,
+                                         struct err *err) RH_MUST_CHECK;
+enum err_code rh_snapshot_own_check_tables(const char *path, const struct manifest *manifest,
+                                           struct text list, struct err *err) RH_MUST_CHECK;
 
 #endif
