@@ -69,8 +69,9 @@ void rh_judgement_tell_samples(struct judgement *judgement)
 /* --- success ---------------------------------------------------------------------------------- */
 
 static const struct sampled_table *table_read(const struct likeness *likeness,
-                                              const struct statement *statement)
+                                              const struct act *act)
 {
+    const struct statement *statement = act->statement;
     const struct sampled_table *table = NULL;
 
     for (size_t i = 0; i < statement->scans.count && !table; i++)
@@ -83,10 +84,14 @@ static const struct sampled_table *table_read(const struct likeness *likeness,
         if (statement->indexes.items[i].preexisting_table)
             table = rh_likeness_sampled(likeness, statement->indexes.items[i].table);
     /* Rows that were found by an index are no scan. */
-    if (RH_IS_ONE_OF(statement->tag, "UPDATE", "DELETE", "MERGE", "INSERT"))
-        for (size_t i = 0; i < statement->locks.count && !table; i++)
-            if (statement->locks.items[i].preexisting)
-                table = rh_likeness_sampled(likeness, statement->locks.items[i].relation);
+    bool writes = RH_IS_ONE_OF(statement->tag, "UPDATE", "DELETE", "MERGE", "INSERT");
+    for (size_t i = 0; writes && i < statement->locks.count && !table; i++)
+        if (statement->locks.items[i].preexisting)
+            table = rh_likeness_sampled(likeness, statement->locks.items[i].relation);
+    /* Alone in its transaction it had none left to be seen: then its words must do. */
+    for (size_t i = 0; writes && i < likeness->sampled.count && !table; i++)
+        if (rh_act_names(act, likeness->sampled.items[i].relation))
+            table = &likeness->sampled.items[i];
     return table;
 }
 
@@ -103,7 +108,7 @@ static struct reading read_of_samples(const struct judgement *judgement)
 
     for (size_t i = 0; likeness->sampled.count > 0 && i < judgement->acts.count; i++) {
         const struct act *act = &judgement->acts.items[i];
-        const struct sampled_table *table = table_read(likeness, act->statement);
+        const struct sampled_table *table = table_read(likeness, act);
         if (!table)
             continue;
         bool is_known = rh_is_one_of(table->relation, reading.tables.items, reading.tables.count);

@@ -347,7 +347,7 @@ static enum err_code keep_of_roles(struct sandbox *sandbox, const struct manifes
 static const char collation_version[] = "SELECT pg_collation_actual_version(to_regcollation($1))";
 static const char database_version_15[] =
     "SELECT pg_database_collation_actual_version(oid) FROM pg_database"
-    " WHERE datname = current_database() AND $1 IS NOT NULL";
+    " WHERE datname = current_database() AND $1::text IS NOT NULL";
 
 static enum err_code compare_collations(struct sandbox *sandbox, const struct manifest *manifest,
                                         struct err *err)

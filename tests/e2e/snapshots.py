@@ -4,7 +4,7 @@ import pathlib
 import subprocess
 
 
-def manifest_of(cluster, database, **changes):
+def manifest_of(cluster, database, /, **changes):
     """What `rehearse snapshot create` would say of a whole, masked copy."""
     with cluster.connect(database) as connection:
         def ask(query):
@@ -44,7 +44,7 @@ def manifest_of(cluster, database, **changes):
     return manifest
 
 
-def make_snapshot(cluster, database, directory, **changes):
+def make_snapshot(cluster, database, directory, /, **changes):
     directory = pathlib.Path(directory)
     directory.mkdir(parents=True)
     subprocess.run([f"{cluster.server.bin}/pg_dump", "-h", str(cluster.directory), "-U", "postgres", "-d", database,
