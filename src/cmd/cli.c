@@ -10,14 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-const struct command *const rh_commands[] = {&rh_command_run,
-                                             &rh_command_demo,
-                                             &rh_command_snapshot_prune,
-                                             &rh_command_explain,
-                                             &rh_command_config,
-                                             &rh_command_help,
-                                             &rh_command_version,
-                                             NULL};
+const struct command *const rh_commands[] = {
+    &rh_command_run,    &rh_command_demo, &rh_command_snapshot_prune, &rh_command_explain,
+    &rh_command_config, &rh_command_help, &rh_command_version,        NULL};
 
 const struct command *rh_command_find(const char *name)
 {
