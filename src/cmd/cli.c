@@ -2,17 +2,25 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/suggest.h"
 #include "cmd/help.h"
-#include "cmd/suggest.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-const struct command *const rh_commands[] = {
-    &rh_command_run,    &rh_command_demo, &rh_command_snapshot_prune, &rh_command_explain,
-    &rh_command_config, &rh_command_help, &rh_command_version,        NULL};
+const struct command *const rh_commands[] = {&rh_command_run,
+                                             &rh_command_demo,
+                                             &rh_command_snapshot_create,
+                                             &rh_command_snapshot_import,
+                                             &rh_command_snapshot_inspect,
+                                             &rh_command_snapshot_prune,
+                                             &rh_command_explain,
+                                             &rh_command_config,
+                                             &rh_command_help,
+                                             &rh_command_version,
+                                             NULL};
 
 const struct command *rh_command_find(const char *name)
 {
