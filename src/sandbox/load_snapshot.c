@@ -291,6 +291,16 @@ static int64_t age_of(const char *taken_at)
     return rest && age_s < 0 ? 0 : age_s;
 }
 
+enum err_code rh_sandbox_apply_manifest(struct sandbox *sandbox, const struct manifest *manifest,
+                                        struct err *err)
+{
+    int64_t age_s = age_of(manifest->taken_at);
+
+    if (age_s >= 0)
+        sandbox->facts.snapshot_age_s = age_s;
+    return rh_production_apply(sandbox, manifest, err);
+}
+
 static enum err_code load_own(struct sandbox *sandbox, const char *path, struct err *err)
 {
     const char *archive = rh_snapshot_own_archive(sandbox->arena, path);
@@ -305,13 +315,9 @@ static enum err_code load_own(struct sandbox *sandbox, const char *path, struct 
     if ((code = rh_snapshot_own_read(path, sandbox->arena, &manifest, err)) ||
         (code = rh_snapshot_file_examine(archive, sandbox->arena, &load.file, err)) ||
         (code = rh_snapshot_own_check_head(path, &manifest, &load.file, err)) ||
-        (code = check_file(&load, err)) || (code = load_file(&load, err)) ||
-        (code = rh_production_apply(sandbox, &manifest, err)))
+        (code = check_file(&load, err)) || (code = load_file(&load, err)))
         return code;
-    int64_t age_s = age_of(manifest.taken_at);
-    if (age_s >= 0)
-        sandbox->facts.snapshot_age_s = age_s;
-    return RH_OK;
+    return rh_sandbox_apply_manifest(sandbox, &manifest, err);
 }
 
 enum err_code rh_load_snapshot(struct sandbox *sandbox, const char *path, struct err *err)

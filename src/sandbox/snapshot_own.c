@@ -7,8 +7,8 @@
 
 #define MANIFEST_NAME "manifest.json"
 #define ARCHIVE_NAME "archive"
-/* 200 bytes a column: a million of them. */
-#define MANIFEST_MAX ((size_t)256 << 20)
+/* Manifest of 10,000 tables of 200 columns each: 300 bytes a column. */
+#define MANIFEST_MAX ((size_t)768 << 20)
 
 bool rh_snapshot_is_own(const char *path)
 {
@@ -35,7 +35,7 @@ enum err_code rh_snapshot_own_read(const char *path, struct arena *arena,
         return code;
     json_t *json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &wrong);
     if (!json) {
-        rh_err_set(err, RH_ERR_FORMAT, "\"%s\" is no JSON: line %d: %s", file, wrong.line,
+        rh_err_set(err, RH_ERR_USAGE, "\"%s\" is no JSON: line %d: %s", file, wrong.line,
                    wrong.text);
         rh_err_hint(err, "It was changed or cut short: make the snapshot again.");
         return err->code;

@@ -254,7 +254,7 @@ def test_a_manifest_that_is_none_is_said(rehearse, snapshot_with):
     snapshot = snapshot_with()
     (snapshot / "manifest.json").write_text('{"format_version": "1.0", ')
     outcome = run(rehearse, snapshot)
-    assert outcome.status == 1 and "manifest.json" in outcome.stderr and "line 1" in outcome.stderr
+    assert outcome.status == 2 and "manifest.json" in outcome.stderr and "line 1" in outcome.stderr
     (snapshot / "manifest.json").write_text(json.dumps({"format_version": "2.0"}))
     outcome = run(rehearse, snapshot)
     assert outcome.status == 2 and "2.0" in outcome.stderr, outcome
