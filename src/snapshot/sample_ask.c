@@ -11,9 +11,11 @@
     " pg_catalog.set_config('row_security', 'off', true),"         \
     " pg_catalog.set_config('synchronize_seqscans', 'off', true)," \
     " pg_catalog.set_config('jit', 'off', true)"
+/* What the role would have: ours was changed by whoever read the catalogue. */
 #define OWN_PATH_SQL                                                        \
     "SELECT pg_catalog.set_config('search_path', (SELECT s.reset_val FROM " \
-    "pg_catalog.pg_settings AS s WHERE s.name = 'search_path'), true)"
+    "pg_catalog.pg_settings AS s WHERE s.name = 'search_path'), true), "    \
+    "pg_catalog.current_setting('statement_timeout')"
 
 enum err_code rh_sample_query(struct sampling *sampling, const char *sql,
                               const char *const *parameters, int parameter_count,
@@ -28,21 +30,17 @@ enum err_code rh_sample_query(struct sampling *sampling, const char *sql,
 
 enum err_code rh_sample_prepare(struct sampling *sampling, struct err *err)
 {
-    struct rows *rows RH_CLEANUP_ROWS = NULL;
+    struct rows *rows RH_CLEANUP_ROWS = NULL, *own RH_CLEANUP_ROWS = NULL;
     sampling->major = sampling->engine->server_version(sampling->connection) / 10000;
-    enum err_code code = rh_sample_query(sampling, OWN_PATH_SQL, NULL, 0, NULL, err);
+    enum err_code code = rh_sample_query(sampling, OWN_PATH_SQL, NULL, 0, &own, err);
     if (code == RH_OK)
         code = rh_sample_query(sampling,
                                "SELECT pg_catalog.unnest(pg_catalog.current_schemas(false))", NULL,
                                0, &rows, err);
     if (code != RH_OK)
         return code;
-    struct rows *timeout RH_CLEANUP_ROWS = NULL;
-    code = rh_sample_query(sampling, "SELECT pg_catalog.current_setting('statement_timeout')", NULL,
-                           0, &timeout, err);
-    if (code != RH_OK)
-        return code;
-    sampling->statement_timeout = rh_arena_strdup(sampling->scratch, rh_rows_value(timeout, 0, 0));
+    sampling->search_path = rh_arena_strdup(sampling->scratch, rh_rows_value(own, 0, 0));
+    sampling->statement_timeout = rh_arena_strdup(sampling->scratch, rh_rows_value(own, 0, 1));
     for (size_t i = 0; i < rh_rows_count(rows); i++) {
         const char *schema = rh_rows_value(rows, i, 0);
         *RH_PUSH(sampling->scratch, &sampling->schemas) = rh_arena_strdup(sampling->scratch,
@@ -78,8 +76,9 @@ enum err_code rh_sample_probe(struct sampling *sampling, const char *sql, int64_
         code = rh_sample_query(
             sampling,
             rh_arena_printf(sampling->scratch,
-                            OWN_PATH_SQL ", pg_catalog.set_config('statement_timeout', '%lld', "
-                                         "true)",
+                            "SELECT pg_catalog.set_config('search_path', %s, true), "
+                            "pg_catalog.set_config('statement_timeout', '%lld', true)",
+                            rh_sample_literal(sampling->scratch, sampling->search_path),
                             (long long)timeout_ms),
             NULL, 0, NULL, err);
     if (code != RH_OK)
@@ -117,8 +116,8 @@ enum err_code rh_sample_probe(struct sampling *sampling, const char *sql, int64_
 const char *rh_sample_gather(const struct sampling *sampling, const char *query, int64_t max)
 {
     return rh_arena_printf(sampling->scratch,
-                           "SELECT id, pg_catalog.array_agg(place) FROM (%s LIMIT %lld) AS "
-                           "rehearse_found GROUP BY id",
+                           "SELECT id, pg_catalog.array_agg(place) FROM (SELECT id, place FROM (%s) "
+                           "AS rehearse_all LIMIT %lld) AS rehearse_found GROUP BY id",
                            query, (long long)max);
 }
 

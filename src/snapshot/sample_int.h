@@ -103,9 +103,11 @@ struct sampling {
     VEC(struct sample_node) nodes;
     size_t *node_of; /* by table; CATALOG_NONE: a view, a foreign table */
     VEC(struct sample_edge) edges;
-    struct sample_extras *extras;  /* by table */
-    size_t extras_count;           /* of all */
-    VEC(const char *) schemas;     /* the role's search_path */
+    struct sample_extras *extras; /* by table */
+    size_t extras_count;          /* of all */
+    /* The role's search_path, or the one that the migration set: its text, and schemas in it. */
+    const char *search_path;
+    VEC(const char *) schemas;
     const char *statement_timeout; /* that the caller's session has */
     struct sample_plan *plan;
     struct mono witness_deadline;
@@ -167,7 +169,7 @@ enum err_code rh_sample_query(struct sampling *sampling, const char *sql,
                               struct rows **ret_rows, struct err *err) RH_MUST_CHECK;
 /*
  * A question that may fail, or take too long: *ret_why is then a reason for a person (the plan's
- * arena), and nothing happened. The role's own search_path is in force. RH_OK but when the
+ * arena), and nothing happened. sampling->search_path is in force. RH_OK but when the
  * connection or the transaction is lost. *ret_rows NULL when there is a reason.
  */
 enum err_code rh_sample_probe(struct sampling *sampling, const char *sql, int64_t timeout_us,

@@ -1,6 +1,7 @@
 #include "snapshot/witness_int.h"
 
 #include "sql/facts.h"
+#include "sql/phrase.h"
 
 /* A column of a domain's type; the demands of ALTER DOMAIN are asked of each. */
 static enum err_code ask_domain(struct witness *witness, const struct demands *demands,
@@ -39,7 +40,8 @@ static enum err_code ask_domain(struct witness *witness, const struct demands *d
 /* Statements whose work is in what they run, which their text does not tell. */
 static bool is_opaque(const char *tag)
 {
-    static const char *const tags[] = {"DO", "CALL", "EXECUTE", "INSERT", "MERGE", "COPY"};
+    static const char *const tags[] = {
+        "DO", "CALL", "EXECUTE", "INSERT", "MERGE", "COPY", "REFRESH MATERIALIZED VIEW"};
     for (size_t i = 0; i < sizeof(tags) / sizeof(*tags); i++)
         if (strcmp(tags[i], tag) == 0)
             return true;
@@ -63,6 +65,34 @@ static enum err_code touch_all(struct witness *witness, const struct sql_facts *
     return code;
 }
 
+/* SET [SESSION | LOCAL] search_path { TO | = } list: names behind it are looked up in these. */
+static void follow_search_path(struct sampling *sampling, struct text sql)
+{
+    struct arena *arena = sampling->scratch;
+    struct phrase phrase;
+    if (!rh_phrase_read(&phrase, sql, arena, VALIDATION_TOKENS_MAX))
+        return;
+    size_t i = 1 +
+               (rh_phrase_is_word(&phrase, 1, "session") || rh_phrase_is_word(&phrase, 1, "local"));
+    if (!rh_phrase_is_word(&phrase, 0, "set") || !rh_phrase_is_word(&phrase, i, "search_path") ||
+        rh_phrase_is_word(&phrase, i + 2, "default"))
+        return;
+    sampling->schemas.count = 0;
+    sampling->search_path = "";
+    for (i += 2; i < phrase.tokens.count; i++) {
+        const char *written = rh_phrase_words(&phrase, i, i + 1);
+        size_t len = strlen(written);
+        if (rh_phrase_is_kind(&phrase, i, SQL_TOKEN_STRING) && len >= 2)
+            written = rh_arena_printf(arena, "\"%.*s\"", (int)(len - 2), written + 1);
+        const char *name = rh_sample_name(sampling, written);
+        if (!name)
+            continue;
+        *RH_PUSH(arena, &sampling->schemas) = name;
+        sampling->search_path = rh_arena_printf(arena, "%s%s%s", sampling->search_path,
+                                                *sampling->search_path ? ", " : "", written);
+    }
+}
+
 static enum err_code look_at(struct sampling *sampling, size_t index, bool *touched,
                              struct err *err)
 {
@@ -79,6 +109,7 @@ static enum err_code look_at(struct sampling *sampling, size_t index, bool *touc
         .validation = &validation,
         .table = CATALOG_NONE,
         .label = rh_arena_printf(sampling->arena, "statement %zu (%s)", index + 1, facts.tag)};
+    follow_search_path(sampling, sql);
     if (is_opaque(facts.tag))
         rh_witness_not_covered(&witness, "the rows that it needs",
                                "they cannot be told from its text");

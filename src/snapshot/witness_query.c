@@ -606,7 +606,8 @@ enum err_code rh_witness_touch(struct witness *witness, struct err *err)
         return code;
     return rh_witness_ask(witness, rh_arena_printf(arena, "longest row of %s", table->identity),
                           rh_arena_printf(arena,
-                                          "(SELECT " ROW " FROM %s ORDER BY %s DESC LIMIT 1)",
+                                          "SELECT id, place FROM (SELECT " ROW
+                                          " FROM %s ORDER BY %s DESC LIMIT 1) AS rehearse_longest",
                                           from_own(witness), size),
                           1, err);
 }

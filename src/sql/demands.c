@@ -61,6 +61,8 @@ static bool read_keys(const struct phrase *phrase, size_t i, struct demand *dema
     for (size_t at = 0; at < list.tokens.count;) {
         size_t comma = rh_phrase_comma(&list, at);
         read_key(&list, at, comma, demand);
+        if (!demand->keys.items[demand->keys.count - 1].expression)
+            return false;
         at = comma + 1;
     }
     return demand->keys.count > 0;
@@ -76,7 +78,9 @@ static size_t read_list(const struct phrase *phrase, size_t i, const char **item
         return 0;
     for (size_t at = 0; at < list.tokens.count && count < max;) {
         size_t comma = rh_phrase_comma(&list, at);
-        items[count++] = rh_phrase_words(&list, at, comma);
+        items[count] = rh_phrase_words(&list, at, comma);
+        if (!items[count++])
+            return 0;
         at = comma + 1;
     }
     return count;
@@ -146,7 +150,7 @@ static bool read_constraint(const struct phrase *phrase, size_t i, const char *n
         demand->is_primary = is_primary;
         demand->nulls_equal = are_nulls_equal(phrase, i);
         if (!read_keys(phrase, list, demand))
-            demand->kind = DEMAND_NOT_UNDERSTOOD;
+            demand->keys.count = 0;
         demand->name = name;
         struct demand key = *demand; /* the list may move */
         for (size_t k = 0; is_primary && k < key.keys.count; k++)
@@ -163,8 +167,6 @@ static bool read_constraint(const struct phrase *phrase, size_t i, const char *n
         demand->referenced = rh_phrase_words(phrase, references + 1, behind);
         add_list(phrase, behind, demand, true);
         demand->is_full = is_word(phrase, find_word(phrase, behind, "match") + 1, "full");
-        if (!demand->referenced || demand->columns.count == 0)
-            demand->kind = DEMAND_NOT_UNDERSTOOD;
     } else if (is_word(phrase, i, "exclude")) {
         size_t list = is_word(phrase, i + 1, "using") ? i + 3 : i + 1;
         size_t where = find_word(phrase, list, "where");
@@ -173,7 +175,7 @@ static bool read_constraint(const struct phrase *phrase, size_t i, const char *n
         if (where < phrase->tokens.count)
             demand->condition = rh_phrase_inside_parentheses(phrase, where + 1);
         if (!read_keys(phrase, list, demand))
-            demand->kind = DEMAND_NOT_UNDERSTOOD;
+            demand->keys.count = 0;
     } else if (is_word(phrase, i, "not") && is_word(phrase, i + 1, "null")) {
         demand = add(phrase, demands, DEMAND_NOT_NULL);
         demand->column = rh_phrase_words(phrase, i + 2, rh_phrase_behind_name(phrase, i + 2));
@@ -222,8 +224,6 @@ static void read_type(const struct validation_clause *clause, const struct phras
     demand->column = clause->name;
     demand->type = rh_phrase_words(phrase, type, end);
     demand->expression = clause->expression;
-    if (!demand->type)
-        demand->kind = DEMAND_NOT_UNDERSTOOD;
 }
 
 /* --- partitions --- */
@@ -311,8 +311,8 @@ static void read_clause(const struct validation_clause *clause, struct arena *ar
     }
 }
 
-void rh_sql_demands(const struct validation *validation, struct arena *arena,
-                    struct demands *ret_demands)
+static void read_all(const struct validation *validation, struct arena *arena,
+                     struct demands *ret_demands)
 {
     struct phrase phrase = {.arena = arena};
     struct demand *demand;
@@ -346,5 +346,46 @@ void rh_sql_demands(const struct validation *validation, struct arena *arena,
     case VALIDATION_REFRESH:
     case VALIDATION_NONE:
         return;
+    }
+}
+
+/* Whether what its kind promises is there. */
+static bool is_whole(const struct validation *validation, const struct demand *demand)
+{
+    switch (demand->kind) {
+    case DEMAND_UNIQUE:
+    case DEMAND_EXCLUSION:
+        return demand->keys.count > 0;
+    case DEMAND_NOT_NULL:
+        return demand->column || validation->kind == VALIDATION_ALTER_DOMAIN;
+    case DEMAND_CHECK:
+        return demand->condition != NULL;
+    case DEMAND_REFERENCE:
+        return demand->referenced && demand->columns.count > 0;
+    case DEMAND_TYPE:
+        return demand->column && demand->type;
+    case DEMAND_EXPRESSION:
+        return demand->expression != NULL;
+    case DEMAND_KEY_INDEX:
+    case DEMAND_VALID:
+    case DEMAND_ATTACH:
+        return demand->name != NULL;
+    case DEMAND_PARTITION:
+    case DEMAND_CHANGED_ROWS:
+    case DEMAND_DELETED_ROWS:
+    case DEMAND_NOT_UNDERSTOOD:
+        return true;
+    }
+    return true;
+}
+
+void rh_sql_demands(const struct validation *validation, struct arena *arena,
+                    struct demands *ret_demands)
+{
+    read_all(validation, arena, ret_demands);
+    for (size_t i = 0; i < ret_demands->items.count; i++) {
+        struct demand *demand = &ret_demands->items.items[i];
+        if (!is_whole(validation, demand))
+            *demand = (struct demand){.kind = DEMAND_NOT_UNDERSTOOD, .text = demand->text};
     }
 }

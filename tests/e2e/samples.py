@@ -76,3 +76,18 @@ def planned(url, **request):
         process.stdin.close()
         process.wait(20)
         process.stdout.close()
+
+
+def make_sample(cluster, source, target, **request):
+    """A database like `source` (that nobody uses) with the rows of the sample alone; its plan."""
+    with planned(cluster.url(source), **request) as plan:
+        pass
+    cluster.sql(f"CREATE DATABASE {target} TEMPLATE {source}")  # pages as they are: rows keep their places
+    with cluster.connect(target) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("SET search_path = ''")
+        kept = {table: [row[0] for row in connection.execute(f"SELECT ctid::text FROM ONLY {table} WHERE {condition}")]
+                for table, condition in plan.kept().items() if condition != "true"}
+        for table, places in kept.items():
+            connection.execute(f"DELETE FROM ONLY {table} WHERE NOT ctid = ANY (%s::text[]::tid[])", [places])
+    return plan

@@ -4,11 +4,13 @@
  *     plan_sample CONNINFO < request
  *
  * The request is JSON, {"fraction": 0.05, "shares": {"t": 0.5}, "conditions": {"t": "SQL"},
- * "max_rows": 0, "edge_max_rows": 0, "small_rows": -1, "seed": 1, "witness": ["ALTER ..."],
+ * "max_rows": 0, "edge_max_rows": 0, "small_rows": -1, "seed": 1, "witness": "ALTER ...;",
  * "witness_budget_ms": 10000, "hold": false}; the answer is the plan as JSON. With "hold" the
  * transaction stays open until the input ends, and the answer names its exported snapshot.
  */
 #include "snapshot/sample.h"
+
+#include "sql/split.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -30,7 +32,6 @@ static void read_options(json_t *request, struct arena *arena, struct sample_opt
 {
     const char *key;
     json_t *value;
-    size_t i;
     json_t *fraction = json_object_get(request, "fraction");
     options->fraction = fraction ? json_number_value(fraction) : 1;
     json_object_foreach(json_object_get(request, "shares"), key, value)
@@ -48,15 +49,15 @@ static void read_options(json_t *request, struct arena *arena, struct sample_opt
     options->seed = (uint64_t)json_integer_value(json_object_get(request, "seed"));
     options->witness_budget_us = 1000 *
                                  json_integer_value(json_object_get(request, "witness_budget_ms"));
-    json_t *witness = json_object_get(request, "witness");
-    const char **statements = rh_arena_alloc_array(arena, json_array_size(witness) + 1,
+    struct sql_script script;
+    const char *witness = json_string_value(json_object_get(request, "witness"));
+    rh_sql_split(rh_text(witness ? witness : ""), arena, &script);
+    const char **statements = rh_arena_alloc_array(arena, script.statements.count + 1,
                                                    sizeof(*statements));
-    json_array_foreach(witness, i, value)
-    {
-        statements[i] = json_string_value(value);
-    }
+    for (size_t i = 0; i < script.statements.count; i++)
+        statements[i] = rh_text_dup(arena, script.statements.items[i].text);
     options->witness_statements = statements;
-    options->witness_count = json_array_size(witness);
+    options->witness_count = script.statements.count;
 }
 
 static json_t *list_of(const char *const *items, size_t count)
