@@ -208,7 +208,7 @@ void rh_cli_overview(struct buf *out)
         0, out);
     rh_buf_add_str(out, "\nUsage:\n");
     for (size_t i = 0; rh_commands[i]; i++)
-        rh_buf_printf(out, "    rehearse %-16s %s\n", rh_commands[i]->name,
+        rh_buf_printf(out, "    rehearse %-17s %s\n", rh_commands[i]->name,
                       rh_commands[i]->summary);
     rh_buf_add_str(out, "\nStart here:\n"
                         "    rehearse demo\n"

@@ -151,7 +151,7 @@ static const char *const examples[] = {"rehearse config show",
 
 const struct command rh_command_config = {
     .name = "config",
-    .summary = "show the options in effect and where they come from",
+    .summary = "the options in effect and where they come from",
     .usage = usage,
     .description = description,
     .examples = examples,

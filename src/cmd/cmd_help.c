@@ -49,7 +49,8 @@ static void add_environment(struct buf *out)
     rh_buf_add_char(out, '\n');
     rh_help_paragraph(
         "Also looked at: NO_COLOR, TERM, COLUMNS and LC_ALL, LC_CTYPE, LANG for what the "
-        "terminal can show; TMPDIR and XDG_CACHE_HOME for where sandboxes and their "
+        "terminal can show; REHEARSE_MASK_KEY for the master key of masking; TMPDIR and "
+        "XDG_CACHE_HOME for where sandboxes and their "
         "cache lie. PG* variables and DATABASE_URL are never read: a rehearsal touches "
         "only servers it started.",
         0, out);
@@ -103,7 +104,7 @@ static const char *const description[] = {
 
 const struct command rh_command_help = {
     .name = "help",
-    .summary = "help on a command, the exit codes, the environment",
+    .summary = "help on a command, exit codes, the environment",
     .usage = usage,
     .description = description,
     .positional_name = "COMMAND|TOPIC",

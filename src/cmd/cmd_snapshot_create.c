@@ -80,9 +80,10 @@ static const char *const description[] = {
     "is the plan. Masked means pseudonymised: who has the master key can undo it.",
     "Options can stand in rehearse.yaml below \"snapshot-create:\".", NULL};
 static const char *const examples[] = {
-    "rehearse snapshot create --from postgresql://reader@db2/shop --suggest > masking.yaml",
-    "rehearse snapshot create --from postgresql://reader@db2/shop -o shop.snapshot",
-    "rehearse snapshot create --from \"$URL\" -o s --sample 5% --witness migrations/42.sql", NULL};
+    "export REHEARSE_FROM=postgresql://reader@db2/shop",
+    "rehearse snapshot create --suggest > masking.yaml",
+    "rehearse snapshot create --masking masking.yaml -o shop.snapshot",
+    "rehearse snapshot create -o s --sample 5% --witness migrations/42.sql", NULL};
 
 const struct command rh_command_snapshot_create = {
     .name = "snapshot create",

@@ -219,12 +219,11 @@ enum err_code rh_snapshot_options_read(const struct options *options, struct pro
         .keeps_comments = rh_option_flag(options, "keep-comments"),
         .no_verify = rh_option_flag(options, "no-verify"),
     };
-    enum err_code code = check_together(options, err);
+    enum err_code code;
 
-    if (!has(options, "from") && !snapshot.archive && !code) {
-        rh_err_set(err, RH_ERR_USAGE, "ARCHIVE is missing: what is to be imported?");
-        return RH_ERR_USAGE;
-    }
+    if (!has(options, "from") && !snapshot.archive)
+        return rh_err_set(err, RH_ERR_USAGE, "ARCHIVE is missing: what is to be imported?");
+    code = check_together(options, err);
     snapshot.excluded = rh_option_list(options, "exclude-table", &snapshot.excluded_count);
     if (!code)
         code = read_sample(options, &snapshot.sample, err);

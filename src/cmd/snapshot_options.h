@@ -34,13 +34,14 @@
         .is_common = true, .help = "Tables copied at a time.",                           \
         .details = "Each is a session of pg_dump on the source, beside two of our own.", \
     }
-#define OPTION_ROW_SAMPLE                                                                        \
-    {                                                                                            \
-        .name = "sample", .kind = OPTION_TEXTS, .value_name = "SHARE|TABLE=SHARE",               \
-        .group = GROUP_ROWS, .environment = "REHEARSE_SAMPLE", .is_common = true,                \
-        .help = "Copy this share of the rows: 5%, orders=1%.",                                   \
-        .details = "Rows that nothing refers from are chosen by a keyed hash, the same ones on " \
-                   "every run; what belongs to them comes along, and so does every parent.",     \
+#define OPTION_ROW_SAMPLE                                                                         \
+    {                                                                                             \
+        .name = "sample", .kind = OPTION_TEXTS, .value_name = "SHARE|TABLE=SHARE",                \
+        .group = GROUP_ROWS, .environment = "REHEARSE_SAMPLE", .is_common = true,                 \
+        .help = "Copy this share of the rows: 5%, orders=1%.",                                    \
+        .details =                                                                                \
+            "Rows of tables that refer to no other are chosen by a keyed hash, the same ones on " \
+            "every run; what belongs to them comes along, and so does every parent.",             \
     }
 #define OPTION_ROW_WHERE                                                                       \
     {                                                                                          \

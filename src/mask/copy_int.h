@@ -6,10 +6,6 @@
 
 #include "mask/copy_mask.h"
 
-/* A field of at most that many bytes, as it is escaped, is mapped whole, wherever it stands, so
-   that equal values have equal pseudonyms; a larger one goes through its map's stream. */
-#define COPY_VALUE_BYTES (4 * 1024 * 1024)
-
 bool rh_copy_digest_is_between_rows(const struct copy_digest *digest);
 
 /* A row larger than COPY_BATCH_BYTES, field by field. */

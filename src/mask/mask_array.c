@@ -4,7 +4,7 @@
  */
 #include "mask/mask_elements.h"
 
-enum array_form { FORM_ELEMENT };
+enum array_form { FORM_ELEMENT, FORM_BARE /* one too large to see whether it needs quotes */ };
 
 /* MAXDIM of the server; more braces are no array of it. */
 #define DIMENSIONS_MAX 6
@@ -146,38 +146,45 @@ static void encode(const void *own, const struct leaf *leaf, struct text source,
         rh_buf_add_text(out, masked);
 }
 
-/* Of a large element we do not see whether it needs quotes: one that had them keeps them. */
+/* A large element that has quotes keeps them, and one that has none gets none: the pseudonym of a
+   text has no more of what needs them than the text. */
 static bool enter(const void *own, void *state_memory, struct text source, size_t at,
                   struct leaf *leaf)
 {
     (void)own;
     (void)state_memory;
-    if (source.data[at] != '"')
-        return false;
-    *leaf = (struct leaf){.open = at, .start = at + 1, .form = FORM_ELEMENT};
+    bool has_quotes = source.data[at] == '"';
+    *leaf = (struct leaf){
+        .open = at, .start = at + has_quotes, .form = has_quotes ? FORM_ELEMENT : FORM_BARE};
     return true;
 }
 
 static bool part(const void *own, unsigned form, struct text inner, bool at_end, size_t *ret_len)
 {
-    (void)own;
-    (void)form;
-    return rh_element_part(inner, at_end, ret_len);
+    const struct array *array = own;
+    if (form == FORM_ELEMENT)
+        return rh_element_part(inner, at_end, ret_len);
+    size_t end = 0;
+    while (end < inner.len && inner.data[end] != array->delimiter && inner.data[end] != '}')
+        end++;
+    *ret_len = end;
+    return end < inner.len || at_end;
 }
 
 static void encode_part(const void *own, unsigned form, struct text masked, struct buf *out)
 {
     (void)own;
-    (void)form;
-    rh_element_encode_inner(masked, false, out);
+    if (form == FORM_ELEMENT)
+        rh_element_encode_inner(masked, false, out);
+    else
+        rh_buf_add_text(out, masked);
 }
 
 static size_t leave(const void *own, void *state_memory, unsigned form)
 {
     (void)own;
-    (void)form;
     ((struct array_state *)state_memory)->after_value = true;
-    return 1;
+    return form == FORM_ELEMENT;
 }
 
 static const struct leaf_format format = {

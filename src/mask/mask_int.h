@@ -144,7 +144,8 @@ struct mask_kind {
     size_t stream_bytes;
     void (*stream_begin)(struct mask_map *map, void *state);
     void (*stream_feed)(struct mask_map *map, void *state, struct text part, struct buf *out);
-    void (*stream_finish)(struct mask_map *map, void *state, struct buf *out); /* frees, too */
+    void (*stream_finish)(struct mask_map *map, void *state, struct buf *out);
+    void (*stream_free)(void *state); /* NULL: nothing to free */
 };
 
 /* One for each rule; mask_map.c has the table. Structured: mask_json.c and its like. */

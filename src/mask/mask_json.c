@@ -436,31 +436,15 @@ static bool enter(const void *own, void *state_memory, struct text source, size_
     return true;
 }
 
-/* Never half of an escape, of a surrogate pair or of a character. */
 static bool part(const void *own, unsigned form, struct text inner, bool at_end, size_t *ret_len)
 {
     (void)own;
     (void)form;
-    size_t quote;
     bool has_escapes, is_broken;
-    if (find_quote(inner, 0, &quote, &has_escapes, &is_broken)) {
-        *ret_len = quote;
+    if (find_quote(inner, 0, ret_len, &has_escapes, &is_broken))
         return true;
-    }
-    *ret_len = inner.len;
-    if (at_end)
-        return true;
-    size_t from = inner.len > 12 ? inner.len - 12 : 0; /* a pair has twelve bytes */
-    size_t backslashes = 0;
-    while (from > 0 && inner.data[from - 1] == '\\' && backslashes < from)
-        from--, backslashes++;
-    const char *escape = memchr(inner.data + from, '\\', inner.len - from);
-    if (escape != NULL)
-        *ret_len = (size_t)(escape - inner.data);
-    while (*ret_len > 0 && *ret_len > inner.len - 16 &&
-           ((unsigned char)inner.data[*ret_len - 1] & 0x80))
-        --*ret_len; /* only what cannot be whole would matter; these few bytes wait */
-    return false;
+    *ret_len = at_end ? inner.len : rh_json_whole_bytes(inner);
+    return at_end;
 }
 
 static void encode_part(const void *own, unsigned form, struct text masked, struct buf *out)

@@ -59,6 +59,8 @@ static inline int rh_json_place_rule(const struct json_place *place)
 /* A string's inside to its value: \u escapes become UTF-8, or a letter where the encoding has one
    byte for a character; what is half a pair becomes U+FFFD. `out` has room for inner.len. */
 size_t rh_json_decode(struct text inner, bool is_single_byte, char *out);
+/* How much of the beginning of a string's inside ends with no half of an escape or a pair. */
+size_t rh_json_whole_bytes(struct text inner);
 /* The inside of a string that says `value`, escaped as jsonb's output is. */
 void rh_json_encode(struct text value, struct buf *out);
 /* The same, each character as the one in its place in `pattern` was written, where there are as

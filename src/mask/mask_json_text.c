@@ -57,6 +57,25 @@ static struct written read_written(const char *at, const char *end, bool is_sing
     return (struct written){12, point, WRITTEN_UNIT};
 }
 
+size_t rh_json_whole_bytes(struct text inner)
+{
+    const char *at = inner.data, *end = inner.data + inner.len;
+    while ((at = memchr(at, '\\', (size_t)(end - at))) != NULL) {
+        size_t len = 2;
+        if (end - at >= 2 && at[1] == 'u') {
+            int32_t unit = read_unit(at, end);
+            bool may_be_pair = unit >= 0xd800 && unit < 0xdc00;
+            if (end - at < 6 || (may_be_pair && end - at < 12))
+                break;
+            len = read_written(at, end, false).len;
+        }
+        if ((size_t)(end - at) < len)
+            break;
+        at += len;
+    }
+    return at != NULL ? (size_t)(at - inner.data) : inner.len;
+}
+
 size_t rh_json_decode(struct text inner, bool is_single_byte, char *out)
 {
     const char *at = inner.data, *end = inner.data + inner.len;

@@ -189,7 +189,7 @@ enum leaf_kind rh_leaf_kind(struct mask_map *const *maps, struct text value)
     if (shape.blanks == 0) {
         if (shape.colons > 0 && memmem(value.data, value.len, "://", 3) != NULL)
             return reads(maps, LEAF_URL, value) ? LEAF_URL : LEAF_TEXT;
-        if (shape.ats == 1)
+        if (shape.ats == 1 && value.data[0] != '@')
             return reads(maps, LEAF_EMAIL, value) ? LEAF_EMAIL : LEAF_TEXT;
         if (value.len == 36 && shape.dashes == 4 && shape.digits + shape.letters == 32)
             return reads(maps, LEAF_UUID, value) ? LEAF_UUID : LEAF_TEXT;

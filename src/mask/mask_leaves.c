@@ -439,12 +439,12 @@ void rh_leaves_kind_stream_feed(struct mask_map *map, void *state, struct text p
 void rh_leaves_kind_stream_finish(struct mask_map *map, void *state, struct buf *out)
 {
     (void)map;
-    struct leaves_stream **stream = state;
-    if (*stream == NULL)
-        return;
-    rh_leaves_stream_finish(*stream, out);
-    rh_leaves_stream_free(*stream);
-    *stream = NULL;
+    rh_leaves_stream_finish(*(struct leaves_stream **)state, out);
+}
+
+void rh_leaves_kind_stream_free(void *state)
+{
+    rh_leaves_stream_free(*(struct leaves_stream **)state);
 }
 
 enum err_code rh_leaves_map_new(const struct mask_map *map, enum mask_rule rule, const char *type,

@@ -85,13 +85,14 @@ void rh_leaves_kind_stream_begin(struct mask_map *map, void *state);
 void rh_leaves_kind_stream_feed(struct mask_map *map, void *state, struct text part,
                                 struct buf *out);
 void rh_leaves_kind_stream_finish(struct mask_map *map, void *state, struct buf *out);
+void rh_leaves_kind_stream_free(void *state);
 #define LEAVES_STREAM_BYTES sizeof(struct leaves_stream *)
-#define LEAVES_KIND(open_function)                                                              \
-    {                                                                                           \
-        .is_structured = true, .open = open_function, .close = rh_leaves_kind_close,            \
-        .apply = rh_leaves_kind_apply, .stream_bytes = LEAVES_STREAM_BYTES,                     \
-        .stream_begin = rh_leaves_kind_stream_begin, .stream_feed = rh_leaves_kind_stream_feed, \
-        .stream_finish = rh_leaves_kind_stream_finish,                                          \
+#define LEAVES_KIND(open_function)                                                                \
+    {                                                                                             \
+        .is_structured = true, .open = open_function, .close = rh_leaves_kind_close,              \
+        .apply = rh_leaves_kind_apply, .stream_bytes = LEAVES_STREAM_BYTES,                       \
+        .stream_begin = rh_leaves_kind_stream_begin, .stream_feed = rh_leaves_kind_stream_feed,   \
+        .stream_finish = rh_leaves_kind_stream_finish, .stream_free = rh_leaves_kind_stream_free, \
     }
 
 /* A map for leaves of `map`: its key, domain, encoding and kept values, with another rule and

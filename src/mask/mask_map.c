@@ -333,6 +333,8 @@ void rh_mask_stream_free(struct mask_stream *stream)
     if (!stream)
         return;
     if (stream->own) {
+        if (stream->map->kind->stream_free)
+            stream->map->kind->stream_free(stream->own);
         OPENSSL_cleanse(stream->own, stream->map->kind->stream_bytes);
         free(stream->own);
     }

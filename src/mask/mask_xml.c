@@ -6,6 +6,9 @@
 #include "mask/mask_character.h"
 #include "mask/mask_leaf_kinds.h"
 
+/* Longer names of entities are text. */
+#define ENTITY_MAX ((size_t)64)
+
 enum xml_form {
     FORM_TEXT,
     FORM_APOSTROPHES, /* the value of an attribute */
@@ -116,6 +119,16 @@ static void leave_value(struct xml_state *state)
 
 /* --- the walk --------------------------------------------------------------------------------- */
 
+/* Bytes of an entity of the document's own at `at`; an ampersand that begins none stands alone. */
+static size_t own_entity_bytes(struct text source, size_t at)
+{
+    size_t end = at + 1;
+    while (end < source.len && end - at < ENTITY_MAX && is_name(source.data[end]) &&
+           source.data[end] != ';' && source.data[end] != '&')
+        end++;
+    return end < source.len && source.data[end] == ';' ? end + 1 - at : 1;
+}
+
 /* The end of a run of text from `at` on, which ends before `stop` and before an entity of the
    document's own; false: it is not here. */
 static bool text_end(struct text source, size_t at, char stop, bool at_end, size_t *ret_end,
@@ -131,8 +144,7 @@ static bool text_end(struct text source, size_t at, char stop, bool at_end, size
         uint32_t point;
         size_t len = read_entity(source, at, &point);
         if (len == 0) {
-            size_t semicolon = find(source, at, ";");
-            if (semicolon == source.len && !at_end && source.len - at < 64)
+            if (!at_end && source.len - at < ENTITY_MAX)
                 return false; /* it may be one yet */
             break;
         }
@@ -296,9 +308,8 @@ static enum leaf_step walk_text(const struct xml *xml, struct text source, size_
     *ret_found = true;
     if (!text_end(source, *at, closing(form)[0], at_end, &leaf->end, &leaf->has_escapes))
         return LEAF_MORE;
-    if (leaf->end == *at) { /* an entity of the document's own */
-        size_t semicolon = find(source, *at, ";");
-        *at = semicolon < source.len ? semicolon + 1 : *at + 1;
+    if (leaf->end == *at) {
+        *at += own_entity_bytes(source, *at);
         *ret_found = false;
         return LEAF_FOUND;
     }

@@ -4,8 +4,9 @@
 
 #include <stdio.h>
 
-#define RULE_COLUMNS_MAX 32 /* of one reference; the server's own limit for keys (INDEX_MAX_KEYS) \
-                             */
+#define RULE_COLUMNS_MAX                                                     \
+    32 /* of one reference; the server's own limit for keys (INDEX_MAX_KEYS) \
+        */
 
 static enum err_code refuse(const struct masking_rules *rules, struct rules_place place,
                             struct err *err, const char *fmt, ...) RH_PRINTF(4, 5);

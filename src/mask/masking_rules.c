@@ -13,6 +13,7 @@ struct reading {
     struct arena *arena;
     size_t problem_count;
     struct buf problems;
+    const char *hint; /* of the first that has one */
 };
 
 static void add_problem(struct reading *reading, size_t line, size_t column, const char *fmt, ...)
@@ -51,8 +52,9 @@ static void unknown_key(struct reading *reading, const struct yaml_node *key, co
         add_problem(reading, key->line, key->column, "unknown %s \"%s\"; did you mean \"%s\"?",
                     what, key->text, suggestion.best);
     else
-        add_problem(reading, key->line, key->column, "unknown %s \"%s\"; known are %s", what,
-                    key->text, rh_buf_text(&list).data);
+        add_problem(reading, key->line, key->column, "unknown %s \"%s\"", what, key->text);
+    if (!suggestion.best && !reading->hint)
+        reading->hint = rh_arena_printf(reading->arena, "Known here: %s.", rh_buf_text(&list).data);
 }
 
 /* The index of a key in `known`; SIZE_MAX after saying what is wrong with it. */
@@ -423,6 +425,8 @@ enum err_code rh_masking_rules_parse(const char *path, struct text yaml, struct 
             rh_err_detail(err, "%s\nand %zu more", rest, reading.problem_count - PROBLEMS_SHOWN);
         else if (rest)
             rh_err_detail(err, "%s", rest);
+        if (reading.hint)
+            rh_err_hint(err, "%s", reading.hint);
     } else {
         *ret_rules = rules;
     }

@@ -80,7 +80,20 @@ static void add_paths(struct buf *out, const struct masked_column *masked)
     rh_buf_add_char(out, '}');
 }
 
-/* `domain`: NULL unless the column shares it with others. */
+/* Another name than the one column's that is alone in it: keys are made of names. */
+static bool has_own_name(const struct masking *masking, const struct catalog *catalog,
+                         const struct masking_domain *domain)
+{
+    const struct masked_column *first = &masking->columns.items[domain->members.items[0]];
+    const struct catalog_table *table = &catalog->tables.items[first->table];
+    const char *column = rh_catalog_column(table, first->column)->quoted;
+    size_t len = strlen(table->identity);
+
+    return domain->members.count > 1 || strncmp(domain->name, table->identity, len) != 0 ||
+           domain->name[len] != '.' || strcmp(domain->name + len + 1, column) != 0;
+}
+
+/* `domain`: NULL when it goes without saying. */
 static void add_column(const struct masked_column *masked, const struct masking_domain *domain,
                        const struct catalog_table *table, struct buf *out)
 {
@@ -201,11 +214,11 @@ void rh_masking_to_yaml(const struct masking *masking, const struct catalog *cat
                                                                 sizeof(*shared));
     size_t table = CATALOG_NONE;
 
-    for (size_t i = 0; i < masking->domains.count; i++)
-        for (size_t j = 0; masking->domains.items[i].members.count > 1 &&
-                           j < masking->domains.items[i].members.count;
-             j++)
-            shared[masking->domains.items[i].members.items[j]] = &masking->domains.items[i];
+    for (size_t i = 0; i < masking->domains.count; i++) {
+        const struct masking_domain *domain = &masking->domains.items[i];
+        for (size_t j = 0; has_own_name(masking, catalog, domain) && j < domain->members.count; j++)
+            shared[domain->members.items[j]] = domain;
+    }
     rh_buf_add_str(out, "# What happens to every column of a snapshot. Rules and what they keep: "
                         "docs/masking.md.\n"
                         "# A column that is not in here is decided as if there were no file: what "

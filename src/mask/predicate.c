@@ -262,7 +262,7 @@ static bool is_nulled(const struct proof *proof, const struct sql_expression *ex
     if (column)
         return column->rule == MASK_NULL;
     if (expression->kind != SQL_OPERATOR && expression->kind != SQL_ANY &&
-        expression->kind != SQL_CALL && expression->kind != SQL_CAST)
+        expression->kind != SQL_ALL && expression->kind != SQL_CALL && expression->kind != SQL_CAST)
         return false;
     if (expression->kind == SQL_CALL && is_one_of(expression->name, lenient))
         return false;
@@ -305,9 +305,9 @@ static bool is_constant(const struct sql_expression *expression, const char *val
            strcmp(expression->name, value) == 0;
 }
 
-static enum predicate_fate with_constant(const struct proof *proof,
-                                         const struct predicate_column *column, bool is_plain,
-                                         const char *name, const struct sql_expression *other)
+static enum predicate_fate with_constant(const struct predicate_column *column, bool is_plain,
+                                         bool is_all, const char *name,
+                                         const struct sql_expression *other)
 {
     static const char *const equalities[] = {"=", "<>", NULL};
     static const char *const orders[] = {"=", "<>", "<", "<=", ">", ">=", NULL};
@@ -316,10 +316,10 @@ static enum predicate_fate with_constant(const struct proof *proof,
     static const char *const members[] = {"?", "?|", "?&", NULL};
     const struct sql_expression *constant = rh_sql_uncast(other);
 
-    (void)proof;
     if (column->rule == MASK_FIXED && is_plain) {
         bool is_same = has_constant(other, column->parameter);
-        return (strcmp(name, "=") == 0 && is_same) || (strcmp(name, "<>") == 0 && !is_same)
+        return (strcmp(name, "=") == 0 && is_same && !is_all) ||
+                       (strcmp(name, "<>") == 0 && !is_same)
                    ? PREDICATE_HOLDS
                    : PREDICATE_UNKNOWN;
     }
@@ -375,10 +375,12 @@ static enum predicate_fate of_comparison(const struct proof *proof,
     if (a && b)
         return of_two(a, left_is_plain, b, right_is_plain, expression->name);
     if (a && !names_masked(proof, right))
-        return with_constant(proof, a, left_is_plain, expression->name, right);
+        return with_constant(a, left_is_plain, expression->kind == SQL_ALL, expression->name,
+                             right);
     if (b && !names_masked(proof, left) &&
         (strcmp(expression->name, "=") == 0 || strcmp(expression->name, "<>") == 0))
-        return with_constant(proof, b, right_is_plain, expression->name, left);
+        return with_constant(b, right_is_plain, expression->kind == SQL_ALL, expression->name,
+                             left);
     return PREDICATE_UNKNOWN;
 }
 
@@ -421,12 +423,13 @@ static enum predicate_fate fate_of(const struct proof *proof,
     }
     case SQL_OPERATOR:
     case SQL_ANY:
+    case SQL_ALL:
         return of_comparison(proof, expression);
     case SQL_CALL:
         if (is_one_of(expression->name, regexp_like) && expression->arguments.count == 2) {
             const struct predicate_column *column = normalised(proof, first, &is_plain);
             return column
-                       ? with_constant(proof, column, is_plain, "~", expression->arguments.items[1])
+                       ? with_constant(column, is_plain, false, "~", expression->arguments.items[1])
                        : PREDICATE_UNKNOWN;
         }
         return PREDICATE_UNKNOWN;

@@ -54,7 +54,7 @@ static bool is_comparison(const struct sql_expression *expression)
     if (!expression->name || expression->arguments.count != 2)
         return false;
     if (expression->kind != SQL_OPERATOR && expression->kind != SQL_ANY &&
-        expression->kind != SQL_OTHER)
+        expression->kind != SQL_ALL)
         return false;
     for (size_t i = 0; names[i]; i++)
         if (strcmp(names[i], expression->name) == 0)
@@ -104,6 +104,7 @@ static bool lists_all(const struct gathering *gathering, const struct sql_expres
                 take_constants(&quiet, arguments[1], false)) ||
                (expression->kind == SQL_OPERATOR && strcmp(expression->name, "=") == 0 &&
                 is_column(gathering, arguments[1]) && take_constants(&quiet, arguments[0], false));
+    case SQL_ALL:
     case SQL_COLUMN:
     case SQL_CONSTANT:
     case SQL_CAST:

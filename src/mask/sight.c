@@ -463,7 +463,7 @@ static bool is_secret(struct text value)
         changes += before >= 0 && kind != before;
         before = kind;
     }
-    return lowers > 0 && uppers > 0 && digits > 0 && others * 8 <= value.len &&
+    return lowers > 0 && uppers > 0 && digits >= 2 && digits * 16 >= value.len && others * 8 <= value.len &&
            changes * 3 >= value.len && variety(value) >= (value.len < 32 ? value.len / 2 : 16);
 }
 

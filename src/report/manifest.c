@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 /* Longest name of a table shown in its column; longer ones push their line apart. */
 #define NAME_COLUMNS_MAX 40
@@ -134,6 +135,50 @@ static const char *footprint_text(const struct view *view)
                 duration_text(view, manifest->footprint.snapshot_age_us), locks);
 }
 
+/* Seconds since 1970 of "2026-11-20T10:00:00.000Z"; false where the stamp is not one of ours. */
+static bool parse_stamp(const char *stamp, int64_t *ret_s)
+{
+    static const char separators[] = "--T::";
+    struct text rest = rh_text(stamp);
+    int64_t fields[6];
+    struct tm tm = {0};
+
+    for (size_t i = 0; i < 6; i++) {
+        if (rest.len == 0 || rest.data[0] < '0' || rest.data[0] > '9' ||
+            !rh_text_take_int64(&rest, &fields[i]) || fields[i] > 9999)
+            return false;
+        if (i < 5 && (rest.len == 0 || rest.data[0] != separators[i]))
+            return false;
+        rest.data += i < 5;
+        rest.len -= i < 5;
+    }
+    tm.tm_year = (int)fields[0] - 1900;
+    tm.tm_mon = (int)fields[1] - 1;
+    tm.tm_mday = (int)fields[2];
+    tm.tm_hour = (int)fields[3];
+    tm.tm_min = (int)fields[4];
+    tm.tm_sec = (int)fields[5];
+    *ret_s = (int64_t)timegm(&tm);
+    return true;
+}
+
+/* ", 3 days ago"; "" when nobody knows. */
+static const char *age_text(const struct view *view)
+{
+    int64_t taken_s, age_s;
+
+    if (!parse_stamp(view->manifest->taken_at, &taken_s))
+        return "";
+    age_s = view->options.now_us / 1000000 - taken_s;
+    if (age_s < 0)
+        return "";
+    if (age_s < 2 * 3600)
+        return text(view, ", %" PRId64 " min ago", age_s / 60);
+    if (age_s < 3 * 86400)
+        return text(view, ", %" PRId64 " h ago", age_s / 3600);
+    return text(view, ", %" PRId64 " days ago", age_s / 86400);
+}
+
 static void add_head(const struct view *view)
 {
     const struct manifest *manifest = view->manifest;
@@ -143,7 +188,7 @@ static void add_head(const struct view *view)
              text(view, "%s, PostgreSQL %s, %s%s", manifest->source, manifest->server_version,
                   manifest->encoding,
                   manifest->wal_position ? text(view, ", at WAL %s", manifest->wal_position) : ""));
-    add_line(view, "taken", manifest->taken_at);
+    add_line(view, "taken", text(view, "%s%s", manifest->taken_at, age_text(view)));
     add_line(view, "rows", rows_text(view));
     add_line(view, "masking", masking_text(view));
     for (size_t i = 0; i < manifest->certificates.count; i++) {
@@ -298,7 +343,9 @@ void rh_report_manifest(const struct manifest *manifest, const struct terminal *
         .layout = &layout, .manifest = manifest, .options = options, .arena = arena};
 
     if (options.detail == REPORT_QUIET) {
-        add_line(&view, "snapshot", text(&view, "%s: %s", options.path, rows_text(&view)));
+        add_line(&view, "snapshot",
+                 text(&view, "%s: %s%s", options.path, rows_text(&view),
+                      manifest->is_masked ? "" : "; NOT MASKED"));
         return;
     }
     add_head(&view);

@@ -11,6 +11,8 @@
 #define KEY_ID_PURPOSE "rehearse masking key id"
 /* A file that people write by hand. */
 #define MASKING_MAX_BYTES ((size_t)16 * 1024 * 1024)
+/* More than the budget that a look at values keeps to by itself. */
+#define SIGHTINGS_MAX_US (2 * (int64_t)SIGHTINGS_BUDGET_US)
 /* Finding the rows of a sample in a large database. */
 #define SAMPLE_MAX_US (24 * 3600 * INT64_C(1000000))
 
@@ -138,7 +140,12 @@ static enum err_code plan_masking(struct creation *creation, struct err *err)
     if (creation->options->is_unmasked)
         return RH_OK;
     rh_progress_phase(creation->options->sandbox.progress, "decide about every column");
-    if ((code = rh_masking_plan(&creation->source.catalog, rules, NULL, 0, creation->arena,
+    if ((code = rh_sightings_read(creation->source.engine, creation->source.connection,
+                                  &creation->source.catalog, &(struct sightings_options){0},
+                                  rh_clock_after(rh_clock_mono(), SIGHTINGS_MAX_US),
+                                  creation->arena, &creation->sightings, err)) ||
+        (code = rh_masking_plan(&creation->source.catalog, rules, creation->sightings.items.items,
+                                creation->sightings.items.count, creation->arena,
                                 &creation->masking, err)))
         return code;
     keep_yaml(creation);
@@ -243,6 +250,8 @@ static void describe(struct creation *creation, const struct dump_program *progr
         manifest->seed_id = name_of_key(creation, SEED_ID_PURPOSE);
     manifest->footprint.snapshot_age_us = rh_source_age_us(&creation->source);
     rh_describe_snapshot(&description, arena, manifest);
+    for (size_t i = 0; i < creation->sightings.not_observed.count; i++)
+        *RH_PUSH(arena, &manifest->notes) = creation->sightings.not_observed.items[i];
     if (options->archive)
         *RH_PUSH(arena, &manifest->notes) =
             "production's figures are those of the archive it was imported from";

@@ -8,6 +8,7 @@
 #include "snapshot/create.h"
 #include "snapshot/dump.h"
 #include "snapshot/place.h"
+#include "snapshot/sightings.h"
 
 struct creation {
     const struct snapshot_options *options;
@@ -20,6 +21,7 @@ struct creation {
     struct source source;
     struct mask_master_key key;
     bool has_key;
+    struct sightings sightings;
     struct masking masking;
     bool *is_omitted; /* of each table */
     struct sample_plan sample;

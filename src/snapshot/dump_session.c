@@ -1,5 +1,6 @@
 #include "snapshot/dump_int.h"
 
+#include "snapshot/dump_secrets.h"
 #include "snapshot/large_object.h"
 
 #include <inttypes.h>
@@ -200,39 +201,9 @@ static bool holds(struct text sql, const char *part)
     return memmem(sql.data, sql.len, part, strlen(part)) != NULL;
 }
 
-/* Options of user mappings are passwords for other servers. Settings of the database may be: only
-   those of the server's own parameters are kept. */
-static char *without_secrets(struct dump_session *own, struct text sql)
-{
-    static const char mappings[] = "FROM pg_user_mappings ";
-    static const char settings[] = "SELECT unnest(setconfig) FROM pg_db_role_setting ";
-    static const char role_settings[] =
-        "SELECT rolname, unnest(setconfig) FROM pg_db_role_setting ";
-    const char *at = memmem(sql.data, sql.len, mappings, strlen(mappings));
-
-    if (at)
-        return rh_arena_printf(own->arena,
-                               "%.*sFROM (SELECT usename, srvid, NULL::text[] AS umoptions "
-                               "FROM pg_catalog.pg_user_mappings) AS pg_user_mappings %.*s",
-                               (int)(at - sql.data), sql.data,
-                               (int)(sql.len - (size_t)(at - sql.data) - strlen(mappings)),
-                               at + strlen(mappings));
-    if (rh_text_starts_with(sql, settings))
-        return rh_arena_printf(own->arena,
-                               "SELECT setting FROM (%.*s) AS settings (setting) "
-                               "WHERE setting !~ '^[^=]*\\.'",
-                               (int)sql.len, sql.data);
-    if (rh_text_starts_with(sql, role_settings))
-        return rh_arena_printf(own->arena,
-                               "SELECT rolname, setting FROM (%.*s) AS settings (rolname, setting) "
-                               "WHERE setting !~ '^[^=]*\\.'",
-                               (int)sql.len, sql.data);
-    return NULL;
-}
-
 static enum tap_action on_query(struct dump_session *own, struct text sql)
 {
-    const char *changed;
+    const char *changed = NULL;
 
     if (own->state != COPY_NONE || own->is_calling) {
         refuse(own, "pg_dump asks before it was answered");
@@ -252,7 +223,10 @@ static enum tap_action on_query(struct dump_session *own, struct text sql)
         return TAP_SWALLOW;
     }
     rh_arena_clear(own->arena);
-    changed = own->dump->options->maps ? without_secrets(own, sql) : NULL;
+    if (own->dump->options->maps && !rh_dump_without_secrets(sql, own->arena, &changed)) {
+        refuse(own, "pg_dump asks for what may hold passwords in a way that is not understood");
+        return TAP_SWALLOW;
+    }
     if (!changed)
         return TAP_FORWARD;
     send_query(own, changed);
@@ -555,33 +529,53 @@ static void take_field(void *context, char code, const char *value)
         snprintf(err->message, sizeof(err->message), "%s", value);
 }
 
-/* 22: data exceptions, whose words quote the value (manual, appendix A). */
+static bool is_one_of(const char *sqlstate, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(sqlstate, list[i]) == 0)
+            return true;
+    return false;
+}
+
+/* SQLSTATEs: manual, appendix A. */
+static void add_hint(const struct dump_session *own, const char *said, struct err *err)
+{
+    /* lock_not_available, query_canceled (the lock timeout of pg_dump), undefined_table,
+       undefined_column, undefined_object */
+    static const char *const changed[] = {"55P03", "57014", "42P01", "42703", "42704"};
+
+    if (own->is_joining) {
+        rh_err_set(err, RH_ERR_ENVIRONMENT,
+                   "a second connection to the server does not see the snapshot of the first");
+        rh_err_detail(err, "%s", said);
+        rh_err_hint(err, "The address leads to several servers (a load balancer, a pooler). Name "
+                         "one server, primary or standby.");
+    } else if (is_one_of(err->sqlstate, changed, sizeof(changed) / sizeof(*changed))) {
+        rh_err_hint(err, "Somebody changes tables at this moment, or has locked them. Try again "
+                         "later, or wait longer with --lock-timeout.");
+    } else if (strcmp(err->sqlstate, "40001") == 0) { /* serialization_failure */
+        rh_err_hint(err, "A standby ends queries that hold back what it has to apply: raise "
+                         "max_standby_streaming_delay there, or set hot_standby_feedback = on.");
+    }
+}
+
 static void on_error(struct dump_session *own, const struct pg_message *message)
 {
     struct err said = RH_ERR_INIT, err = RH_ERR_INIT;
 
     if (!rh_pg_decode_fields(message->body, take_field, &said))
         snprintf(said.message, sizeof(said.message), "an error that cannot be read");
+    /* 22: data exceptions, whose words quote the value. */
     rh_err_set(&err, RH_ERR_SERVER, "%s",
-               strncmp(said.sqlstate, "22", 2) == 0 ? "a value cannot be converted" : said.message);
+               strncmp(said.sqlstate, "22", 2) == 0 && !own->is_joining
+                   ? "a value cannot be converted"
+                   : said.message);
     snprintf(err.sqlstate, sizeof(err.sqlstate), "%s", said.sqlstate);
-    if (own->is_joining) {
-        rh_err_set(&err, RH_ERR_ENVIRONMENT,
-                   "a second connection to the server does not see the snapshot of the first");
-        rh_err_detail(&err, "%s", said.message);
-        rh_err_hint(&err, "The address leads to several servers (a load balancer, a pooler). Name "
-                          "one server, primary or standby.");
-    } else if (strcmp(said.sqlstate, "55P03") == 0 || strcmp(said.sqlstate, "57014") == 0 ||
-               strncmp(said.sqlstate, "42", 2) == 0)
-        rh_err_hint(&err, "Somebody changes tables at this moment, or has locked them. Try again "
-                          "later, or wait longer with --lock-timeout.");
-    else if (strcmp(said.sqlstate, "40001") == 0)
-        rh_err_hint(&err, "A standby ends queries that hold back what it has to apply: raise "
-                          "max_standby_streaming_delay there, or set hot_standby_feedback = on.");
-    rh_err_while(&err,
-                 own->state == COPY_NONE ? "while pg_dump read the catalogue"
-                                         : "while copying the rows of %s",
-                 own->state == COPY_NONE ? "" : table_of(own)->identity);
+    add_hint(own, said.message, &err);
+    if (own->state == COPY_NONE)
+        rh_err_while(&err, "while pg_dump read the catalogue");
+    else
+        rh_err_while(&err, "while copying the rows of %s", table_of(own)->identity);
     rh_dump_fail(own->dump, &err);
 }
 

@@ -80,7 +80,9 @@ static struct sql_expression *take_operator(const json_t *node, struct arena *ar
     else if (kind && strcmp(kind, "AEXPR_OP_ANY") == 0)
         own = SQL_ANY;
     else if (kind && strcmp(kind, "AEXPR_IN") == 0)
-        own = name && strcmp(name, "=") == 0 ? SQL_ANY : SQL_OTHER;
+        own = name && strcmp(name, "=") == 0 ? SQL_ANY : SQL_ALL;
+    else if (kind && strcmp(kind, "AEXPR_OP_ALL") == 0)
+        own = SQL_ALL;
     struct sql_expression *expression = new_expression(own, name, arena);
     const json_t *right = json_object_get(node, "rexpr"),
                  *list = json_object_get(json_object_get(right, "List"), "items");

@@ -17,7 +17,8 @@ enum sql_expression_kind {
     SQL_CAST,        /* name: the type, without schema, "text[]" for arrays; one argument */
     SQL_CALL,        /* name: the function, without schema */
     SQL_OPERATOR,    /* name: "=", "~~"; one or two arguments */
-    SQL_ANY,         /* name: the operator; column op ANY (array); SQL_ALL is SQL_OTHER */
+    SQL_ANY,         /* name: the operator; column op ANY (array) */
+    SQL_ALL,         /* the same with ALL; NOT IN is "<>" of it */
     SQL_AND,         /* any number of arguments, as the next */
     SQL_OR,          /**/
     SQL_NOT,         /* one argument, as the next two */

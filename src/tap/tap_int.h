@@ -102,12 +102,12 @@ struct tap_session {
      */
     struct buf stash;
     size_t held_length;
-    bool is_paused;      /* nothing is read from the server */
     bool is_withholding; /* the backend message under way waits for the handler's answer */
     bool drops;          /* drop_types is not empty */
     bool is_dropping;    /* the backend message under way goes nowhere */
     struct pg_type_set drop_types;
     bool is_holding;
+    bool is_paused; /* the handler wants no more of the server's bytes for now */
     bool in_backend_message, released_early;
     struct chunk *chunk; /* the backend bytes under way, while the handler looks at them */
     bool has_parts;      /* the handler took parts and was not told yet what follows them */

@@ -288,21 +288,6 @@ def clones(timer, directory, megabytes, rounds):
              for kind, answered, own_kb, read, update in rows])
 
 
-def prepare_archive(server, directory, megabytes):
-    """A directory archive of about so much data, in tables as an application has them; -> its real bytes."""
-    # 1,000,000 narrow rows with an index take 90 MB, of wide ones 125 kB take 1 MB.
-    server.sql("CREATE DATABASE cached")
-    run = lambda text: server.client("psql", "-XAtqd", "cached", "-c", text)
-    rows = megabytes * 1_000_000 // 2 // 90
-    run("CREATE TABLE narrow (id bigint PRIMARY KEY, owner int, state text, at timestamptz)")
-    run(f"INSERT INTO narrow SELECT n, n % 9973, 'open', now() FROM generate_series(1, {rows}) n")
-    run("CREATE TABLE wide (id bigint PRIMARY KEY, text text)")
-    run(f"INSERT INTO wide SELECT n, repeat(md5(n::text), 24) FROM generate_series(1, {megabytes * 600}) n")
-    size = int(server.client("psql", "-XAtqd", "cached", "-c", "SELECT pg_database_size('cached')").stdout)
-    server.client("pg_dump", "-Fd", "-Z0", "-j2", "-d", "cached", "-f", directory)
-    return size
-
-
 def first_statement(program, given, migration, out, environment=None):
     """Seconds from the command to the first statement, as the stream of events tells it."""
     shutil.rmtree(out, ignore_errors=True)
@@ -317,3 +302,10 @@ def first_statement(program, given, migration, out, environment=None):
     if process.wait(600) != 0 or seen is None:
         raise RuntimeError(f"rehearse ended with {process.returncode}")
     return seen
+
+
+def copy_rates(timer, seconds):
+    """-> {way: MB of rows per second of processor time}, see copy_timer.c."""
+    output = subprocess.run([timer, str(seconds)], capture_output=True, text=True, check=True,
+                            timeout=seconds * 10 + 60).stdout
+    return {name: float(rate) for name, rate in map(str.split, output.splitlines())}

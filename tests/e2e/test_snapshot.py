@@ -221,7 +221,7 @@ def test_create_reads_only(production, rehearse):
     assert len(ours) > 20, said[:2000]
     words = {line.partition("statement: ")[2].split()[0].upper().rstrip(";") for line in ours}
     assert words <= {"SET", "BEGIN", "SELECT", "LOCK", "COPY", "PREPARE", "EXECUTE", "ROLLBACK", "COMMIT", "DECLARE",
-                     "FETCH", "CLOSE", "WITH", "--", "SHOW"}, words
+                     "FETCH", "CLOSE", "WITH", "--", "SHOW", "SAVEPOINT", "RELEASE"}, words
     held = manifest(rehearse.directory / "s")["footprint"]
     assert held["statements"] >= 20 and held["bytes_read"] > 100_000 and held["snapshot_age_ms"] > 0
     assert [lock.split()[0] for lock in held["locks"]] == ["AccessShareLock"]

@@ -3,6 +3,7 @@ certificates, SCRAM, cancel, large results in flat memory; and a handler that ta
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ import threading
 import pytest
 
 import conftest
+import test_tap_differential
 
 TESTS = conftest.PROGRAM.parent / "tests" / "unit"
 RELAY = pathlib.Path(os.environ.get("TAP_RELAY", TESTS / "tap" / "tap_relay"))
@@ -29,6 +31,7 @@ hostssl all all_ways 127.0.0.1/32 trust
 hostssl all tls     127.0.0.1/32 trust
 hostssl all alice   127.0.0.1/32 cert
 hostssl all secret  127.0.0.1/32 scram-sha-256
+hostssl all postgres 127.0.0.1/32 trust
 """
 SETUP = """
 CREATE ROLE nossl LOGIN; CREATE ROLE all_ways LOGIN; CREATE ROLE tls LOGIN; CREATE ROLE alice LOGIN;
@@ -138,7 +141,8 @@ class Relay:
         if self.process.poll() is None:
             # (What getrusage says begins with the size of the process that forked.)
             status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-            self.peak_kb = int(status.partition("VmHWM:")[2].split()[0])
+            found = re.search(r"VmHWM:\s+(\d+)", status)
+            self.peak_kb = int(found[1]) if found else None
             self.process.send_signal(signal.SIGTERM)
         out, self.errors = self.process.communicate(timeout=20)
         self.statistics = json.loads(out) if out else None
@@ -367,6 +371,41 @@ def test_200_mb_pass_in_flat_memory(cluster, version, taking):
     if taking:
         # Many rows to a part.
         assert relay.statistics["parts"] < 30000
+
+
+@pytest.mark.parametrize("taking", [[], ["--take"]], ids=["forwarded", "taken"])
+def test_slow_client_pauses_the_server(cluster, taking):
+    with Relay(url(cluster, sslmode="require"), *taking) as relay:
+        psql = subprocess.Popen(["psql", "-X", "-q", "-h", relay.directory, "-U", "tls", "-d", "postgres", "-c",
+                                 LARGE], stdout=subprocess.PIPE)
+        with cluster.connect(autocommit=True) as watcher:
+            conftest.wait_for(lambda: watcher.execute(
+                "SELECT FROM pg_stat_activity WHERE usename = 'tls' AND wait_event = 'ClientWrite'").fetchone()
+                is not None, what="the server waits for its client")
+        total = 0
+        while part := psql.stdout.read(1 << 20):
+            total += len(part)
+        assert psql.wait(30) == 0
+    assert total == 200000001
+    assert relay.peak_kb < 32 * 1024
+
+
+@pytest.mark.parametrize("script,handler", [("simple", "--collect"), ("transactions", "--hold"),
+                                            ("ddl", "--take"), ("large", "--hold")])
+def test_scripts_print_the_same_over_tls(cluster, script, handler):
+    text = test_tap_differential.SCRIPTS[script]
+
+    def run(directory, port):
+        result = subprocess.run(["psql", "-X", "-a", "-h", directory, "-p", str(port), "-U", "postgres", "-d",
+                                 "postgres"], input=text, capture_output=True, text=True, timeout=60)
+        # Every run makes objects, and so numbers, of its own.
+        return result.returncode, *(re.sub(r"PID \d+|toast_\d+", "N", text)
+                                    for text in (result.stdout, result.stderr))
+
+    direct = run(cluster.directory, cluster.port)
+    with Relay(url(cluster, sslmode="verify-full", sslrootcert=cluster.certificates / "root.crt"),
+               handler) as relay:
+        assert run(relay.directory, 5432) == direct
 
 
 def test_copy_in_passes(cluster):

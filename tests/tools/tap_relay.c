@@ -130,10 +130,10 @@ static enum tap_action on_query(void *context, struct tap_session *session,
 {
     const struct relay *relay = context;
     RH_CLEANUP_BUF struct buf query;
+    rh_buf_init(&query, COLLECT_MAX);
     if (!message->is_whole || message->body.len == 0 ||
         strcmp(message->body.data, relay->from) != 0)
         return TAP_FORWARD;
-    rh_buf_init(&query, COLLECT_MAX);
     rh_pg_encode_message(&query, 'Q', (struct text){relay->to, strlen(relay->to) + 1});
     rh_tap_session_send_server(session, rh_buf_text(&query));
     return TAP_SWALLOW;

@@ -295,9 +295,9 @@ static void tell_tables(struct catalog_reading *reading, const size_t *tables, s
 {
     struct buf sentence RH_CLEANUP_BUF;
 
+    rh_buf_init(&sentence, 4096);
     if (count == 0)
         return;
-    rh_buf_init(&sentence, 4096);
     rh_buf_add_str(&sentence, "rows of ");
     for (size_t i = 0; i < count && i < NAMED_MAX; i++)
         rh_buf_printf(&sentence, "%s%s", i > 0 ? ", " : "",

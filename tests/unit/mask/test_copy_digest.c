@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "mask/copy_int.h"

@@ -84,6 +84,9 @@ static void test_large_arrays_stream_as_they_are_mapped(void **state)
     for (size_t i = 0; i < LEAVES_PIECE_BYTES; i++)
         rh_buf_add_str(&value, "se\\\\\\\"");
     rh_buf_add_str(&value, "\"");
+    rh_buf_add_str(&value, ",bare");
+    for (size_t i = 0; i < LEAVES_PIECE_BYTES; i++)
+        rh_buf_add_str(&value, "word");
     for (int i = 0; i < 100000; i++)
         rh_buf_printf(&value, ",word%d,\"two words\",NULL", i);
     rh_buf_add_str(&value, "}");

@@ -357,6 +357,36 @@ static void test_take_streams_many_small_messages_in_flat_memory(void **state)
     check_stream(100, 64 * 1024 * 1024);
 }
 
+static void pause_server(struct fixture *f, struct tap_session *session)
+{
+    (void)f;
+    rh_tap_session_pause_server(session, true);
+}
+
+static void test_take_may_pause_the_server(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct taker taker;
+    static char chunk[64 * 1024];
+    size_t offered = 0;
+    taker_open(&f, &taker, "d", NULL);
+    taker.instead = pause_server;
+    peer_send(&f.server, TEXT_LITERAL("d\x40\0\0\0"));
+    for (int turn = 0; turn < 100; turn++) {
+        offered += peer_offer(&f.server, (struct text){chunk, sizeof(chunk)});
+        fixture_turn(&f);
+    }
+    assert_int_equal(taker.parts, 1);
+    assert_true(offered < STUCK_BYTES_MAX);
+    taker.instead = NULL;
+    taker.passes = true;
+    rh_tap_session_pause_server(f.session, false);
+    UNTIL(&f, peer_unread(&f.server) == 0 && f.client.received_total > 0);
+    assert_true(taker.parts > 1);
+    taker_close(&f, &taker);
+}
+
 /* --- ends --- */
 
 static void fail_session(struct fixture *f, struct tap_session *session)
@@ -511,6 +541,7 @@ int main(void)
         cmocka_unit_test(test_take_leaves_a_dropped_type_to_the_handler),
         cmocka_unit_test(test_take_streams_a_huge_message_in_flat_memory),
         cmocka_unit_test(test_take_streams_many_small_messages_in_flat_memory),
+        cmocka_unit_test(test_take_may_pause_the_server),
         cmocka_unit_test(test_take_that_fails_tells_the_client_and_lets_nothing_through),
         cmocka_unit_test(test_take_may_close_its_session),
         cmocka_unit_test(test_take_that_sends_more_than_can_wait_fails_the_session),
