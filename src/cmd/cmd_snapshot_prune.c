@@ -30,6 +30,8 @@ static const struct option rows[] = {
         .help = "Tell what would be removed, and remove nothing.",
     },
     OPTION_ROW_CACHE_DIR,
+    OPTION_ROW_CONFIG,
+    OPTION_ROW_NO_CONFIG,
     {
         .name = "json",
         .kind = OPTION_FLAG,
@@ -101,18 +103,23 @@ static json_t *show_json(const struct cache_listing *listing, bool is_dry_run)
 
 static int run(const struct options *parsed)
 {
-    struct options options = *parsed;
+    struct options options = *parsed, settings;
     struct err err = RH_ERR_INIT;
     struct cache_listing listing;
     RH_CLEANUP_BUF struct buf out;
-    int status = rh_run_options_complete(&options, NULL);
+    int status = rh_run_options_read(&options, &settings, NULL);
 
     if (status)
         return status;
+    rh_options_apply_defaults(&options);
+    /* Where runs keep theirs, unless another place is named. */
+    const char *directory = rh_option_text(&options, "cache-dir");
+    if (!directory)
+        directory = rh_option_text(&settings, "cache-dir");
     bool is_dry_run = rh_option_flag(&options, "dry-run");
     int64_t older_us = rh_option_number(&options, "older-than", -1);
-    const struct sandbox_options sandbox = {
-        .engine = &rh_engine_postgres, .cache_directory = rh_option_text(&options, "cache-dir")};
+    const struct sandbox_options sandbox = {.engine = &rh_engine_postgres,
+                                            .cache_directory = directory};
     const struct cache_prune prune = {.all = rh_option_flag(&options, "all"),
                                       .unused_s = older_us < 0 ? -1 : older_us / 1000000,
                                       .is_dry_run = is_dry_run};

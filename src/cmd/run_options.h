@@ -118,5 +118,9 @@ enum progress_style rh_run_progress_style(const struct options *options);
  * for none.
  */
 int rh_run_options_complete(struct options *options, const char **ret_config_path);
+/* The settings `run` would have here: its own rows, filled from what the command `own`, with a
+   "config" and a "no-config" row, was told to read. Prints and returns as above. */
+int rh_run_options_read(const struct options *own, struct options *settings,
+                        const char **ret_config_path);
 
 #endif

@@ -193,6 +193,9 @@ enum err_code rh_sandbox_cache_find(const struct sandbox_options *options,
             rh_sandbox_cache_free(cache);
             return code;
         }
+        /* What is about to be made needs room, too. */
+        if (!prepared)
+            (void)rh_cache_make_room(cache->directory, &cache->limits, 0, true);
     }
     *ret_cache = cache;
     *ret_prepared = prepared;

@@ -92,7 +92,9 @@ def test_the_way_back_and_repetition_work_on_overlays_of_what_is_kept(kept, shop
         assert outcome.result["cuts"], outcome
 
 
-@pytest.mark.parametrize("change", ["role", "set", "schema", "migration older than --since"])
+@pytest.mark.parametrize("change", [pytest.param("role", marks=pytest.mark.nightly),
+                                    pytest.param("set", marks=pytest.mark.nightly), "schema",
+                                    "migration older than --since"])
 def test_what_shapes_a_sandbox_is_another_one(kept, shop, change):
     assert not came_from_cache(run(kept, shop))
     if change == "role":
@@ -316,9 +318,9 @@ def start_server_on_it(entry):
 
 
 @pytest.mark.parametrize("damage, said", [
-    (corrupt_control, "not shut down in order"), (corrupt_size, "not as large"),
-    (corrupt_description, "cannot be read"), (pretend_reboot, "started anew"),
-    (start_server_on_it, "a server works")])
+    (corrupt_control, "not shut down in order"), (corrupt_size, "not as large"), (pretend_reboot, "started anew"),
+    pytest.param(corrupt_description, "cannot be read", marks=pytest.mark.nightly),
+    pytest.param(start_server_on_it, "a server works", marks=pytest.mark.nightly)])
 def test_a_damaged_entry_is_thrown_away_and_made_anew(kept, shop, damage, said):
     assert not came_from_cache(run(kept, shop))
     damage(entries(kept)[0])
@@ -395,6 +397,14 @@ def test_prune_tells_and_removes(kept, shop):
     corrupt_description(second)
     assert "removed" in kept("snapshot", "prune").stdout
     assert entries(kept) == []
+
+
+def test_prune_looks_where_runs_are_told_to_keep_theirs(rehearse, shop):
+    rehearse.write("rehearse.yaml", "cache-dir: elsewhere\n")
+    rehearse.write("migration.sql", MIGRATION)
+    assert not came_from_cache(run(rehearse, shop))
+    assert (rehearse.directory / "elsewhere/sandboxes").is_dir()
+    assert "removed" in rehearse("snapshot", "prune", "--all").stdout
 
 
 def test_a_kept_sandbox_does_not_need_the_cache(kept, shop):
