@@ -232,6 +232,7 @@ static void describe(struct creation *creation, const struct dump_program *progr
         .catalog = &creation->source.catalog,
         .masking = options->is_unmasked ? NULL : &creation->masking,
         .sample = creation->is_sampled ? &creation->sample : NULL,
+        .sample_options = creation->is_sampled ? &options->sample : NULL,
         .is_omitted = creation->is_omitted,
         .dump = &creation->dump,
         .is_standby = creation->source.facts.is_standby,
