@@ -174,7 +174,5 @@ struct scaling rh_scaling_fit(const struct scaling_point *points, size_t count, 
     for (size_t i = 0; i < SCALING_SHAPE_COUNT; i++)
         if (misfits[i] <= noise)
             widen(&scaling, (enum scaling_shape)i, points, count, noise, target_size);
-    if (scaling.high > scaling.low * SCALING_RANGE_MAX)
-        return refuse(SCALING_TOO_WIDE);
     return scaling;
 }

@@ -1,6 +1,7 @@
 /*
  * Scaling: from durations measured at a few sizes to the duration at another size, with a range, or
- * a reason why none can be given. Pure.
+ * a reason why none can be given. The range is as wide as what was measured leaves open: short or
+ * noisy durations, scaled far, say little but "at most". Pure.
  */
 #ifndef RH_STATS_SCALING_H
 #define RH_STATS_SCALING_H
@@ -32,9 +33,7 @@ const char *rh_scaling_shape_name(enum scaling_shape shape);
     X(SCALING_TOO_FEW, "fewer than three sizes were measured")                                \
     X(SCALING_TOO_CLOSE, "the sizes measured are too close to one another")                   \
     X(SCALING_TOO_FAR, "production is too many times larger than what was measured")          \
-    X(SCALING_NO_SHAPE, "the durations measured grow in no regular way with the size")        \
-    X(SCALING_TOO_WIDE, "the durations measured are too short or too noisy to tell how they " \
-                        "grow")
+    X(SCALING_NO_SHAPE, "the durations measured grow in no regular way with the size")
 enum scaling_refusal {
 #define X(symbol, sentence) symbol,
     SCALING_REFUSAL_LIST(X)
@@ -61,9 +60,6 @@ struct scaling {
 #define SCALING_MISFIT_MAX 0.25
 /* Single measurements on an idle machine differ by this much even when nothing else shows it. */
 #define SCALING_NOISE_MIN 0.05
-/* A range wider than this says nothing. */
-#define SCALING_RANGE_MAX 8.0
-
 /*
  * `points` are at most SCALING_POINTS_MAX, in any order. With `is_constant` (the server was seen to
  * read and write nothing that grows) the shape is given, and the range is that of the points.
