@@ -15,6 +15,7 @@
 #include "engine/evidence.h"
 #include "engine/inquiry.h"
 #include "engine/server_log_facts.h"
+#include "model/catalog.h"
 #include "model/risk.h"
 #include "model/round_trip.h"
 #include "model/state.h"
@@ -246,6 +247,17 @@ struct engine {
                                      const struct data_state_options *options, struct arena *arena,
                                      struct mono deadline, struct data_state *ret_state,
                                      struct err *err);
+
+    /* The catalogue of the connected database as the snapshot of the connection's transaction
+       (which the caller began: read only, repeatable read; primary or standby) shows it, for a role
+       that may be an ordinary one: what it may not see is told in not_observed. Nothing is written,
+       no row of a user's table is read. The server locks tables as a reader does while it says
+       their sizes and expressions, so that this waits behind ACCESS EXCLUSIVE, as lock_timeout has
+       it. The session's search_path, quote_all_identifiers and jit are changed until the end of the
+       transaction. Blocking, up to the deadline. */
+    enum err_code (*read_catalog)(struct connection *connection, struct arena *arena,
+                                  struct mono deadline, struct catalog *ret_catalog,
+                                  struct err *err);
 
     /* One row for each freedom, where one can be made: committed, by the sandbox's superuser, whose
        session settings are changed for good. Triggers fire. What could not be made says why.

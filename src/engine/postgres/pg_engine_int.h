@@ -116,6 +116,12 @@ enum err_code rh_pg_read_data_state(struct connection *connection,
                                     struct mono deadline, struct data_state *ret_state,
                                     struct err *err) RH_MUST_CHECK;
 
+/* --- pg_catalog_read.c ---------------------------------------------------------------------------
+ */
+enum err_code rh_pg_read_catalog(struct connection *connection, struct arena *arena,
+                                 struct mono deadline, struct catalog *ret_catalog,
+                                 struct err *err) RH_MUST_CHECK;
+
 /* --- pg_inquiry.c --------------------------------------------------------------------------------
  */
 struct inquiry *rh_pg_inquiry_new(const char *sql, const struct server_message *error,

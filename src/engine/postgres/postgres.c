@@ -31,6 +31,7 @@ const struct engine rh_engine_postgres = {
     .cancel_sql = rh_pg_cancel_sql,
     .read_schema_state = rh_pg_read_schema_state,
     .read_data_state = rh_pg_read_data_state,
+    .read_catalog = rh_pg_read_catalog,
     .inquiry_new = rh_pg_inquiry_new,
     .inquiry_next = rh_pg_inquiry_next,
     .inquiry_result = rh_pg_inquiry_result,
