@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/suggest.h"
 #include "cmd/help.h"
-#include "cmd/suggest.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
+#include "base/suggest.h"
 #include "cmd/cli.h"
 #include "cmd/help.h"
-#include "cmd/suggest.h"
 
 static const char exit_codes[] =
     "Exit codes of \"rehearse run\" (treat a code you do not know as a failure):\n"

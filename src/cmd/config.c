@@ -1,8 +1,8 @@
 #include "cmd/config.h"
 
 #include "base/file.h"
-#include "cmd/suggest.h"
-#include "cmd/yaml_tree.h"
+#include "base/suggest.h"
+#include "base/yaml_tree.h"
 
 #include <errno.h>
 #include <stdlib.h>

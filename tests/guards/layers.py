@@ -12,7 +12,7 @@ SOLE_HOMES = {
     "uv.h": "net/",
     "mysql.h": "engine/mariadb/",
     "sqlite3.h": "store/",
-    "libfyaml.h": "cmd/",
+    "libfyaml.h": "base/",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.M)
 ROW = re.compile(r"^\|\s*(\d)\s*\|\s*`(\w+)`\s*\|[^|]*\|\s*([^|]+?)\s*\|$", re.M)

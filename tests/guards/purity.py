@@ -47,6 +47,7 @@ ALLOWED = re.compile("^(?:" + "|".join([
     r"rh_(err|arena|text|buf|duration|bytes|count)_\w+", r"rh_panic",
     r"rh_clock_(rfc3339|compact|after|earlier)", r"rh_file_(join|sha256)",
     r"rh_process_command_text|rh_process_status_text",
+    r"rh_yaml_read|rh_suggest_consider", # text to a tree, names to the closest
 ]) + ")$")
 
 

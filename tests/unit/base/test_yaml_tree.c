@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "cmd/yaml_tree.h"
+#include "base/yaml_tree.h"
 
 static struct yaml_tree read_yaml(struct arena *arena, const char *yaml)
 {

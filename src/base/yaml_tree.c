@@ -1,4 +1,4 @@
-#include "cmd/yaml_tree.h"
+#include "base/yaml_tree.h"
 
 #include <ctype.h>
 #include <libfyaml.h>

@@ -1,8 +1,8 @@
 /*
  * "did you mean": the known name a mistyped one is closest to. Pure.
  */
-#ifndef RH_CMD_SUGGEST_H
-#define RH_CMD_SUGGEST_H
+#ifndef RH_BASE_SUGGEST_H
+#define RH_BASE_SUGGEST_H
 
 #include <stddef.h>
 

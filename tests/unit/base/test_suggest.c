@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "cmd/suggest.h"
+#include "base/suggest.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
  * column. Anchors, aliases, tags, keys that are no scalars and second documents are problems. The
  * sole home of libfyaml. Pure.
  */
-#ifndef RH_CMD_YAML_TREE_H
-#define RH_CMD_YAML_TREE_H
+#ifndef RH_BASE_YAML_TREE_H
+#define RH_BASE_YAML_TREE_H
 
 #include "base/arena.h"
 #include "base/text.h"
