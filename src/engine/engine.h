@@ -116,7 +116,10 @@ typedef void copy_data_fn(void *context, struct text piece);
           other_clients (connected besides the asker) */                                           \
     X(ENGINE_QUERY_SESSION_LOCKS)                                                                  \
     /* $1 array of backend pids -> mode, relations: how many of users they hold that lock on */    \
-    X(ENGINE_QUERY_SOURCE_LOCKS)
+    X(ENGINE_QUERY_SOURCE_LOCKS)                                                                   \
+    /* Inside a transaction with a snapshot -> identity: of tables, five at most, that were        \
+          rewritten, truncated or dropped since that was taken */                                  \
+    X(ENGINE_QUERY_SOURCE_CHANGED)
 
 enum engine_query {
 #define X(symbol) symbol,
@@ -328,10 +331,6 @@ struct engine {
                                   const struct source_options *options, struct arena *arena,
                                   struct mono deadline, struct source_facts *ret_facts,
                                   struct err *err);
-    /* Whether a session elsewhere sees that snapshot: RH_ERR_SERVER when not. Begins a transaction.
-     */
-    enum err_code (*source_join)(struct connection *connection, const char *snapshot,
-                                 struct mono deadline, struct err *err);
     /* What the role may not read, of all that a dump reads; empty: nothing. */
     enum err_code (*source_lacks)(struct connection *connection, struct arena *arena,
                                   struct mono deadline, struct source_lacks *ret_lacks,

@@ -34,7 +34,8 @@ void rh_mask_cipher_free(EVP_CIPHER_CTX *cipher);
 /* Keys of one domain: the same for every rule of it, so that a name and the local part of an
    address that holds it stay one. */
 struct text_core;
-/* `encoding`: as struct mask_map_options. */
+/* `is_single_byte`: bytes above 127 are characters, of an encoding that need not be known; else
+ * UTF-8. */
 struct text_core *rh_text_core_new(const struct mask_master_key *master, const char *domain,
                                    bool is_single_byte, struct arena *arena);
 void rh_text_core_free(struct text_core *core);
@@ -44,7 +45,6 @@ enum text_mode {
     TEXT_SHIFT,    /* inside its class: the ordinary */
     TEXT_KEEP,     /* stays, and what follows depends on it */
     TEXT_NOT_ZERO, /* a digit 1 to 9 stays one of them; 0 stays */
-    TEXT_HEX,      /* a hexadecimal digit stays one, in its case */
     TEXT_BINARY,   /* 0 and 1 */
     TEXT_RESTART,  /* TEXT_SHIFT, and what came before counts no more from here on */
     TEXT_RESTART_KEEP,
@@ -75,9 +75,33 @@ void rh_text_state_feed(struct text_core *core, struct text_state *state, struct
 /* Lets out what was held back (at most three bytes). */
 void rh_text_state_finish(struct text_core *core, struct text_state *state, struct buf *out);
 
-/* ---- rules ----------------------------------------------------------------------------------- */
+/* ---- permutations of bits ------------------------------------------------------------------- */
 
-struct kept_values; /* values that pass, folded */
+/* Numbers of up to 64 bits each, permuted as one of left_bits + right_bits (both at least 1). */
+struct bit_pair {
+    uint64_t left, right;
+};
+/* Every item by the same permutation (of the key, the sizes and the tweak). `tweak` may be NULL. */
+void rh_mask_permute(EVP_CIPHER_CTX *cipher, struct bit_pair *items, size_t count,
+                     unsigned left_bits, unsigned right_bits,
+                     const unsigned char tweak[MASK_BLOCK_BYTES]);
+
+/* Value by value through the text core, with no look at kept values. */
+void rh_mask_as_text(struct mask_map *map, const struct text *values, size_t count,
+                     struct arena *scratch, struct text *ret_masked);
+
+/* ---- values that pass ------------------------------------------------------------------------ */
+
+/* Longer values, blanks around them included, are no sentinels. */
+#define MASK_KEPT_MAX_BYTES 256
+
+struct kept_values;
+struct kept_values *rh_kept_values_new(const char *const *values, size_t count,
+                                       struct arena *arena);
+/* '', blanks, a sentinel, or one of `values`; case and blanks around do not count. */
+bool rh_kept_values_has(const struct kept_values *kept, struct text value);
+
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 struct mask_map {
     const struct mask_kind *kind;
@@ -89,8 +113,10 @@ struct mask_map {
 };
 
 struct mask_kind {
-    bool is_structured; /* see above */
-    /* Refuses types that cannot work and makes map->own; NULL: any text-like type, nothing to make.
+    bool is_structured; /* gets every value; see above */
+    bool takes_any_type;
+    /* Refuses types that cannot work and makes map->own; NULL: nothing to make, and text-like types
+       alone unless takes_any_type.
        map->options.key is the master key during this call only. */
     enum err_code (*open)(struct mask_map *map, struct arena *arena, struct err *err);
     void (*close)(struct mask_map *map); /* NULL: nothing to free */

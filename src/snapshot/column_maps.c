@@ -19,6 +19,25 @@ static size_t column_index(const struct catalog_table *table, int number)
     return SIZE_MAX;
 }
 
+static struct mask_map_options map_options(const struct masked_column *decision,
+                                           const struct catalog_column *column,
+                                           const struct mask_master_key *key)
+{
+    return (struct mask_map_options){
+        .key = key,
+        .domain = decision->domain,
+        .rule = decision->rule,
+        .type = column->base_type,
+        .is_array = column->is_array,
+        .parameter = decision->parameter,
+        .paths = decision->paths.items,
+        .path_count = decision->paths.count,
+        .max_characters = column->max_characters,
+        .kept_values = decision->kept_values.items,
+        .kept_value_count = decision->kept_values.count,
+    };
+}
+
 static enum err_code make_map(struct column_maps *maps, const struct masked_column *decision,
                               const struct mask_master_key *key, struct err *err)
 {
@@ -32,7 +51,7 @@ static enum err_code make_map(struct column_maps *maps, const struct masked_colu
     own->is_decided[index] = true;
     if (decision->rule == MASK_KEEP)
         return RH_OK;
-    rh_masking_map_options(decision, maps->catalog, key, maps->arena, &options);
+    options = map_options(decision, &table->columns.items[index], key);
     code = rh_mask_map_new(&options, maps->arena, &own->items[index], err);
     if (code)
         rh_err_while(err, "while preparing to mask %s.%s", table->identity,

@@ -13,8 +13,8 @@ struct column_maps;
 
 /* Catalogue and plan must outlive it; the key must not. */
 enum err_code rh_column_maps_new(const struct catalog *catalog, const struct masking *masking,
-                                 const struct mask_master_key *key,
-                                 struct column_maps **ret_maps, struct err *err) RH_MUST_CHECK;
+                                 const struct mask_master_key *key, struct column_maps **ret_maps,
+                                 struct err *err) RH_MUST_CHECK;
 void rh_column_maps_free(struct column_maps *maps);
 /* False when the plan says nothing about that column: then no row of it may pass. *ret_map NULL: it
    stays as it is. */

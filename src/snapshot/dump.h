@@ -1,6 +1,7 @@
 /*
- * The dump: pg_dump reads production through a tap of ours, which masks and samples the rows as they
- * pass. pg_dump writes the archive, so nothing that it did not get from the tap can be in there.
+ * The dump: pg_dump reads production through a tap of ours, which masks and samples the rows as
+ * they pass. pg_dump writes the archive, so nothing that it did not get from the tap can be in
+ * there.
  *
  * What is not understood is refused: a COPY of a table that the catalogue does not have, a query
  * that could carry rows in another way, an answer that does not fit its question. Then, and when a
@@ -30,9 +31,9 @@ struct dump_options {
     const char *archive;   /* made by pg_dump */
     int jobs;
     const struct catalog *catalog;
-    const struct column_maps *maps;   /* NULL: nothing is masked */
-    const struct sample_plan *sample; /* NULL: every row */
-    const bool *is_omitted;           /* of each table: its rows stay there; NULL: none */
+    const struct column_maps *maps;    /* NULL: nothing is masked */
+    const struct sample_plan *sample;  /* NULL: every row */
+    const bool *is_omitted;            /* of each table: its rows stay there; NULL: none */
     const struct mask_master_key *key; /* of the noise for large objects; NULL: as they are */
     bool no_large_objects, keeps_comments;
     int64_t lock_timeout_us;

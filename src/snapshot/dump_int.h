@@ -32,9 +32,10 @@ struct dump {
     struct loop_watch *process_watch, *output_watch;
     struct loop_timer *look_timer;
     int output_fd;
-    struct buf words;  /* the end of what pg_dump said */
-    bool asks_locks;   /* an answer is under way */
-    bool asks_changes, asked_changes;
+    struct buf words; /* the end of what pg_dump said */
+    bool asks_locks;  /* an answer is under way */
+    struct dump_session *sessions;
+    enum { LOOK_NOT_YET, LOOK_ASKED, LOOK_DONE } first_look;
     VEC(struct seen_lock) locks;
 };
 
@@ -43,8 +44,17 @@ struct seen_lock {
     int64_t relations; /* at most, of all times somebody looked */
 };
 
+/*
+ * Before the first row: pg_dump has its locks by now, so what they are is told, and no table can
+ * change any more. A table that changed since the snapshot was taken fails the dump: its old rows
+ * are gone, and it would be empty without a word.
+ */
+void rh_dump_look_first(struct dump *dump);
+
 /* dump_session.c: what the tap is to be told; `dump` must outlive it. */
 struct tap_handler rh_dump_handler(struct dump *dump);
+/* Lets those go on that wait for the first look. */
+void rh_dump_resume(struct dump *dump);
 /* Records the first failure and ends the loop. */
 void rh_dump_fail(struct dump *dump, const struct err *err);
 

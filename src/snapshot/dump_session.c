@@ -22,17 +22,21 @@ struct open_object {
 
 /* One of pg_dump's connections. */
 struct dump_session {
+    struct dump_session *previous, *next;
     struct dump *dump;
     struct tap_session *session;
 
-    /*  NONE ──COPY──► ASKED ──CopyOutResponse──► RUNNING ──CopyDone──► ENDED ──CommandComplete──► NONE */
+    /*  NONE ──COPY──► ASKED ──CopyOutResponse──► RUNNING ──CopyDone──► ENDED ──CommandComplete──►
+     * NONE */
     enum copy_state state;
-    size_t table;         /* of the catalogue */
-    struct arena *arena;  /* of the statement */
+    size_t table;        /* of the catalogue */
+    struct arena *arena; /* of the statement */
     struct copy_statement statement;
     struct copy_mask *mask;
     struct buf out;
     int64_t seen_bytes, seen_rows; /* of this COPY, told to the dump already */
+
+    bool is_joining; /* the snapshot of ours */
 
     /* Of a function call under way. */
     bool is_calling;
@@ -43,18 +47,13 @@ struct dump_session {
 
 /* --- failing --------------------------------------------------------------------------------- */
 
+/* The sessions are closed when the loop has ended: until then nothing that the server sends is
+   taken for anything, and what pg_dump has so far is thrown away. */
 void rh_dump_fail(struct dump *dump, const struct err *err)
 {
     if (!dump->failure.code)
         dump->failure = *err;
     rh_loop_stop(dump->loop);
-}
-
-/* Nothing more reaches pg_dump: what it has so far is thrown away. */
-static void fail(struct dump_session *own, const struct err *err)
-{
-    rh_dump_fail(own->dump, err);
-    rh_tap_session_fail(own->session, "XX000", "the dump was given up");
 }
 
 static void refuse(struct dump_session *own, const char *fmt, ...) RH_PRINTF(2, 3);
@@ -70,7 +69,7 @@ static void refuse(struct dump_session *own, const char *fmt, ...)
     rh_err_set(&err, RH_ERR_PROTOCOL, "%s", why);
     rh_err_hint(&err, "Nothing was let through. This is a defect, or a pg_dump that is newer than "
                       "this version of rehearse.");
-    fail(own, &err);
+    rh_dump_fail(own->dump, &err);
 }
 
 static const struct catalog_table *table_of(const struct dump_session *own)
@@ -88,8 +87,8 @@ static bool choose_maps(struct dump_session *own, struct mask_map ***ret_maps)
 
     *ret_maps = rh_arena_alloc_array(own->arena, statement->columns.count + 1, sizeof(**ret_maps));
     for (size_t i = 0; i < statement->columns.count; i++) {
-        const struct catalog_column *column =
-            rh_catalog_column_named(table_of(own), statement->columns.items[i]);
+        const struct catalog_column *column = rh_catalog_column_named(table_of(own),
+                                                                      statement->columns.items[i]);
 
         if (!column ||
             (maps && !rh_column_maps_find(maps, own->table, column->number, &(*ret_maps)[i]))) {
@@ -171,8 +170,8 @@ static enum tap_action on_copy(struct dump_session *own, struct text sql)
         return TAP_SWALLOW;
     }
     own->dump->result.tables[own->table].is_dumped = true;
-    own->dump->result.tables[own->table].column_list =
-        rh_arena_strdup(own->dump->arena, own->statement.column_list);
+    own->dump->result.tables[own->table].column_list = rh_arena_strdup(own->dump->arena,
+                                                                       own->statement.column_list);
     own->seen_bytes = own->seen_rows = 0;
     if (!begin_mask(own))
         return TAP_SWALLOW;
@@ -202,7 +201,8 @@ static char *without_secrets(struct dump_session *own, struct text sql)
 {
     static const char mappings[] = "FROM pg_user_mappings ";
     static const char settings[] = "SELECT unnest(setconfig) FROM pg_db_role_setting ";
-    static const char role_settings[] = "SELECT rolname, unnest(setconfig) FROM pg_db_role_setting ";
+    static const char role_settings[] =
+        "SELECT rolname, unnest(setconfig) FROM pg_db_role_setting ";
     const char *at = memmem(sql.data, sql.len, mappings, strlen(mappings));
 
     if (at)
@@ -234,8 +234,13 @@ static enum tap_action on_query(struct dump_session *own, struct text sql)
         return TAP_SWALLOW;
     }
     sql = rh_text_trim(sql);
-    if (starts_with_word(sql, "COPY"))
-        return on_copy(own, sql);
+    own->is_joining = starts_with_word(sql, "SET TRANSACTION SNAPSHOT");
+    if (starts_with_word(sql, "COPY")) {
+        if (own->dump->first_look == LOOK_DONE)
+            return on_copy(own, sql);
+        rh_dump_look_first(own->dump);
+        return TAP_HOLD;
+    }
     /* With --inserts rows would come as the answers of a query; large objects are listed so. */
     if (starts_with_word(sql, "DECLARE") && !holds(sql, "pg_largeobject_metadata")) {
         refuse(own, "pg_dump reads rows by a cursor");
@@ -274,16 +279,24 @@ static enum tap_action on_frontend(void *context, struct tap_session *session,
 
     if (!own || message->type == 0)
         return TAP_FORWARD;
-    dump->result.statements++;
+    if (dump->failure.code)
+        return TAP_SWALLOW;
     if (!message->is_whole) {
         refuse(own, "pg_dump sent a question of %u bytes", message->body_length);
         return TAP_SWALLOW;
     }
-    if (message->type == 'F')
+    if (message->type == 'F') {
+        dump->result.statements++;
         return on_call(own, message->body);
+    }
     if (message->type == 'Q' && message->body.len > 0 &&
-        message->body.data[message->body.len - 1] == 0)
-        return on_query(own, (struct text){message->body.data, message->body.len - 1});
+        message->body.data[message->body.len - 1] == 0) {
+        struct text sql = {message->body.data, message->body.len - 1};
+        enum tap_action action = on_query(own, sql);
+
+        dump->result.statements += action != TAP_HOLD; /* shown again */
+        return action;
+    }
     /* The extended protocol: no pg_dump uses it. */
     refuse(own, "pg_dump sent a message of type \"%c\"", message->type);
     return TAP_SWALLOW;
@@ -319,7 +332,7 @@ static void on_rows(struct dump_session *own, struct text bytes)
     }
     if (rh_copy_mask_feed(own->mask, bytes, &own->out, &err)) {
         rh_err_while(&err, "while reading the rows of %s", table_of(own)->identity);
-        fail(own, &err);
+        rh_dump_fail(own->dump, &err);
         return;
     }
     if (own->out.len >= DUMP_MESSAGE_BYTES)
@@ -332,7 +345,7 @@ static bool flush_rows(struct dump_session *own, bool at_end)
 
     if (rh_copy_mask_flush(own->mask, at_end, &own->out, &err)) {
         rh_err_while(&err, "while reading the rows of %s", table_of(own)->identity);
-        fail(own, &err);
+        rh_dump_fail(own->dump, &err);
         return false;
     }
     send_rows(own);
@@ -348,8 +361,7 @@ static void on_copy_begins(struct dump_session *own, const struct pg_message *me
     if (own->state != COPY_ASKED)
         refuse(own, "rows begin that nobody asked for");
     else if (reader.failed || format != 0 || columns != own->statement.columns.count)
-        refuse(own, "the rows of %s come in another shape than asked for",
-               table_of(own)->identity);
+        refuse(own, "the rows of %s come in another shape than asked for", table_of(own)->identity);
     else
         own->state = COPY_RUNNING;
 }
@@ -465,8 +477,7 @@ static void on_part(void *context, struct tap_session *session, const struct pg_
 {
     struct dump_session *own = *rh_tap_session_data(session);
 
-    (void)context;
-    if (!own)
+    if (!own || ((struct dump *)context)->failure.code)
         return;
     if (part->type == 'd')
         on_rows(own, part->bytes);
@@ -478,9 +489,8 @@ static void on_parts_followed(void *context, struct tap_session *session, unsign
 {
     struct dump_session *own = *rh_tap_session_data(session);
 
-    (void)context;
     /* What an error cut off is for nobody. */
-    if (own && own->state == COPY_RUNNING && type == 'c')
+    if (own && !((struct dump *)context)->failure.code && own->state == COPY_RUNNING && type == 'c')
         (void)flush_rows(own, true);
 }
 
@@ -488,8 +498,7 @@ static void on_parts_paused(void *context, struct tap_session *session)
 {
     struct dump_session *own = *rh_tap_session_data(session);
 
-    (void)context;
-    if (own && own->state == COPY_RUNNING)
+    if (own && !((struct dump *)context)->failure.code && own->state == COPY_RUNNING)
         (void)flush_rows(own, false);
 }
 
@@ -519,18 +528,24 @@ static void on_error(struct dump_session *own, const struct pg_message *message)
     if (!rh_pg_decode_fields(message->body, take_field, &said))
         snprintf(said.message, sizeof(said.message), "an error that cannot be read");
     rh_err_set(&err, RH_ERR_SERVER, "%s",
-               strncmp(said.sqlstate, "22", 2) == 0 ? "a value cannot be converted"
-                                                    : said.message);
+               strncmp(said.sqlstate, "22", 2) == 0 ? "a value cannot be converted" : said.message);
     snprintf(err.sqlstate, sizeof(err.sqlstate), "%s", said.sqlstate);
-    if (strcmp(said.sqlstate, "55P03") == 0 || strcmp(said.sqlstate, "57014") == 0 ||
-        strncmp(said.sqlstate, "42", 2) == 0)
+    if (own->is_joining) {
+        rh_err_set(&err, RH_ERR_ENVIRONMENT,
+                   "a second connection to the server does not see the snapshot of the first");
+        rh_err_detail(&err, "%s", said.message);
+        rh_err_hint(&err, "The address leads to several servers (a load balancer, a pooler). Name "
+                          "one server, primary or standby.");
+    } else if (strcmp(said.sqlstate, "55P03") == 0 || strcmp(said.sqlstate, "57014") == 0 ||
+               strncmp(said.sqlstate, "42", 2) == 0)
         rh_err_hint(&err, "Somebody changes tables at this moment, or has locked them. Try again "
                           "later, or wait longer with --lock-timeout.");
     else if (strcmp(said.sqlstate, "40001") == 0)
         rh_err_hint(&err, "A standby ends queries that hold back what it has to apply: raise "
                           "max_standby_streaming_delay there, or set hot_standby_feedback = on.");
-    rh_err_while(&err, own->state == COPY_NONE ? "while pg_dump read the catalogue"
-                                               : "while copying the rows of %s",
+    rh_err_while(&err,
+                 own->state == COPY_NONE ? "while pg_dump read the catalogue"
+                                         : "while copying the rows of %s",
                  own->state == COPY_NONE ? "" : table_of(own)->identity);
     rh_dump_fail(own->dump, &err);
 }
@@ -544,6 +559,8 @@ static enum tap_action on_backend(void *context, struct tap_session *session,
 
     if (!own)
         return TAP_FORWARD;
+    if (dump->failure.code)
+        return TAP_SWALLOW;
     switch (message->type) {
     case 'K':
         if (rh_pg_decode_backend_key(message->body, &pid))
@@ -568,7 +585,15 @@ static enum tap_action on_backend(void *context, struct tap_session *session,
     default: /* only the types asked for come here */
         break;
     }
-    return TAP_FORWARD;
+    return dump->failure.code ? TAP_SWALLOW : TAP_FORWARD;
+}
+
+void rh_dump_resume(struct dump *dump)
+{
+    for (struct dump_session *own = dump->sessions, *next; own; own = next) {
+        next = own->next; /* resuming shows what is held, which may close that session alone */
+        rh_tap_session_resume(own->session);
+    }
 }
 
 /* --- sessions -------------------------------------------------------------------------------- */
@@ -587,6 +612,10 @@ static void on_opened(void *context, struct tap_session *session)
     rh_buf_init(&own->out, TAP_CLIENT_SEND_MAX);
     rh_buf_init(&own->answer, ANSWER_MAX);
     *rh_tap_session_data(session) = own;
+    own->next = own->dump->sessions;
+    if (own->next)
+        own->next->previous = own;
+    own->dump->sessions = own;
     rh_pg_type_set_add(&notices, 'N');
     rh_tap_session_drop(session, &notices);
 }
@@ -605,6 +634,12 @@ static void on_closed(void *context, struct tap_session *session)
                    table_of(own)->identity);
         rh_dump_fail(dump, &err);
     }
+    if (own->next)
+        own->next->previous = own->previous;
+    if (own->previous)
+        own->previous->next = own->next;
+    else
+        dump->sessions = own->next;
     end_copy(own);
     rh_buf_deinit(&own->out);
     rh_buf_deinit(&own->answer);

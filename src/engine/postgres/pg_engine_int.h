@@ -58,8 +58,6 @@ enum err_code rh_pg_source_begin(struct connection *connection,
                                  const struct source_options *options, struct arena *arena,
                                  struct mono deadline, struct source_facts *ret_facts,
                                  struct err *err) RH_MUST_CHECK;
-enum err_code rh_pg_source_join(struct connection *connection, const char *snapshot,
-                                struct mono deadline, struct err *err) RH_MUST_CHECK;
 enum err_code rh_pg_source_lacks(struct connection *connection, struct arena *arena,
                                  struct mono deadline, struct source_lacks *ret_lacks,
                                  struct err *err) RH_MUST_CHECK;

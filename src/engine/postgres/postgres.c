@@ -47,7 +47,6 @@ const struct engine rh_engine_postgres = {
     .remove_rows = rh_pg_remove_rows,
     .place = rh_pg_place,
     .source_begin = rh_pg_source_begin,
-    .source_join = rh_pg_source_join,
     .source_lacks = rh_pg_source_lacks,
     .copy_out = rh_pg_copy_out,
     .log_open = rh_pg_log_open,
