@@ -10,6 +10,7 @@
 #include "rehearsal/rehearsal_int.h"
 #include "rehearsal/repetition.h"
 #include "rehearsal/risks.h"
+#include "rehearsal/scaling.h"
 #include "rehearsal/states.h"
 #include "rehearsal/way_back.h"
 #include "trace/trace.h"

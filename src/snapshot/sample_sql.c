@@ -12,7 +12,7 @@
 #include <math.h>
 
 /* int8's ends as texts: -9223372036854775808 is a numeric for the parser. */
-#define INT8_MIN "'-9223372036854775808'::pg_catalog.int8"
+#define LEAST_INT8 "'-9223372036854775808'::pg_catalog.int8"
 
 const char *rh_sample_literal(struct arena *arena, const char *text)
 {
@@ -293,7 +293,7 @@ static const char *is_below(const struct sampling *sampling, const char *hashed,
     if (limit == INT64_MIN)
         return "false";
     return rh_arena_printf(sampling->scratch,
-                           "(%s < '%lld'::pg_catalog.int8 AND %s >= " INT8_MIN ")", hashed,
+                           "(%s < '%lld'::pg_catalog.int8 AND %s >= " LEAST_INT8 ")", hashed,
                            (long long)limit, hashed);
 }
 
