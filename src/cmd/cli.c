@@ -12,6 +12,9 @@
 
 const struct command *const rh_commands[] = {&rh_command_run,
                                              &rh_command_demo,
+                                             &rh_command_snapshot_create,
+                                             &rh_command_snapshot_import,
+                                             &rh_command_snapshot_inspect,
                                              &rh_command_snapshot_prune,
                                              &rh_command_explain,
                                              &rh_command_config,

@@ -19,6 +19,8 @@
 #define MASK_BLOCK_BYTES 16
 #define MASK_KEY_BYTES 16
 
+struct mask_map;
+
 /* ---- AES-128 over many blocks ---------------------------------------------------------------- */
 
 /* Independent blocks in one call; `out` may be `in`. */
@@ -45,6 +47,7 @@ enum text_mode {
     TEXT_SHIFT,    /* inside its class: the ordinary */
     TEXT_KEEP,     /* stays, and what follows depends on it */
     TEXT_NOT_ZERO, /* a digit 1 to 9 stays one of them; 0 stays */
+    TEXT_HEX,      /* a digit stays one, and a letter one of a to f */
     TEXT_BINARY,   /* 0 and 1 */
     TEXT_RESTART,  /* TEXT_SHIFT, and what came before counts no more from here on */
     TEXT_RESTART_KEEP,
@@ -72,8 +75,19 @@ struct text_state {
 void rh_text_state_begin(struct text_core *core, struct text_state *state);
 void rh_text_state_feed(struct text_core *core, struct text_state *state, struct text part,
                         struct buf *out);
+/* As that, with all bytes of the part in one mode; no mode begins inside of a character. */
+void rh_text_state_feed_in(struct text_core *core, struct text_state *state, enum text_mode mode,
+                           struct text part, struct buf *out);
 /* Lets out what was held back (at most three bytes). */
 void rh_text_state_finish(struct text_core *core, struct text_state *state, struct buf *out);
+
+/* Modes of a host name, which are TEXT_SHIFT so far: nothing before it counts; its top-level domain
+   stays. */
+void rh_mask_host_modes(struct text host, unsigned char *modes);
+/* Value by value through the text core, in modes that are TEXT_SHIFT before `set_modes`. */
+void rh_mask_with_modes(struct mask_map *map, const struct text *values, size_t count,
+                        void (*set_modes)(struct text value, unsigned char *modes),
+                        struct arena *scratch, struct text *ret_masked);
 
 /* ---- permutations of bits ------------------------------------------------------------------- */
 
@@ -138,7 +152,10 @@ extern const struct mask_kind rh_mask_text, rh_mask_email, rh_mask_url, rh_mask_
     rh_mask_card, rh_mask_iban, rh_mask_bytes, rh_mask_inet, rh_mask_macaddr, rh_mask_date,
     rh_mask_number, rh_mask_fixed, rh_mask_null, rh_mask_hash, rh_mask_noise, rh_mask_words;
 extern const struct mask_kind rh_mask_json, rh_mask_xml, rh_mask_free_text, rh_mask_tsvector,
-    rh_mask_hstore, rh_mask_array, rh_mask_composite;
+    rh_mask_hstore, rh_mask_array, rh_mask_composite, rh_mask_range;
+/* The kind of a value that is made of values: an array, a row, a range or multirange; else, and
+   where the rule is about the whole (keep, fixed, null), NULL. */
+const struct mask_kind *rh_mask_structure(const struct mask_map_options *options);
 
 /* RH_ERR_USAGE: this rule is not for that type, with what to write instead. */
 enum err_code rh_mask_refuse(const struct mask_map *map, const char *instead, struct err *err);

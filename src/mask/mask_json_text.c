@@ -1,3 +1,4 @@
+#include "mask/mask_character.h"
 #include "mask/mask_json_int.h"
 
 #include <stdlib.h>
@@ -34,17 +35,12 @@ struct written {
     enum { WRITTEN_RAW, WRITTEN_SHORT, WRITTEN_UNIT, WRITTEN_HALF } form;
 };
 
-static size_t raw_length(const char *at, const char *end, bool is_single_byte)
-{
-    unsigned char c = (unsigned char)*at;
-    size_t len = is_single_byte || c < 0xc0 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-    return len <= (size_t)(end - at) ? len : (size_t)(end - at);
-}
-
 static struct written read_written(const char *at, const char *end, bool is_single_byte)
 {
     if (*at != '\\' || end - at < 2)
-        return (struct written){raw_length(at, end, is_single_byte), 0, WRITTEN_RAW};
+        return (struct written){
+            rh_character_bytes((struct text){at, (size_t)(end - at)}, 0, is_single_byte), 0,
+            WRITTEN_RAW};
     int32_t unit = read_unit(at, end);
     if (unit < 0) {
         static const char letters[] = "b\bf\fn\nr\rt\t";
@@ -59,47 +55,6 @@ static struct written read_written(const char *at, const char *end, bool is_sing
         return (struct written){6, REPLACEMENT, WRITTEN_HALF};
     uint32_t point = 0x10000 + ((uint32_t)(unit - 0xd800) << 10) + (uint32_t)(low - 0xdc00);
     return (struct written){12, point, WRITTEN_UNIT};
-}
-
-static size_t put_utf8(uint32_t point, char *out)
-{
-    if (point < 0x80) {
-        out[0] = (char)point;
-        return 1;
-    }
-    if (point < 0x800) {
-        out[0] = (char)(0xc0 | point >> 6);
-        out[1] = (char)(0x80 | (point & 0x3f));
-        return 2;
-    }
-    if (point < 0x10000) {
-        out[0] = (char)(0xe0 | point >> 12);
-        out[1] = (char)(0x80 | (point >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (point & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | point >> 18);
-    out[1] = (char)(0x80 | (point >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (point >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (point & 0x3f));
-    return 4;
-}
-
-static uint32_t get_utf8(const char *at, size_t len)
-{
-    const unsigned char *bytes = (const unsigned char *)at;
-    switch (len) {
-    case 2:
-        return (uint32_t)(bytes[0] & 0x1f) << 6 | (bytes[1] & 0x3f);
-    case 3:
-        return (uint32_t)(bytes[0] & 0x0f) << 12 | (uint32_t)(bytes[1] & 0x3f) << 6 |
-               (bytes[2] & 0x3f);
-    case 4:
-        return (uint32_t)(bytes[0] & 0x07) << 18 | (uint32_t)(bytes[1] & 0x3f) << 12 |
-               (uint32_t)(bytes[2] & 0x3f) << 6 | (bytes[3] & 0x3f);
-    default:
-        return bytes[0];
-    }
 }
 
 size_t rh_json_decode(struct text inner, bool is_single_byte, char *out)
@@ -120,7 +75,7 @@ size_t rh_json_decode(struct text inner, bool is_single_byte, char *out)
         else if (is_single_byte && character.point >= 0x80)
             out[written++] = 'x';
         else
-            written += put_utf8(character.point, out + written);
+            written += rh_character_put(character.point, out + written);
         at += character.len;
     }
     return written;
@@ -183,29 +138,28 @@ void rh_json_encode_like(struct text value, struct text pattern, bool is_single_
                          struct buf *out)
 {
     size_t characters = 0;
-    const char *end = value.data + value.len;
-    for (const char *at = value.data; at < end; characters++)
-        at += raw_length(at, end, is_single_byte);
+    for (size_t at = 0; at < value.len; characters++)
+        at += rh_character_bytes(value, at, is_single_byte);
     if (characters != count_written(pattern, is_single_byte)) {
         rh_json_encode(value, out);
         return;
     }
     const char *was = pattern.data, *was_end = pattern.data + pattern.len;
-    for (const char *at = value.data; at < end;) {
+    for (size_t at = 0; at < value.len;) {
         struct written written = read_written(was, was_end, is_single_byte);
-        size_t len = raw_length(at, end, is_single_byte);
-        uint32_t point = get_utf8(at, len);
+        struct text character = {value.data + at, rh_character_bytes(value, at, is_single_byte)};
+        uint32_t point = rh_character_point(character);
         if (written.form != WRITTEN_RAW && point == written.point) {
             rh_buf_add(out, was, written.len);
         } else if (written.form == WRITTEN_RAW || written.form == WRITTEN_SHORT) {
-            put_character(at, len, out);
+            put_character(character.data, character.len, out);
         } else if (point < 0x10000) {
             put_unit(point, out);
         } else {
             put_unit(0xd800 + ((point - 0x10000) >> 10), out);
             put_unit(0xdc00 + ((point - 0x10000) & 0x3ff), out);
         }
-        at += len;
+        at += character.len;
         was += written.len;
     }
 }

@@ -22,6 +22,9 @@ static const char *const sentinels[] = {
     "9999-12-31 00:00:00",
     "9999-12-31 00:00:00+00",
     "00000000-0000-0000-0000-000000000000",
+    "0.0.0.0",
+    "127.0.0.1",
+    "::1",
 };
 #define SENTINEL_COUNT (sizeof(sentinels) / sizeof(sentinels[0]))
 

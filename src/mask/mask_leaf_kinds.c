@@ -62,6 +62,21 @@ enum err_code rh_leaf_maps_add_kinds(struct leaf_maps *maps, const struct mask_m
     return RH_OK;
 }
 
+enum err_code rh_leaf_kinds_open(struct mask_map *map, const struct leaf_format *format,
+                                 const void *own, struct mask_map **ret_kinds, struct arena *arena,
+                                 struct err *err)
+{
+    struct leaf_maps maps = {{NULL}};
+    enum err_code code = rh_leaf_maps_add_kinds(&maps, map, NULL, arena, err);
+    if (code != RH_OK) {
+        rh_leaf_maps_free(&maps);
+        return code;
+    }
+    memcpy(ret_kinds, maps.list.items, LEAF_KIND_COUNT * sizeof(*ret_kinds));
+    map->own = rh_leaves_new(format, own, maps.list.items, maps.list.count);
+    return RH_OK;
+}
+
 /* --- shapes ----------------------------------------------------------------------------------- */
 
 /* What a value is made of; every byte is in one of them. */

@@ -34,6 +34,11 @@ enum err_code rh_leaf_maps_add(struct leaf_maps *maps, const struct mask_map *ma
                                enum mask_rule rule, const char *domain, struct arena *arena,
                                struct err *err) RH_MUST_CHECK;
 
+/* The `open` of a kind that has these maps and no others: makes map->own of `format` and `own`. */
+enum err_code rh_leaf_kinds_open(struct mask_map *map, const struct leaf_format *format,
+                                 const void *own, struct mask_map **ret_kinds, struct arena *arena,
+                                 struct err *err) RH_MUST_CHECK;
+
 /* `maps`: the LEAF_KIND_COUNT of one domain. */
 enum leaf_kind rh_leaf_kind(struct mask_map *const *maps, struct text value);
 /* Whether the name of a member is data: an address, an identifier, a run of digits. */

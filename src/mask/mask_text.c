@@ -184,6 +184,12 @@ static unsigned char map_special(enum text_mode mode, unsigned char c, const str
     switch (mode) {
     case TEXT_NOT_ZERO:
         return c >= '1' && c <= '9' ? shifted(c, '1', 9, draw) : c;
+    case TEXT_HEX:
+        if (c >= '0' && c <= '9')
+            return shifted(c, '0', 10, draw);
+        if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+            return shifted(c, c & 0x20 ? 'a' : 'A', 6, draws->part[DRAW_LETTER]);
+        return c;
     case TEXT_BINARY:
         return c == '0' || c == '1' ? shifted(c, '0', 2, draw) : c;
     case TEXT_SHIFT:
@@ -288,17 +294,19 @@ static void chain_on(struct text_core *core, struct text_state *state, uint32_t 
     state->characters++;
 }
 
-/* A value, or the rest of one, by itself. */
+/* A value, or the rest of one, by itself: in `modes`, or all of it in `mode`. */
 static void map_alone(struct text_core *core, struct text_state *state, const unsigned char *in,
-                      size_t len, const unsigned char *modes, unsigned char *out)
+                      size_t len, const unsigned char *modes, enum text_mode mode,
+                      unsigned char *out)
 {
     size_t width;
 
     for (size_t i = 0; i < len; i += width) {
-        const enum text_mode mode = modes ? (enum text_mode)modes[i] : TEXT_SHIFT;
+        if (modes)
+            mode = (enum text_mode)modes[i];
         const struct draws draws = next_draws(core, state, mode);
         uint32_t folded;
-        width = map_character(core, &draws, modes, mode, in + i, len - i, out + i, &folded);
+        width = map_character(core, &draws, true, mode, in + i, len - i, out + i, &folded);
         chain_on(core, state, folded);
     }
 }
@@ -316,7 +324,8 @@ static void finish_long(struct text_core *core, const struct lane *lane,
 {
     struct text_state state = {.characters = LONE_CHARACTERS};
     memcpy(state.chain, link, MASK_BLOCK_BYTES);
-    map_alone(core, &state, lane->in, (size_t)(lane->end - lane->in), lane->modes, lane->out);
+    map_alone(core, &state, lane->in, (size_t)(lane->end - lane->in), lane->modes, TEXT_SHIFT,
+              lane->out);
     OPENSSL_cleanse(&state, sizeof(state));
 }
 
@@ -414,7 +423,7 @@ static size_t cut_bytes(const struct text_core *core, const unsigned char *in, s
 }
 
 static void map_to_buf(struct text_core *core, struct text_state *state, const unsigned char *in,
-                       size_t len, struct buf *out)
+                       size_t len, enum text_mode mode, struct buf *out)
 {
     unsigned char piece[4096];
 
@@ -422,7 +431,7 @@ static void map_to_buf(struct text_core *core, struct text_state *state, const u
         size_t size = len;
         if (size > sizeof(piece))
             size = sizeof(piece) - cut_bytes(core, in, sizeof(piece));
-        map_alone(core, state, in, size, NULL, piece);
+        map_alone(core, state, in, size, NULL, mode, piece);
         rh_buf_add(out, piece, size);
         in += size;
         len -= size;
@@ -430,8 +439,8 @@ static void map_to_buf(struct text_core *core, struct text_state *state, const u
     OPENSSL_cleanse(piece, sizeof(piece));
 }
 
-void rh_text_state_feed(struct text_core *core, struct text_state *state, struct text part,
-                        struct buf *out)
+void rh_text_state_feed_in(struct text_core *core, struct text_state *state, enum text_mode mode,
+                           struct text part, struct buf *out)
 {
     const unsigned char *in = (const unsigned char *)part.data;
     size_t len = part.len;
@@ -444,21 +453,27 @@ void rh_text_state_feed(struct text_core *core, struct text_state *state, struct
         if (rh_char_decode(state->pending, state->pending_count, &ignored) < 0)
             continue;
         const size_t again = cut_bytes(core, state->pending, state->pending_count);
-        map_to_buf(core, state, state->pending, state->pending_count - again, out);
+        map_to_buf(core, state, state->pending, state->pending_count - again, mode, out);
         memmove(state->pending, state->pending + state->pending_count - again, again);
         state->pending_count = again;
     }
     const size_t cut = cut_bytes(core, in, len);
-    map_to_buf(core, state, in, len - cut, out);
+    map_to_buf(core, state, in, len - cut, mode, out);
     if (cut > 0) {
         memcpy(state->pending, in + len - cut, cut);
         state->pending_count = cut;
     }
 }
 
+void rh_text_state_feed(struct text_core *core, struct text_state *state, struct text part,
+                        struct buf *out)
+{
+    rh_text_state_feed_in(core, state, TEXT_SHIFT, part, out);
+}
+
 void rh_text_state_finish(struct text_core *core, struct text_state *state, struct buf *out)
 {
-    map_to_buf(core, state, state->pending, state->pending_count, out);
+    map_to_buf(core, state, state->pending, state->pending_count, TEXT_SHIFT, out);
     OPENSSL_cleanse(state, sizeof(*state));
 }
 

@@ -290,14 +290,14 @@ static enum err_code measure(struct scaler *scaler, struct err *err)
     return RH_OK;
 }
 
-enum err_code rh_scaling_run(struct rehearsal *rehearsal, const struct manifest *manifest,
-                             struct err *err)
+enum err_code rh_scaling_run(struct rehearsal *rehearsal, struct err *err)
 {
+    const struct manifest *manifest = &rehearsal->manifest;
     struct scaling_facts *facts = &rehearsal->result.scaling;
     struct scaler scaler = {
         .rehearsal = rehearsal, .manifest = manifest, .traces = {&rehearsal->trace}};
 
-    if (!manifest || manifest->is_complete || !is_of_a_sample(&scaler))
+    if (manifest->tables.count == 0 || manifest->is_complete || !is_of_a_sample(&scaler))
         return RH_OK;
     facts->was_tried = true;
     facts->reason = rh_rehearsal_why_not_again(rehearsal);

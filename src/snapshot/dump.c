@@ -259,16 +259,10 @@ static enum err_code listen_for_dump(struct dump *dump, struct err *err)
 
 static enum err_code open_tap(struct dump *dump, struct err *err)
 {
-    const struct connection_place *place = dump->options->place;
     struct tap_handler handler = rh_dump_handler(dump);
-    struct tap_options options = {0};
+    struct tap_options options = {.upstream = dump->options->upstream};
     enum err_code code;
 
-    if (place->is_socket)
-        options.server_socket_path = rh_arena_printf(dump->arena, "%s/.s.PGSQL.%u", place->host,
-                                                     place->port);
-    else
-        options = (struct tap_options){.server_host = place->address, .server_port = place->port};
     if ((code = rh_tap_new(dump->loop, &options, &handler, &dump->tap, err)))
         return code;
     return listen_for_dump(dump, err);

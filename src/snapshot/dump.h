@@ -23,7 +23,8 @@ struct dump_options {
     const struct engine *engine;
     /* In its transaction, whose snapshot the dump shares; asked for locks meanwhile. */
     struct connection *source;
-    const struct connection_place *place;
+    const struct connection_place *place; /* what pg_dump says for itself */
+    const struct upstream *upstream;      /* where the tap goes: the server that `source` is on */
     const struct source_facts *facts;
     const char *program; /* pg_dump, not older than the server */
     int program_major;

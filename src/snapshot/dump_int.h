@@ -35,6 +35,8 @@ struct dump {
     struct buf words; /* the end of what pg_dump said */
     bool asks_locks;  /* an answer is under way */
     struct dump_session *sessions;
+    struct mono rate_start; /* rate_bytes came since: all sessions together */
+    int64_t rate_bytes;
     enum { LOOK_NOT_YET, LOOK_ASKED, LOOK_DONE } first_look;
     VEC(struct seen_lock) locks;
 };

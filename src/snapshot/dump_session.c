@@ -12,6 +12,10 @@
 /* An answer of loread: pg_dump asks for 16 kB (LOBBUFSIZE). */
 #define ANSWER_MAX ((size_t)1024 * 1024)
 
+/* --rate-limit: pauses shorter than a timer can tell are saved up; how much of the past counts. */
+#define RATE_PAUSE_MIN_US INT64_C(2000)
+#define RATE_CREDIT_US INT64_C(100000)
+
 enum copy_state { COPY_NONE, COPY_ASKED, COPY_RUNNING, COPY_ENDED };
 
 struct open_object {
@@ -25,6 +29,7 @@ struct dump_session {
     struct dump_session *previous, *next;
     struct dump *dump;
     struct tap_session *session;
+    struct loop_timer *resume_timer; /* of a pause for --rate-limit */
 
     /*  NONE ──COPY──► ASKED ──CopyOutResponse──► RUNNING ──CopyDone──► ENDED ──CommandComplete──►
      * NONE */
@@ -322,10 +327,40 @@ static void send_rows(struct dump_session *own)
     count_progress(own);
 }
 
+static void on_resume(void *context)
+{
+    struct dump_session *own = context;
+
+    rh_tap_session_pause_server(own->session, false);
+}
+
+/* Keeps all sessions together at the rate: this one pauses for as long as they are ahead of it. */
+static void keep_rate(struct dump_session *own, size_t length)
+{
+    struct dump *dump = own->dump;
+    int64_t rate = dump->options->rate_bytes_per_s, ahead_us, now_us = rh_clock_mono().us;
+
+    if (rate <= 0)
+        return;
+    ahead_us = dump->rate_start.us + (int64_t)((double)dump->rate_bytes * 1e6 / (double)rate) -
+               now_us;
+    if (ahead_us < -RATE_CREDIT_US) { /* time in which nothing came is not made up for */
+        dump->rate_start.us = now_us;
+        dump->rate_bytes = 0;
+        ahead_us = 0;
+    }
+    dump->rate_bytes += (int64_t)length;
+    if (ahead_us < RATE_PAUSE_MIN_US)
+        return;
+    rh_tap_session_pause_server(own->session, true);
+    rh_loop_timer_start(own->resume_timer, ahead_us, 0);
+}
+
 static void on_rows(struct dump_session *own, struct text bytes)
 {
     struct err err = RH_ERR_INIT;
 
+    keep_rate(own, bytes.len);
     if (own->state != COPY_RUNNING) {
         refuse(own, "rows came that nobody asked for");
         return;
@@ -612,6 +647,7 @@ static void on_opened(void *context, struct tap_session *session)
     rh_buf_init(&own->out, TAP_CLIENT_SEND_MAX);
     rh_buf_init(&own->answer, ANSWER_MAX);
     *rh_tap_session_data(session) = own;
+    own->resume_timer = rh_loop_timer_new(own->dump->loop, on_resume, own);
     own->next = own->dump->sessions;
     if (own->next)
         own->next->previous = own;
@@ -641,6 +677,7 @@ static void on_closed(void *context, struct tap_session *session)
     else
         dump->sessions = own->next;
     end_copy(own);
+    rh_loop_timer_free(own->resume_timer);
     rh_buf_deinit(&own->out);
     rh_buf_deinit(&own->answer);
     rh_arena_free(own->arena);

@@ -9,10 +9,8 @@
  */
 #include "snapshot/sample_int.h"
 
-#include <math.h>
-
 /* int8's ends as texts: -9223372036854775808 is a numeric for the parser. */
-#define LEAST_INT8 "'-9223372036854775808'::pg_catalog.int8"
+#define LOWEST "'-9223372036854775808'::pg_catalog.int8"
 
 const char *rh_sample_literal(struct arena *arena, const char *text)
 {
@@ -76,8 +74,6 @@ static const struct hash_rule {
 static const struct hash_rule enum_rule = {"", "", "pg_catalog.hashenumextended(@C@, @S@)"};
 static const struct hash_rule text_rule = {
     "", "", "pg_catalog.hashtextextended(@C@::pg_catalog.text, @S@)"};
-static const struct hash_rule nullable_rule = {
-    "", "", "pg_catalog.hashtextextended(coalesce(@C@::pg_catalog.text, ''), @S@)"};
 
 /* NULL: only its text can be hashed. */
 static const struct hash_rule *rule_of(const struct catalog_column *column)
@@ -147,27 +143,38 @@ static const struct catalog_key *key_of(const struct catalog_table *table)
     return found;
 }
 
+/* Of a table without a key: of all columns that hash as they are, else of all as text. Each has a
+   seed of its own and may be NULL, so they are not chained. */
+static const char *row_hash(const struct sampling *sampling, const struct catalog_table *table)
+{
+    const char *sum = NULL;
+    for (int as_text = 0; as_text < 2 && !sum; as_text++) {
+        for (size_t i = 0; i < table->columns.count; i++) {
+            const struct catalog_column *column = &table->columns.items[i];
+            const struct hash_rule *rule = rule_of(column);
+            if (column->is_generated || !(rule || as_text))
+                continue;
+            const char *seed = rh_arena_printf(sampling->scratch, "'%lld'::pg_catalog.int8",
+                                               (long long)(sampling->options->seed + i));
+            sum = rh_arena_printf(sampling->scratch, "%s%scoalesce(%s, 0)", sum ? sum : "(",
+                                  sum ? " # " : "",
+                                  hash(sampling, rule ? rule : &text_rule, column->quoted, seed));
+        }
+    }
+    return sum ? rh_arena_printf(sampling->scratch, "%s)", sum) : first_seed(sampling);
+}
+
 const char *rh_sample_key_hash(const struct sampling *sampling, size_t node)
 {
     const struct catalog_table *table = table_of(sampling, sampling->nodes.items[node].table);
     const struct catalog_key *key = key_of(table);
-    const char *seed = first_seed(sampling), *none = seed;
+    const char *seed = first_seed(sampling);
     for (size_t i = 0; key && i < key->columns.count; i++) {
         const struct catalog_column *column = rh_catalog_column(table, key->columns.items[i]);
         const struct hash_rule *rule = rule_of(column);
         seed = hash(sampling, rule ? rule : &text_rule, column->quoted, seed);
     }
-    /* Without a key: what can be hashed as it is, else everything as text. */
-    for (int as_text = 0; as_text < 2 && seed == none; as_text++) {
-        for (size_t i = 0; i < table->columns.count; i++) {
-            const struct catalog_column *column = &table->columns.items[i];
-            const struct hash_rule *rule = rule_of(column);
-            if (!column->is_generated && (rule || as_text))
-                seed = hash(sampling, rule && column->not_null ? rule : &nullable_rule,
-                            column->quoted, seed);
-        }
-    }
-    return seed;
+    return key ? seed : row_hash(sampling, table);
 }
 
 bool rh_sample_has_key(const struct sampling *sampling, size_t node)
@@ -280,7 +287,7 @@ const char *rh_sample_is_parent(const struct sampling *sampling, const struct sa
 static int64_t limit_of(double fraction)
 {
     long double limit = (long double)INT64_MIN + (long double)fraction * 18446744073709551616.0L;
-    return limit >= (long double)INT64_MAX ? INT64_MAX : (int64_t)llroundl(limit);
+    return limit >= (long double)INT64_MAX ? INT64_MAX : (int64_t)limit;
 }
 
 /*
@@ -292,9 +299,8 @@ static const char *is_below(const struct sampling *sampling, const char *hashed,
 {
     if (limit == INT64_MIN)
         return "false";
-    return rh_arena_printf(sampling->scratch,
-                           "(%s < '%lld'::pg_catalog.int8 AND %s >= " LEAST_INT8 ")", hashed,
-                           (long long)limit, hashed);
+    return rh_arena_printf(sampling->scratch, "(%s < '%lld'::pg_catalog.int8 AND %s >= " LOWEST ")",
+                           hashed, (long long)limit, hashed);
 }
 
 static const char *root_base(struct sampling *sampling, size_t index)

@@ -21,6 +21,17 @@ static struct mono within(int64_t us)
     return rh_clock_after(rh_clock_mono(), us);
 }
 
+/* The server that answered, and no other: a URL may name several, and a name lead to several. */
+static void pin_server(struct source *source, const struct upstream *upstream)
+{
+    if (upstream)
+        source->upstream = *upstream;
+    source->host = (struct upstream_host){
+        .name = source->place.host, .address = source->place.address, .port = source->place.port};
+    source->upstream.hosts = &source->host;
+    source->upstream.host_count = 1;
+}
+
 static const char *describe(const struct source *source, struct arena *arena)
 {
     const struct connection_place *place = &source->place;
@@ -62,6 +73,7 @@ static enum err_code open_source(struct source *source, const struct source_open
     if (code)
         return code;
     engine->place(source->connection, arena, &source->place);
+    pin_server(source, options->upstream);
     source->began_at = rh_clock_mono();
     code = engine->source_begin(source->connection, &options->session, arena,
                                 within(CONNECT_MAX_US), &source->facts, err);
@@ -78,11 +90,11 @@ static enum err_code open_source(struct source *source, const struct source_open
 enum err_code rh_source_open(const struct source_open_options *options, struct arena *arena,
                              struct source *ret_source, struct err *err)
 {
-    struct source source = {.engine = options->engine};
-    enum err_code code = open_source(&source, options, arena, err);
+    enum err_code code;
 
+    *ret_source = (struct source){.engine = options->engine};
+    code = open_source(ret_source, options, arena, err);
     if (code)
-        rh_source_close(&source);
-    *ret_source = source;
+        rh_source_close(ret_source);
     return code;
 }

@@ -196,12 +196,14 @@ int main(int argc, char **argv)
         handler.backend_message = on_backend;
         handler.session_closed = on_session_closed;
     }
+    struct upstream_host host = {.name = "127.0.0.1"};
+    const struct upstream upstream = {.hosts = &host, .host_count = 1};
     struct tap_options options = {0};
     if (strchr(server_text, '/')) {
         options.server_socket_path = server_text;
     } else {
-        options.server_host = "127.0.0.1";
-        options.server_port = (uint16_t)strtoul(server_text, NULL, 10);
+        host.port = (uint16_t)strtoul(server_text, NULL, 10);
+        options.upstream = &upstream;
     }
     struct tap *tap;
     if (rh_interrupt_install(&err) != RH_OK || rh_loop_new(&loop, &err) != RH_OK ||
