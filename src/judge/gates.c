@@ -137,8 +137,12 @@ static void measure_blocked(struct judgement *judgement, bool seen)
 
     measure_time(judgement, "blocked", judgement->limits->blocked_us, blocked_us(judgement),
                  seen && !unscaled);
-    if (judgement->result->gates.count > before && seen)
-        judgement->result->gates.items[before].reason = unscaled;
+    if (judgement->result->gates.count == before)
+        return;
+    struct gate *gate = &judgement->result->gates.items[before];
+    gate->reason = seen ? unscaled : NULL;
+    if (judgement->result->scaling.was_tried && !unscaled && gate->measured)
+        gate->measured = rh_arena_printf(judgement->arena, "%s in production", gate->measured);
 }
 
 /* What a sample took says little: production's time decides, where its whole range lies on one
