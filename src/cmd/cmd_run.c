@@ -1,5 +1,6 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
+#include "cmd/run_rows.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -25,26 +26,9 @@ static const struct option rows[] = {
         .group = GROUP_START,
         .environment = "REHEARSE_SNAPSHOT",
         .is_common = true,
-        .help = "Production's data: our snapshot, or any pg_dump archive.",
+        .help = "A snapshot of ours, or any pg_dump archive.",
         .details = "A directory that \"rehearse snapshot create\" made, or an archive in custom, "
                    "directory, tar or plain format, also .gz and .zst.",
-    },
-    {
-        .name = "allow-unmasked",
-        .kind = OPTION_FLAG,
-        .group = GROUP_START,
-        .environment = "REHEARSE_ALLOW_UNMASKED",
-        .help = "Accept a snapshot that is not masked.",
-        .details = "Of those that \"rehearse snapshot\" made; without it such a one is refused, and "
-                   "so is one whose certificate found clear data in it.",
-    },
-    {
-        .name = "require-masked",
-        .kind = OPTION_FLAG,
-        .group = GROUP_START,
-        .environment = "REHEARSE_REQUIRE_MASKED",
-        .help = "Refuse plain dumps: they do not say if they are masked.",
-        .details = "Good in rehearse.yaml.",
     },
     {
         .name = "schema",
@@ -56,6 +40,8 @@ static const struct option rows[] = {
         .help = "SQL or psql script that creates the start.",
         .details = "Run in the order given, behind the snapshot.",
     },
+    OPTION_ROW_ALLOW_UNMASKED,
+    OPTION_ROW_REQUIRE_MASKED,
     {
         .name = "dir",
         .kind = OPTION_PATH,
@@ -225,16 +211,7 @@ static const struct option rows[] = {
         .details = "Without it a run whose tables were all empty is INCONCLUSIVE: it says nothing "
                    "about data, time or locks held.",
     },
-    {
-        .name = "accept-sample",
-        .kind = OPTION_FLAG,
-        .group = GROUP_GATES,
-        .environment = "REHEARSE_ACCEPT_SAMPLE",
-        .help = "Accept a rehearsal on a part of the rows.",
-        .details = "Without it a run whose statements read a table of which the snapshot has a "
-                   "sample is INCONCLUSIVE, unless the snapshot was made with --witness for this "
-                   "very migration: rows that would break it need not be in the sample.",
-    },
+    OPTION_ROW_ACCEPT_SAMPLE,
     {
         .name = "exit-zero",
         .kind = OPTION_FLAG,
@@ -322,36 +299,10 @@ static const struct option rows[] = {
     OPTION_ROW_SERVER_BIN,
     OPTION_ROW_SERVER_USER,
     OPTION_ROW_SANDBOX_DIR,
-    {
-        .name = "no-cache",
-        .kind = OPTION_FLAG,
-        .group = GROUP_SANDBOX,
-        .environment = "REHEARSE_NO_CACHE",
-        .help = "Neither use nor keep a prepared sandbox.",
-        .details = "Without it the prepared sandbox (stopped, without any password) is kept, and a "
-                   "later run with the same snapshot, schema, settings, role and server starts "
-                   "from a clone of it. \"rehearse snapshot prune\" removes what is kept.",
-    },
+    OPTION_ROW_NO_CACHE,
     OPTION_ROW_CACHE_DIR,
-    {
-        .name = "cache-size",
-        .kind = OPTION_BYTES,
-        .value_name = "SIZE",
-        .group = GROUP_SANDBOX,
-        .environment = "REHEARSE_CACHE_SIZE",
-        .default_text = "20GB",
-        .help = "Most that kept sandboxes may take.",
-        .details = "The least recently used go first.",
-    },
-    {
-        .name = "cache-free",
-        .kind = OPTION_BYTES,
-        .value_name = "SIZE",
-        .group = GROUP_SANDBOX,
-        .environment = "REHEARSE_CACHE_FREE",
-        .default_text = "4GB",
-        .help = "Disk that kept sandboxes must leave free.",
-    },
+    OPTION_ROW_CACHE_SIZE,
+    OPTION_ROW_CACHE_FREE,
     {
         .name = "keep",
         .kind = OPTION_FLAG,

@@ -151,8 +151,8 @@ const char *rh_judgement_sample_doubt(struct judgement *judgement)
         break;
     }
     const char *why = likeness->cover == WITNESS_PARTLY
-                          ? "not all rows that could break them were looked for in production"
-                          : "the rows that could break them were not looked for in production";
+                          ? "not all rows that could break it were looked for in production"
+                          : "the rows that could break it were not looked for in production";
     if (judgement->limits->accept_sample) {
         add_note(judgement,
                  rh_arena_printf(arena,

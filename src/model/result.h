@@ -96,11 +96,11 @@ struct fidelity {
     int64_t relations, rows, bytes; /* of the sandbox before the run (rows estimated) */
     bool isolated;
     const char
-        *clone_method;       /* how the candidate was made: "copy", "reflink", ...; NULL: unknown */
-    const char *clone_note;  /* how large it was, and why no cheaper way was taken; NULL */
-    bool from_cache;    /* what it was cloned from was found there ... */
-    int64_t prepared_s; /* ... and had been prepared so long ago */
-    bool is_cold;       /* the server had read no row when the migration began */
+        *clone_method;      /* how the candidate was made: "copy", "reflink", ...; NULL: unknown */
+    const char *clone_note; /* how large it was, and why no cheaper way was taken; NULL */
+    bool from_cache;        /* what it was cloned from was found there ... */
+    int64_t prepared_s;     /* ... and had been prepared so long ago */
+    bool is_cold;           /* the server had read no row when the migration began */
     struct likeness likeness;
     VEC(const char *) notes; /* sentences */
 };

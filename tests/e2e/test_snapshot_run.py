@@ -191,7 +191,7 @@ def test_success_on_a_sample_is_inconclusive_without_witnesses(rehearse, snapsho
     fidelity = outcome.result["fidelity"]
     assert fidelity["snapshot"]["witnesses"] == "missing"
     assert 0.01 < fidelity["sample_fraction"] < 0.02
-    assert "1,500 of its 100,500 rows" in " ".join(outcome.stdout.split())
+    assert "1,500 of its 101 k rows" in " ".join(outcome.stdout.split())
     accepted = run(rehearse, snapshot, "--accept-sample", migration=UNIQUE)
     assert accepted.status == 0, accepted
     assert any("--accept-sample" in note for note in accepted.result["fidelity"]["notes"])
