@@ -21,13 +21,24 @@ struct leak_filter {
     struct value_sample values; /* `other`: the caller's number of the column it came from */
 };
 
+struct leak_hits {
+    int64_t looked_up; /* whole values and parts of them */
+    int64_t certain;   /* so long that they are there by no chance */
+    int64_t possible;  /* an order number may be what a telephone number was */
+    uint64_t column;   /* of the first certain one, else of the first */
+};
+
 void rh_leak_init(struct leak_filter *filter, uint64_t seed);
 void rh_leak_deinit(struct leak_filter *filter);
-/* What says too little to be told from chance (short, one common word, all digits of a small
+/* A whole value. What says too little to be told from chance (short, one common word, a small
    number) is not kept. */
 void rh_leak_add(struct leak_filter *filter, uint64_t column, struct text original);
-/* Occurrences in `text`, itself or parts of it; the first one's column in *ret_column. */
-int64_t rh_leak_find(const struct leak_filter *filter, struct text text, uint64_t *ret_column);
+/* The leaves of a JSON text (not its keys), of an array's, a row's or an hstore's text. */
+void rh_leak_add_leaves(struct leak_filter *filter, uint64_t column, struct text original);
+/* Looks `text` up, or where it is not there the parts of it, and adds to *hits. */
+void rh_leak_find(const struct leak_filter *filter, struct text text, struct leak_hits *hits);
+/* Whether rh_leak_add would keep it. */
+bool rh_leak_is_telling(struct text value);
 /* As rh_shape_verdict's is_exact. */
 bool rh_leak_is_whole(const struct leak_filter *filter);
 

@@ -4,8 +4,9 @@
  * those of the originals. Pure: a map depends on its key, its rule and the value, on nothing else.
  *
  * Values are as COPY's text format has them, but unescaped, in UTF-8 or a single-byte encoding.
- * NULLs never come here. What cannot be read as its rule expects (an e-mail without "@", a broken
- * JSON text) is mapped as text: never passed through, never an error.
+ * NULLs never come here. A map is not for two threads at once. What cannot be read as its rule
+ * expects (an e-mail without "@", a broken JSON text) is mapped as text: never passed through,
+ * never an error.
  */
 #ifndef RH_MASK_MASK_MAP_H
 #define RH_MASK_MASK_MAP_H
@@ -79,14 +80,17 @@ struct mask_map_options {
     const struct mask_path *paths; /* of MASK_JSON */
     size_t path_count;
     int max_characters;             /* of the column; 0: none */
+    int precision, scale;           /* of numeric(precision, scale); 0: none */
+    const char *encoding;           /* of the values, as catalog.encoding: NULL, "UTF8", "LATIN1" */
     const char *const *kept_values; /* beside NULL, '' and blanks: sentinels, in any case */
     size_t kept_value_count;
 };
 
 struct mask_map;
 
-/* RH_ERR_USAGE when the rule cannot work on that type (a card number in a date), saying so. The
-   map lies in `arena`; rh_mask_map_free wipes its keys and frees what OpenSSL holds. */
+/* RH_ERR_USAGE when the rule cannot work on that type (a card number in a date), saying so, or in
+   that encoding (the Chinese, Japanese and Korean ones that are not UTF-8). The map lies in
+   `arena`; rh_mask_map_free wipes its keys and frees what OpenSSL holds. */
 enum err_code rh_mask_map_new(const struct mask_map_options *options, struct arena *arena,
                               struct mask_map **ret_map, struct err *err) RH_MUST_CHECK;
 void rh_mask_map_free(struct mask_map *map);
@@ -97,6 +101,9 @@ void rh_mask_map_free(struct mask_map *map);
  */
 void rh_mask_map_apply(struct mask_map *map, const struct text *values, size_t count,
                        struct arena *scratch, struct text *ret_masked);
+
+/* Whether a value passes unchanged, as NULL does: '', blanks, a sentinel. It is no secret then. */
+bool rh_mask_map_keeps(const struct mask_map *map, struct text value);
 
 /*
  * One value too large to hold: for rules that keep the length. Bytes in, as many bytes out, in the

@@ -73,6 +73,7 @@ enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
     tap->shows_frontend = tap->handler.frontend_message != NULL;
     tap->shows_backend = tap->handler.backend_message != NULL;
     tap->counts_heads = tap->handler.backend_head != NULL;
+    tap->takes = tap->handler.backend_part != NULL;
     *ret_tap = tap;
     return RH_OK;
 }

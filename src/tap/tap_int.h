@@ -21,10 +21,6 @@
 
 #include <sys/socket.h>
 
-/* One recv at most. Larger saves system calls on large results until it falls out of the L2 cache.
- */
-#define TAP_CHUNK_BYTES (64 * 1024)
-
 enum session_state {
     SESSION_STARTUP,    /* gathers untyped packets of the client; there is no server connection */
     SESSION_CONNECTING, /* the start-up packet waits for the server to take the connection */
@@ -104,6 +100,8 @@ struct tap_session {
     bool is_holding;
     bool in_backend_message, released_early;
     struct chunk *chunk; /* the backend bytes under way, while the handler looks at them */
+    bool has_parts;      /* the handler took parts and was not told yet what follows them */
+    bool has_paused;     /* it was told of the last pause */
     struct deciding deciding;
 };
 
@@ -118,7 +116,7 @@ struct tap_listener {
 struct tap {
     struct loop *loop;
     struct tap_handler handler;
-    bool shows_frontend, shows_backend, counts_heads;
+    bool shows_frontend, shows_backend, counts_heads, takes;
     struct sockaddr_storage server_address;
     socklen_t server_address_length;
     struct tap_listener *listeners;
@@ -145,6 +143,8 @@ void rh_tap_leave(struct tap *tap);
 enum err_code rh_tap_session_new(struct tap *tap, int client_fd, struct err *err) RH_MUST_CHECK;
 /* After anything happened: ends what has ended, and watches what is to be waited for. */
 void rh_tap_session_settle(struct tap_session *session);
+/* The server is of no use any more: the client gets this error and its end. */
+void rh_tap_session_leave(struct tap_session *session, const char *sqlstate, const char *message);
 
 /* --- tap_relay.c
  * ---------------------------------------------------------------------------------- */
@@ -159,6 +159,9 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow);
 void rh_tap_relay_flush(struct tap_session *session, struct flow *flow);
 /* Sends or queues bytes, unseen by the handler. */
 void rh_tap_relay_pass(struct tap_session *session, struct flow *flow, struct text bytes);
+/* The same for two pieces that belong together. */
+void rh_tap_relay_pass_pair(struct tap_session *session, struct flow *flow, struct text head,
+                            struct text bytes);
 /* Frontend bytes that were gathered elsewhere (the start-up packet): sends and shows them. */
 void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes);
 void rh_tap_relay_release(struct tap_session *session);

@@ -20,6 +20,8 @@
 /* Closing with unread bytes would reset the connection, and the client could lose the server's last
    words: so wait a little for its own end. */
 #define LINGER_US INT64_C(2000000)
+/* Of an error for the client: rh_pg_encode_error takes no more. */
+#define ERROR_BYTES_MAX (16 * 1024 + 8)
 /* A first packet: length word and body. */
 #define STARTUP_BYTES_MAX (4 + PG_STARTUP_PACKET_MAX)
 /* TLS record type "handshake" (RFC 8446, section 5.1); no start-up packet begins so, for it would
@@ -89,10 +91,37 @@ static void leave(struct tap_session *session)
 {
     session->state = SESSION_LEAVING;
     close_leg(&session->server);
+    session->is_holding = false;
+    rh_buf_clear(&session->stash);
     session->down.source_ended = true;
     session->up.sink_broken = true;
     rh_tap_relay_flush(session, &session->up); /* drops what waits */
     rh_loop_timer_start(session->timer, FAREWELL_TIMEOUT_US, 0);
+}
+
+void rh_tap_session_leave(struct tap_session *session, const char *sqlstate, const char *message)
+{
+    /* A cancel request is never answered ("Canceling Requests in Progress"). */
+    if (session->is_framed) {
+        RH_CLEANUP_BUF struct buf answer;
+        rh_buf_init(&answer, ERROR_BYTES_MAX);
+        rh_pg_encode_error(&answer, "FATAL", sqlstate, message);
+        RH_ASSERT(!answer.failed);
+        rh_tap_relay_pass_run(session);
+        rh_tap_relay_pass(session, &session->down, rh_buf_text(&answer));
+    }
+    leave(session);
+}
+
+void rh_tap_session_fail(struct tap_session *session, const char *sqlstate, const char *message)
+{
+    struct tap *tap = session->tap;
+    if (session->state != SESSION_RELAYING)
+        return;
+    rh_tap_enter(tap);
+    rh_tap_session_leave(session, sqlstate, message);
+    rh_tap_session_settle(session);
+    rh_tap_leave(tap);
 }
 
 /* --- watching --------------------------------------------------------------------------------- */
@@ -218,14 +247,7 @@ static void refuse(struct tap_session *session, int errno_value)
     session->tap->statistics.refused_connections++;
     snprintf(message, sizeof(message), "the tap cannot reach the server: %s",
              strerror(errno_value));
-    /* A cancel request is never answered ("Canceling Requests in Progress"). */
-    if (session->is_framed) {
-        RH_CLEANUP_BUF struct buf answer;
-        rh_buf_init(&answer, 1024);
-        rh_pg_encode_error(&answer, "FATAL", "08006", message);
-        rh_tap_relay_pass(session, &session->down, rh_buf_text(&answer));
-    }
-    leave(session);
+    rh_tap_session_leave(session, "08006", message);
 }
 
 static void on_connected(struct tap_session *session)
@@ -366,6 +388,11 @@ static void take_startup(struct tap_session *session)
         break;
     default:
         session->is_framed = code >> 16 == 3;
+        if (!session->is_framed && session->tap->takes) {
+            /* Nothing could be taken out of another protocol. */
+            rh_tap_session_close(session);
+            break;
+        }
         begin_connecting(session);
         break;
     }
