@@ -152,7 +152,10 @@ extern const struct mask_kind rh_mask_text, rh_mask_email, rh_mask_url, rh_mask_
     rh_mask_card, rh_mask_iban, rh_mask_bytes, rh_mask_inet, rh_mask_macaddr, rh_mask_date,
     rh_mask_number, rh_mask_fixed, rh_mask_null, rh_mask_hash, rh_mask_noise, rh_mask_words;
 extern const struct mask_kind rh_mask_json, rh_mask_xml, rh_mask_free_text, rh_mask_tsvector,
-    rh_mask_hstore, rh_mask_array, rh_mask_composite;
+    rh_mask_hstore, rh_mask_array, rh_mask_composite, rh_mask_range;
+/* The kind of a value that is made of values: an array, a row, a range or multirange; else, and
+   where the rule is about the whole (keep, fixed, null), NULL. */
+const struct mask_kind *rh_mask_structure(const struct mask_map_options *options);
 
 /* RH_ERR_USAGE: this rule is not for that type, with what to write instead. */
 enum err_code rh_mask_refuse(const struct mask_map *map, const char *instead, struct err *err);
