@@ -19,6 +19,7 @@
 #include "model/risk.h"
 #include "model/round_trip.h"
 #include "model/state.h"
+#include "net/dial.h"
 #include "net/loop.h"
 
 #include <stdbool.h>
@@ -42,6 +43,15 @@ struct connection_parameters {
 struct url_place {
     const char *hosts;                  /* "db1,db2"; "" for the default socket */
     const char *port, *user, *database; /* NULL: not said */
+};
+
+/* Where a URL leads and how, for somebody who relays: what the relay has to know, and what its
+   client has to say for itself. */
+struct url_upstream {
+    struct upstream upstream;
+    const char *user, *database;
+    const char *password; /* also from the password file; NULL: none. A secret. */
+    const char *options;  /* of the session ("-c ..."), NULL: none */
 };
 
 /* --- connections and rows -------------------------------------------------------------------- */
@@ -169,6 +179,12 @@ struct engine {
     /* RH_ERR_USAGE when `url` is no connection URL or string; the message does not repeat it. */
     enum err_code (*describe_url)(const char *url, struct arena *arena, struct url_place *ret_place,
                                   struct err *err);
+    /* The same with all that the URL says, directly or through a service file; as libpq takes it,
+       but for the environment, which counts for nothing. Reads ~/.pg_service.conf, ~/.pgpass and
+       looks for certificates in ~/.postgresql as libpq does. RH_ERR_USAGE also for what a relay
+       cannot do (GSS encryption, requirepeer, channel binding, target_session_attrs). */
+    enum err_code (*describe_upstream)(const char *url, struct arena *arena,
+                                       struct url_upstream *ret_upstream, struct err *err);
     enum err_code (*connect)(const struct connection_parameters *parameters, struct mono deadline,
                              struct connection **ret_connection, struct err *err);
     /* The same without blocking: fn is called once, from the loop, never from within this call.

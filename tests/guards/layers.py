@@ -10,6 +10,7 @@ SOLE_HOMES = {
     "pg_query.h": "sql/",
     "libpq-fe.h": "engine/postgres/",
     "uv.h": "net/",
+    "openssl/ssl.h": "net/",
     "mysql.h": "engine/mariadb/",
     "sqlite3.h": "store/",
     "libfyaml.h": "base/",

@@ -23,6 +23,12 @@ struct connecting *rh_pg_connect_start(const struct connection_parameters *param
                                        void *context);
 void rh_pg_connect_cancel(struct connecting *connecting);
 
+/* --- pg_upstream.c -------------------------------------------------------------------------------
+ */
+enum err_code rh_pg_describe_upstream(const char *url, struct arena *arena,
+                                      struct url_upstream *ret_upstream,
+                                      struct err *err) RH_MUST_CHECK;
+
 /* --- pg_connection.c -----------------------------------------------------------------------------
  */
 void rh_pg_close(struct connection *connection);

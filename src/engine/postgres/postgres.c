@@ -5,6 +5,7 @@ const struct engine rh_engine_postgres = {
     .features = ENGINE_TRANSACTIONAL_DDL | ENGINE_INSIDE_EVIDENCE,
     .find_servers = rh_pg_find_servers,
     .describe_url = rh_pg_describe_url,
+    .describe_upstream = rh_pg_describe_upstream,
     .connect = rh_pg_connect,
     .connect_start = rh_pg_connect_start,
     .connect_cancel = rh_pg_connect_cancel,
