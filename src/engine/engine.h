@@ -15,6 +15,7 @@
 #include "engine/evidence.h"
 #include "engine/inquiry.h"
 #include "engine/server_log_facts.h"
+#include "engine/source.h"
 #include "model/catalog.h"
 #include "model/risk.h"
 #include "model/round_trip.h"
@@ -79,6 +80,9 @@ struct connecting; /* a connection that is being opened */
    and setting *rows to NULL. err is NULL on success. */
 typedef void query_done_fn(void *context, struct rows **rows, const struct err *err);
 
+/* A piece of what COPY sends, valid during the call. */
+typedef void copy_data_fn(void *context, struct text piece);
+
 /*
  * Named queries of the observer; the columns each returns are the contract (all text, NULL allowed
  * where said). Every engine and every server version gives the same columns.
@@ -120,7 +124,12 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
     /* $1 backend pid -> one row: is_running (bool), awaits_transactions (bool: between two of its \
           own, as CREATE INDEX CONCURRENTLY does), relation_locks (of user relations, held),       \
           other_clients (connected besides the asker) */                                           \
-    X(ENGINE_QUERY_SESSION_LOCKS)
+    X(ENGINE_QUERY_SESSION_LOCKS)                                                                  \
+    /* $1 array of backend pids -> mode, relations: how many of users they hold that lock on */    \
+    X(ENGINE_QUERY_SOURCE_LOCKS)                                                                   \
+    /* Inside a transaction with a snapshot -> identity: of tables, five at most, that were        \
+          rewritten, truncated or dropped since that was taken */                                  \
+    X(ENGINE_QUERY_SOURCE_CHANGED)
 
 enum engine_query {
 #define X(symbol) symbol,
@@ -326,6 +335,27 @@ struct engine {
      */
     enum err_code (*ask_nulls)(struct connection *connection, struct null_risk *items, size_t count,
                                struct arena *arena, struct mono deadline, struct err *err);
+
+    /* --- copying a database (engine/source.h) --- */
+
+    /* Where this connection has ended up. */
+    void (*place)(const struct connection *connection, struct arena *arena,
+                  struct connection_place *ret_place);
+    /* Makes the session one that only reads and waits for nobody for long, begins a read-only,
+       repeatable-read transaction and exports its snapshot, which lives as long as that. */
+    enum err_code (*source_begin)(struct connection *connection,
+                                  const struct source_options *options, struct arena *arena,
+                                  struct mono deadline, struct source_facts *ret_facts,
+                                  struct err *err);
+    /* What the role may not read, of all that a dump reads; empty: nothing. */
+    enum err_code (*source_lacks)(struct connection *connection, struct arena *arena,
+                                  struct mono deadline, struct source_lacks *ret_lacks,
+                                  struct err *err);
+    /* COPY ... TO STDOUT: its data, as it comes. ret_rows, as the server counted them, may be NULL.
+     */
+    enum err_code (*copy_out)(struct connection *connection, const char *sql, copy_data_fn *fn,
+                              void *context, struct mono deadline, int64_t *ret_rows,
+                              struct err *err);
 
     /* The server's log, from the current end on. next: RH_OK with *ret_any false at the end. */
     enum err_code (*log_open)(const char *path, struct server_log **ret_log, struct err *err);

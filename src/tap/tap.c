@@ -143,6 +143,19 @@ void rh_tap_session_release(struct tap_session *session)
     rh_tap_leave(tap);
 }
 
+void rh_tap_session_pause_server(struct tap_session *session, bool is_paused)
+{
+    struct tap *tap = session->tap;
+    if (session->is_paused == is_paused || session->state == SESSION_CLOSED)
+        return;
+    session->is_paused = is_paused;
+    if (is_paused)
+        return; /* whoever reads looks at it before the next read */
+    rh_tap_enter(tap);
+    rh_tap_session_settle(session);
+    rh_tap_leave(tap);
+}
+
 void rh_tap_session_drop(struct tap_session *session, const struct pg_type_set *types)
 {
     session->drop_types = *types;

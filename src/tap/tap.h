@@ -135,6 +135,9 @@ void rh_tap_session_release(struct tap_session *session);
 /* From now on backend messages of these types do not reach the client: dropped as they stream,
    unseen by the handler, whatever their size. For a client that has no use for them. */
 void rh_tap_session_drop(struct tap_session *session, const struct pg_type_set *types);
+/* Reads nothing more from the server while paused, so that the server waits when its own buffers
+   are full; what was read before goes on. Several calls count as one. */
+void rh_tap_session_pause_server(struct tap_session *session, bool is_paused);
 /*
  * For handlers that decide about frontend messages. Resuming shows the held message, and what
  * queued up behind it, again before it returns; called within the callback that is about to return

@@ -102,6 +102,7 @@ struct tap_session {
      */
     struct buf stash;
     size_t held_length;
+    bool is_paused;      /* nothing is read from the server */
     bool is_withholding; /* the backend message under way waits for the handler's answer */
     bool drops;          /* drop_types is not empty */
     bool is_dropping;    /* the backend message under way goes nowhere */

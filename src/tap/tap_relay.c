@@ -496,7 +496,8 @@ void rh_tap_session_send_client_message(struct tap_session *session, char type, 
 
 bool rh_tap_relay_may_read(const struct tap_session *session, const struct flow *flow)
 {
-    if (flow->source_ended || (flow == &session->down && session->is_holding) ||
+    if (flow->source_ended ||
+        (flow == &session->down && (session->is_holding || session->is_paused)) ||
         (flow == &session->up && rh_tap_decide_room(session) == 0))
         return false;
     return rh_tap_queue_length(&flow->queue) < TAP_PENDING_MAX;

@@ -81,11 +81,12 @@ static PGconn *begin(const struct connection_parameters *parameters)
     return conn;
 }
 
-static const char *option_value(const PQconninfoOption *options, const char *keyword)
+const char *rh_pg_option_value(const PQconninfoOption *options, const char *keyword,
+                               struct arena *arena)
 {
     for (; options->keyword; options++)
         if (strcmp(options->keyword, keyword) == 0)
-            return options->val;
+            return options->val && options->val[0] ? rh_arena_strdup(arena, options->val) : NULL;
     return NULL;
 }
 
@@ -106,10 +107,8 @@ enum err_code rh_pg_describe_url(const char *url, struct arena *arena, struct ur
     }
     static const char *const keywords[] = {"host", "hostaddr", "port", "user", "dbname"};
     const char *values[5];
-    for (size_t i = 0; i < 5; i++) {
-        const char *value = option_value(options, keywords[i]);
-        values[i] = value && value[0] ? rh_arena_strdup(arena, value) : NULL;
-    }
+    for (size_t i = 0; i < 5; i++)
+        values[i] = rh_pg_option_value(options, keywords[i], arena);
     PQconninfoFree(options);
     ret_place->hosts = values[0] && values[1]
                            ? rh_arena_printf(arena, "%s,%s", values[0], values[1])

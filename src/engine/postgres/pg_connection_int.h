@@ -24,6 +24,9 @@ void rh_pg_restore_environment(struct hidden_environment *hidden);
 
 /* Takes `conn`: connected, non-blocking, silent. */
 struct connection *rh_pg_connection_new(PGconn *conn);
+/* NULL for what is not set; a copy in `arena`. */
+const char *rh_pg_option_value(const PQconninfoOption *options, const char *keyword,
+                               struct arena *arena);
 /* libpq's messages: the first line says what happened, the others guess why. */
 struct text rh_pg_first_line(const char *message);
 /* poll() for `events` until the deadline, the run's own one or the user's interrupt. */

@@ -52,6 +52,22 @@ void rh_pg_send_query(struct connection *connection, enum engine_query query,
                       const char *const *parameters, int parameter_count, query_done_fn *fn,
                       void *context);
 
+void rh_pg_place(const struct connection *connection, struct arena *arena,
+                 struct connection_place *ret_place);
+enum err_code rh_pg_copy_out(struct connection *connection, const char *sql, copy_data_fn *fn,
+                             void *context, struct mono deadline, int64_t *ret_rows,
+                             struct err *err) RH_MUST_CHECK;
+
+/* --- pg_source.c ---------------------------------------------------------------------------------
+ */
+enum err_code rh_pg_source_begin(struct connection *connection,
+                                 const struct source_options *options, struct arena *arena,
+                                 struct mono deadline, struct source_facts *ret_facts,
+                                 struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_source_lacks(struct connection *connection, struct arena *arena,
+                                 struct mono deadline, struct source_lacks *ret_lacks,
+                                 struct err *err) RH_MUST_CHECK;
+
 /* --- pg_queries.c --------------------------------------------------------------------------------
  */
 /* The text of a named query for this server version (150018); a constant, never NULL. */
