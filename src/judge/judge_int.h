@@ -235,6 +235,15 @@ void rh_rule_default_changed(const struct rule *rule, struct judgement *judgemen
 /* Whether one of the two rules above tells this change of a column. */
 bool rh_rule_owns_column_change(const struct judgement *judgement,
                                 const struct schema_difference *difference);
+/* rules_sample.c: */
+/* Counts of rows that were sampled say so; once, behind the rules. */
+void rh_judgement_tell_samples(struct judgement *judgement);
+/* Why success on the rows of a sample proves nothing; NULL when it does, or nothing read them. May
+   add a note. */
+const char *rh_judgement_sample_doubt(struct judgement *judgement);
+/* A certificate of the snapshot failed; NULL for none. */
+const char *rh_judgement_snapshot_doubt(const struct judgement *judgement);
+void rh_rule_unsanitized_snapshot(const struct rule *rule, struct judgement *judgement);
 /* rules_way_back.c: */
 void rh_rule_down_fails(const struct rule *rule, struct judgement *judgement);
 void rh_rule_down_differs(const struct rule *rule, struct judgement *judgement);

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "model/blocker.h"
 #include "model/check.h"
+#include "model/likeness.h"
 #include "model/repetition.h"
 #include "model/risk.h"
 #include "model/rollback.h"
@@ -80,6 +81,7 @@ struct limits {
     int64_t lag_us, replica_apply_bytes_per_s; /* lag needs the rate */
     enum severity fail_on; /* findings at or above make the verdict UNSAFE; default error */
     bool structure_only;   /* empty tables are accepted */
+    bool accept_sample;    /* so are conclusions from a sample without witnesses */
 };
 /* Nothing set but what has a default: blocked 2 s, fail_on error. */
 struct limits rh_limits_default(void);
@@ -95,6 +97,10 @@ struct fidelity {
     const char
         *clone_method;       /* how the candidate was made: "copy", "reflink", ...; NULL: unknown */
     const char *clone_note;  /* how large it was, and why no cheaper way was taken; NULL */
+    bool from_cache;    /* what it was cloned from was found there ... */
+    int64_t prepared_s; /* ... and had been prepared so long ago */
+    bool is_cold;       /* the server had read no row when the migration began */
+    struct likeness likeness;
     VEC(const char *) notes; /* sentences */
 };
 

@@ -327,6 +327,11 @@ static json_t *fidelity_json(const struct fidelity *fidelity)
     put(object, "isolated", json_boolean(fidelity->isolated));
     put(object, "clone_method", rh_json_text(fidelity->clone_method));
     put(object, "clone_note", rh_json_text(fidelity->clone_note));
+    put(object, "from_cache", json_boolean(fidelity->from_cache));
+    put(object, "prepared_s",
+        fidelity->from_cache ? rh_json_count(fidelity->prepared_s) : json_null());
+    put(object, "is_cold", json_boolean(fidelity->is_cold));
+    put(object, "snapshot", rh_likeness_to_json(&fidelity->likeness));
     put(object, "notes", rh_json_texts(fidelity->notes.items, fidelity->notes.count));
     return object;
 }
@@ -342,6 +347,7 @@ static json_t *limits_json(const struct limits *limits)
     put(object, "replica_apply_bytes_per_s", rh_json_count(limits->replica_apply_bytes_per_s));
     put(object, "fail_on", rh_json_text(rh_severity_name(limits->fail_on)));
     put(object, "structure_only", json_boolean(limits->structure_only));
+    put(object, "accept_sample", json_boolean(limits->accept_sample));
     return object;
 }
 
