@@ -2,6 +2,8 @@
 #include "base/suggest.h"
 #include "mask/masking_int.h"
 
+#include <stdio.h>
+
 #define RULE_COLUMNS_MAX 32 /* of one reference; the server's own limit for keys (INDEX_MAX_KEYS) */
 
 static enum err_code refuse(const struct masking_rules *rules, struct rules_place place,

@@ -161,9 +161,9 @@ static void add_references(const struct catalog *catalog, struct buf *out)
 
     for (size_t i = 0; i < catalog->foreign_keys.count; i++) {
         const struct catalog_foreign_key *key = &catalog->foreign_keys.items[i];
-        struct buf side RH_CLEANUP_BUF;
         if (!key->is_declared)
             continue;
+        RH_CLEANUP_BUF struct buf side;
         rh_buf_init(&side, 65536);
         if (!has_any)
             rh_buf_add_str(out, "references:\n");
