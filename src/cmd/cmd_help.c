@@ -1,6 +1,6 @@
+#include "base/suggest.h"
 #include "cmd/cli.h"
 #include "cmd/help.h"
-#include "cmd/suggest.h"
 
 static const char exit_codes[] =
     "Exit codes of \"rehearse run\" (treat a code you do not know as a failure):\n"
@@ -59,6 +59,10 @@ static int run(const struct options *options)
 {
     RH_CLEANUP_BUF struct buf out;
     const char *topic = options->positionals.count > 0 ? options->positionals.items[0] : NULL;
+
+    if (options->positionals.count > 1)
+        topic = rh_arena_printf(options->arena, "%s %s", topic, options->positionals.items[1]);
+
     const struct command *command = topic ? rh_command_find(topic) : NULL;
 
     rh_buf_init(&out, OUTPUT_MAX_BYTES);
@@ -103,6 +107,6 @@ const struct command rh_command_help = {
     .usage = usage,
     .description = description,
     .positional_name = "COMMAND|TOPIC",
-    .positional_max = 1,
+    .positional_max = 2,
     .run = run,
 };

@@ -25,8 +25,26 @@ static const struct option rows[] = {
         .group = GROUP_START,
         .environment = "REHEARSE_SNAPSHOT",
         .is_common = true,
-        .help = "Production's data: any pg_dump archive.",
-        .details = "Custom, directory, tar or plain format, also .gz and .zst.",
+        .help = "Production's data: our snapshot, or any pg_dump archive.",
+        .details = "A directory that \"rehearse snapshot create\" made, or an archive in custom, "
+                   "directory, tar or plain format, also .gz and .zst.",
+    },
+    {
+        .name = "allow-unmasked",
+        .kind = OPTION_FLAG,
+        .group = GROUP_START,
+        .environment = "REHEARSE_ALLOW_UNMASKED",
+        .help = "Accept a snapshot that is not masked.",
+        .details = "Of those that \"rehearse snapshot\" made; without it such a one is refused, and "
+                   "so is one whose certificate found clear data in it.",
+    },
+    {
+        .name = "require-masked",
+        .kind = OPTION_FLAG,
+        .group = GROUP_START,
+        .environment = "REHEARSE_REQUIRE_MASKED",
+        .help = "Refuse plain dumps: they do not say if they are masked.",
+        .details = "Good in rehearse.yaml.",
     },
     {
         .name = "schema",
@@ -208,6 +226,16 @@ static const struct option rows[] = {
                    "about data, time or locks held.",
     },
     {
+        .name = "accept-sample",
+        .kind = OPTION_FLAG,
+        .group = GROUP_GATES,
+        .environment = "REHEARSE_ACCEPT_SAMPLE",
+        .help = "Accept a rehearsal on a part of the rows.",
+        .details = "Without it a run whose statements read a table of which the snapshot has a "
+                   "sample is INCONCLUSIVE, unless the snapshot was made with --witness for this "
+                   "very migration: rows that would break it need not be in the sample.",
+    },
+    {
         .name = "exit-zero",
         .kind = OPTION_FLAG,
         .group = GROUP_GATES,
@@ -294,6 +322,36 @@ static const struct option rows[] = {
     OPTION_ROW_SERVER_BIN,
     OPTION_ROW_SERVER_USER,
     OPTION_ROW_SANDBOX_DIR,
+    {
+        .name = "no-cache",
+        .kind = OPTION_FLAG,
+        .group = GROUP_SANDBOX,
+        .environment = "REHEARSE_NO_CACHE",
+        .help = "Neither use nor keep a prepared sandbox.",
+        .details = "Without it the prepared sandbox (stopped, without any password) is kept, and a "
+                   "later run with the same snapshot, schema, settings, role and server starts "
+                   "from a clone of it. \"rehearse snapshot prune\" removes what is kept.",
+    },
+    OPTION_ROW_CACHE_DIR,
+    {
+        .name = "cache-size",
+        .kind = OPTION_BYTES,
+        .value_name = "SIZE",
+        .group = GROUP_SANDBOX,
+        .environment = "REHEARSE_CACHE_SIZE",
+        .default_text = "20GB",
+        .help = "Most that kept sandboxes may take.",
+        .details = "The least recently used go first.",
+    },
+    {
+        .name = "cache-free",
+        .kind = OPTION_BYTES,
+        .value_name = "SIZE",
+        .group = GROUP_SANDBOX,
+        .environment = "REHEARSE_CACHE_FREE",
+        .default_text = "4GB",
+        .help = "Disk that kept sandboxes must leave free.",
+    },
     {
         .name = "keep",
         .kind = OPTION_FLAG,
@@ -492,6 +550,7 @@ static struct limits limits(const struct options *options)
         .replica_apply_bytes_per_s = rh_option_number(options, "replica-apply-rate", -1),
         .fail_on = severities[rh_option_number(options, "fail-on", 0)],
         .structure_only = rh_option_flag(options, "structure-only"),
+        .accept_sample = rh_option_flag(options, "accept-sample"),
     };
 }
 
@@ -523,10 +582,16 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
                 .parent_directory = rh_option_text(options, "sandbox-dir"),
                 .server_user = rh_option_text(options, "server-user"),
                 .role = rh_option_text(options, "role"),
+                .cache_directory = rh_option_text(options, "cache-dir"),
+                .no_cache = rh_option_flag(options, "no-cache"),
+                .cache_max_bytes = rh_option_number(options, "cache-size", 0),
+                .cache_free_bytes = rh_option_number(options, "cache-free", 0),
                 .progress = progress,
             },
         .show_values = rh_option_flag(options, "show-values"),
         .snapshot_path = rh_option_text(options, "snapshot"),
+        .allow_unmasked = rh_option_flag(options, "allow-unmasked"),
+        .require_masked = rh_option_flag(options, "require-masked"),
         .environment = rh_option_list(options, "env", NULL),
         .limits = limits(options),
         .no_isolation = rh_option_flag(options, "no-isolation"),

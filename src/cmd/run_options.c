@@ -1,7 +1,7 @@
 #include "cmd/run_options.h"
 
+#include "base/suggest.h"
 #include "cmd/cli.h"
-#include "cmd/suggest.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -46,6 +46,13 @@ extern const char *const rh_color_choices[]; /* in the order of enum color_choic
         .help = "Where sandboxes are made; needs room for the data.",                            \
         .details = "Without it: $TMPDIR, else /var/tmp.",                                        \
     }
+#define OPTION_ROW_CACHE_DIR                                                                   \
+    {                                                                                          \
+        .name = "cache-dir", .kind = OPTION_PATH, .value_name = "DIR", .group = GROUP_SANDBOX, \
+        .environment = "REHEARSE_CACHE_DIR", .help = "Where prepared sandboxes are kept.",     \
+        .details = "Without it: $XDG_CACHE_HOME/rehearse, else ~/.cache/rehearse. It is for "  \
+                   "this user alone.",                                                         \
+    }
 #define OPTION_ROW_TIMEOUT                                                            \
     {                                                                                 \
         .name = "timeout", .kind = OPTION_DURATION, .value_name = "DURATION",         \

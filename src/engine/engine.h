@@ -16,9 +16,11 @@
 #include "engine/inquiry.h"
 #include "engine/server_log_facts.h"
 #include "engine/source.h"
+#include "model/catalog.h"
 #include "model/risk.h"
 #include "model/round_trip.h"
 #include "model/state.h"
+#include "net/dial.h"
 #include "net/loop.h"
 
 #include <stdbool.h>
@@ -42,6 +44,15 @@ struct connection_parameters {
 struct url_place {
     const char *hosts;                  /* "db1,db2"; "" for the default socket */
     const char *port, *user, *database; /* NULL: not said */
+};
+
+/* Where a URL leads and how, for somebody who relays: what the relay has to know, and what its
+   client has to say for itself. */
+struct url_upstream {
+    struct upstream upstream;
+    const char *user, *database;
+    const char *password; /* also from the password file; NULL: none. A secret. */
+    const char *options;  /* of the session ("-c ..."), NULL: none */
 };
 
 /* --- connections and rows -------------------------------------------------------------------- */
@@ -115,7 +126,10 @@ typedef void copy_data_fn(void *context, struct text piece);
           other_clients (connected besides the asker) */                                           \
     X(ENGINE_QUERY_SESSION_LOCKS)                                                                  \
     /* $1 array of backend pids -> mode, relations: how many of users they hold that lock on */    \
-    X(ENGINE_QUERY_SOURCE_LOCKS)
+    X(ENGINE_QUERY_SOURCE_LOCKS)                                                                   \
+    /* Inside a transaction with a snapshot -> identity: of tables, five at most, that were        \
+          rewritten, truncated or dropped since that was taken */                                  \
+    X(ENGINE_QUERY_SOURCE_CHANGED)
 
 enum engine_query {
 #define X(symbol) symbol,
@@ -174,6 +188,12 @@ struct engine {
     /* RH_ERR_USAGE when `url` is no connection URL or string; the message does not repeat it. */
     enum err_code (*describe_url)(const char *url, struct arena *arena, struct url_place *ret_place,
                                   struct err *err);
+    /* The same with all that the URL says, directly or through a service file; as libpq takes it,
+       but for the environment, which counts for nothing. Reads ~/.pg_service.conf, ~/.pgpass and
+       looks for certificates in ~/.postgresql as libpq does. RH_ERR_USAGE also for what a relay
+       cannot do (GSS encryption, requirepeer, channel binding, target_session_attrs). */
+    enum err_code (*describe_upstream)(const char *url, struct arena *arena,
+                                       struct url_upstream *ret_upstream, struct err *err);
     enum err_code (*connect)(const struct connection_parameters *parameters, struct mono deadline,
                              struct connection **ret_connection, struct err *err);
     /* The same without blocking: fn is called once, from the loop, never from within this call.
@@ -253,6 +273,17 @@ struct engine {
                                      struct mono deadline, struct data_state *ret_state,
                                      struct err *err);
 
+    /* The catalogue of the connected database as the snapshot of the connection's transaction
+       (which the caller began: read only, repeatable read; primary or standby) shows it, for a role
+       that may be an ordinary one: what it may not see is told in not_observed. Nothing is written,
+       no row of a user's table is read. The server locks tables as a reader does while it says
+       their sizes and expressions, so that this waits behind ACCESS EXCLUSIVE, as lock_timeout has
+       it. The session's search_path, quote_all_identifiers and jit are changed until the end of the
+       transaction. Blocking, up to the deadline. */
+    enum err_code (*read_catalog)(struct connection *connection, struct arena *arena,
+                                  struct mono deadline, struct catalog *ret_catalog,
+                                  struct err *err);
+
     /* One row for each freedom, where one can be made: committed, by the sandbox's superuser, whose
        session settings are changed for good. Triggers fire. What could not be made says why.
        remove_rows takes back those that are still there, and nothing else: no trigger fires. */
@@ -316,10 +347,6 @@ struct engine {
                                   const struct source_options *options, struct arena *arena,
                                   struct mono deadline, struct source_facts *ret_facts,
                                   struct err *err);
-    /* Whether a session elsewhere sees that snapshot: RH_ERR_SERVER when not. Begins a transaction.
-     */
-    enum err_code (*source_join)(struct connection *connection, const char *snapshot,
-                                 struct mono deadline, struct err *err);
     /* What the role may not read, of all that a dump reads; empty: nothing. */
     enum err_code (*source_lacks)(struct connection *connection, struct arena *arena,
                                   struct mono deadline, struct source_lacks *ret_lacks,

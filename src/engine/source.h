@@ -18,10 +18,7 @@ struct connection_place {
     const char *address; /* numeric; NULL of a socket */
     uint16_t port;
     const char *user, *password, *database;
-    const char *options;  /* of the session, as the URL has them */
-    const char *tls_mode; /* "disable" ... "verify-full", as libpq names them */
-    const char *tls_root, *tls_certificate, *tls_key, *tls_key_password;
-    bool is_encrypted; /* this connection is */
+    const char *options; /* of the session, as the URL has them */
 };
 
 struct source_options {

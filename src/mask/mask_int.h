@@ -19,6 +19,8 @@
 #define MASK_BLOCK_BYTES 16
 #define MASK_KEY_BYTES 16
 
+struct mask_map;
+
 /* ---- AES-128 over many blocks ---------------------------------------------------------------- */
 
 /* Independent blocks in one call; `out` may be `in`. */
@@ -34,7 +36,8 @@ void rh_mask_cipher_free(EVP_CIPHER_CTX *cipher);
 /* Keys of one domain: the same for every rule of it, so that a name and the local part of an
    address that holds it stay one. */
 struct text_core;
-/* `encoding`: as struct mask_map_options. */
+/* `is_single_byte`: bytes above 127 are characters, of an encoding that need not be known; else
+ * UTF-8. */
 struct text_core *rh_text_core_new(const struct mask_master_key *master, const char *domain,
                                    bool is_single_byte, struct arena *arena);
 void rh_text_core_free(struct text_core *core);
@@ -44,7 +47,7 @@ enum text_mode {
     TEXT_SHIFT,    /* inside its class: the ordinary */
     TEXT_KEEP,     /* stays, and what follows depends on it */
     TEXT_NOT_ZERO, /* a digit 1 to 9 stays one of them; 0 stays */
-    TEXT_HEX,      /* a hexadecimal digit stays one, in its case */
+    TEXT_HEX,      /* a digit stays one, and a letter one of a to f */
     TEXT_BINARY,   /* 0 and 1 */
     TEXT_RESTART,  /* TEXT_SHIFT, and what came before counts no more from here on */
     TEXT_RESTART_KEEP,
@@ -72,12 +75,47 @@ struct text_state {
 void rh_text_state_begin(struct text_core *core, struct text_state *state);
 void rh_text_state_feed(struct text_core *core, struct text_state *state, struct text part,
                         struct buf *out);
+/* As that, with all bytes of the part in one mode; no mode begins inside of a character. */
+void rh_text_state_feed_in(struct text_core *core, struct text_state *state, enum text_mode mode,
+                           struct text part, struct buf *out);
 /* Lets out what was held back (at most three bytes). */
 void rh_text_state_finish(struct text_core *core, struct text_state *state, struct buf *out);
 
-/* ---- rules ----------------------------------------------------------------------------------- */
+/* Modes of a host name, which are TEXT_SHIFT so far: nothing before it counts; its top-level domain
+   stays. */
+void rh_mask_host_modes(struct text host, unsigned char *modes);
+/* Value by value through the text core, in modes that are TEXT_SHIFT before `set_modes`. */
+void rh_mask_with_modes(struct mask_map *map, const struct text *values, size_t count,
+                        void (*set_modes)(struct text value, unsigned char *modes),
+                        struct arena *scratch, struct text *ret_masked);
 
-struct kept_values; /* values that pass, folded */
+/* ---- permutations of bits ------------------------------------------------------------------- */
+
+/* Numbers of up to 64 bits each, permuted as one of left_bits + right_bits (both at least 1). */
+struct bit_pair {
+    uint64_t left, right;
+};
+/* Every item by the same permutation (of the key, the sizes and the tweak). `tweak` may be NULL. */
+void rh_mask_permute(EVP_CIPHER_CTX *cipher, struct bit_pair *items, size_t count,
+                     unsigned left_bits, unsigned right_bits,
+                     const unsigned char tweak[MASK_BLOCK_BYTES]);
+
+/* Value by value through the text core, with no look at kept values. */
+void rh_mask_as_text(struct mask_map *map, const struct text *values, size_t count,
+                     struct arena *scratch, struct text *ret_masked);
+
+/* ---- values that pass ------------------------------------------------------------------------ */
+
+/* Longer values, blanks around them included, are no sentinels. */
+#define MASK_KEPT_MAX_BYTES 256
+
+struct kept_values;
+struct kept_values *rh_kept_values_new(const char *const *values, size_t count,
+                                       struct arena *arena);
+/* '', blanks, a sentinel, or one of `values`; case and blanks around do not count. */
+bool rh_kept_values_has(const struct kept_values *kept, struct text value);
+
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 struct mask_map {
     const struct mask_kind *kind;
@@ -89,8 +127,10 @@ struct mask_map {
 };
 
 struct mask_kind {
-    bool is_structured; /* see above */
-    /* Refuses types that cannot work and makes map->own; NULL: any text-like type, nothing to make.
+    bool is_structured; /* gets every value; see above */
+    bool takes_any_type;
+    /* Refuses types that cannot work and makes map->own; NULL: nothing to make, and text-like types
+       alone unless takes_any_type.
        map->options.key is the master key during this call only. */
     enum err_code (*open)(struct mask_map *map, struct arena *arena, struct err *err);
     void (*close)(struct mask_map *map); /* NULL: nothing to free */
@@ -112,7 +152,10 @@ extern const struct mask_kind rh_mask_text, rh_mask_email, rh_mask_url, rh_mask_
     rh_mask_card, rh_mask_iban, rh_mask_bytes, rh_mask_inet, rh_mask_macaddr, rh_mask_date,
     rh_mask_number, rh_mask_fixed, rh_mask_null, rh_mask_hash, rh_mask_noise, rh_mask_words;
 extern const struct mask_kind rh_mask_json, rh_mask_xml, rh_mask_free_text, rh_mask_tsvector,
-    rh_mask_hstore, rh_mask_array, rh_mask_composite;
+    rh_mask_hstore, rh_mask_array, rh_mask_composite, rh_mask_range;
+/* The kind of a value that is made of values: an array, a row, a range or multirange; else, and
+   where the rule is about the whole (keep, fixed, null), NULL. */
+const struct mask_kind *rh_mask_structure(const struct mask_map_options *options);
 
 /* RH_ERR_USAGE: this rule is not for that type, with what to write instead. */
 enum err_code rh_mask_refuse(const struct mask_map *map, const char *instead, struct err *err);

@@ -525,16 +525,32 @@ static void add_field(struct buf *body, char code, const char *value)
     rh_buf_add(body, value, strlen(value) + 1);
 }
 
-void rh_pg_encode_error(struct buf *out, const char *severity, const char *sqlstate,
-                        const char *message)
+static void encode_error(struct buf *out, const char *severity, const char *sqlstate,
+                         const char *message, const char *detail, const char *hint)
 {
-    /* Far above any text of ours (struct err holds less than 3000 bytes). */
     RH_CLEANUP_BUF struct buf body;
-    rh_buf_init(&body, 16 * 1024);
+    rh_buf_init(&body, PG_FAILURE_BYTES_MAX - 5);
     add_field(&body, 'S', severity);
     add_field(&body, 'V', severity);
     add_field(&body, 'C', sqlstate);
     add_field(&body, 'M', message);
+    if (detail[0])
+        add_field(&body, 'D', detail);
+    if (hint[0])
+        add_field(&body, 'H', hint);
     rh_buf_add_char(&body, '\0');
+    /* Far above any text of ours (struct err holds less than 3000 bytes). */
+    RH_ASSERT(!body.failed);
     rh_pg_encode_message(out, 'E', rh_buf_text(&body));
+}
+
+void rh_pg_encode_error(struct buf *out, const char *severity, const char *sqlstate,
+                        const char *message)
+{
+    encode_error(out, severity, sqlstate, message, "", "");
+}
+
+void rh_pg_encode_failure(struct buf *out, const char *sqlstate, const struct err *err)
+{
+    encode_error(out, "FATAL", sqlstate, err->message, err->detail, err->hint);
 }

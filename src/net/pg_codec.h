@@ -184,5 +184,8 @@ void rh_pg_encode_header(char out[5], char type, size_t body_length);
 void rh_pg_encode_message(struct buf *out, char type, struct text body);
 void rh_pg_encode_error(struct buf *out, const char *severity, const char *sqlstate,
                         const char *message);
+/* FATAL, with the detail and the hint of `err`. At most PG_FAILURE_BYTES_MAX. */
+#define PG_FAILURE_BYTES_MAX (16 * 1024)
+void rh_pg_encode_failure(struct buf *out, const char *sqlstate, const struct err *err);
 
 #endif

@@ -168,9 +168,9 @@ static enum err_code load_command(const char *command, struct arena *arena,
     struct text output = {0}, errors = {0};
     char status[48];
     bool is_key = false;
-    enum err_code code = rh_process_run(
-        &options, rh_clock_after(rh_clock_mono(), MASTER_KEY_COMMAND_US), KEY_TEXT_MAX, arena,
-        &process, &output, &errors, err);
+    enum err_code code = rh_process_run(&options,
+                                        rh_clock_after(rh_clock_mono(), MASTER_KEY_COMMAND_US),
+                                        KEY_TEXT_MAX, arena, &process, &output, &errors, err);
 
     if (code) {
         rh_err_while(err, "while running --key-command");

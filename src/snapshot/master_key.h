@@ -1,7 +1,7 @@
 /*
  * The master key of a user: where it comes from, and what it is called without telling it. It is 64
- * hexadecimal digits, in a file that others cannot read, printed by a command (a vault's client), or
- * in the environment. Reads files, runs the command; never prints the key.
+ * hexadecimal digits, in a file that others cannot read, printed by a command (a vault's client),
+ * or in the environment. Reads files, runs the command; never prints the key.
  */
 #ifndef RH_SNAPSHOT_MASTER_KEY_H
 #define RH_SNAPSHOT_MASTER_KEY_H

@@ -17,6 +17,7 @@
 #define RH_TAP_TAP_H
 
 #include "base/err.h"
+#include "net/dial.h"
 #include "net/loop.h"
 #include "net/pg_codec.h"
 
@@ -58,6 +59,8 @@ struct tap_handler {
      */
     void (*session_opened)(void *context, struct tap_session *session);
     void (*session_closed)(void *context, struct tap_session *session);
+    /* The server could not be reached for a client, who was told as well. No session opens. */
+    void (*server_unreachable)(void *context, const struct err *err);
     /* Shown after it was forwarded (start-up packet as type 0 included): the answer is ignored,
        but for decides_frontend (the start-up packet is always forwarded). */
     enum tap_action (*frontend_message)(void *context, struct tap_session *session,
@@ -93,9 +96,12 @@ struct tap_handler {
 };
 
 struct tap_options {
-    const char *server_socket_path; /* Unix socket, or NULL with host/port below */
-    const char *server_host;        /* numeric loopback address */
-    uint16_t server_port;
+    /* Where the server is: one of the two. A Unix socket, or any place over TCP or TLS. The
+       client's leg stays plain, so a client cannot bind SCRAM to the server's TLS channel: the
+       offer is not passed on, and it authenticates all the same, unless it insists on the binding.
+     */
+    const char *server_socket_path;
+    const struct upstream *upstream;
 };
 
 struct tap_statistics {
@@ -103,6 +109,7 @@ struct tap_statistics {
     uint64_t refused_connections; /* the server could not be reached for them */
 };
 
+/* Blocking where the upstream has certificates: they are read. */
 enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
                          const struct tap_handler *handler, struct tap **ret_tap,
                          struct err *err) RH_MUST_CHECK;
@@ -128,6 +135,9 @@ void rh_tap_session_release(struct tap_session *session);
 /* From now on backend messages of these types do not reach the client: dropped as they stream,
    unseen by the handler, whatever their size. For a client that has no use for them. */
 void rh_tap_session_drop(struct tap_session *session, const struct pg_type_set *types);
+/* Reads nothing more from the server while paused, so that the server waits when its own buffers
+   are full; what was read before goes on. Several calls count as one. */
+void rh_tap_session_pause_server(struct tap_session *session, bool is_paused);
 /*
  * For handlers that decide about frontend messages. Resuming shows the held message, and what
  * queued up behind it, again before it returns; called within the callback that is about to return
@@ -155,11 +165,11 @@ void rh_tap_session_send_client(struct tap_session *session, struct text bytes);
 void rh_tap_session_send_client_message(struct tap_session *session, char type, struct text body);
 /*
  * Ends the session with an error for the client: behind what was passed on so far it gets an
- * ErrorResponse (FATAL) and the end of the connection; the server's leg is closed at once. No
- * message is shown any more. Texts go to the client: no row values. No-op on a session that is not
- * connected (any more).
+ * ErrorResponse (FATAL; message, detail and hint) and the end of the connection; the server's leg
+ * is closed at once. No message is shown any more. Texts go to the client: no row values. No-op on
+ * a session that is not connected (any more).
  */
-void rh_tap_session_fail(struct tap_session *session, const char *sqlstate, const char *message);
+void rh_tap_session_fail(struct tap_session *session, const char *sqlstate, const struct err *err);
 /* Ends both legs at once. */
 void rh_tap_session_close(struct tap_session *session);
 

@@ -19,8 +19,6 @@
 #include "base/text.h"
 #include "tap/tap.h"
 
-#include <sys/socket.h>
-
 enum session_state {
     SESSION_STARTUP,    /* gathers untyped packets of the client; there is no server connection */
     SESSION_CONNECTING, /* the start-up packet waits for the server to take the connection */
@@ -31,7 +29,8 @@ enum session_state {
 };
 
 struct leg {
-    int fd; /* -1: none */
+    int fd;          /* -1: none */
+    struct tls *tls; /* NULL: plain */
     struct loop_watch *watch;
     unsigned events; /* as set on the watch */
 };
@@ -68,6 +67,15 @@ struct deciding {
     struct pg_type_set drop_types;
 };
 
+/* The first backend messages of a session whose legs are of different kinds (tap_auth.c). */
+struct auth {
+    bool is_on;
+    struct buf bytes; /* the beginning of a message */
+};
+/* Of an AuthenticationRequest, all of it: libpq refuses more than 2000 bytes
+   (PQconnectPoll, CONNECTION_AWAITING_RESPONSE). */
+#define TAP_AUTH_BYTES_MAX 4096u
+
 struct chunk;
 
 struct tap_session {
@@ -78,8 +86,9 @@ struct tap_session {
     enum session_state state;
     struct leg client, server;
     struct flow up, down;
-    struct loop_timer *timer; /* the deadline of every state but RELAYING */
-    int64_t connect_until_us;
+    struct loop_timer *timer; /* the deadline of STARTUP and LEAVING */
+    struct loop_timer *again; /* bytes wait that TLS has read already; NULL where there is none */
+    struct dial *dial;        /* CONNECTING */
 
     struct buf startup; /* STARTUP and CONNECTING: what the client has sent so far */
     bool ssl_refused, gss_refused;
@@ -93,6 +102,7 @@ struct tap_session {
      */
     struct buf stash;
     size_t held_length;
+    bool is_paused;      /* nothing is read from the server */
     bool is_withholding; /* the backend message under way waits for the handler's answer */
     bool drops;          /* drop_types is not empty */
     bool is_dropping;    /* the backend message under way goes nowhere */
@@ -103,6 +113,7 @@ struct tap_session {
     bool has_parts;      /* the handler took parts and was not told yet what follows them */
     bool has_paused;     /* it was told of the last pause */
     struct deciding deciding;
+    struct auth auth;
 };
 
 struct tap_listener {
@@ -117,8 +128,7 @@ struct tap {
     struct loop *loop;
     struct tap_handler handler;
     bool shows_frontend, shows_backend, counts_heads, takes;
-    struct sockaddr_storage server_address;
-    socklen_t server_address_length;
+    struct dialer *dialer;
     struct tap_listener *listeners;
     struct tap_session *sessions, *dead;
     size_t session_count;
@@ -144,7 +154,7 @@ enum err_code rh_tap_session_new(struct tap *tap, int client_fd, struct err *err
 /* After anything happened: ends what has ended, and watches what is to be waited for. */
 void rh_tap_session_settle(struct tap_session *session);
 /* The server is of no use any more: the client gets this error and its end. */
-void rh_tap_session_leave(struct tap_session *session, const char *sqlstate, const char *message);
+void rh_tap_session_leave(struct tap_session *session, const char *sqlstate, const struct err *err);
 
 /* --- tap_relay.c
  * ---------------------------------------------------------------------------------- */
@@ -162,8 +172,9 @@ void rh_tap_relay_pass(struct tap_session *session, struct flow *flow, struct te
 /* The same for two pieces that belong together. */
 void rh_tap_relay_pass_pair(struct tap_session *session, struct flow *flow, struct text head,
                             struct text bytes);
-/* Frontend bytes that were gathered elsewhere (the start-up packet): sends and shows them. */
-void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes);
+/* Frontend bytes that were gathered elsewhere: sends and shows them. The first `sent` of them are
+   at the server already. */
+void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes, size_t sent);
 void rh_tap_relay_release(struct tap_session *session);
 /* Backend bytes before the message that the handler looks at right now: to the client, first. */
 void rh_tap_relay_pass_run(struct tap_session *session);
@@ -177,5 +188,16 @@ void rh_tap_decide_deinit(struct tap_session *session);
 void rh_tap_decide_take(struct tap_session *session, struct text bytes);
 /* How many bytes can be taken. */
 size_t rh_tap_decide_room(const struct tap_session *session);
+
+/* --- tap_auth.c
+ * ----------------------------------------------------------------------------------- */
+
+void rh_tap_auth_init(struct tap_session *session);
+void rh_tap_auth_deinit(struct tap_session *session);
+/* Once the server's leg is there. */
+void rh_tap_auth_begin(struct tap_session *session);
+/* While session->auth.is_on: adds to `out` what may go on now; at most TAP_AUTH_BYTES_MAX more than
+   was given. */
+void rh_tap_auth_take(struct tap_session *session, struct text bytes, struct buf *out);
 
 #endif

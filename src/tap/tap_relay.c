@@ -3,6 +3,7 @@
 #include "tap/tap_int.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 /* Type byte and length word. */
 #define HEADER_BYTES 5
@@ -17,7 +18,7 @@ void rh_tap_relay_init(struct tap_session *session)
     rh_pg_framer_init(&session->down.framer, PG_BACKEND, &handler->backend_types,
                       handler->collect_max);
     /* A queue is never read into beyond TAP_PENDING_MAX; a stash may be passed to it at once. */
-    size_t stash_max = handler->collect_max + HEADER_BYTES + TAP_CHUNK_BYTES;
+    size_t stash_max = handler->collect_max + HEADER_BYTES + TAP_CHUNK_BYTES + TAP_AUTH_BYTES_MAX;
     size_t send_max = handler->decides_frontend ? TAP_SEND_MAX(handler->collect_max) : 0;
     rh_buf_init(&session->up.queue.bytes, 2 * (size_t)TAP_PENDING_MAX + send_max);
     rh_buf_init(&session->down.queue.bytes,
@@ -26,6 +27,7 @@ void rh_tap_relay_init(struct tap_session *session)
         session->down.framer.streamed = handler->backend_taken;
     rh_buf_init(&session->stash, stash_max);
     rh_tap_decide_init(session);
+    rh_tap_auth_init(session);
 }
 
 void rh_tap_relay_deinit(struct tap_session *session)
@@ -36,6 +38,7 @@ void rh_tap_relay_deinit(struct tap_session *session)
     rh_buf_deinit(&session->down.queue.bytes);
     rh_buf_deinit(&session->stash);
     rh_tap_decide_deinit(session);
+    rh_tap_auth_deinit(session);
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
@@ -69,6 +72,8 @@ static size_t sent_or_broken(struct flow *flow, ssize_t sent)
 static size_t send_some(struct flow *flow, struct text bytes)
 {
     ssize_t sent;
+    if (flow->to->tls)
+        return sent_or_broken(flow, rh_tls_write(flow->to->tls, bytes.data, bytes.len));
     do
         sent = send(flow->to->fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (sent < 0 && errno == EINTR);
@@ -113,6 +118,14 @@ void rh_tap_relay_pass_pair(struct tap_session *session, struct flow *flow, stru
 {
     if (flow->sink_broken)
         return;
+    if (flow->to->tls) {
+        /* Pieces of their own would be records of their own. */
+        count(session, flow, head.len + bytes.len);
+        enqueue(&flow->queue, head);
+        enqueue(&flow->queue, bytes);
+        rh_tap_relay_flush(session, flow);
+        return;
+    }
     count(session, flow, head.len + bytes.len);
     size_t sent = rh_tap_queue_length(&flow->queue) == 0 ? send_pair(flow, head, bytes) : 0;
     if (flow->sink_broken)
@@ -148,7 +161,7 @@ static size_t startup_length(struct text bytes)
     return reader.failed || length > bytes.len ? bytes.len : length;
 }
 
-void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes)
+void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes, size_t sent)
 {
     struct tap *tap = session->tap;
     struct pg_framer *framer = &session->up.framer;
@@ -161,7 +174,7 @@ void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes)
     size_t ahead = decides ? startup_length(bytes) : bytes.len;
     struct text behind = {bytes.data + ahead, bytes.len - ahead};
     bytes.len = ahead;
-    rh_tap_relay_pass(session, &session->up, bytes);
+    rh_tap_relay_pass(session, &session->up, (struct text){bytes.data + sent, bytes.len - sent});
     if (!session->is_framed || !tap->shows_frontend)
         return;
     for (;;) {
@@ -402,8 +415,9 @@ static void take_backend(struct tap_session *session, char *bytes, size_t length
             if (!end_message(session, &chunk, &message))
                 return;
         } else if (event == PG_FRAME_INVALID && tap->takes) {
-            rh_tap_session_leave(session, "08P01",
-                                 "the tap cannot tell the server's messages apart");
+            struct err err = RH_ERR_INIT;
+            rh_err_set(&err, RH_ERR_PROTOCOL, "the tap cannot tell the server's messages apart");
+            rh_tap_session_leave(session, "08P01", &err);
             return;
         } else if (event == PG_FRAME_INVALID) {
             /* No server of ours does that; the client gets every byte and may complain. */
@@ -455,7 +469,9 @@ static void send_client(struct tap_session *session, struct text head, struct te
         return;
     rh_tap_enter(tap);
     if (rh_tap_queue_length(&session->down.queue) + head.len + bytes.len > TAP_CLIENT_SEND_MAX) {
-        rh_tap_session_leave(session, "54000", too_much);
+        struct err err = RH_ERR_INIT;
+        rh_err_set(&err, RH_ERR_LIMIT, too_much);
+        rh_tap_session_leave(session, "54000", &err);
     } else {
         rh_tap_relay_pass_run(session);
         rh_tap_relay_pass_pair(session, &session->down, head, bytes);
@@ -480,7 +496,8 @@ void rh_tap_session_send_client_message(struct tap_session *session, char type, 
 
 bool rh_tap_relay_may_read(const struct tap_session *session, const struct flow *flow)
 {
-    if (flow->source_ended || (flow == &session->down && session->is_holding) ||
+    if (flow->source_ended ||
+        (flow == &session->down && (session->is_holding || session->is_paused)) ||
         (flow == &session->up && rh_tap_decide_room(session) == 0))
         return false;
     return rh_tap_queue_length(&flow->queue) < TAP_PENDING_MAX;
@@ -499,6 +516,37 @@ static void tell_paused(struct tap_session *session)
         tap->handler.backend_parts_paused(tap->handler.context, session);
 }
 
+static void take_authentication(struct tap_session *session, struct text bytes)
+{
+    RH_CLEANUP_BUF struct buf passed;
+    rh_buf_init(&passed, TAP_CHUNK_BYTES + TAP_AUTH_BYTES_MAX);
+    rh_tap_auth_take(session, bytes, &passed);
+    if (passed.len > 0)
+        take_backend(session, passed.data, passed.len);
+}
+
+static ssize_t receive(const struct leg *leg, char *data, size_t length)
+{
+    ssize_t received;
+    if (leg->tls)
+        return rh_tls_read(leg->tls, data, length);
+    do
+        received = recv(leg->fd, data, length, MSG_DONTWAIT);
+    while (received < 0 && errno == EINTR);
+    return received;
+}
+
+/* With TLS 1.3 a server judges our certificate when we think that we are done. */
+static void leave_for_tls(struct tap_session *session)
+{
+    struct err err = RH_ERR_INIT;
+    rh_err_set(&err, RH_ERR_CONNECTION, "the server's TLS connection failed: %s",
+               rh_tls_failure(session->server.tls));
+    rh_err_hint(&err, "If it wants a client certificate, give one that it accepts: sslcert, "
+                      "sslkey.");
+    rh_tap_session_leave(session, "08006", &err);
+}
+
 void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
 {
     struct tap *tap = session->tap;
@@ -507,13 +555,12 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
         room = rh_tap_decide_room(session);
     if (room > sizeof(tap->chunk))
         room = sizeof(tap->chunk);
-    ssize_t received;
-    do
-        received = recv(flow->from->fd, tap->chunk, room, MSG_DONTWAIT);
-    while (received < 0 && errno == EINTR);
+    ssize_t received = receive(flow->from, tap->chunk, room);
     if (received > 0) {
         if (flow == &session->up)
-            rh_tap_relay_take_frontend(session, (struct text){tap->chunk, (size_t)received});
+            rh_tap_relay_take_frontend(session, (struct text){tap->chunk, (size_t)received}, 0);
+        else if (session->auth.is_on)
+            take_authentication(session, (struct text){tap->chunk, (size_t)received});
         else
             take_backend(session, tap->chunk, (size_t)received);
         if (flow == &session->down && (size_t)received < room)
@@ -522,10 +569,16 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
     }
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return;
+    bool tls_failed = received < 0 && flow->from->tls && errno == EPROTO;
     flow->source_ended = true;
     if (flow == &session->down) {
         if (session->has_parts)
             tell_followed(session, NULL, 0);
+        if (tls_failed && session->state == SESSION_RELAYING && session->stash.len == 0 &&
+            rh_pg_framer_is_between(&session->down.framer)) {
+            leave_for_tls(session);
+            return;
+        }
         /* A message cut off in the middle: the client sees what there was. */
         pass_stash(session);
     } else if (received < 0) {

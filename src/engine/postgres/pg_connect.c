@@ -7,18 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/*
- * libpq takes what it is not told from PG* in the environment (manual, "Environment Variables"),
- * and empty values do not stop it: nothing of ours may come from there, so it is out of sight
- * meanwhile.
- */
-#define PG_ENVIRONMENT_MAX 64 /* variables; libpq 15 knows 37 */
-struct hidden_environment {
-    char *items[PG_ENVIRONMENT_MAX];
-    size_t count;
-};
-
-static void hide_environment(struct hidden_environment *hidden)
+void rh_pg_hide_environment(struct hidden_environment *hidden)
 {
     hidden->count = 0;
     for (char **item = environ; *item && hidden->count < PG_ENVIRONMENT_MAX;) {
@@ -37,7 +26,7 @@ static void hide_environment(struct hidden_environment *hidden)
     }
 }
 
-static void restore_environment(struct hidden_environment *hidden)
+void rh_pg_restore_environment(struct hidden_environment *hidden)
 {
     for (size_t i = hidden->count; i-- > 0;) {
         setenv(hidden->items[i], hidden->items[i] + strlen(hidden->items[i]) + 1, 1);
@@ -83,9 +72,9 @@ static PGconn *begin(const struct connection_parameters *parameters)
     PARAMETER(NULL, NULL);
 #undef PARAMETER
 
-    hide_environment(&hidden);
+    rh_pg_hide_environment(&hidden);
     PGconn *conn = PQconnectStartParams(keywords, values, parameters->url ? 1 : 0);
-    restore_environment(&hidden);
+    rh_pg_restore_environment(&hidden);
     if (!conn)
         RH_PANIC("out of memory for a connection");
     PQsetNoticeProcessor(conn, drop_notice, NULL);
@@ -136,9 +125,9 @@ static PostgresPollingStatusType go_on(PGconn *conn)
 {
     struct hidden_environment hidden;
 
-    hide_environment(&hidden);
+    rh_pg_hide_environment(&hidden);
     PostgresPollingStatusType status = PQconnectPoll(conn);
-    restore_environment(&hidden);
+    rh_pg_restore_environment(&hidden);
     return status;
 }
 

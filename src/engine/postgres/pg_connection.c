@@ -695,12 +695,6 @@ void rh_pg_place(const struct connection *connection, struct arena *arena,
         .password = PQpass(conn)[0] ? rh_arena_strdup(arena, PQpass(conn)) : NULL,
         .database = rh_arena_strdup(arena, PQdb(conn)),
         .options = OPTION("options"),
-        .tls_mode = OPTION("sslmode"),
-        .tls_root = OPTION("sslrootcert"),
-        .tls_certificate = OPTION("sslcert"),
-        .tls_key = OPTION("sslkey"),
-        .tls_key_password = OPTION("sslpassword"),
-        .is_encrypted = PQsslInUse(connection->conn) != 0,
     };
 #undef OPTION
     PQconninfoFree(options);

@@ -1,7 +1,6 @@
 #include "engine/postgres/pg_engine_int.h"
 #include "engine/postgres/pg_sql_int.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "engine/postgres/pg_sql.inc.h"
@@ -52,18 +51,6 @@ enum err_code rh_pg_source_begin(struct connection *connection,
         .is_superuser = rh_rows_bool(rows, 0, 3),
     };
     return RH_OK;
-}
-
-enum err_code rh_pg_source_join(struct connection *connection, const char *snapshot,
-                                struct mono deadline, struct err *err)
-{
-    char sql[160];
-
-    /* Its own form is hexadecimal digits and dashes; anything else is not quoted into SQL. */
-    if (strspn(snapshot, "0123456789ABCDEF-") != strlen(snapshot) || strlen(snapshot) > 64)
-        return rh_err_set(err, RH_ERR_PROTOCOL, "the name of the snapshot is none");
-    snprintf(sql, sizeof(sql), BEGIN_SQL "; SET TRANSACTION SNAPSHOT '%s'", snapshot);
-    return rh_pg_query(connection, sql, NULL, 0, deadline, NULL, err);
 }
 
 enum err_code rh_pg_source_lacks(struct connection *connection, struct arena *arena,

@@ -40,8 +40,12 @@ static void test_large_object_noise_differs_by_object_key_and_place(void **state
 static void test_large_object_call_names_function_and_argument(void **state)
 {
     /* As libpq's PQfn writes lo_open(4711, INV_READ). */
-    static const char open_call[] = "\0\0\3\270" "\0\1\0\1" "\0\2" "\0\0\0\4\0\0\022\147"
-                                    "\0\0\0\4\0\4\0\0" "\0\1";
+    static const char open_call[] = "\0\0\3\270"
+                                    "\0\1\0\1"
+                                    "\0\2"
+                                    "\0\0\0\4\0\0\022\147"
+                                    "\0\0\0\4\0\4\0\0"
+                                    "\0\1";
     uint32_t function = 0, argument = 0;
 
     (void)state;
@@ -61,8 +65,8 @@ static void test_large_object_call_that_is_cut_or_odd_is_not_understood(void **s
     (void)state;
     for (size_t len = 0; len < sizeof(call) - 1; len++)
         assert_false(rh_large_object_call((struct text){call, len}, &function, &argument));
-    assert_false(rh_large_object_call((struct text){as_text, sizeof(as_text) - 1}, &function,
-                                      &argument));
+    assert_false(
+        rh_large_object_call((struct text){as_text, sizeof(as_text) - 1}, &function, &argument));
     assert_false(rh_large_object_call((struct text){long_argument, sizeof(long_argument) - 1},
                                       &function, &argument));
 }

@@ -361,10 +361,14 @@ static void test_take_streams_many_small_messages_in_flat_memory(void **state)
 
 static void fail_session(struct fixture *f, struct tap_session *session)
 {
+    struct err err = RH_ERR_INIT;
     (void)f;
-    rh_tap_session_fail(session, "XX000", "this row cannot be masked");
+    rh_err_set(&err, RH_ERR_LIMIT, "this row cannot be masked");
+    rh_err_hint(&err, "Exclude it.");
+    rh_tap_session_fail(session, "XX000", &err);
     /* Both are no-ops from now on. */
-    rh_tap_session_fail(session, "XX000", "again");
+    rh_err_set(&err, RH_ERR_LIMIT, "again");
+    rh_tap_session_fail(session, "XX000", &err);
     rh_tap_session_send_client(session, READY);
 }
 
@@ -386,6 +390,7 @@ static void test_take_that_fails_tells_the_client_and_lets_nothing_through(void 
     assert_null(memmem(f.client.received.data, f.client.received.len, "again", 5));
     assert_non_null(
         memmem(f.client.received.data, f.client.received.len, "this row cannot be masked", 25));
+    assert_non_null(memmem(f.client.received.data, f.client.received.len, "HExclude it.", 12));
     peer_close(&f.client);
     UNTIL(&f, f.closed == 1);
     taker_close(&f, &taker);
