@@ -304,7 +304,10 @@ static void say_integrity(const struct comparison *comparison, struct arena *are
 
 static enum err_code make_keep_map(struct comparison *comparison, struct err *err)
 {
-    const struct mask_map_options options = {.rule = MASK_KEEP, .type = "text"};
+    /* Nothing is keyed; every map is made with a key. */
+    const struct mask_master_key none = {{0}};
+    const struct mask_map_options options = {
+        .key = &none, .domain = "", .rule = MASK_KEEP, .type = "text"};
 
     return rh_mask_map_new(&options, comparison->arena, &comparison->keep, err);
 }
