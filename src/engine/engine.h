@@ -128,6 +128,9 @@ typedef void copy_data_fn(void *context, struct text piece);
     X(ENGINE_QUERY_SESSION_LOCKS)                                                                  \
     /* $1 array of backend pids -> mode, relations: how many of users they hold that lock on */    \
     X(ENGINE_QUERY_SOURCE_LOCKS)                                                                   \
+    /* -> place, text: every text of the schema that a person may have written: comments,          \
+          functions, views, defaults, constraints, labels, options */                              \
+    X(ENGINE_QUERY_SOURCE_TEXTS)                                                                   \
     /* Inside a transaction with a snapshot -> identity: of tables, five at most, that were        \
           rewritten, truncated or dropped since that was taken */                                  \
     X(ENGINE_QUERY_SOURCE_CHANGED)

@@ -41,6 +41,9 @@ const char *rh_pg_query_text(enum engine_query query, int server_version)
     case ENGINE_QUERY_SESSION_LOCKS:
         variants = PG_SQL_SESSION_LOCKS;
         break;
+    case ENGINE_QUERY_SOURCE_TEXTS:
+        variants = PG_SQL_SOURCE_TEXTS;
+        break;
     case ENGINE_QUERY_SOURCE_LOCKS:
         variants = PG_SQL_SOURCE_LOCKS;
         break;
