@@ -257,7 +257,8 @@ struct engine {
                                  struct mono deadline, struct writes *writes, struct err *err);
 
     /* Set questions (engine/inquiry.h). NULL when `sql`, one statement, cannot fail for its rows or
-       cannot be understood: then only the server's words are known. */
+       cannot be understood: then only the server's words are known. The end of a transaction is
+       asked about by the deferred key it broke, a block or function by what failed inside. */
     struct inquiry *(*inquiry_new)(const char *sql, const struct server_message *error,
                                    bool shows_values, struct arena *arena);
     const char *(*inquiry_next)(struct inquiry *inquiry, const struct inquiry_answer *answer);

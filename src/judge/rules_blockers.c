@@ -7,6 +7,8 @@
 /* Statements named in the headline. */
 #define STATEMENTS_SHOWN 3
 #define KEYS_SHOWN 3
+/* Of a statement inside of a block, in a sentence. */
+#define INSIDE_COLUMNS 100
 
 /* --- statements and blockers --- */
 
@@ -197,6 +199,12 @@ static const char *say_why(const struct judgement *judgement, const struct block
     const char *why = rh_arena_printf(
         arena, "The server says: %s (%s).",
         blocker->error.message ? blocker->error.message : "no message", blocker->error.sqlstate);
+    if (blocker->inside)
+        why = rh_arena_printf(arena,
+                              "%s It came from inside: %s. Counted are the rows as they were "
+                              "before.",
+                              why,
+                              rh_text_one_line(arena, rh_text(blocker->inside), INSIDE_COLUMNS));
     if (offenders->sample_keys.count > 0)
         why = rh_arena_printf(arena, "%s Rows: %s.", why, say_keys(arena, offenders));
     if (offenders->newest)

@@ -53,6 +53,9 @@ struct blocker {
     const char *sql, *tag;
     bool in_transaction;
     struct server_message error; /* what the server said first */
+    /* What failed inside of it, a DO block or a call of a function, and was asked about: with the
+       rows as they were before the whole of it began. NULL: it itself. */
+    const char *inside;
     /* More than one: several clauses of one statement. Their repairs go in this order. */
     VEC(struct offenders) offenders;
     bool repair_tried, repair_worked; /* all repairs together made this very statement succeed */

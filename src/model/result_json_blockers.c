@@ -32,6 +32,7 @@ static json_t *blocker_json(const struct blocker *blocker, const struct trace *t
     put(object, "tag", rh_json_text(blocker->tag));
     put(object, "in_transaction", json_boolean(blocker->in_transaction));
     put(object, "error", rh_json_message(&blocker->error));
+    put(object, "inside", rh_json_text(blocker->inside));
     PUT_ARRAY(object, "offenders", blocker->offenders, offenders_json);
     put(object, "repair_tried", json_boolean(blocker->repair_tried));
     put(object, "repair_worked", json_boolean(blocker->repair_worked));

@@ -374,6 +374,49 @@ def test_blockers_of_deferred_constraints_come_at_commit(rehearse):
     assert result["blockers_incomplete"] is None
 
 
+DEFERRED = """
+CREATE TABLE seats (id int PRIMARY KEY, place int, during int4range,
+                    CONSTRAINT one_place UNIQUE (place) DEFERRABLE INITIALLY DEFERRED,
+                    CONSTRAINT no_overlap EXCLUDE USING gist (during WITH &&) DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO seats SELECT n, n, int4range(n * 10, n * 10 + 5) FROM generate_series(1, 100) n;
+"""
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "SET CONSTRAINTS ALL IMMEDIATE"])
+@pytest.mark.parametrize("change, expected", [
+    ("UPDATE seats SET place = 50 WHERE id IN (7, 8)", ("duplicate-keys", 1, 3, ["id=7", "id=8", "id=50"])),
+    ("UPDATE seats SET during = '[13,22)' WHERE id = 90", ("exclusion-conflicts", None, 3, ["id=1", "id=2", "id=90"]))],
+    ids=["unique", "exclude"])
+def test_blockers_of_deferred_keys_name_the_rows(rehearse, change, expected, end):
+    """Only foreign keys were asked about; of these the server's words were all."""
+    outcome = rehearse.run(f"BEGIN;\n{change};\n{end};\nCREATE TABLE more (n int);\n"
+                           f"{'' if end == 'COMMIT' else 'COMMIT;'}", DEFERRED)
+    blocker, *consequences = outcome.result["blockers"]
+    # The COMMIT behind SET CONSTRAINTS fails of the same.
+    assert [(one["tag"], one["needs"]) for one in consequences] == ([] if end == "COMMIT" else [("COMMIT", 1)])
+    assert blocker["tag"] == end.split()[0] and blocker["error"]["constraint"], outcome
+    offenders, = blocker["offenders"]
+    assert (offenders["rule"], offenders["groups"], offenders["rows"]) == expected[:3], offenders
+    assert sorted(offenders["sample_keys"]) == sorted(expected[3])
+    assert blocker["repair_worked"], blocker
+    assert outcome.result["blockers_incomplete"] is None
+
+
+def test_blockers_inside_of_a_block_name_the_rows(rehearse):
+    outcome = rehearse.run(
+        "DO $$ BEGIN\n  ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id);\nEND $$;\n"
+        "DO $$ BEGIN UPDATE users SET id = id; COMMIT; ALTER TABLE users ALTER name SET NOT NULL; END $$;\n", SCHEMA)
+    foreign, null = outcome.result["blockers"]
+    assert foreign["inside"] == "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id)"
+    assert [(one["rule"], one["rows"]) for one in foreign["offenders"]] == [("orphan-rows", 4)], foreign
+    assert foreign["repair_worked"], foreign
+    finding, = outcome.findings("orphan-rows")
+    assert "from inside: ALTER TABLE orders ADD" in finding["why"] and finding["line"] == 1
+    # What commits as it goes cannot be tried in a transaction: the statement inside is.
+    assert null["inside"] == "ALTER TABLE users ALTER name SET NOT NULL"
+    assert [one["rule"] for one in null["offenders"]] == ["null-values"] and null["repair_worked"], null
+
+
 def test_blockers_of_copy(rehearse):
     outcome = run_command_copy(rehearse, "all.sql")
     assert errors_of(outcome.result) == [("23505", None), ("22P02", None), ("23502", None)], outcome

@@ -239,11 +239,6 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
     VEC(struct pg_pair) pairs = {0};
     size_t i;
     json_t *item;
-    if (flag_of(facts, "period")) {
-        rh_pg_inquiry_refuse(inquiry, "foreign key %s: PERIOD is not asked about",
-                             name_of(inquiry, facts, real));
-        return;
-    }
     if (inquiry->has_own_rows && strcmp(referenced, real->name) == 0) {
         rh_pg_inquiry_refuse(inquiry, "foreign key %s: new rows may refer to each other",
                              name_of(inquiry, facts, real));
@@ -280,8 +275,8 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
         target = inquiry->parents;
     bool is_changed = rh_pg_is_changed(inquiry, columns, NULL);
     question->from = rh_pg_from(inquiry, real, only, is_changed);
-    question->where = rh_pg_orphan_condition(arena, pairs.items, pairs.count, match_full, target,
-                                             real->ident);
+    question->where = rh_pg_orphan_condition(arena, pairs.items, pairs.count, match_full,
+                                             flag_of(facts, "period"), target, real->ident);
     question->columns = columns;
     question->constraint = name_of(inquiry, facts, real);
     question->referenced = rh_arena_printf(arena, "%s (%s)", referenced, targets);
@@ -323,6 +318,28 @@ static void read_index_expressions(struct inquiry *inquiry, const struct pg_subj
     }
 }
 
+/* "empty WITHOUT OVERLAPS value found in column ..." (ExecWithoutOverlapsNotEmpty). */
+static void ask_empty_ranges(struct inquiry *inquiry, const struct pg_subject *real,
+                             const json_t *facts)
+{
+    const json_t *keys = json_object_get(facts, "keys");
+    size_t count = json_array_size(keys);
+    const char *column = count ? text_of(inquiry, json_array_get(keys, count - 1), "sql") : NULL;
+    bool only = real->kind != 'p';
+    if (!column || !rh_pg_may_ask(inquiry))
+        return;
+    struct pg_question *question = rh_pg_question_new(inquiry, PG_FORM_PREDICATE,
+                                                      OFFENCE_CHECK_VIOLATIONS, real);
+    bool is_changed = rh_pg_is_changed(inquiry, column, NULL);
+    question->from = rh_pg_from(inquiry, real, only, is_changed);
+    question->where = rh_arena_printf(inquiry->arena, "pg_catalog.isempty(%s)", column);
+    question->columns = column;
+    question->constraint = name_of(inquiry, facts, real);
+    if (!is_changed)
+        rh_pg_repair_delete(inquiry, question, question->where, only);
+    rh_pg_question_ask(inquiry, question);
+}
+
 static void read_index(struct inquiry *inquiry, const struct pg_subject *real, const json_t *facts)
 {
     struct arena *arena = inquiry->arena;
@@ -336,6 +353,8 @@ static void read_index(struct inquiry *inquiry, const struct pg_subject *real, c
     }
     if (!is_exclusion && !flag_of(facts, "unique"))
         return;
+    if (flag_of(facts, "without_overlaps"))
+        ask_empty_ranges(inquiry, real, facts);
     struct pg_question *question = rh_pg_question_new(
         inquiry, PG_FORM_GROUPS, is_exclusion ? OFFENCE_EXCLUSION : OFFENCE_DUPLICATE_KEYS, real);
     json_array_foreach(json_object_get(facts, "keys"), i, item)

@@ -5,6 +5,7 @@
  *     pg_inquiry.c            the queue, phases, the blocker
  *     pg_inquiry_flow.c       which statement: what is prepared, which catalogue entries are read;
  *                             pg_inquiry_dml.c, pg_inquiry_domain.c, pg_inquiry_partition.c
+ *     pg_inquiry_inside.c     statements that look at no rows themselves: COMMIT, DO, functions
  *     pg_inquiry_facts.c      the catalogue's answers as structs
  *     pg_inquiry_questions.c  facts to questions, questions to SQL, answers to offenders
  *     pg_inquiry_casts.c      values that change their type, and columns that are new
@@ -117,6 +118,8 @@ enum pg_phase { PG_PHASE_ASKING, PG_PHASE_REPAIRING, PG_PHASE_TRYING, PG_PHASE_D
 struct inquiry {
     struct arena *arena;
     struct validation statement;
+    const char *inside; /* the text of `statement`, where it stands inside of the one that failed */
+    const char *trial;  /* what the repairs must make succeed */
     struct server_message error;
     bool shows_values;
     int major; /* of the server; 0 before it said so */
@@ -155,7 +158,13 @@ const char *rh_pg_literal(struct arena *arena, const char *text); /* NULL: "NULL
  */
 const char *rh_pg_fill(struct arena *arena, const char *template, const char *const *marks);
 
+/* Whether rows could be the reason for this error of that statement. */
+bool rh_pg_is_about_rows(const struct server_message *error, const struct validation *statement);
+
 /* --- the statement */
+/* Of one that looks at no rows itself: what does so on its behalf, as the inquiry's error tells.
+   Sets statement, inside and trial. */
+bool rh_pg_inquiry_read_inside(struct inquiry *inquiry, const char *sql);
 void rh_pg_inquiry_start(struct inquiry *inquiry);
 /* Makes the schema of copies, once; nothing when it is another one. NULL allowed. */
 void rh_pg_make_schema(struct inquiry *inquiry, const char *schema);
@@ -208,9 +217,11 @@ void rh_pg_ask_cast(struct inquiry *inquiry, const struct pg_subject *subject, c
 bool rh_pg_is_integer(int64_t type_id);
 /* The USING expression of the clause that changes the column; else the column itself. */
 const char *rh_pg_using(struct inquiry *inquiry, const char *column, const char *raw);
-/* The condition of a row without its match. `alias`: of the rows. */
+/* The condition of a row without its match. `alias`: of the rows. `period`: the last pair's ranges
+   must be covered by those of all matches together (PERIOD, since 18). */
 const char *rh_pg_orphan_condition(struct arena *arena, const struct pg_pair *pairs, size_t count,
-                                   bool match_full, const char *referenced, const char *alias);
+                                   bool match_full, bool period, const char *referenced,
+                                   const char *alias);
 
 /* Whether the key's collation is a choice of ours among those that call the same texts equal. */
 bool rh_pg_is_cheaper_collation(const struct pg_key *key);

@@ -67,7 +67,8 @@ bool rh_pg_is_column(struct arena *arena, const char *written, const char *raw)
 }
 
 const char *rh_pg_orphan_condition(struct arena *arena, const struct pg_pair *pairs, size_t count,
-                                   bool match_full, const char *referenced, const char *alias)
+                                   bool match_full, bool period, const char *referenced,
+                                   const char *alias)
 {
     const char *present = "", *some_null = "", *some_present = "", *matches = "";
     for (size_t i = 0; i < count; i++) {
@@ -86,6 +87,15 @@ const char *rh_pg_orphan_condition(struct arena *arena, const struct pg_pair *pa
     const char *orphan = rh_arena_printf(
         arena, "%s AND NOT EXISTS (SELECT FROM %s AS rehearse_parent WHERE %s)", present,
         referenced, matches);
+    /* As RI_FKey_check asks of each row; an empty range matches nothing. */
+    if (period)
+        orphan = rh_arena_printf(
+            arena,
+            "%s AND (%s.%s OPERATOR(pg_catalog.<@) (SELECT "
+            "pg_catalog.range_agg(rehearse_parent.%s) FROM %s AS rehearse_parent WHERE %s)) "
+            "IS NOT TRUE",
+            present, alias, pairs[count - 1].column, pairs[count - 1].referenced, referenced,
+            matches);
     if (!match_full || count < 2)
         return orphan;
     return rh_arena_printf(arena, "(%s OR ((%s) AND (%s)))", orphan, some_null, some_present);

@@ -37,6 +37,18 @@ static struct statement *refused(struct story *story, const char *sql, const cha
     return statement;
 }
 
+static void test_rules_blockers_say_what_failed_inside(void **state)
+{
+    struct story *story = *state;
+    struct statement *statement = refused(story, "DO $$ ... $$", "23505");
+    struct blocker *blocker = add_blocker(story, statement->line, statement->sql, "23505");
+    blocker->inside = "ALTER TABLE users\n  ADD UNIQUE (email)";
+    add_offenders(story, blocker, OFFENCE_DUPLICATE_KEYS, 37, 81);
+    const struct finding *finding = story_expect(story, "duplicate-keys", SEVERITY_ERROR);
+    assert_contains(finding->why, "It came from inside: ALTER TABLE users ADD UNIQUE (email).");
+    assert_contains(finding->why, "the rows as they were before");
+}
+
 static void test_rules_blockers_replace_the_error_of_the_statement(void **state)
 {
     struct story *story = *state;
@@ -157,6 +169,7 @@ static void test_rules_blockers_say_each_offence_and_repair(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        STORY_TEST(test_rules_blockers_say_what_failed_inside),
         STORY_TEST(test_rules_blockers_replace_the_error_of_the_statement),
         STORY_TEST(test_rules_blockers_count_statements_in_the_headline),
         STORY_TEST(test_rules_blockers_keep_the_error_where_nothing_was_asked),
