@@ -104,6 +104,9 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
     X(ENGINE_QUERY_OWN_BOUNDARY)                                                                   \
     /* -> kind, identity, table_name: invalid indexes, constraints not validated */                \
     X(ENGINE_QUERY_LEFTOVERS)                                                                      \
+    /* -> table_name (as offenders have it), column_name (quoted), key_name: the columns of unique \
+          indexes */                                                                               \
+    X(ENGINE_QUERY_UNIQUE_KEYS)                                                                    \
     /* -> intact (bool): our evidence inside the database is present and enabled */                \
     X(ENGINE_QUERY_EVIDENCE_INTACT)                                                                \
     /* $1 backend pid -> one row: is_running (bool), awaits_transactions (bool: between two of its \

@@ -225,6 +225,12 @@ static const char *say_advice(const struct judgement *judgement, const struct bl
                               const struct offenders *offenders)
 {
     struct arena *arena = judgement->arena;
+    if (offenders->made_unique)
+        return rh_arena_printf(arena,
+                               "Give each of these rows a value of its own before the statement "
+                               "runs. One for all, which would do for it alone, makes duplicates: "
+                               "the release makes %s unique by %s.",
+                               offenders->repair_fills, offenders->made_unique);
     if (!offenders->repair_sql && blocker->repair_error)
         return rh_arena_printf(arena,
                                "Mend these rows before the statement runs. No repair was found "
@@ -285,8 +291,9 @@ static void add_offenders(struct judgement *judgement, const struct rule *rule,
     finding->title = say_title(judgement, offenders);
     finding->why = say_why(judgement, blocker, offenders);
     finding->advice = say_advice(judgement, blocker, offenders);
-    finding->advice_sql = say_sql(judgement->arena, offenders->repair_sql);
-    finding->advice_tried = offenders->repair_sql && blocker->repair_worked;
+    bool is_fit = offenders->repair_sql && !offenders->made_unique;
+    finding->advice_sql = is_fit ? say_sql(judgement->arena, offenders->repair_sql) : NULL;
+    finding->advice_tried = is_fit && blocker->repair_worked;
     found->headline = rh_arena_printf(judgement->arena, "%s would fail in production: %s",
                                       say_place(judgement, blocker), finding->title);
 }

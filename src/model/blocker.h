@@ -46,6 +46,9 @@ struct offenders {
     /* SQL to be run right before the statement. NULL: none is known. */
     const char *repair_sql;
     bool repair_loses_rows; /* it deletes rows or overwrites values: a person must choose */
+    /* The column (quoted) in which it gives all these rows one value; NULL. Then, the unique key
+       over that column which the release makes, so that the repair would spoil it; NULL. */
+    const char *repair_fills, *made_unique;
 };
 
 struct blocker {

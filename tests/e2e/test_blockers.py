@@ -417,6 +417,24 @@ def test_blockers_inside_of_a_block_name_the_rows(rehearse):
     assert [one["rule"] for one in null["offenders"]] == ["null-values"] and null["repair_worked"], null
 
 
+@pytest.mark.parametrize("key, name", [
+    ("CREATE UNIQUE INDEX users_email ON users (lower(email))", "users_email"),  # goes well: NULLs are no duplicates
+    ("ALTER TABLE users ADD CONSTRAINT users_email UNIQUE (email)", "users_email"),  # fails, and has a repair too
+    ("CREATE INDEX users_email ON users (email)", None)], ids=["made", "failed", "none"])
+def test_blockers_do_not_fill_what_is_to_be_unique(rehearse, key, name):
+    """'' for the NULLs, then a unique key: its repair deleted all of these rows but one."""
+    twice = "INSERT INTO users VALUES (98, 'twice'), (99, 'twice');" if "CONSTRAINT" in key else ""
+    outcome = rehearse.run(
+        f"SET lock_timeout = '2s';\nALTER TABLE users ALTER email SET NOT NULL;\nDO $$ BEGIN\n{key};\nEND $$;\n",
+        "CREATE TABLE users (id int PRIMARY KEY, email text);"
+        f"INSERT INTO users SELECT n, CASE WHEN n % 10 > 0 THEN 'u' || n END FROM generate_series(1, 50) n; {twice}")
+    offenders, = outcome.result["blockers"][0]["offenders"]
+    finding, = outcome.findings("null-values")
+    assert offenders["rows"] == 5 and offenders["made_unique"] == name, offenders
+    assert ("SET email = ''" in (finding["advice_sql"] or "")) == (name is None), finding
+    assert ("value of its own" in finding["advice"]) == (name is not None), finding
+
+
 def test_blockers_of_copy(rehearse):
     outcome = run_command_copy(rehearse, "all.sql")
     assert errors_of(outcome.result) == [("23505", None), ("22P02", None), ("23502", None)], outcome

@@ -323,6 +323,7 @@ static void add_answers(const struct inquiry *inquiry, const struct pg_question 
         if (f == 0 && question->repaired) {
             offenders->repair_sql = question->repairs.items[question->repair].sql;
             offenders->repair_loses_rows = question->repairs.items[question->repair].loses_rows;
+            offenders->repair_fills = question->repairs.items[question->repair].fills;
         }
     }
 }

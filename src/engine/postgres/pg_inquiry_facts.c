@@ -151,6 +151,12 @@ static struct pg_placeholder placeholder_of(struct inquiry *inquiry, const json_
     };
 }
 
+/* A default that is another value in every row. */
+static bool is_own_value(const char *value)
+{
+    return strstr(value, "nextval(") || strstr(value, "uuid") || strstr(value, "random");
+}
+
 static void read_not_null(struct inquiry *inquiry, const struct pg_subject *real,
                           const json_t *facts)
 {
@@ -167,20 +173,23 @@ static void read_not_null(struct inquiry *inquiry, const struct pg_subject *real
         const char *value = text_of(inquiry, facts, "default");
         struct pg_placeholder type = placeholder_of(inquiry, facts);
         const char *target = rh_pg_target(arena, real, only);
-        if (value && strncmp(value, "NULL", 4) != 0)
+        if (value && strncmp(value, "NULL", 4) != 0) {
             rh_pg_repair_add(inquiry, question, false, "UPDATE %s SET %s = DEFAULT WHERE %s",
                              target, column, question->where);
-        else if (flag_of(facts, "is_unique") && rh_pg_is_integer(type.type_id))
+            rh_pg_repair_fills(question, is_own_value(value) ? NULL : column);
+        } else if (flag_of(facts, "is_unique") && rh_pg_is_integer(type.type_id)) {
             rh_pg_repair_add(inquiry, question, true,
                              "UPDATE %s AS t SET %s = n.value FROM (SELECT tableoid, ctid, "
                              "(SELECT coalesce(max(%s), 0) FROM %s) + row_number() OVER () AS "
                              "value FROM %s WHERE %s) AS n "
                              "WHERE t.tableoid = n.tableoid AND t.ctid = n.ctid",
                              target, column, column, target, target, question->where);
-        else if ((!flag_of(facts, "is_unique") || type.type_id == UUID) &&
-                 rh_pg_placeholder(arena, &type))
+        } else if ((!flag_of(facts, "is_unique") || type.type_id == UUID) &&
+                   rh_pg_placeholder(arena, &type)) {
             rh_pg_repair_add(inquiry, question, true, "UPDATE %s SET %s = %s WHERE %s", target,
                              column, rh_pg_placeholder(arena, &type), question->where);
+            rh_pg_repair_fills(question, type.type_id == UUID ? NULL : column);
+        }
         rh_pg_repair_delete(inquiry, question, question->where, only);
     }
     rh_pg_question_ask(inquiry, question);

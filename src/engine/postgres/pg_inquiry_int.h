@@ -81,6 +81,7 @@ enum pg_form {
 struct pg_repair {
     const char *sql;
     bool loses_rows;
+    const char *fills; /* the column in which it gives all rows one value; NULL */
 };
 
 struct pg_question {
@@ -232,6 +233,8 @@ const char *rh_pg_pair_condition(struct arena *arena, const struct pg_question *
 /* --- repairs: added to the question, gentlest first */
 void rh_pg_repair_add(struct inquiry *inquiry, struct pg_question *question, bool loses_rows,
                       const char *format, ...) RH_PRINTF(4, 5);
+/* The repair added last gives all its rows one value in the column. */
+void rh_pg_repair_fills(struct pg_question *question, const char *column);
 void rh_pg_repair_null(struct inquiry *inquiry, struct pg_question *question, const char *column,
                        const char *condition, bool only);
 void rh_pg_repair_delete(struct inquiry *inquiry, struct pg_question *question,
