@@ -62,6 +62,9 @@ CASES = {
         "CREATE TABLE t (id int PRIMARY KEY, a int, b text);"
         "INSERT INTO t VALUES (1, 1, 'x'), (2, 1, 'x'), (3, 1, NULL), (4, 1, NULL), (5, 2, 'x');",
         "CREATE UNIQUE INDEX ON t (a, b) INCLUDE (id)", [(DUPLICATES, 2, 1)], True),
+    "unique text of fixed length": (
+        "CREATE TABLE t (id int PRIMARY KEY, a char(5)); INSERT INTO t VALUES (1, 'x'), (2, 'x  '), (3, 'y'), (4, ' x'), (5, NULL);",
+        "CREATE UNIQUE INDEX ON t (a)", [(DUPLICATES, 2, 1)], True),
     "unique, nulls not distinct": (
         "CREATE TABLE t (id int PRIMARY KEY, a int, b text);"
         "INSERT INTO t VALUES (1, 1, 'x'), (2, 1, 'x'), (3, 1, NULL), (4, 1, NULL), (5, NULL, NULL);",

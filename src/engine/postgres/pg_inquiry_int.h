@@ -97,6 +97,7 @@ struct pg_question {
     bool nulls_equal;
     const char *build, *index; /* of pairs: creates an index that helps; its name */
     const char *function;      /* of casts: a call that gives NULL or an SQLSTATE */
+    const char *hashes;        /* table that holds the hashes of which there are several */
     const char *groups;        /* table that holds the duplicate groups, once it is made */
     VEC(struct pg_repair) repairs;
     /* the answer */
