@@ -1,0 +1,64 @@
+/*
+ * A sample that stands on its own: which rows of each table are copied, so that every foreign key
+ * still finds its parent, a kept root keeps its whole fan-out, and the rows that could break the
+ * pending migration are among them. Decided by reading only, in one exported snapshot, from a
+ * primary or a standby; nothing is created there.
+ */
+#ifndef RH_SNAPSHOT_SAMPLE_H
+#define RH_SNAPSHOT_SAMPLE_H
+
+#include "engine/engine.h"
+#include "model/catalog.h"
+
+struct sample_share {
+    const char *table; /* as the user wrote it */
+    double fraction;   /* 0 to 1 */
+};
+struct sample_condition {
+    const char *table, *sql; /* --where table=SQL */
+};
+
+struct sample_options {
+    double fraction; /* --sample 5%; 1: all */
+    VEC(struct sample_share) shares;
+    VEC(struct sample_condition) conditions;
+    int64_t max_rows;      /* per table, roots and followers; 0: no limit */
+    int64_t edge_max_rows; /* children of one parent along one foreign key; 0: no limit */
+    /* The statements of the pending migration, in order; what could break or slow them is found and
+       forced into the sample. */
+    const char *const *witness_statements;
+    size_t witness_count;
+    int64_t witness_budget_us; /* of all probes together; what did not fit is reported */
+    uint64_t seed;             /* of the hash that chooses roots: the same seed, the same roots */
+};
+
+struct sample_table {
+    size_t table;  /* index into the catalogue's tables */
+    bool is_whole; /* every row */
+    const char
+        *condition_sql; /* over the bare column names of `FROM ONLY table`; NULL when whole */
+    int64_t rows;       /* that it selects, when known; -1 */
+    double fraction;    /* asked for */
+    const char *reason; /* as struct manifest_table */
+    int64_t witnesses;  /* rows that are in it for the migration's sake */
+};
+
+struct sample_plan {
+    VEC(struct sample_table) tables; /* every table of the catalogue, in its order */
+    int64_t rounds;                  /* until every parent was there */
+    VEC(const char *) witnesses;     /* sentences: what was looked for, found, forced in */
+    VEC(const char *) not_covered;   /* probes that were too expensive or impossible */
+    VEC(const char *) notes;
+};
+
+/*
+ * `connection` is inside a read-only, repeatable-read transaction whose snapshot the dump will
+ * share. Options that name unknown tables, or a fraction out of range, are RH_ERR_USAGE. Blocking,
+ * up to the deadline.
+ */
+enum err_code rh_sample_plan(const struct engine *engine, struct connection *connection,
+                             const struct catalog *catalog, const struct sample_options *options,
+                             struct mono deadline, struct arena *arena,
+                             struct sample_plan *ret_plan, struct err *err) RH_MUST_CHECK;
+
+#endif
