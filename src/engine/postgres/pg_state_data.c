@@ -120,17 +120,48 @@ static unsigned sample_parts(int64_t bytes, int64_t sample_bytes)
     return parts < 1 ? 1 : (unsigned)parts;
 }
 
-static const struct column_state *find_previous_column(const struct reading *reading,
-                                                       const struct table_state *previous,
-                                                       const struct table_state *table,
-                                                       const struct column_state *column)
+static const struct column_state *find_other(const struct reading *reading,
+                                             const struct table_state *other,
+                                             const struct table_state *table,
+                                             const struct column_state *column)
 {
-    if (!is_same_lineage(reading) || previous->id != table->id)
-        return find_column(previous, column->name);
-    for (size_t i = 0; i < previous->columns.count; i++)
-        if (previous->columns.items[i].number == column->number)
-            return &previous->columns.items[i];
+    if (!is_same_lineage(reading) || other->id != table->id)
+        return find_column(other, column->name);
+    for (size_t i = 0; i < other->columns.count; i++)
+        if (other->columns.items[i].number == column->number)
+            return &other->columns.items[i];
     return NULL;
+}
+
+/* A new column may hold what one that is gone had: it is hashed in its own type's way, unless what
+   is gone was hashed in the other way alone. */
+static bool hashes_new_as_integer(const struct reading *reading, const struct table_state *previous,
+                                  const struct table_state *table, bool is_integer)
+{
+    bool has_gone[2] = {false, false};
+    for (size_t i = 0; i < previous->columns.count; i++) {
+        const struct column_state *old = &previous->columns.items[i];
+        if (!find_other(reading, table, previous, old))
+            has_gone[old->is_integer] = true;
+    }
+    return has_gone[!is_integer] && !has_gone[is_integer] ? !is_integer : is_integer;
+}
+
+/* Values are compared by their hashes: as the state before hashed them. */
+static void choose_hashes(const struct reading *reading, struct table_state *table,
+                          const struct table_state *previous, const struct column_forms *forms)
+{
+    for (size_t i = 0; i < table->columns.count; i++) {
+        struct column_state *column = &table->columns.items[i];
+        const struct column_state *old = previous ? find_other(reading, previous, table, column)
+                                                  : NULL;
+        column->is_integer = forms->items[i].integer_bytes > 0;
+        if (old)
+            column->is_integer = old->is_integer;
+        else if (previous)
+            column->is_integer = hashes_new_as_integer(reading, previous, table,
+                                                       column->is_integer);
+    }
 }
 
 /* The same question as was asked before, wherever that is possible. */
@@ -140,13 +171,7 @@ static void choose_method(struct reading *reading, struct table_state *table,
     struct arena *arena = reading->arena;
     const struct table_state *previous = find_previous(reading, table);
     bool is_root = strcmp(table->kind, "partitioned table") == 0;
-    for (size_t i = 0; i < table->columns.count; i++) {
-        struct column_state *column = &table->columns.items[i];
-        const struct column_state *old = previous ? find_previous_column(reading, previous, table,
-                                                                         column)
-                                                  : NULL;
-        column->is_integer = old ? old->is_integer : work->forms.items[i].integer_bytes > 0;
-    }
+    choose_hashes(reading, table, previous, &work->forms);
     if (previous && previous->skipped && !is_root && !table->skipped) {
         table->skipped = rh_arena_printf(arena, "not read before: %s", previous->skipped);
         return;

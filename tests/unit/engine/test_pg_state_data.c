@@ -229,6 +229,27 @@ static void test_pg_state_data_knows_integers_whatever_their_type(void **state)
     assert_false(changed(&before, &last, "public.t", "big"));
 }
 
+static void test_pg_state_data_finds_integers_again_in_a_column_of_another_type(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    test_run(session, "CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE u (id int PRIMARY "
+                      "KEY, v text); INSERT INTO t SELECT n, n * 3 FROM generate_series(1, 100) "
+                      "AS n; INSERT INTO u SELECT * FROM t");
+    struct data_state before = read_data(arena);
+    struct data_state_options options = usual;
+    options.previous = &before;
+    test_run(session, "ALTER TABLE t ADD COLUMN w text; UPDATE t SET w = v::text; ALTER TABLE t "
+                      "DROP COLUMN v; ALTER TABLE u ADD COLUMN w bigint; UPDATE u SET w = "
+                      "v::bigint; ALTER TABLE u DROP COLUMN v");
+    struct data_state after = read_with(arena, &options);
+    for (size_t i = 0; i < 2; i++) {
+        const char *table = i ? "public.u" : "public.t";
+        assert_true(rh_digest_equals(column_of(table_of(&before, table), "v")->digest,
+                                     column_of(table_of(&after, table), "w")->digest));
+    }
+}
+
 /* Integers of a key have a hash of their own, texts do not. */
 static void test_pg_state_data_knows_rows_by_a_key_whose_type_changed(void **state)
 {
@@ -440,6 +461,7 @@ int main(void)
         TEST(test_pg_state_data_keeps_its_digest_through_a_change_of_type),
         TEST(test_pg_state_data_tells_integers_apart),
         TEST(test_pg_state_data_knows_integers_whatever_their_type),
+        TEST(test_pg_state_data_finds_integers_again_in_a_column_of_another_type),
         TEST(test_pg_state_data_knows_rows_by_a_key_whose_type_changed),
         TEST(test_pg_state_data_tells_columns_of_a_key_apart),
         TEST(test_pg_state_data_adds_up_partitions),
