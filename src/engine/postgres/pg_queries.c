@@ -35,6 +35,9 @@ const char *rh_pg_query_text(enum engine_query query, int server_version)
     case ENGINE_QUERY_LEFTOVERS:
         variants = PG_SQL_LEFTOVERS;
         break;
+    case ENGINE_QUERY_UNIQUE_KEYS:
+        variants = PG_SQL_UNIQUE_KEYS;
+        break;
     case ENGINE_QUERY_EVIDENCE_INTACT:
         variants = PG_SQL_EVIDENCE_INTACT;
         break;
