@@ -189,12 +189,12 @@ static enum err_code cap_edge(struct sampling *sampling, size_t index, struct er
     return RH_OK;
 }
 
-enum err_code rh_sample_cap(struct sampling *sampling, size_t node, struct err *err)
+enum err_code rh_sample_cap(struct sampling *sampling, size_t index, struct err *err)
 {
-    if (sampling->nodes.items[node].choice == SAMPLE_OMITTED)
+    if (sampling->nodes.items[index].choice == SAMPLE_OMITTED)
         return RH_OK;
-    enum err_code code = cap_edge(sampling, node, err);
-    return code == RH_OK ? cap_rows(sampling, node, err) : code;
+    enum err_code code = cap_edge(sampling, index, err);
+    return code == RH_OK ? cap_rows(sampling, index, err) : code;
 }
 
 /* --- what should be represented --- */
