@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/suggest.h"
 #include "cmd/help.h"
-#include "cmd/suggest.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +12,10 @@
 
 const struct command *const rh_commands[] = {&rh_command_run,
                                              &rh_command_demo,
+                                             &rh_command_snapshot_create,
+                                             &rh_command_snapshot_import,
+                                             &rh_command_snapshot_inspect,
+                                             &rh_command_snapshot_prune,
                                              &rh_command_explain,
                                              &rh_command_config,
                                              &rh_command_help,
@@ -25,6 +29,22 @@ const struct command *rh_command_find(const char *name)
             return rh_commands[i];
     }
     return NULL;
+}
+
+bool rh_command_is_group(const char *name, struct buf *members)
+{
+    size_t len = strlen(name);
+    bool is_group = false;
+
+    for (size_t i = 0; rh_commands[i]; i++) {
+        const char *full = rh_commands[i]->name;
+
+        if (strncmp(full, name, len) != 0 || full[len] != ' ')
+            continue;
+        rh_buf_printf(members, "%s%s", is_group ? ", " : "", full + len + 1);
+        is_group = true;
+    }
+    return is_group;
 }
 
 const char *rh_command_suggest(const char *name)
@@ -188,7 +208,7 @@ void rh_cli_overview(struct buf *out)
         0, out);
     rh_buf_add_str(out, "\nUsage:\n");
     for (size_t i = 0; rh_commands[i]; i++)
-        rh_buf_printf(out, "    rehearse %-10s %s\n", rh_commands[i]->name,
+        rh_buf_printf(out, "    rehearse %-17s %s\n", rh_commands[i]->name,
                       rh_commands[i]->summary);
     rh_buf_add_str(out, "\nStart here:\n"
                         "    rehearse demo\n"

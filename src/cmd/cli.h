@@ -16,6 +16,10 @@
 
 extern const struct command rh_command_run;
 extern const struct command rh_command_demo;
+extern const struct command rh_command_snapshot_create;
+extern const struct command rh_command_snapshot_import;
+extern const struct command rh_command_snapshot_inspect;
+extern const struct command rh_command_snapshot_prune;
 extern const struct command rh_command_explain;
 extern const struct command rh_command_config;
 extern const struct command rh_command_help;
@@ -24,6 +28,8 @@ extern const struct command rh_command_version;
 /* In the order help shows them; NULL-terminated. */
 extern const struct command *const rh_commands[];
 const struct command *rh_command_find(const char *name);
+/* Whether commands of two words begin with it; their second words, with commas between. */
+bool rh_command_is_group(const char *name, struct buf *members);
 const char *rh_command_suggest(const char *name); /* NULL: nothing like it */
 
 /* Writes to standard output; a reader that went away is no failure. */

@@ -1,6 +1,6 @@
+#include "base/suggest.h"
 #include "cmd/cli.h"
 #include "cmd/help.h"
-#include "cmd/suggest.h"
 #include "judge/rules.h"
 
 static void list_rules(struct buf *out)

@@ -1,6 +1,6 @@
+#include "base/suggest.h"
 #include "cmd/cli.h"
 #include "cmd/help.h"
-#include "cmd/suggest.h"
 
 static const char exit_codes[] =
     "Exit codes of \"rehearse run\" (treat a code you do not know as a failure):\n"
@@ -49,7 +49,8 @@ static void add_environment(struct buf *out)
     rh_buf_add_char(out, '\n');
     rh_help_paragraph(
         "Also looked at: NO_COLOR, TERM, COLUMNS and LC_ALL, LC_CTYPE, LANG for what the "
-        "terminal can show; TMPDIR and XDG_CACHE_HOME for where sandboxes and their "
+        "terminal can show; REHEARSE_MASK_KEY for the master key of masking; TMPDIR and "
+        "XDG_CACHE_HOME for where sandboxes and their "
         "cache lie. PG* variables and DATABASE_URL are never read: a rehearsal touches "
         "only servers it started.",
         0, out);
@@ -59,6 +60,10 @@ static int run(const struct options *options)
 {
     RH_CLEANUP_BUF struct buf out;
     const char *topic = options->positionals.count > 0 ? options->positionals.items[0] : NULL;
+
+    if (options->positionals.count > 1)
+        topic = rh_arena_printf(options->arena, "%s %s", topic, options->positionals.items[1]);
+
     const struct command *command = topic ? rh_command_find(topic) : NULL;
 
     rh_buf_init(&out, OUTPUT_MAX_BYTES);
@@ -99,10 +104,10 @@ static const char *const description[] = {
 
 const struct command rh_command_help = {
     .name = "help",
-    .summary = "help on a command, the exit codes, the environment",
+    .summary = "help on a command, exit codes, the environment",
     .usage = usage,
     .description = description,
     .positional_name = "COMMAND|TOPIC",
-    .positional_max = 1,
+    .positional_max = 2,
     .run = run,
 };

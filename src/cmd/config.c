@@ -1,8 +1,9 @@
 #include "cmd/config.h"
 
 #include "base/file.h"
-#include "cmd/suggest.h"
-#include "cmd/yaml_tree.h"
+#include "base/suggest.h"
+#include "base/yaml_tree.h"
+#include "cmd/cli.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -220,8 +221,42 @@ static void read_key(struct reading *reading, const struct yaml_pair *pair)
     unknown_key(reading, pair->key, &suggestion, "");
 }
 
+/* Of this file's sections for commands but `run`, whose options stand at the root. */
+static bool is_section(const char *key)
+{
+    for (size_t i = 0; rh_commands[i]; i++)
+        if (rh_commands[i]->section && strcmp(rh_commands[i]->section, key) == 0)
+            return true;
+    return false;
+}
+
+static void read_section(struct reading *reading, const struct yaml_pair *section)
+{
+    if (!section->value)
+        return;
+    if (is_missing(section->value) || section->value->kind != YAML_MAPPING) {
+        add_problem(reading, section->key, "\"%s\" must hold options", section->key->text);
+        return;
+    }
+    for (size_t i = 0; i < section->value->pairs.count; i++)
+        read_key(reading, &section->value->pairs.items[i]);
+}
+
+/* A key at the root, for a command that has a section: `run` answers for it, if it knows it. */
+static void check_other_key(struct reading *reading, const struct yaml_node *key)
+{
+    struct suggestion suggestion = {.typed = key->text};
+
+    if (rh_options_find(&rh_command_run, key->text) != SIZE_MAX)
+        return;
+    rh_suggest_consider(&suggestion, reading->options->command->section);
+    unknown_key(reading, key, &suggestion, "");
+}
+
 static void read_root(struct reading *reading, const struct yaml_node *root)
 {
+    const char *own = reading->options->command->section;
+
     const struct yaml_node *gates = NULL;
 
     if (!root)
@@ -233,7 +268,14 @@ static void read_root(struct reading *reading, const struct yaml_node *root)
     for (size_t i = 0; i < root->pairs.count; i++) {
         const struct yaml_pair *pair = &root->pairs.items[i];
 
-        if (strcmp(pair->key->text, "gates") != 0) {
+        if (is_section(pair->key->text)) {
+            if (own && strcmp(own, pair->key->text) == 0)
+                read_section(reading, pair);
+        } else if (own && strcmp(pair->key->text, "gates") == 0) {
+            continue;
+        } else if (own) {
+            check_other_key(reading, pair->key);
+        } else if (strcmp(pair->key->text, "gates") != 0) {
             read_key(reading, pair);
         } else if (gates) {
             add_problem(reading, pair->key, "duplicate key \"gates\": it began in line %zu",

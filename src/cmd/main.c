@@ -18,11 +18,28 @@ static int overview(int status)
     return status;
 }
 
-static int unknown_command(const char *name)
+/* "rehearse snapshot", "rehearse snapshot creat". */
+static int unknown_member(const char *group, const char *name, const char *members)
+{
+    struct err err = RH_ERR_INIT;
+
+    if (name)
+        rh_err_set(&err, RH_ERR_USAGE, "unknown action \"%s\" of \"rehearse %s\"", name, group);
+    else
+        rh_err_set(&err, RH_ERR_USAGE, "\"rehearse %s\" needs an action", group);
+    rh_err_hint(&err, "It is one of %s.", members);
+    return rh_cli_fail(&err);
+}
+
+static int unknown_command(const char *name, const char *next)
 {
     struct err err = RH_ERR_INIT;
     const char *best = rh_command_suggest(name);
+    RH_CLEANUP_BUF struct buf members;
 
+    rh_buf_init(&members, 1024);
+    if (rh_command_is_group(name, &members))
+        return unknown_member(name, next, members.data);
     if (name[0] == '-')
         rh_err_set(&err, RH_ERR_USAGE, "unknown option %s", name);
     else if (best)
@@ -75,6 +92,13 @@ int main(int argc, char **argv)
         name = rh_command_version.name;
 
     const struct command *command = rh_command_find(name);
+    RH_CLEANUP_BUF struct buf words;
 
-    return command ? run_command(command, argc - 2, argv + 2) : unknown_command(name);
+    if (command)
+        return run_command(command, argc - 2, argv + 2);
+    rh_buf_init(&words, 256);
+    rh_buf_printf(&words, "%s %s", name, argc > 2 ? argv[2] : "");
+    command = rh_command_find(words.data);
+    return command ? run_command(command, argc - 3, argv + 3)
+                   : unknown_command(name, argc > 2 ? argv[2] : NULL);
 }

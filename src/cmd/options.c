@@ -1,7 +1,7 @@
 #include "cmd/options.h"
 
 #include "base/clock.h"
-#include "cmd/suggest.h"
+#include "base/suggest.h"
 
 #include <ctype.h>
 #include <errno.h>

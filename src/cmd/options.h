@@ -61,7 +61,8 @@ struct options;
 
 /* A subcommand. Its run function returns the exit status of the program. */
 struct command {
-    const char *name;
+    const char *name;               /* one word, or two: "snapshot create" */
+    const char *section;            /* of rehearse.yaml that holds its options; NULL: the root */
     const char *summary;            /* one line */
     const char *const *usage;       /* lines, NULL-terminated */
     const char *const *description; /* paragraphs, NULL-terminated */

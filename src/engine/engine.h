@@ -15,9 +15,12 @@
 #include "engine/evidence.h"
 #include "engine/inquiry.h"
 #include "engine/server_log_facts.h"
+#include "engine/source.h"
+#include "model/catalog.h"
 #include "model/risk.h"
 #include "model/round_trip.h"
 #include "model/state.h"
+#include "net/dial.h"
 #include "net/loop.h"
 
 #include <stdbool.h>
@@ -41,6 +44,16 @@ struct connection_parameters {
 struct url_place {
     const char *hosts;                  /* "db1,db2"; "" for the default socket */
     const char *port, *user, *database; /* NULL: not said */
+};
+
+/* Where a URL leads and how, for somebody who relays: what the relay has to know, and what its
+   client has to say for itself. */
+struct url_upstream {
+    struct upstream upstream;
+    const char *user, *database;
+    const char *password; /* also from the password file, of the first host; NULL: none. A secret.
+                           */
+    const char *options;  /* of the session ("-c ..."), NULL: none */
 };
 
 /* --- connections and rows -------------------------------------------------------------------- */
@@ -67,6 +80,9 @@ struct connecting; /* a connection that is being opened */
 /* Both arguments are valid during the call only; the callee keeps the rows by copying the pointer
    and setting *rows to NULL. err is NULL on success. */
 typedef void query_done_fn(void *context, struct rows **rows, const struct err *err);
+
+/* A piece of what COPY sends, valid during the call. */
+typedef void copy_data_fn(void *context, struct text piece);
 
 /*
  * Named queries of the observer; the columns each returns are the contract (all text, NULL allowed
@@ -104,12 +120,23 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
     X(ENGINE_QUERY_OWN_BOUNDARY)                                                                   \
     /* -> kind, identity, table_name: invalid indexes, constraints not validated */                \
     X(ENGINE_QUERY_LEFTOVERS)                                                                      \
+    /* -> table_name (as offenders have it), column_name (quoted), key_name: the columns of unique \
+          indexes */                                                                               \
+    X(ENGINE_QUERY_UNIQUE_KEYS)                                                                    \
     /* -> intact (bool): our evidence inside the database is present and enabled */                \
     X(ENGINE_QUERY_EVIDENCE_INTACT)                                                                \
     /* $1 backend pid -> one row: is_running (bool), awaits_transactions (bool: between two of its \
           own, as CREATE INDEX CONCURRENTLY does), relation_locks (of user relations, held),       \
           other_clients (connected besides the asker) */                                           \
-    X(ENGINE_QUERY_SESSION_LOCKS)
+    X(ENGINE_QUERY_SESSION_LOCKS)                                                                  \
+    /* $1 array of backend pids -> mode, relations: how many of users they hold that lock on */    \
+    X(ENGINE_QUERY_SOURCE_LOCKS)                                                                   \
+    /* -> place, text: every text of the schema that a person may have written: comments,          \
+          functions, views, defaults, constraints, labels, options */                              \
+    X(ENGINE_QUERY_SOURCE_TEXTS)                                                                   \
+    /* Inside a transaction with a snapshot -> identity: of tables, five at most, that were        \
+          rewritten, truncated or dropped since that was taken */                                  \
+    X(ENGINE_QUERY_SOURCE_CHANGED)
 
 enum engine_query {
 #define X(symbol) symbol,
@@ -168,6 +195,12 @@ struct engine {
     /* RH_ERR_USAGE when `url` is no connection URL or string; the message does not repeat it. */
     enum err_code (*describe_url)(const char *url, struct arena *arena, struct url_place *ret_place,
                                   struct err *err);
+    /* The same with all that the URL says, directly or through a service file; as libpq takes it,
+       but for the environment, which counts for nothing. Reads ~/.pg_service.conf, ~/.pgpass and
+       looks for certificates in ~/.postgresql as libpq does. RH_ERR_USAGE also for what a relay
+       cannot do (GSS encryption, requirepeer, channel binding, target_session_attrs). */
+    enum err_code (*describe_upstream)(const char *url, struct arena *arena,
+                                       struct url_upstream *ret_upstream, struct err *err);
     enum err_code (*connect)(const struct connection_parameters *parameters, struct mono deadline,
                              struct connection **ret_connection, struct err *err);
     /* The same without blocking: fn is called once, from the loop, never from within this call.
@@ -247,6 +280,17 @@ struct engine {
                                      struct mono deadline, struct data_state *ret_state,
                                      struct err *err);
 
+    /* The catalogue of the connected database as the snapshot of the connection's transaction
+       (which the caller began: read only, repeatable read; primary or standby) shows it, for a role
+       that may be an ordinary one: what it may not see is told in not_observed. Nothing is written,
+       no row of a user's table is read. The server locks tables as a reader does while it says
+       their sizes and expressions, so that this waits behind ACCESS EXCLUSIVE, as lock_timeout has
+       it. The session's search_path, quote_all_identifiers and jit are changed until the end of the
+       transaction. Blocking, up to the deadline. */
+    enum err_code (*read_catalog)(struct connection *connection, struct arena *arena,
+                                  struct mono deadline, struct catalog *ret_catalog,
+                                  struct err *err);
+
     /* One row for each freedom, where one can be made: committed, by the sandbox's superuser, whose
        session settings are changed for good. Triggers fire. What could not be made says why.
        remove_rows takes back those that are still there, and nothing else: no trigger fires. */
@@ -257,7 +301,8 @@ struct engine {
                                  struct mono deadline, struct writes *writes, struct err *err);
 
     /* Set questions (engine/inquiry.h). NULL when `sql`, one statement, cannot fail for its rows or
-       cannot be understood: then only the server's words are known. */
+       cannot be understood: then only the server's words are known. The end of a transaction is
+       asked about by the deferred key it broke, a block or function by what failed inside. */
     struct inquiry *(*inquiry_new)(const char *sql, const struct server_message *error,
                                    bool shows_values, struct arena *arena);
     const char *(*inquiry_next)(struct inquiry *inquiry, const struct inquiry_answer *answer);
@@ -298,6 +343,27 @@ struct engine {
      */
     enum err_code (*ask_nulls)(struct connection *connection, struct null_risk *items, size_t count,
                                struct arena *arena, struct mono deadline, struct err *err);
+
+    /* --- copying a database (engine/source.h) --- */
+
+    /* Where this connection has ended up. */
+    void (*place)(const struct connection *connection, struct arena *arena,
+                  struct connection_place *ret_place);
+    /* Makes the session one that only reads and waits for nobody for long, begins a read-only,
+       repeatable-read transaction and exports its snapshot, which lives as long as that. */
+    enum err_code (*source_begin)(struct connection *connection,
+                                  const struct source_options *options, struct arena *arena,
+                                  struct mono deadline, struct source_facts *ret_facts,
+                                  struct err *err);
+    /* What the role may not read, of all that a dump reads; empty: nothing. */
+    enum err_code (*source_lacks)(struct connection *connection, struct arena *arena,
+                                  struct mono deadline, struct source_lacks *ret_lacks,
+                                  struct err *err);
+    /* COPY ... TO STDOUT: its data, as it comes. ret_rows, as the server counted them, may be NULL.
+     */
+    enum err_code (*copy_out)(struct connection *connection, const char *sql, copy_data_fn *fn,
+                              void *context, struct mono deadline, int64_t *ret_rows,
+                              struct err *err);
 
     /* The server's log, from the current end on. next: RH_OK with *ret_any false at the end. */
     enum err_code (*log_open)(const char *path, struct server_log **ret_log, struct err *err);

@@ -144,7 +144,8 @@ struct mask_kind {
     size_t stream_bytes;
     void (*stream_begin)(struct mask_map *map, void *state);
     void (*stream_feed)(struct mask_map *map, void *state, struct text part, struct buf *out);
-    void (*stream_finish)(struct mask_map *map, void *state, struct buf *out); /* frees, too */
+    void (*stream_finish)(struct mask_map *map, void *state, struct buf *out);
+    void (*stream_free)(void *state); /* NULL: nothing to free */
 };
 
 /* One for each rule; mask_map.c has the table. Structured: mask_json.c and its like. */
@@ -152,7 +153,10 @@ extern const struct mask_kind rh_mask_text, rh_mask_email, rh_mask_url, rh_mask_
     rh_mask_card, rh_mask_iban, rh_mask_bytes, rh_mask_inet, rh_mask_macaddr, rh_mask_date,
     rh_mask_number, rh_mask_fixed, rh_mask_null, rh_mask_hash, rh_mask_noise, rh_mask_words;
 extern const struct mask_kind rh_mask_json, rh_mask_xml, rh_mask_free_text, rh_mask_tsvector,
-    rh_mask_hstore, rh_mask_array, rh_mask_composite;
+    rh_mask_hstore, rh_mask_array, rh_mask_composite, rh_mask_range;
+/* The kind of a value that is made of values: an array, a row, a range or multirange; else, and
+   where the rule is about the whole (keep, fixed, null), NULL. */
+const struct mask_kind *rh_mask_structure(const struct mask_map_options *options);
 
 /* RH_ERR_USAGE: this rule is not for that type, with what to write instead. */
 enum err_code rh_mask_refuse(const struct mask_map *map, const char *instead, struct err *err);

@@ -34,7 +34,7 @@ void rh_mask_as_text(struct mask_map *map, const struct text *values, size_t cou
 
 const struct mask_kind rh_mask_text = {.apply = rh_mask_as_text};
 
-// clang-format off: a line for each rule
+// clang-format off
 static const struct mask_kind *const kinds[MASK_RULE_COUNT] = {
     [MASK_KEEP] = &keep_kind,          [MASK_TEXT] = &rh_mask_text,
     [MASK_EMAIL] = &rh_mask_email,     [MASK_URL] = &rh_mask_url,
@@ -45,6 +45,9 @@ static const struct mask_kind *const kinds[MASK_RULE_COUNT] = {
     [MASK_NUMBER] = &rh_mask_number,   [MASK_FIXED] = &rh_mask_fixed,
     [MASK_NULL] = &rh_mask_null,       [MASK_HASH] = &rh_mask_hash,
     [MASK_NOISE] = &rh_mask_noise,     [MASK_WORDS] = &rh_mask_words,
+    [MASK_JSON] = &rh_mask_json,       [MASK_XML] = &rh_mask_xml,
+    [MASK_HSTORE] = &rh_mask_hstore,   [MASK_TSVECTOR] = &rh_mask_tsvector,
+    [MASK_FREE_TEXT] = &rh_mask_free_text,
 };
 // clang-format on
 
@@ -161,7 +164,9 @@ enum err_code rh_mask_map_new(const struct mask_map_options *options, struct are
         return code;
     struct mask_map *map = RH_NEW(arena, struct mask_map);
     map->options = copy_options(options, arena);
-    map->kind = kinds[options->rule];
+    map->kind = rh_mask_structure(options);
+    if (!map->kind)
+        map->kind = kinds[options->rule];
     map->core = rh_text_core_new(options->key, map->options.domain, is_single_byte, arena);
     map->kept = rh_kept_values_new(map->options.kept_values, options->kept_value_count, arena);
     code = open_kind(map, arena, err);
@@ -328,6 +333,8 @@ void rh_mask_stream_free(struct mask_stream *stream)
     if (!stream)
         return;
     if (stream->own) {
+        if (stream->map->kind->stream_free)
+            stream->map->kind->stream_free(stream->own);
         OPENSSL_cleanse(stream->own, stream->map->kind->stream_bytes);
         free(stream->own);
     }

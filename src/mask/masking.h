@@ -16,9 +16,12 @@ struct masked_column {
     const char *domain;    /* NULL for keep, fixed, null */
     const char *parameter; /* as struct mask_map_options */
     VEC(struct mask_path) paths;
-    VEC(const char *) kept_values;
-    const char *reason; /* as struct manifest_column */
-    bool is_personal;   /* its originals must not be found anywhere afterwards */
+    VEC(const char *) kept_values; /* of the domain: the same for all of its members */
+    int max_characters;            /* of the domain's shortest member; 0: no limit */
+    const char *reason;            /* as struct manifest_column */
+    /* Its originals must not be found anywhere afterwards: found by name or content, or declared.
+       Not what is masked for want of knowledge alone: "active" may well stand elsewhere. */
+    bool is_personal;
 };
 
 struct masking_domain {
@@ -53,10 +56,11 @@ enum err_code rh_masking_rules_parse(const char *path, struct text yaml, struct 
 struct mask_sighting {
     size_t table;
     int column;
-    int64_t values;                   /* not NULL, not empty */
-    int64_t matches[MASK_RULE_COUNT]; /* that look like an e-mail, a card number, ... */
-    int64_t secrets;                  /* tokens, keys, password hashes */
-    int64_t names;                    /* person names, addresses, national ids: personal text */
+    int64_t values; /* not NULL, not empty */
+    /* That look like an e-mail, a card number, ...; free text: with an e-mail somewhere in it. */
+    int64_t matches[MASK_RULE_COUNT];
+    int64_t secrets; /* tokens, keys, password hashes */
+    int64_t names;   /* person names, addresses, national ids: personal text */
 };
 /* Adds one value to a sighting. */
 void rh_mask_sight(struct mask_sighting *sighting, struct text value);
@@ -69,6 +73,12 @@ enum err_code rh_masking_plan(const struct catalog *catalog, const struct maskin
                               struct err *err) RH_MUST_CHECK;
 const struct masked_column *rh_masking_column(const struct masking *masking, size_t table,
                                               int column);
+/* What a map of that column is made of: composites with their attributes, numeric(10,2) with its
+   precision. Lies in `arena`. Not for MASK_KEEP. */
+struct mask_map_options rh_masking_map_options(const struct catalog *catalog,
+                                               const struct masked_column *column,
+                                               const struct mask_master_key *key,
+                                               struct arena *arena);
 /* The plan as a masking.yaml to review, with the reason of each decision as a comment. */
 void rh_masking_to_yaml(const struct masking *masking, const struct catalog *catalog,
                         struct buf *out);

@@ -13,6 +13,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of a composite type; or what a range is of (alone, name ""). Nested at most 8 deep: below that,
+   attributes is empty. */
+struct catalog_attribute {
+    const char *name;      /* bare */
+    const char *base_type; /* this and the following as in struct catalog_column */
+    bool is_array;
+    char type_kind, type_category;
+    VEC(struct catalog_attribute) attributes;
+};
+
 struct catalog_column {
     int number;       /* attnum; ascending, holes where columns were dropped */
     const char *name; /* bare */
@@ -30,22 +40,24 @@ struct catalog_column {
     bool not_null;
     bool is_generated; /* STORED or VIRTUAL: never copied */
     bool is_identity;
-    const char *default_expression; /* NULL: none; a generated column's expression */
-    const char *collation;          /* quoted and qualified; NULL: not collatable */
-    bool is_deterministic;          /* of its collation */
-    /* Attributes of a composite type, in order: their base types; empty: no composite. */
-    VEC(const char *) attribute_types;
+    const char *default_expression;           /* NULL: none; a generated column's expression */
+    const char *collation;                    /* quoted and qualified; NULL: not collatable */
+    bool is_deterministic;                    /* of its collation */
+    VEC(struct catalog_attribute) attributes; /* of a composite type or a range, in order */
+    bool may_select;
     /* From pg_stats, where it was analysed and may be read; else -1, 0, -1. */
     double null_fraction, distinct; /* distinct as n_distinct has it */
     int average_width;
 };
 
-struct catalog_key {  /* a primary key, unique constraint, unique index or exclusion constraint */
+/* A primary key, unique constraint, exclusion constraint, or any other index, unique or not: a
+   plain one has a predicate or expressions too that must go on to mean something. */
+struct catalog_key {
     const char *name; /* quoted */
     bool is_primary, is_unique, is_exclusion, is_constraint;
     bool nulls_not_distinct;
-    VEC(int) columns;              /* attnum; 0: an expression */
-    const char *definition;        /* pg_get_indexdef */
+    VEC(int) columns;              /* attnum, without INCLUDE; 0: an expression */
+    const char *definition;        /* pg_get_indexdef; of an exclusion, pg_get_constraintdef */
     const char *predicate;         /* of a partial index; NULL */
     VEC(const char *) expressions; /* one for each 0 in columns */
 };
@@ -65,6 +77,8 @@ struct catalog_foreign_key {
     bool match_full;
     bool is_validated;
     bool is_declared; /* by the user (virtual reference), not by the database */
+    /* Of a polymorphic reference: SQL over the child's columns, for which rows it holds; NULL. */
+    const char *condition;
 };
 
 struct catalog_table {
@@ -74,13 +88,15 @@ struct catalog_table {
     char kind;                 /* pg_class.relkind: r, p, m, f, v */
     const char *owner;
     size_t parent;             /* of a partition or an inheriting table (its first); CATALOG_NONE */
+    VEC(size_t) parents;       /* all of them */
     const char *partition_key; /* pg_get_partkeydef; NULL: not partitioned */
     VEC(int) partition_columns;  /* attnum that the key names, expressions included */
     const char *partition_bound; /* of a partition; NULL */
     bool is_unlogged;
     bool row_security, row_security_forced; /* relrowsecurity, relforcerowsecurity */
     bool rows_visible;     /* the asking role reads all its rows: privileges and row security */
-    bool may_select;       /* has SELECT on every column */
+    bool may_select;       /* has SELECT on every column that is copied, and USAGE on the schema */
+    bool may_lock;         /* may LOCK it as pg_dump does: SELECT on the table itself */
     const char *extension; /* that owns it; NULL */
     bool is_extension_configuration; /* pg_extension.extconfig: dumped by pg_dump */
     int64_t rows_estimate;           /* reltuples; -1: never analysed */
@@ -103,8 +119,8 @@ struct catalog_extension {
 };
 
 struct catalog_setting {
-    const char *scope; /* "server", "database", "role app", "role app in database shop" */
-    const char *name, *value;
+    const char *scope;        /* "server", "database", "role app", "role app in database shop" */
+    const char *name, *value; /* value: "(not shown)" where it may be a secret */
 };
 
 struct catalog_collation {

@@ -44,10 +44,20 @@ struct manifest_certificate {
     VEC(const char *) notes;
 };
 
+/* A pending migration for whose sake rows were looked for and forced into the sample. */
+struct manifest_witness {
+    const char *name;              /* of its file */
+    const char *sha256;            /* of the file's bytes, as a step of a run has it */
+    VEC(const char *) found;       /* sentences: what was looked for and is in the sample */
+    VEC(const char *) not_covered; /* what could not be looked for */
+};
+
 struct manifest {
     const char *rehearse_version;
-    const char *created_at; /* RFC 3339 */
-    const char *source;     /* "standby db2:5432/shop", never with a password; "archive x.dump" */
+    const char *created_at;   /* RFC 3339 */
+    const char *source;       /* "standby db2:5432/shop", never with a password; "archive x.dump" */
+    const char *dump_version; /* of the pg_dump that made the archive: "15.18" */
+    int64_t duration_us;      /* from the first question to the last byte */
     const char *server_version;
     int server_major;
     const char *database, *encoding;
@@ -61,7 +71,8 @@ struct manifest {
     double sample_fraction; /* asked for; 1: all */
     int64_t masked_columns, kept_columns;
     struct {
-        int64_t statements, bytes_read, snapshot_age_us;
+        int64_t statements, bytes_read;
+        int64_t snapshot_age_us; /* when it was given back: how long vacuum had to wait for it */
         VEC(const char *) locks; /* "AccessShareLock on 31 tables" */
     } footprint;
     VEC(struct catalog_extension) extensions;
@@ -70,13 +81,16 @@ struct manifest {
     VEC(struct catalog_replica) replicas;
     VEC(const char *) roles;
     VEC(struct manifest_table) tables;
+    int64_t large_objects, large_object_bytes; /* in the archive, as noise of the same length */
     VEC(struct manifest_certificate) certificates;
-    VEC(const char *) notes; /* sentences: what is not like production */
+    VEC(struct manifest_witness) witnesses; /* may be missing in the JSON form */
+    VEC(const char *) notes;                /* sentences: what is not like production */
 };
 
 /* A new reference, owned by the caller. */
 json_t *rh_manifest_to_json(const struct manifest *manifest);
-/* RH_ERR_USAGE, naming the member, for what is no manifest or of a newer major version. */
+/* RH_ERR_USAGE, naming the member, for what is no manifest or of a newer major version. Members
+   that are not known are skipped: a newer minor version has them. Texts are copied to `arena`. */
 enum err_code rh_manifest_from_json(const json_t *json, struct arena *arena,
                                     struct manifest *ret_manifest, struct err *err) RH_MUST_CHECK;
 

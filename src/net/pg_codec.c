@@ -146,7 +146,9 @@ size_t rh_pg_framer_skip(struct pg_framer *framer, struct text input)
     if (framer->is_lost || framer->expects_startup || framer->header_length > 0)
         return 0;
     if (framer->in_body) {
-        if (framer->current.type == 0 || rh_pg_type_set_has(&framer->collect, framer->current.type))
+        if (framer->current.type == 0 ||
+            rh_pg_type_set_has(&framer->collect, framer->current.type) ||
+            rh_pg_type_set_has(&framer->streamed, framer->current.type))
             return 0;
         if (framer->body_left > input.len) {
             framer->body_left -= (uint32_t)input.len;
@@ -160,7 +162,8 @@ size_t rh_pg_framer_skip(struct pg_framer *framer, struct text input)
     while (input.len - at >= 5) {
         unsigned char type = bytes[at];
         uint32_t length = load_u32(bytes + at + 1);
-        if (rh_pg_type_set_has(&framer->collect, type) || !is_type(framer->direction, type) ||
+        if (rh_pg_type_set_has(&framer->collect, type) ||
+            rh_pg_type_set_has(&framer->streamed, type) || !is_type(framer->direction, type) ||
             length < 4 || length > INT32_MAX || length + 1 > input.len - at)
             break;
         at += (size_t)length + 1;
@@ -188,6 +191,78 @@ size_t rh_pg_framer_take(struct pg_framer *framer, struct text input,
                                        .body = {input.data + 5, shown},
                                        .is_whole = shown == length - 4};
     return (size_t)length + 1;
+}
+
+/* --- streaming -------------------------------------------------------------------------------- */
+
+#define COPY_DATA 'd'
+
+/* Takes what is there of the header of a streamed type. False: something else comes, the header is
+   not complete, or its length is impossible (then the framer is lost). */
+static bool begin_streamed(struct pg_framer *framer, const char *input, size_t length, size_t *at)
+{
+    unsigned char type = framer->header_length > 0 ? framer->header[0] : (unsigned char)input[*at];
+    if (!rh_pg_type_set_has(&framer->streamed, type))
+        return false;
+    size_t used = sizeof(framer->header) - framer->header_length;
+    if (used > length - *at)
+        used = length - *at;
+    memcpy(framer->header + framer->header_length, input + *at, used);
+    framer->header_length += (unsigned)used;
+    *at += used;
+    if (framer->header_length < sizeof(framer->header))
+        return false;
+    uint32_t body_length = load_u32(framer->header + 1);
+    if (body_length < 4 || body_length > INT32_MAX) {
+        framer->is_lost = true;
+        return false;
+    }
+    framer->in_body = true;
+    framer->header_length = 0;
+    framer->body_left = body_length - 4;
+    framer->current = (struct pg_message){
+        .type = type, .body_length = body_length - 4, .body = {"", 0}};
+    return true;
+}
+
+size_t rh_pg_framer_part(struct pg_framer *framer, char *input, size_t input_length,
+                         bool *ret_has_part, struct pg_part *ret_part)
+{
+    struct pg_part part = {.bytes = {"", 0}};
+    char *joined = NULL;
+    size_t at = 0;
+    if (framer->is_lost || framer->expects_startup || input_length == 0 ||
+        (framer->in_body && !rh_pg_type_set_has(&framer->streamed, framer->current.type)))
+        return 0;
+    while (at < input_length && (!joined || part.type == COPY_DATA)) {
+        bool begins = !framer->in_body;
+        if (begins) {
+            /* A part is of one type. */
+            if (joined && framer->header_length == 0 && (unsigned char)input[at] != part.type)
+                break;
+            if (!begin_streamed(framer, input, input_length, &at))
+                break;
+        }
+        size_t used = framer->body_left < input_length - at ? framer->body_left : input_length - at;
+        if (!joined) {
+            joined = input + at;
+            part.type = framer->current.type;
+            part.body_length = framer->current.body_length;
+            part.begins = begins;
+        } else {
+            memmove(joined + part.bytes.len, input + at, used);
+        }
+        part.bytes.len += used;
+        at += used;
+        framer->body_left -= (uint32_t)used;
+        part.ends = framer->body_left == 0;
+        framer->in_body = !part.ends;
+    }
+    if (joined)
+        part.bytes.data = joined;
+    *ret_has_part = joined != NULL;
+    *ret_part = part;
+    return at;
 }
 
 /* --- reading bodies --------------------------------------------------------------------------- */
@@ -425,15 +500,22 @@ bool rh_pg_decode_ready(struct text body, char *ret_status)
 
 /* --- encoding --------------------------------------------------------------------------------- */
 
+void rh_pg_encode_header(char out[5], char type, size_t body_length)
+{
+    RH_ASSERT(body_length <= INT32_MAX - 4);
+    uint32_t length = (uint32_t)body_length + 4;
+    out[0] = type;
+    out[1] = (char)(length >> 24);
+    out[2] = (char)(length >> 16);
+    out[3] = (char)(length >> 8);
+    out[4] = (char)length;
+}
+
 void rh_pg_encode_message(struct buf *out, char type, struct text body)
 {
-    RH_ASSERT(body.len <= INT32_MAX - 4);
-    uint32_t length = (uint32_t)body.len + 4;
-    unsigned char word[4] = {(unsigned char)(length >> 24), (unsigned char)(length >> 16),
-                             (unsigned char)(length >> 8), (unsigned char)length};
-    if (type)
-        rh_buf_add_char(out, type);
-    rh_buf_add(out, word, sizeof(word));
+    char header[5];
+    rh_pg_encode_header(header, type, body.len);
+    rh_buf_add(out, header + (type ? 0 : 1), type ? 5 : 4);
     rh_buf_add_text(out, body);
 }
 
@@ -443,16 +525,32 @@ static void add_field(struct buf *body, char code, const char *value)
     rh_buf_add(body, value, strlen(value) + 1);
 }
 
-void rh_pg_encode_error(struct buf *out, const char *severity, const char *sqlstate,
-                        const char *message)
+static void encode_error(struct buf *out, const char *severity, const char *sqlstate,
+                         const char *message, const char *detail, const char *hint)
 {
-    /* Far above any text of ours (struct err holds less than 3000 bytes). */
     RH_CLEANUP_BUF struct buf body;
-    rh_buf_init(&body, 16 * 1024);
+    rh_buf_init(&body, PG_FAILURE_BYTES_MAX - 5);
     add_field(&body, 'S', severity);
     add_field(&body, 'V', severity);
     add_field(&body, 'C', sqlstate);
     add_field(&body, 'M', message);
+    if (detail[0])
+        add_field(&body, 'D', detail);
+    if (hint[0])
+        add_field(&body, 'H', hint);
     rh_buf_add_char(&body, '\0');
+    /* Far above any text of ours (struct err holds less than 3000 bytes). */
+    RH_ASSERT(!body.failed);
     rh_pg_encode_message(out, 'E', rh_buf_text(&body));
+}
+
+void rh_pg_encode_error(struct buf *out, const char *severity, const char *sqlstate,
+                        const char *message)
+{
+    encode_error(out, severity, sqlstate, message, "", "");
+}
+
+void rh_pg_encode_failure(struct buf *out, const char *sqlstate, const struct err *err)
+{
+    encode_error(out, "FATAL", sqlstate, err->message, err->detail, err->hint);
 }

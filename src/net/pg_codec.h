@@ -62,9 +62,10 @@ struct pg_message {
  */
 struct pg_framer {
     enum pg_direction direction;
-    bool expects_startup;       /* the next frontend packet is untyped */
-    struct pg_type_set collect; /* bodies wanted */
-    size_t collect_max;         /* bytes of a body kept */
+    bool expects_startup;        /* the next frontend packet is untyped */
+    struct pg_type_set collect;  /* bodies wanted */
+    size_t collect_max;          /* bytes of a body kept */
+    struct pg_type_set streamed; /* given in parts by rh_pg_framer_part; empty after init */
     /* private state */
     bool in_body, is_lost;
     unsigned char header[5];
@@ -108,6 +109,25 @@ size_t rh_pg_framer_skip(struct pg_framer *framer, struct text input);
  */
 size_t rh_pg_framer_take(struct pg_framer *framer, struct text input,
                          struct pg_message *ret_message);
+/*
+ * What lies in one input of the body of a message of a type in `streamed`. CopyData is a stream of
+ * bytes whose boundaries mean nothing ("COPY Operations"), so the bodies of CopyData messages that
+ * follow each other are joined to one part; a part of any other type belongs to one message.
+ */
+struct pg_part {
+    unsigned char type;
+    uint32_t body_length; /* of the message that the first byte belongs to */
+    struct text bytes;    /* lies in the input; may be empty */
+    bool begins, ends; /* the first byte is the first of a message, the last one the last of one */
+};
+/*
+ * Consumes the part at the start of the input and returns how many bytes, headers included; 0, and
+ * nothing consumed, when what comes next is of no type in `streamed`: rh_pg_framer_next has to
+ * look. The input is overwritten: bodies are moved together. has_part is false when only bytes of a
+ * header were consumed. Callers with a `streamed` set call this before take and next.
+ */
+size_t rh_pg_framer_part(struct pg_framer *framer, char *input, size_t input_length,
+                         bool *ret_has_part, struct pg_part *ret_part);
 /* Between two messages: nothing of the next one was consumed yet. */
 static inline bool rh_pg_framer_is_between(const struct pg_framer *framer)
 {
@@ -158,9 +178,14 @@ bool rh_pg_decode_ready(struct text body, char *ret_status); /* 'I', 'T', 'E' */
 
 /* --- encoding (answers the tap gives itself, test peers)
  * ------------------------------------------ */
+/* Of a typed message: type byte and length word, for a body that is sent from where it lies. */
+void rh_pg_encode_header(char out[5], char type, size_t body_length);
 /* Type 0: a start-up packet, without the type byte. */
 void rh_pg_encode_message(struct buf *out, char type, struct text body);
 void rh_pg_encode_error(struct buf *out, const char *severity, const char *sqlstate,
                         const char *message);
+/* FATAL, with the detail and the hint of `err`. At most PG_FAILURE_BYTES_MAX. */
+#define PG_FAILURE_BYTES_MAX (16 * 1024)
+void rh_pg_encode_failure(struct buf *out, const char *sqlstate, const struct err *err);
 
 #endif

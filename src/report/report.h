@@ -6,6 +6,7 @@
 
 #include "base/terminal.h"
 #include "base/text.h"
+#include "model/manifest.h"
 #include "model/result.h"
 
 enum report_detail { REPORT_QUIET, REPORT_NORMAL, REPORT_VERBOSE };
@@ -13,6 +14,16 @@ enum report_detail { REPORT_QUIET, REPORT_NORMAL, REPORT_VERBOSE };
 /* What the terminal shows: verdict last, at most 12 lines a finding. */
 void rh_report_terminal(const struct result *result, const struct terminal *terminal,
                         enum report_detail detail, struct buf *out);
+/* What a snapshot holds: a table of its tables, what was masked, certified, and what it cost. */
+struct manifest_view {
+    enum report_detail detail; /* REPORT_QUIET: one line */
+    bool shows_columns;
+    bool is_brief;    /* without settings, extensions, collations and replicas */
+    int64_t now_us;   /* since 1970: the age is told */
+    const char *path; /* of the snapshot, as the user named it */
+};
+void rh_report_manifest(const struct manifest *manifest, const struct terminal *terminal,
+                        struct manifest_view view, struct buf *out);
 /* rollback.md: how the migration can be undone, exact commands first. */
 void rh_report_rollback(const struct result *result, struct buf *out);
 /* summary.txt: the same, verdict first, plain, 100 columns. */

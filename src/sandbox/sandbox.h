@@ -26,8 +26,11 @@ struct sandbox_options {
     bool keep;           /* the server must outlive us: only then may rh_sandbox_keep be called */
     const char *parent_directory; /* NULL: $REHEARSE_SANDBOX_DIR, $TMPDIR, /var/tmp */
     const char *cache_directory;  /* NULL: $XDG_CACHE_HOME/rehearse, ~/.cache/rehearse */
-    const char *server_user;      /* when we are root: NULL: "postgres", else "nobody" */
-    const char *role; /* migration role; NULL: the owner of most tables, else "migrator" */
+    bool no_cache;                /* of prepared sandboxes (sandbox/cache.h) */
+    int64_t cache_max_bytes,
+        cache_free_bytes;    /* of it at most; left free on its disk; 0: default */
+    const char *server_user; /* when we are root: NULL: "postgres", else "nobody" */
+    const char *role;        /* migration role; NULL: the owner of most tables, else "migrator" */
     const struct server_setting *settings; /* --set */
     size_t setting_count;
     struct progress *progress;
@@ -42,6 +45,9 @@ struct sandbox_facts {
     int64_t relations, rows, bytes;
     const char *clone_method; /* "btrfs snapshot", "reflink", "overlay", "copy"; NULL: no clone */
     const char *clone_note;   /* its size, and why no cheaper way was taken; NULL: no clone */
+    int64_t prepared_s;    /* found in the cache: how long ago it was prepared; -1: by this run */
+    int64_t settings_kept; /* of production's */
+    VEC(const char *) settings_not_kept; /* "work_mem = 1GB (server): why" */
     VEC(const char *)
     notes; /* roles created, extensions missing, settings that could not be kept */
 };
@@ -49,6 +55,17 @@ struct sandbox_facts {
 /* The server's major version that a dump was made from, read from its header (archives, plain text,
    compressed ones too); 0 when the file does not say or cannot be read. For preferred_major. */
 int rh_sandbox_snapshot_major(const char *path);
+
+/* What a dump's header says, for people; texts are NULL where it does not. */
+struct archive_facts {
+    const char *kind; /* "custom archive", "plain text" */
+    const char *server_version, *dump_version, *database;
+    int64_t age_s; /* -1 */
+};
+/* RH_ERR_USAGE, RH_ERR_FORMAT when it cannot be read, or is no dump of pg_dump's. */
+enum err_code rh_sandbox_archive_facts(const char *path, struct arena *arena,
+                                       struct archive_facts *ret_facts,
+                                       struct err *err) RH_MUST_CHECK;
 
 /* Removes what dead runs left, only where our marker says so. Never fails a run. */
 void rh_sandbox_reap(const struct sandbox_options *options);

@@ -18,6 +18,11 @@ struct sample_condition {
     const char *table, *sql; /* --where table=SQL */
 };
 
+/* A file of the pending migration, as a later run knows it again. */
+struct sample_witness_file {
+    const char *name, *sha256; /* of its bytes */
+};
+
 struct sample_options {
     double fraction; /* --sample 5%; 1: all */
     VEC(struct sample_share) shares;
@@ -28,8 +33,11 @@ struct sample_options {
        forced into the sample. */
     const char *const *witness_statements;
     size_t witness_count;
+    VEC(struct sample_witness_file) witness_files; /* that they are from */
     int64_t witness_budget_us; /* of all probes together; what did not fit is reported */
-    uint64_t seed;             /* of the hash that chooses roots: the same seed, the same roots */
+    /* Tables of at most so many rows are kept whole; 0: 1,000; -1: none. */
+    int64_t small_rows;
+    uint64_t seed; /* of the hash that chooses roots: the same seed, the same roots */
 };
 
 struct sample_table {
@@ -38,7 +46,9 @@ struct sample_table {
     const char
         *condition_sql; /* over the bare column names of `FROM ONLY table`; NULL when whole */
     int64_t rows;       /* that it selects, when known; -1 */
-    double fraction;    /* asked for */
+    int64_t added;   /* of them, rows that no share chose: parents and witnesses, the latter counted
+                        even where the share would have chosen them */
+    double fraction; /* asked for */
     const char *reason; /* as struct manifest_table */
     int64_t witnesses;  /* rows that are in it for the migration's sake */
 };

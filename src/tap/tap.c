@@ -1,55 +1,14 @@
 #include "tap/tap_int.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/un.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Connections accepted per wake-up, so that a flood of them does not starve the sessions. */
 #define ACCEPT_BATCH 16
 /* Out of descriptors: a listener stays readable and would keep the loop busy. */
 #define ACCEPT_PAUSE_US INT64_C(100000)
-
-/* --- the server's address --------------------------------------------------------------------- */
-
-static enum err_code set_unix_address(struct tap *tap, const char *path, struct err *err)
-{
-    struct sockaddr_un *address = (struct sockaddr_un *)&tap->server_address;
-    size_t length = strlen(path);
-    if (length >= sizeof(address->sun_path)) {
-        rh_err_set(err, RH_ERR_ENVIRONMENT, "the server's socket path is too long: \"%s\"", path);
-        rh_err_hint(err, "Use a shorter directory: a socket path has at most %zu bytes.",
-                    sizeof(address->sun_path) - 1);
-        return RH_ERR_ENVIRONMENT;
-    }
-    address->sun_family = AF_UNIX;
-    memcpy(address->sun_path, path, length + 1);
-    tap->server_address_length = sizeof(*address);
-    return RH_OK;
-}
-
-static enum err_code set_tcp_address(struct tap *tap, const char *host, uint16_t port,
-                                     struct err *err)
-{
-    struct sockaddr_in *ipv4 = (struct sockaddr_in *)&tap->server_address;
-    struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)&tap->server_address;
-    if (host && inet_pton(AF_INET, host, &ipv4->sin_addr) == 1) {
-        ipv4->sin_family = AF_INET;
-        ipv4->sin_port = htons(port);
-        tap->server_address_length = sizeof(*ipv4);
-        return RH_OK;
-    }
-    if (host && inet_pton(AF_INET6, host, &ipv6->sin6_addr) == 1) {
-        ipv6->sin6_family = AF_INET6;
-        ipv6->sin6_port = htons(port);
-        tap->server_address_length = sizeof(*ipv6);
-        return RH_OK;
-    }
-    return rh_err_set(err, RH_ERR_USAGE, "the server's address \"%s\" is not numeric",
-                      host ? host : "");
-}
 
 /* --- life cycle ------------------------------------------------------------------------------- */
 
@@ -59,10 +18,10 @@ enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
     struct tap *tap = calloc(1, sizeof(*tap));
     if (!tap)
         RH_PANIC("out of memory (%zu bytes)", sizeof(*tap));
-    enum err_code code = options->server_socket_path
-                             ? set_unix_address(tap, options->server_socket_path, err)
-                             : set_tcp_address(tap, options->server_host, options->server_port,
-                                               err);
+    const struct upstream_host local_host = {.name = options->server_socket_path};
+    const struct upstream local = {.hosts = &local_host, .host_count = 1};
+    enum err_code code = rh_dialer_new(loop, options->upstream ? options->upstream : &local,
+                                       &tap->dialer, err);
     if (code != RH_OK) {
         free(tap);
         return code;
@@ -73,6 +32,7 @@ enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
     tap->shows_frontend = tap->handler.frontend_message != NULL;
     tap->shows_backend = tap->handler.backend_message != NULL;
     tap->counts_heads = tap->handler.backend_head != NULL;
+    tap->takes = tap->handler.backend_part != NULL;
     *ret_tap = tap;
     return RH_OK;
 }
@@ -92,6 +52,7 @@ void rh_tap_free(struct tap *tap)
     }
     while (tap->sessions)
         rh_tap_session_close(tap->sessions);
+    rh_dialer_free(tap->dialer);
     free(tap);
 }
 
@@ -178,6 +139,17 @@ void rh_tap_session_release(struct tap_session *session)
     struct tap *tap = session->tap;
     rh_tap_enter(tap);
     rh_tap_relay_release(session);
+    rh_tap_session_settle(session);
+    rh_tap_leave(tap);
+}
+
+void rh_tap_session_pause_server(struct tap_session *session, bool is_paused)
+{
+    struct tap *tap = session->tap;
+    if (session->state == SESSION_CLOSED)
+        return;
+    rh_tap_enter(tap);
+    session->is_paused = is_paused;
     rh_tap_session_settle(session);
     rh_tap_leave(tap);
 }

@@ -2,7 +2,8 @@
  * The tap: our relay of the PostgreSQL wire protocol. Accepts clients on listeners, opens one
  * server connection each (1:1, never pools), forwards bytes both ways, and shows a handler the
  * messages it asked for. Forward first, look later; only a handler's HOLD or SWALLOW delays or
- * removes a message, and only what a handler sends itself is added.
+ * removes a message, only what it takes does not reach the client by itself, and only what a
+ * handler sends itself is added.
  *
  * Memory is flat: what the other side cannot take yet pauses reading (at most TAP_PENDING_MAX bytes
  * per direction); bodies are collected only for the types asked for, up to collect_max. SSLRequest
@@ -16,6 +17,7 @@
 #define RH_TAP_TAP_H
 
 #include "base/err.h"
+#include "net/dial.h"
 #include "net/loop.h"
 #include "net/pg_codec.h"
 
@@ -25,6 +27,9 @@
 struct tap;
 struct tap_session;
 
+/* One read at most. Larger saves system calls on large results until it falls out of the L2 cache.
+ */
+#define TAP_CHUNK_BYTES (64 * 1024)
 #define TAP_PENDING_MAX \
     (256 * 1024) /* bytes waiting for one peer before we stop reading the other */
 
@@ -54,6 +59,8 @@ struct tap_handler {
      */
     void (*session_opened)(void *context, struct tap_session *session);
     void (*session_closed)(void *context, struct tap_session *session);
+    /* The server could not be reached for a client, who was told as well. No session opens. */
+    void (*server_unreachable)(void *context, const struct err *err);
     /* Shown after it was forwarded (start-up packet as type 0 included): the answer is ignored,
        but for decides_frontend (the start-up packet is always forwarded). */
     enum tap_action (*frontend_message)(void *context, struct tap_session *session,
@@ -66,12 +73,35 @@ struct tap_handler {
                          uint32_t body_length);
     /* A message type asked for was larger than collect_max and streams on: shown once, cut, when
        its last byte passed; the returned action of the message callback is then ignored. */
+
+    /*
+     * Backend messages that are not forwarded: what the client gets instead the handler sends.
+     * Their bodies come in parts, as they were read (TAP_CHUNK_BYTES at most), whatever their size;
+     * bodies of CopyData messages that follow each other come joined (net/pg_codec.h, struct
+     * pg_part). The bytes of a part are valid during the call. These types are not shown, dropped
+     * or counted as heads. A session whose messages cannot be told apart (another protocol than 3,
+     * a length word out of range) fails rather than letting them through.
+     */
+    struct pg_type_set backend_taken;
+    void (*backend_part)(void *context, struct tap_session *session, const struct pg_part *part);
+    /*
+     * The first message of another type behind such parts, before it is shown or forwarded: what is
+     * sent in here goes ahead of it. Messages that may come at any time (NoticeResponse,
+     * ParameterStatus, NotificationResponse) do not count and overtake. Type 0: the server ended
+     * the connection.
+     */
+    void (*backend_parts_followed)(void *context, struct tap_session *session, unsigned char type);
+    /* Parts came since the last call of this, and no more input is waiting at the moment. */
+    void (*backend_parts_paused)(void *context, struct tap_session *session);
 };
 
 struct tap_options {
-    const char *server_socket_path; /* Unix socket, or NULL with host/port below */
-    const char *server_host;        /* numeric loopback address */
-    uint16_t server_port;
+    /* Where the server is: one of the two. A Unix socket, or any place over TCP or TLS. The
+       client's leg stays plain, so a client cannot bind SCRAM to the server's TLS channel: the
+       offer is not passed on, and it authenticates all the same, unless it insists on the binding.
+     */
+    const char *server_socket_path;
+    const struct upstream *upstream;
 };
 
 struct tap_statistics {
@@ -79,6 +109,7 @@ struct tap_statistics {
     uint64_t refused_connections; /* the server could not be reached for them */
 };
 
+/* Blocking where the upstream has certificates: they are read. */
 enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
                          const struct tap_handler *handler, struct tap **ret_tap,
                          struct err *err) RH_MUST_CHECK;
@@ -121,6 +152,24 @@ void rh_tap_session_drop_frontend(struct tap_session *session, const struct pg_t
 #define TAP_SEND_MAX(collect_max) (2 * (size_t)(collect_max) + TAP_PENDING_MAX)
 void rh_tap_session_send_server(struct tap_session *session, struct text bytes);
 void rh_tap_session_send_client(struct tap_session *session, struct text bytes);
+/*
+ * One message of the handler's own, without copying the body where the kernel takes it at once. The
+ * same rules as above. What waits for the client pauses reading from the server; more than
+ * TAP_CLIENT_SEND_MAX at a time fails the session (a handler that takes 64 KiB in may make up to a
+ * thousand times as much of it).
+ */
+#define TAP_CLIENT_SEND_MAX (64 * 1024 * 1024)
+void rh_tap_session_send_client_message(struct tap_session *session, char type, struct text body);
+/* Stops reading from the server, until told otherwise: what was read already is still shown. For a
+   limit on the load of the server, and for handlers that cannot keep up. */
+void rh_tap_session_pause_server(struct tap_session *session, bool is_paused);
+/*
+ * Ends the session with an error for the client: behind what was passed on so far it gets an
+ * ErrorResponse (FATAL; message, detail and hint) and the end of the connection; the server's leg
+ * is closed at once. No message is shown any more. Texts go to the client: no row values. No-op on
+ * a session that is not connected (any more).
+ */
+void rh_tap_session_fail(struct tap_session *session, const char *sqlstate, const struct err *err);
 /* Ends both legs at once. */
 void rh_tap_session_close(struct tap_session *session);
 

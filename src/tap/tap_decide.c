@@ -123,7 +123,7 @@ static bool take_one(struct tap_session *session, struct walk *walk)
     /* What the handler sends comes behind what came before. */
     pass_up_to(session, walk, walk->at);
     enum tap_action action = show(session, &frame, walk->at, fits);
-    if (session->state == SESSION_CLOSED)
+    if (session->state != SESSION_RELAYING)
         return false;
     switch (action) {
     case TAP_FORWARD:
@@ -150,7 +150,7 @@ static void run(struct tap_session *session)
     if (deciding->is_running)
         return;
     deciding->is_running = true;
-    while (session->state != SESSION_CLOSED && !deciding->is_lost && !deciding->is_holding &&
+    while (session->state == SESSION_RELAYING && !deciding->is_lost && !deciding->is_holding &&
            walk.at < deciding->bytes.len && take_one(session, &walk))
         ;
     deciding->is_running = false;
@@ -211,18 +211,6 @@ void rh_tap_session_send_server(struct tap_session *session, struct text bytes)
         return;
     rh_tap_enter(tap);
     rh_tap_relay_pass(session, &session->up, bytes);
-    rh_tap_session_settle(session);
-    rh_tap_leave(tap);
-}
-
-void rh_tap_session_send_client(struct tap_session *session, struct text bytes)
-{
-    struct tap *tap = session->tap;
-    if (session->state != SESSION_RELAYING)
-        return;
-    rh_tap_enter(tap);
-    rh_tap_relay_pass_run(session);
-    rh_tap_relay_pass(session, &session->down, bytes);
     rh_tap_session_settle(session);
     rh_tap_leave(tap);
 }

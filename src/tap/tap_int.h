@@ -19,12 +19,6 @@
 #include "base/text.h"
 #include "tap/tap.h"
 
-#include <sys/socket.h>
-
-/* One recv at most. Larger saves system calls on large results until it falls out of the L2 cache.
- */
-#define TAP_CHUNK_BYTES (64 * 1024)
-
 enum session_state {
     SESSION_STARTUP,    /* gathers untyped packets of the client; there is no server connection */
     SESSION_CONNECTING, /* the start-up packet waits for the server to take the connection */
@@ -35,7 +29,8 @@ enum session_state {
 };
 
 struct leg {
-    int fd; /* -1: none */
+    int fd;          /* -1: none */
+    struct tls *tls; /* NULL: plain */
     struct loop_watch *watch;
     unsigned events; /* as set on the watch */
 };
@@ -72,6 +67,15 @@ struct deciding {
     struct pg_type_set drop_types;
 };
 
+/* The first backend messages of a session whose legs are of different kinds (tap_auth.c). */
+struct auth {
+    bool is_on;
+    struct buf bytes; /* the beginning of a message */
+};
+/* Of an AuthenticationRequest, all of it: libpq refuses more than 2000 bytes
+   (PQconnectPoll, CONNECTION_AWAITING_RESPONSE). */
+#define TAP_AUTH_BYTES_MAX 4096u
+
 struct chunk;
 
 struct tap_session {
@@ -82,8 +86,9 @@ struct tap_session {
     enum session_state state;
     struct leg client, server;
     struct flow up, down;
-    struct loop_timer *timer; /* the deadline of every state but RELAYING */
-    int64_t connect_until_us;
+    struct loop_timer *timer; /* the deadline of STARTUP and LEAVING */
+    struct loop_timer *again; /* bytes wait that TLS has read already; NULL where there is none */
+    struct dial *dial;        /* CONNECTING */
 
     struct buf startup; /* STARTUP and CONNECTING: what the client has sent so far */
     bool ssl_refused, gss_refused;
@@ -102,9 +107,13 @@ struct tap_session {
     bool is_dropping;    /* the backend message under way goes nowhere */
     struct pg_type_set drop_types;
     bool is_holding;
+    bool is_paused; /* the handler wants no more of the server's bytes for now */
     bool in_backend_message, released_early;
     struct chunk *chunk; /* the backend bytes under way, while the handler looks at them */
+    bool has_parts;      /* the handler took parts and was not told yet what follows them */
+    bool has_paused;     /* it was told of the last pause */
     struct deciding deciding;
+    struct auth auth;
 };
 
 struct tap_listener {
@@ -118,9 +127,8 @@ struct tap_listener {
 struct tap {
     struct loop *loop;
     struct tap_handler handler;
-    bool shows_frontend, shows_backend, counts_heads;
-    struct sockaddr_storage server_address;
-    socklen_t server_address_length;
+    bool shows_frontend, shows_backend, counts_heads, takes;
+    struct dialer *dialer;
     struct tap_listener *listeners;
     struct tap_session *sessions, *dead;
     size_t session_count;
@@ -145,6 +153,8 @@ void rh_tap_leave(struct tap *tap);
 enum err_code rh_tap_session_new(struct tap *tap, int client_fd, struct err *err) RH_MUST_CHECK;
 /* After anything happened: ends what has ended, and watches what is to be waited for. */
 void rh_tap_session_settle(struct tap_session *session);
+/* The server is of no use any more: the client gets this error and its end. */
+void rh_tap_session_leave(struct tap_session *session, const char *sqlstate, const struct err *err);
 
 /* --- tap_relay.c
  * ---------------------------------------------------------------------------------- */
@@ -159,8 +169,12 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow);
 void rh_tap_relay_flush(struct tap_session *session, struct flow *flow);
 /* Sends or queues bytes, unseen by the handler. */
 void rh_tap_relay_pass(struct tap_session *session, struct flow *flow, struct text bytes);
-/* Frontend bytes that were gathered elsewhere (the start-up packet): sends and shows them. */
-void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes);
+/* The same for two pieces that belong together. */
+void rh_tap_relay_pass_pair(struct tap_session *session, struct flow *flow, struct text head,
+                            struct text bytes);
+/* Frontend bytes that were gathered elsewhere: sends and shows them. The first `sent` of them are
+   at the server already. */
+void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes, size_t sent);
 void rh_tap_relay_release(struct tap_session *session);
 /* Backend bytes before the message that the handler looks at right now: to the client, first. */
 void rh_tap_relay_pass_run(struct tap_session *session);
@@ -174,5 +188,16 @@ void rh_tap_decide_deinit(struct tap_session *session);
 void rh_tap_decide_take(struct tap_session *session, struct text bytes);
 /* How many bytes can be taken. */
 size_t rh_tap_decide_room(const struct tap_session *session);
+
+/* --- tap_auth.c
+ * ----------------------------------------------------------------------------------- */
+
+void rh_tap_auth_init(struct tap_session *session);
+void rh_tap_auth_deinit(struct tap_session *session);
+/* Once the server's leg is there. */
+void rh_tap_auth_begin(struct tap_session *session);
+/* While session->auth.is_on: adds to `out` what may go on now; at most TAP_AUTH_BYTES_MAX more than
+   was given. */
+void rh_tap_auth_take(struct tap_session *session, struct text bytes, struct buf *out);
 
 #endif

@@ -3,6 +3,7 @@
 #include "tap/tap_int.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 /* Type byte and length word. */
 #define HEADER_BYTES 5
@@ -17,12 +18,16 @@ void rh_tap_relay_init(struct tap_session *session)
     rh_pg_framer_init(&session->down.framer, PG_BACKEND, &handler->backend_types,
                       handler->collect_max);
     /* A queue is never read into beyond TAP_PENDING_MAX; a stash may be passed to it at once. */
-    size_t stash_max = handler->collect_max + HEADER_BYTES + TAP_CHUNK_BYTES;
+    size_t stash_max = handler->collect_max + HEADER_BYTES + TAP_CHUNK_BYTES + TAP_AUTH_BYTES_MAX;
     size_t send_max = handler->decides_frontend ? TAP_SEND_MAX(handler->collect_max) : 0;
     rh_buf_init(&session->up.queue.bytes, 2 * (size_t)TAP_PENDING_MAX + send_max);
-    rh_buf_init(&session->down.queue.bytes, 2 * (size_t)TAP_PENDING_MAX + stash_max + send_max);
+    rh_buf_init(&session->down.queue.bytes,
+                2 * (size_t)TAP_PENDING_MAX + stash_max + TAP_CLIENT_SEND_MAX);
+    if (session->tap->takes)
+        session->down.framer.streamed = handler->backend_taken;
     rh_buf_init(&session->stash, stash_max);
     rh_tap_decide_init(session);
+    rh_tap_auth_init(session);
 }
 
 void rh_tap_relay_deinit(struct tap_session *session)
@@ -33,6 +38,7 @@ void rh_tap_relay_deinit(struct tap_session *session)
     rh_buf_deinit(&session->down.queue.bytes);
     rh_buf_deinit(&session->stash);
     rh_tap_decide_deinit(session);
+    rh_tap_auth_deinit(session);
 }
 
 /* --- sending ---------------------------------------------------------------------------------- */
@@ -54,12 +60,8 @@ static void enqueue(struct queue *queue, struct text bytes)
 }
 
 /* Returns how many bytes the kernel took, 0 when it would block or the sink is broken. */
-static size_t send_some(struct flow *flow, struct text bytes)
+static size_t sent_or_broken(struct flow *flow, ssize_t sent)
 {
-    ssize_t sent;
-    do
-        sent = send(flow->to->fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (sent < 0 && errno == EINTR);
     if (sent >= 0)
         return (size_t)sent;
     if (errno != EAGAIN && errno != EWOULDBLOCK)
@@ -67,14 +69,41 @@ static size_t send_some(struct flow *flow, struct text bytes)
     return 0;
 }
 
+static size_t send_some(struct flow *flow, struct text bytes)
+{
+    ssize_t sent;
+    if (flow->to->tls)
+        return sent_or_broken(flow, rh_tls_write(flow->to->tls, bytes.data, bytes.len));
+    do
+        sent = send(flow->to->fd, bytes.data, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent_or_broken(flow, sent);
+}
+
+static size_t send_pair(struct flow *flow, struct text head, struct text bytes)
+{
+    struct iovec parts[] = {{(void *)head.data, head.len}, {(void *)bytes.data, bytes.len}};
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t sent;
+    do
+        sent = sendmsg(flow->to->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    return sent_or_broken(flow, sent);
+}
+
+static void count(struct tap_session *session, const struct flow *flow, size_t length)
+{
+    if (flow == &session->up)
+        session->tap->statistics.frontend_bytes += length;
+    else
+        session->tap->statistics.backend_bytes += length;
+}
+
 void rh_tap_relay_pass(struct tap_session *session, struct flow *flow, struct text bytes)
 {
     if (bytes.len == 0 || flow->sink_broken)
         return;
-    if (flow == &session->up)
-        session->tap->statistics.frontend_bytes += bytes.len;
-    else
-        session->tap->statistics.backend_bytes += bytes.len;
+    count(session, flow, bytes.len);
     if (rh_tap_queue_length(&flow->queue) == 0) {
         size_t sent = send_some(flow, bytes);
         bytes.data += sent;
@@ -82,6 +111,31 @@ void rh_tap_relay_pass(struct tap_session *session, struct flow *flow, struct te
     }
     if (bytes.len > 0 && !flow->sink_broken)
         enqueue(&flow->queue, bytes);
+}
+
+void rh_tap_relay_pass_pair(struct tap_session *session, struct flow *flow, struct text head,
+                            struct text bytes)
+{
+    if (flow->sink_broken)
+        return;
+    if (flow->to->tls) {
+        /* Pieces of their own would be records of their own. */
+        count(session, flow, head.len + bytes.len);
+        enqueue(&flow->queue, head);
+        enqueue(&flow->queue, bytes);
+        rh_tap_relay_flush(session, flow);
+        return;
+    }
+    count(session, flow, head.len + bytes.len);
+    size_t sent = rh_tap_queue_length(&flow->queue) == 0 ? send_pair(flow, head, bytes) : 0;
+    if (flow->sink_broken)
+        return;
+    size_t head_sent = sent < head.len ? sent : head.len;
+    if (head_sent < head.len)
+        enqueue(&flow->queue, (struct text){head.data + head_sent, head.len - head_sent});
+    sent -= head_sent;
+    if (sent < bytes.len)
+        enqueue(&flow->queue, (struct text){bytes.data + sent, bytes.len - sent});
 }
 
 void rh_tap_relay_flush(struct tap_session *session, struct flow *flow)
@@ -107,7 +161,7 @@ static size_t startup_length(struct text bytes)
     return reader.failed || length > bytes.len ? bytes.len : length;
 }
 
-void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes)
+void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes, size_t sent)
 {
     struct tap *tap = session->tap;
     struct pg_framer *framer = &session->up.framer;
@@ -120,7 +174,7 @@ void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes)
     size_t ahead = decides ? startup_length(bytes) : bytes.len;
     struct text behind = {bytes.data + ahead, bytes.len - ahead};
     bytes.len = ahead;
-    rh_tap_relay_pass(session, &session->up, bytes);
+    rh_tap_relay_pass(session, &session->up, (struct text){bytes.data + sent, bytes.len - sent});
     if (!session->is_framed || !tap->shows_frontend)
         return;
     for (;;) {
@@ -139,7 +193,7 @@ void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes)
         if (event == PG_FRAME_MESSAGE &&
             rh_pg_type_set_has(&tap->handler.frontend_types, message.type)) {
             tap->handler.frontend_message(tap->handler.context, session, &message);
-            if (session->state == SESSION_CLOSED)
+            if (session->state != SESSION_RELAYING)
                 return;
         }
     }
@@ -151,14 +205,16 @@ void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes)
  */
 
 /*
- * A chunk of backend bytes on its way. `run` <= `start` <= `at` <= bytes.len:
+ * A chunk of backend bytes on its way. `run` <= `start` <= `at` <= `length`:
  *   [0, run)     dealt with
  *   [run, start) to be passed on with what follows, as one piece
  *   [start, at)  the message under way, framed so far; its bytes of earlier chunks are in the stash
  * when it waits for an answer (then start and run are 0), or have been passed on
+ * What was dealt with may be overwritten.
  */
 struct chunk {
-    struct text bytes;
+    char *bytes;
+    size_t length;
     size_t run, start, at;
 };
 
@@ -176,7 +232,7 @@ static bool is_dropped(const struct tap_session *session, unsigned char type)
 static void pass_range(struct tap_session *session, const struct chunk *chunk, size_t end)
 {
     rh_tap_relay_pass(session, &session->down,
-                      (struct text){chunk->bytes.data + chunk->run, end - chunk->run});
+                      (struct text){chunk->bytes + chunk->run, end - chunk->run});
 }
 
 void rh_tap_relay_pass_run(struct tap_session *session)
@@ -192,7 +248,7 @@ static void keep(struct tap_session *session, const struct chunk *chunk, size_t 
 {
     if (begin == end)
         return;
-    rh_buf_add(&session->stash, chunk->bytes.data + begin, end - begin);
+    rh_buf_add(&session->stash, chunk->bytes + begin, end - begin);
     RH_ASSERT(!session->stash.failed);
 }
 
@@ -204,13 +260,60 @@ static void pass_stash(struct tap_session *session)
     rh_buf_clear(&session->stash);
 }
 
-static void begin_message(struct tap_session *session, const struct pg_message *message)
+/* Messages that a server sends at any time ("Asynchronous Operations"). */
+static bool is_asynchronous(unsigned char type)
+{
+    return type == 'N' || type == 'S' || type == 'A';
+}
+
+/* The handler took parts: what it has still to send goes ahead of the message that begins. */
+static void tell_followed(struct tap_session *session, struct chunk *chunk, unsigned char type)
 {
     const struct tap *tap = session->tap;
+    session->has_parts = false;
+    if (!tap->handler.backend_parts_followed)
+        return;
+    session->chunk = chunk;
+    tap->handler.backend_parts_followed(tap->handler.context, session, type);
+    session->chunk = NULL;
+}
+
+/* Gives the handler what the chunk holds of messages that it takes. Returns the bytes consumed. */
+static size_t take_part(struct tap_session *session, struct chunk *chunk)
+{
+    const struct tap *tap = session->tap;
+    struct pg_framer *framer = &session->down.framer;
+    bool has_part;
+    struct pg_part part;
+    size_t used = rh_pg_framer_part(framer, chunk->bytes + chunk->at, chunk->length - chunk->at,
+                                    &has_part, &part);
+    if (used == 0)
+        return 0;
+    pass_range(session, chunk, chunk->start);
+    chunk->at += used;
+    chunk->run = chunk->start = chunk->at;
+    if (has_part) {
+        session->has_parts = true;
+        session->has_paused = false;
+        tap->handler.backend_part(tap->handler.context, session, &part);
+    }
+    return used;
+}
+
+static void begin_message(struct tap_session *session, struct chunk *chunk,
+                          const struct pg_message *message)
+{
+    const struct tap *tap = session->tap;
+    /* Whatever else is wrong here: what was to be taken does not go through. */
+    RH_ASSERT(!tap->takes || !rh_pg_type_set_has(&tap->handler.backend_taken, message->type));
+    if (session->has_parts && !is_asynchronous(message->type))
+        tell_followed(session, chunk, message->type);
+    if (session->state != SESSION_RELAYING)
+        return;
     if (tap->counts_heads)
         tap->handler.backend_head(tap->handler.context, session, message->type,
                                   message->body_length);
-    if (session->state == SESSION_CLOSED)
+    if (session->state != SESSION_RELAYING)
         return;
     session->is_dropping = is_dropped(session, message->type);
     session->is_withholding = !session->is_dropping && is_wanted(session, message->type) &&
@@ -241,7 +344,7 @@ static bool end_message(struct tap_session *session, struct chunk *chunk,
     enum tap_action action = tap->handler.backend_message(tap->handler.context, session, message);
     session->chunk = NULL;
     session->in_backend_message = false;
-    if (session->state == SESSION_CLOSED)
+    if (session->state != SESSION_RELAYING)
         return false;
     if (!session->is_withholding)
         return true;
@@ -263,53 +366,62 @@ static bool end_message(struct tap_session *session, struct chunk *chunk,
         pass_range(session, chunk, chunk->start);
         keep(session, chunk, chunk->start, chunk->at);
         session->held_length = session->stash.len;
-        keep(session, chunk, chunk->at, chunk->bytes.len);
+        keep(session, chunk, chunk->at, chunk->length);
         session->is_holding = true;
         return false;
     }
     return true;
 }
 
-static void take_backend(struct tap_session *session, struct text bytes)
+static void take_backend(struct tap_session *session, struct chunk chunk)
 {
     struct tap *tap = session->tap;
     struct pg_framer *framer = &session->down.framer;
-    struct chunk chunk = {.bytes = bytes};
-    if (!session->is_framed || (!tap->shows_backend && !tap->counts_heads && !session->drops)) {
-        rh_tap_relay_pass(session, &session->down, bytes);
+    if (!session->is_framed ||
+        (!tap->shows_backend && !tap->counts_heads && !session->drops && !tap->takes)) {
+        rh_tap_relay_pass(session, &session->down, (struct text){chunk.bytes, chunk.length});
         return;
     }
     for (;;) {
-        struct text rest = {bytes.data + chunk.at, bytes.len - chunk.at};
-        if (!tap->counts_heads && !session->drops) {
-            size_t skipped = rh_pg_framer_skip(framer, rest);
-            chunk.at += skipped;
-            rest = (struct text){rest.data + skipped, rest.len - skipped};
+        if (!tap->counts_heads && !session->drops && !session->has_parts) {
+            struct text rest = {chunk.bytes + chunk.at, chunk.length - chunk.at};
+            chunk.at += rh_pg_framer_skip(framer, rest);
         }
         if (rh_pg_framer_is_between(framer))
             chunk.start = chunk.at;
+        if (tap->takes && take_part(session, &chunk) > 0) {
+            if (session->state != SESSION_RELAYING)
+                return;
+            continue;
+        }
+        struct text rest = {chunk.bytes + chunk.at, chunk.length - chunk.at};
         struct pg_message message;
         size_t used = rh_pg_framer_take(framer, rest, &message);
         if (used > 0) {
             chunk.at += used;
-            begin_message(session, &message);
-            if (session->state == SESSION_CLOSED || !end_message(session, &chunk, &message))
+            begin_message(session, &chunk, &message);
+            if (session->state != SESSION_RELAYING || !end_message(session, &chunk, &message))
                 return;
             continue;
         }
         enum pg_frame_event event = rh_pg_framer_next(framer, rest, &used, &message);
         chunk.at += used;
         if (event == PG_FRAME_HEAD) {
-            begin_message(session, &message);
-            if (session->state == SESSION_CLOSED)
+            begin_message(session, &chunk, &message);
+            if (session->state != SESSION_RELAYING)
                 return;
         } else if (event == PG_FRAME_MESSAGE) {
             if (!end_message(session, &chunk, &message))
                 return;
+        } else if (event == PG_FRAME_INVALID && tap->takes) {
+            struct err err = RH_ERR_INIT;
+            rh_err_set(&err, RH_ERR_PROTOCOL, "the tap cannot tell the server's messages apart");
+            rh_tap_session_leave(session, "08P01", &err);
+            return;
         } else if (event == PG_FRAME_INVALID) {
             /* No server of ours does that; the client gets every byte and may complain. */
             pass_stash(session);
-            pass_range(session, &chunk, bytes.len);
+            pass_range(session, &chunk, chunk.length);
             return;
         } else {
             break;
@@ -321,11 +433,12 @@ static void take_backend(struct tap_session *session, struct text bytes)
     }
     bool is_kept = framer->in_body
                        ? session->is_withholding
-                       : framer->header_length > 0 && (is_wanted(session, framer->header[0]) ||
-                                                       is_dropped(session, framer->header[0]));
-    size_t end = is_kept ? chunk.start : bytes.len;
+                       : framer->header_length > 0 &&
+                             (is_wanted(session, framer->header[0]) ||
+                              is_dropped(session, framer->header[0]) || session->has_parts);
+    size_t end = is_kept ? chunk.start : chunk.length;
     pass_range(session, &chunk, end);
-    keep(session, &chunk, end, bytes.len);
+    keep(session, &chunk, end, chunk.length);
 }
 
 void rh_tap_relay_release(struct tap_session *session)
@@ -339,17 +452,98 @@ void rh_tap_relay_release(struct tap_session *session)
     session->is_holding = false;
     size_t held = session->held_length;
     rh_tap_relay_pass(session, &session->down, (struct text){taken.data, held});
-    take_backend(session, (struct text){taken.data + held, taken.len - held});
+    take_backend(session, (struct chunk){.bytes = taken.data + held, .length = taken.len - held});
+}
+
+/* --- what the handler sends ---------------------------------------------------------------------
+ */
+
+static const char too_much[] = "the tap's handler made more of the server's answer than can wait "
+                               "for the client";
+
+static void send_client(struct tap_session *session, struct text head, struct text bytes)
+{
+    struct tap *tap = session->tap;
+    if (session->state != SESSION_RELAYING)
+        return;
+    rh_tap_enter(tap);
+    if (rh_tap_queue_length(&session->down.queue) + head.len + bytes.len > TAP_CLIENT_SEND_MAX) {
+        struct err err = RH_ERR_INIT;
+        rh_err_set(&err, RH_ERR_LIMIT, too_much);
+        rh_tap_session_leave(session, "54000", &err);
+    } else {
+        rh_tap_relay_pass_run(session);
+        rh_tap_relay_pass_pair(session, &session->down, head, bytes);
+    }
+    rh_tap_session_settle(session);
+    rh_tap_leave(tap);
+}
+
+void rh_tap_session_send_client(struct tap_session *session, struct text bytes)
+{
+    send_client(session, bytes, TEXT_LITERAL(""));
+}
+
+void rh_tap_session_send_client_message(struct tap_session *session, char type, struct text body)
+{
+    char header[HEADER_BYTES];
+    rh_pg_encode_header(header, type, body.len);
+    send_client(session, (struct text){header, sizeof(header)}, body);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
 bool rh_tap_relay_may_read(const struct tap_session *session, const struct flow *flow)
 {
-    if (flow->source_ended || (flow == &session->down && session->is_holding) ||
+    if (flow->source_ended ||
+        (flow == &session->down && (session->is_holding || session->is_paused)) ||
         (flow == &session->up && rh_tap_decide_room(session) == 0))
         return false;
     return rh_tap_queue_length(&flow->queue) < TAP_PENDING_MAX;
+}
+
+static void tell_paused(struct tap_session *session)
+{
+    const struct tap *tap = session->tap;
+    const struct pg_framer *framer = &session->down.framer;
+    /* Nothing can be sent in the middle of a message that is being forwarded. */
+    if (!session->has_parts || session->has_paused || session->state != SESSION_RELAYING ||
+        (framer->in_body && !rh_pg_type_set_has(&framer->streamed, framer->current.type)))
+        return;
+    session->has_paused = true;
+    if (tap->handler.backend_parts_paused)
+        tap->handler.backend_parts_paused(tap->handler.context, session);
+}
+
+static void take_authentication(struct tap_session *session, struct text bytes)
+{
+    RH_CLEANUP_BUF struct buf passed;
+    rh_buf_init(&passed, TAP_CHUNK_BYTES + TAP_AUTH_BYTES_MAX);
+    rh_tap_auth_take(session, bytes, &passed);
+    if (passed.len > 0)
+        take_backend(session, (struct chunk){.bytes = passed.data, .length = passed.len});
+}
+
+static ssize_t receive(const struct leg *leg, char *data, size_t length)
+{
+    ssize_t received;
+    if (leg->tls)
+        return rh_tls_read(leg->tls, data, length);
+    do
+        received = recv(leg->fd, data, length, MSG_DONTWAIT);
+    while (received < 0 && errno == EINTR);
+    return received;
+}
+
+/* With TLS 1.3 a server judges our certificate when we think that we are done. */
+static void leave_for_tls(struct tap_session *session)
+{
+    struct err err = RH_ERR_INIT;
+    rh_err_set(&err, RH_ERR_CONNECTION, "the server's TLS connection failed: %s",
+               rh_tls_failure(session->server.tls));
+    rh_err_hint(&err, "If it wants a client certificate, give one that it accepts: sslcert, "
+                      "sslkey.");
+    rh_tap_session_leave(session, "08006", &err);
 }
 
 void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
@@ -358,23 +552,32 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
     size_t room = TAP_PENDING_MAX - rh_tap_queue_length(&flow->queue);
     if (flow == &session->up && rh_tap_decide_room(session) < room)
         room = rh_tap_decide_room(session);
-    ssize_t received;
-    do
-        received = recv(flow->from->fd, tap->chunk,
-                        room < sizeof(tap->chunk) ? room : sizeof(tap->chunk), MSG_DONTWAIT);
-    while (received < 0 && errno == EINTR);
+    if (room > sizeof(tap->chunk))
+        room = sizeof(tap->chunk);
+    ssize_t received = receive(flow->from, tap->chunk, room);
     if (received > 0) {
-        struct text bytes = {tap->chunk, (size_t)received};
         if (flow == &session->up)
-            rh_tap_relay_take_frontend(session, bytes);
+            rh_tap_relay_take_frontend(session, (struct text){tap->chunk, (size_t)received}, 0);
+        else if (session->auth.is_on)
+            take_authentication(session, (struct text){tap->chunk, (size_t)received});
         else
-            take_backend(session, bytes);
+            take_backend(session, (struct chunk){.bytes = tap->chunk, .length = (size_t)received});
+        if (flow == &session->down && (size_t)received < room)
+            tell_paused(session);
         return;
     }
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return;
+    bool tls_failed = received < 0 && flow->from->tls && errno == EPROTO;
     flow->source_ended = true;
     if (flow == &session->down) {
+        if (session->has_parts)
+            tell_followed(session, NULL, 0);
+        if (tls_failed && session->state == SESSION_RELAYING && session->stash.len == 0 &&
+            rh_pg_framer_is_between(&session->down.framer)) {
+            leave_for_tls(session);
+            return;
+        }
         /* A message cut off in the middle: the client sees what there was. */
         pass_stash(session);
     } else if (received < 0) {

@@ -4,17 +4,15 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* PostgreSQL's authentication_timeout (default 60 s): how long a client may take to say who it is.
  */
 #define STARTUP_TIMEOUT_US INT64_C(60000000)
-/* A server that is being started or whose backlog is full. */
-#define CONNECT_TIMEOUT_US INT64_C(10000000)
-/* A Unix socket with a full backlog gives EAGAIN and can only be tried again. */
-#define CONNECT_RETRY_US INT64_C(5000)
+/* Reads of one wake-up while TLS has bytes that the kernel does not show any more. */
+#define TLS_READS_MAX 4
 /* A client that takes none of its last bytes for so long gets no more of them. */
 #define FAREWELL_TIMEOUT_US INT64_C(10000000)
 /* Closing with unread bytes would reset the connection, and the client could lose the server's last
@@ -28,8 +26,6 @@
 /* TLS 1.2 record, alert, 2 bytes: fatal, handshake_failure (RFC 8446, section 6). */
 static const char tls_refusal[] = {0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x28};
 
-static void connect_server(struct tap_session *session);
-
 /* --- closing ---------------------------------------------------------------------------------- */
 
 static void close_leg(struct leg *leg)
@@ -37,6 +33,10 @@ static void close_leg(struct leg *leg)
     rh_loop_watch_free(leg->watch);
     leg->watch = NULL;
     leg->events = 0;
+    if (leg->tls)
+        rh_tls_end(leg->tls);
+    rh_tls_free(leg->tls);
+    leg->tls = NULL;
     if (leg->fd >= 0)
         close(leg->fd);
     leg->fd = -1;
@@ -51,8 +51,10 @@ void rh_tap_session_close(struct tap_session *session)
     session->state = SESSION_CLOSED;
     close_leg(&session->client);
     close_leg(&session->server);
+    rh_dial_cancel(session->dial);
     rh_loop_timer_free(session->timer);
-    session->timer = NULL;
+    rh_loop_timer_free(session->again);
+    session->timer = session->again = NULL;
     session->is_holding = false;
     if (session->is_open && tap->handler.session_closed)
         tap->handler.session_closed(tap->handler.context, session);
@@ -89,10 +91,36 @@ static void leave(struct tap_session *session)
 {
     session->state = SESSION_LEAVING;
     close_leg(&session->server);
+    session->is_holding = false;
+    rh_buf_clear(&session->stash);
     session->down.source_ended = true;
     session->up.sink_broken = true;
     rh_tap_relay_flush(session, &session->up); /* drops what waits */
     rh_loop_timer_start(session->timer, FAREWELL_TIMEOUT_US, 0);
+}
+
+void rh_tap_session_leave(struct tap_session *session, const char *sqlstate, const struct err *err)
+{
+    /* A cancel request is never answered ("Canceling Requests in Progress"). */
+    if (session->is_framed) {
+        RH_CLEANUP_BUF struct buf answer;
+        rh_buf_init(&answer, PG_FAILURE_BYTES_MAX);
+        rh_pg_encode_failure(&answer, sqlstate, err);
+        rh_tap_relay_pass_run(session);
+        rh_tap_relay_pass(session, &session->down, rh_buf_text(&answer));
+    }
+    leave(session);
+}
+
+void rh_tap_session_fail(struct tap_session *session, const char *sqlstate, const struct err *err)
+{
+    struct tap *tap = session->tap;
+    if (session->state != SESSION_RELAYING)
+        return;
+    rh_tap_enter(tap);
+    rh_tap_session_leave(session, sqlstate, err);
+    rh_tap_session_settle(session);
+    rh_tap_leave(tap);
 }
 
 /* --- watching --------------------------------------------------------------------------------- */
@@ -132,12 +160,25 @@ static bool server_may_read(const struct tap_session *session)
     return session->state == SESSION_RELAYING && rh_tap_relay_may_read(session, &session->down);
 }
 
+static bool server_has_pending(const struct tap_session *session)
+{
+    return session->server.tls && server_may_read(session) &&
+           rh_tls_has_pending(session->server.tls);
+}
+
+static bool read_waits_writable(const struct leg *leg)
+{
+    return leg->tls && rh_tls_read_waits_writable(leg->tls);
+}
+
 /* Passes the end of a direction on once its last byte went out. */
 static void shut_when_done(struct flow *flow)
 {
     if (!flow->source_ended || flow->is_shut || rh_tap_queue_length(&flow->queue) > 0)
         return;
     flow->is_shut = true;
+    if (flow->to->tls)
+        rh_tls_end(flow->to->tls);
     shutdown(flow->to->fd, SHUT_WR);
 }
 
@@ -185,8 +226,11 @@ static void settle(struct tap_session *session, unsigned unwanted_client, unsign
     watch_leg(&session->client, client_may_read(session),
               rh_tap_queue_length(&session->down.queue) > 0, unwanted_client & LOOP_READABLE);
     watch_leg(&session->server, server_may_read(session),
-              session->state == SESSION_CONNECTING || rh_tap_queue_length(&session->up.queue) > 0,
+              rh_tap_queue_length(&session->up.queue) > 0 || read_waits_writable(&session->server),
               unwanted_server & LOOP_READABLE);
+    /* What TLS has read from the kernel nobody else announces. */
+    if (server_has_pending(session))
+        rh_loop_timer_start(session->again, 0, 0);
 }
 
 void rh_tap_session_settle(struct tap_session *session)
@@ -212,38 +256,13 @@ static void set_no_delay(int fd, int family)
 
 /* --- the server's connection ------------------------------------------------------------------ */
 
-static void refuse(struct tap_session *session, int errno_value)
+static void read_server(struct tap_session *session)
 {
-    char message[256];
-    session->tap->statistics.refused_connections++;
-    snprintf(message, sizeof(message), "the tap cannot reach the server: %s",
-             strerror(errno_value));
-    /* A cancel request is never answered ("Canceling Requests in Progress"). */
-    if (session->is_framed) {
-        RH_CLEANUP_BUF struct buf answer;
-        rh_buf_init(&answer, 1024);
-        rh_pg_encode_error(&answer, "FATAL", "08006", message);
-        rh_tap_relay_pass(session, &session->down, rh_buf_text(&answer));
-    }
-    leave(session);
-}
-
-static void on_connected(struct tap_session *session)
-{
-    struct tap *tap = session->tap;
-    session->state = SESSION_RELAYING;
-    rh_loop_timer_stop(session->timer);
-    set_no_delay(session->server.fd, tap->server_address.ss_family);
-    if (session->is_framed) {
-        session->is_open = true;
-        tap->statistics.sessions++;
-        if (tap->handler.session_opened)
-            tap->handler.session_opened(tap->handler.context, session);
-        if (session->state == SESSION_CLOSED)
+    for (int i = 0; i < TLS_READS_MAX; i++) {
+        rh_tap_relay_read(session, &session->down);
+        if (!server_has_pending(session))
             return;
     }
-    rh_tap_relay_take_frontend(session, rh_buf_text(&session->startup));
-    rh_buf_deinit(&session->startup);
 }
 
 static void on_server_ready(void *context, unsigned events)
@@ -252,21 +271,15 @@ static void on_server_ready(void *context, unsigned events)
     struct tap *tap = session->tap;
     unsigned unwanted = 0;
     rh_tap_enter(tap);
-    if (session->state == SESSION_CONNECTING) {
-        int error = 0;
-        socklen_t length = sizeof(error);
-        if (getsockopt(session->server.fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
-            error = errno;
-        if (error)
-            refuse(session, error);
-        else
-            on_connected(session);
-    } else if (session->state == SESSION_RELAYING) {
-        if (events & LOOP_WRITABLE)
+    if (session->state == SESSION_RELAYING) {
+        if (events & LOOP_WRITABLE) {
             rh_tap_relay_flush(session, &session->up);
+            if (read_waits_writable(&session->server))
+                events |= LOOP_READABLE;
+        }
         if (events & LOOP_READABLE) {
             if (server_may_read(session))
-                rh_tap_relay_read(session, &session->down);
+                read_server(session);
             else
                 unwanted = LOOP_READABLE;
         }
@@ -275,41 +288,75 @@ static void on_server_ready(void *context, unsigned events)
     rh_tap_leave(tap);
 }
 
-static void connect_server(struct tap_session *session)
+static void on_again(void *context)
 {
-    const struct tap *tap = session->tap;
-    const struct sockaddr *address = (const struct sockaddr *)&tap->server_address;
-    struct err err = RH_ERR_INIT;
-    session->server.fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (session->server.fd < 0) {
-        refuse(session, errno);
-        return;
+    on_server_ready(context, LOOP_READABLE);
+}
+
+static void refuse(struct tap_session *session, const struct err *err)
+{
+    struct tap *tap = session->tap;
+    tap->statistics.refused_connections++;
+    if (tap->handler.server_unreachable)
+        tap->handler.server_unreachable(tap->handler.context, err);
+    if (session->state != SESSION_CLOSED)
+        rh_tap_session_leave(session, "08006", err);
+}
+
+/* Of the start-up packet, or none for what is no session. */
+static struct text startup_packet(const struct tap_session *session)
+{
+    struct pg_reader reader = {.rest = rh_buf_text(&session->startup)};
+    uint32_t length = session->is_framed ? rh_pg_read_u32(&reader) : 0;
+    return (struct text){session->startup.data, length};
+}
+
+static void begin_relaying(struct tap_session *session, const struct dialed *dialed)
+{
+    struct tap *tap = session->tap;
+    size_t sent = dialed->startup_is_sent ? startup_packet(session).len : 0;
+    session->state = SESSION_RELAYING;
+    rh_tap_auth_begin(session);
+    if (dialed->tls)
+        session->again = rh_loop_timer_new(tap->loop, on_again, session);
+    if (session->is_framed) {
+        session->is_open = true;
+        tap->statistics.sessions++;
+        if (tap->handler.session_opened)
+            tap->handler.session_opened(tap->handler.context, session);
+        if (session->state == SESSION_CLOSED)
+            return;
     }
-    int error = connect(session->server.fd, address, tap->server_address_length) == 0 ? 0 : errno;
-    if (error == EAGAIN && rh_clock_mono().us < session->connect_until_us) {
-        close_leg(&session->server);
-        rh_loop_timer_start(session->timer, CONNECT_RETRY_US, 0);
-        return;
+    rh_tap_relay_take_frontend(session, rh_buf_text(&session->startup), sent);
+    rh_buf_deinit(&session->startup);
+}
+
+static void on_dialed(void *context, const struct dialed *dialed, const struct err *err)
+{
+    struct tap_session *session = context;
+    struct tap *tap = session->tap;
+    struct err watch_err = RH_ERR_INIT;
+    rh_tap_enter(tap);
+    if (dialed) {
+        session->server.fd = dialed->fd;
+        session->server.tls = dialed->tls;
+        if (watch_new(session, &session->server, on_server_ready, &watch_err))
+            err = &watch_err;
     }
-    if (error && error != EINPROGRESS) {
-        refuse(session, error);
-        return;
-    }
-    if (watch_new(session, &session->server, on_server_ready, &err) != RH_OK) {
-        refuse(session, err.errno_value);
-        return;
-    }
-    if (error == 0)
-        on_connected(session);
+    if (err)
+        refuse(session, err);
     else
-        rh_loop_timer_start(session->timer, session->connect_until_us - rh_clock_mono().us, 0);
+        begin_relaying(session, dialed);
+    rh_tap_session_settle(session);
+    rh_tap_leave(tap);
 }
 
 static void begin_connecting(struct tap_session *session)
 {
     session->state = SESSION_CONNECTING;
-    session->connect_until_us = rh_clock_mono().us + CONNECT_TIMEOUT_US;
-    connect_server(session);
+    rh_loop_timer_stop(session->timer);
+    rh_dial_start(session->tap->dialer, startup_packet(session), on_dialed, session,
+                  &session->dial);
 }
 
 /* --- start-up packets ------------------------------------------------------------------------- */
@@ -366,6 +413,11 @@ static void take_startup(struct tap_session *session)
         break;
     default:
         session->is_framed = code >> 16 == 3;
+        if (!session->is_framed && session->tap->takes) {
+            /* Nothing could be taken out of another protocol. */
+            rh_tap_session_close(session);
+            break;
+        }
         begin_connecting(session);
         break;
     }
@@ -433,15 +485,7 @@ static void on_timer(void *context)
     struct tap_session *session = context;
     struct tap *tap = session->tap;
     rh_tap_enter(tap);
-    if (session->state == SESSION_CONNECTING && session->server.fd < 0) {
-        connect_server(session);
-        rh_tap_session_settle(session);
-    } else if (session->state == SESSION_CONNECTING) {
-        refuse(session, ETIMEDOUT);
-        rh_tap_session_settle(session);
-    } else {
-        rh_tap_session_close(session);
-    }
+    rh_tap_session_close(session);
     rh_tap_leave(tap);
 }
 

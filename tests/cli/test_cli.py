@@ -15,6 +15,7 @@ Environment: REHEARSE, the program (default: build/rehearse). No server is start
 import fnmatch
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -47,7 +48,9 @@ def rehearse(*arguments, cwd=None):
 def commands():
     lines = rehearse("help").stdout.splitlines()
     start = lines.index("Usage:") + 1
-    return [line.split()[1] for line in lines[start:lines.index("", start)]]
+    # A name of two words stands apart from its summary by two blanks or more.
+    return [re.split(r"\s{2,}", line.strip())[0].removeprefix("rehearse ")
+            for line in lines[start:lines.index("", start)]]
 
 
 # --- scripts -----------------------------------------------------------------------------------------
@@ -97,8 +100,8 @@ def documents():
     """{file: what it must hold}"""
     found = {}
     for command in commands():
-        text = rehearse(command, "--help").stdout
-        found[DOCS / f"{command}.md"] = f"# rehearse {command}\n\n```text\n{text}```\n"
+        text = rehearse(*command.split(), "--help").stdout
+        found[DOCS / f"{command.replace(' ', '-')}.md"] = f"# rehearse {command}\n\n```text\n{text}```\n"
     for topic in TOPICS:
         found[DOCS / f"{topic}.md"] = f"# {topic}\n\n```text\n{rehearse('help', topic).stdout}```\n"
     return found
@@ -114,11 +117,11 @@ def test_documents_hold_what_help_prints():
 
 def test_help_is_on_standard_output_and_fits():
     for command in commands():
-        short, full = rehearse(command, "-h"), rehearse(command, "--help")
+        short, full = rehearse(*command.split(), "-h"), rehearse(*command.split(), "--help")
         assert (short.returncode, full.returncode) == (0, 0)
         assert (short.stderr, full.stderr) == ("", "")
         assert len(short.stdout.splitlines()) <= 24, f"-h of {command} is more than one screen"
-        assert rehearse("help", command).stdout == full.stdout
+        assert rehearse("help", *command.split()).stdout == full.stdout
         for line in (short.stdout + full.stdout).splitlines():
             assert len(line) <= COLUMNS, line
     for page in (["help"], ["-h"], ["--help"], *(["help", topic] for topic in TOPICS)):

@@ -1,5 +1,6 @@
 /*
- * Fuzz target of the codec: any bytes, at any split, give the same events and the same bodies;
+ * Fuzz target of the codec: any bytes, at any split, give the same events and the same bodies,
+ * collected or in parts;
  * decoders read no byte beyond a body. Built for libFuzzer with clang, and with fuzz_replay.c by
  * any compiler.
  *
@@ -16,7 +17,12 @@ struct events {
     uint64_t digest; /* FNV-1a over events, lengths and shown bodies */
     uint64_t shown_digest;
     bool is_lost;
+    uint64_t streamed_digest; /* over the bytes of all parts */
+    uint64_t begun, ended;    /* messages of streamed types that do not come joined */
 };
+
+/* How a run consumes its input. */
+enum style { EVENTS, SKIPPING /* as the tap does */, STREAMING };
 
 static const size_t caps[] = {0, 7, 300, 1 << 16};
 
@@ -43,7 +49,26 @@ static void digest_message(uint64_t *digest, const struct pg_message *message)
     digest_bytes(digest, message->body.data, message->body.len);
 }
 
-static void feed(struct pg_framer *framer, bool skips, const uint8_t *data, size_t size,
+static size_t feed_part(struct pg_framer *framer, char *input, size_t length, struct events *events)
+{
+    bool has_part;
+    struct pg_part part;
+    size_t used = rh_pg_framer_part(framer, input, length, &has_part, &part);
+    RH_ASSERT(used <= length);
+    if (used == 0 || !has_part)
+        return used;
+    RH_ASSERT(rh_pg_type_set_has(&framer->streamed, part.type));
+    RH_ASSERT(part.bytes.data >= input && part.bytes.data + part.bytes.len <= input + used);
+    digest_bytes(&events->streamed_digest, part.bytes.data, part.bytes.len);
+    if (part.type == 'V') {
+        RH_ASSERT(part.bytes.len <= part.body_length);
+        events->begun += part.begins;
+        events->ended += part.ends;
+    }
+    return used;
+}
+
+static void feed(struct pg_framer *framer, enum style style, const uint8_t *data, size_t size,
                  struct events *events)
 {
     /* A piece of memory of its own: what lies behind it is not to be read. */
@@ -51,10 +76,16 @@ static void feed(struct pg_framer *framer, bool skips, const uint8_t *data, size
     memcpy(copy, data, size);
     struct text piece = {copy, size};
     for (;;) {
+        if (style == STREAMING) {
+            size_t taken = feed_part(framer, copy + (size - piece.len), piece.len, events);
+            piece = (struct text){piece.data + taken, piece.len - taken};
+            if (taken > 0)
+                continue;
+        }
         size_t used = 0;
         struct pg_message message;
         enum pg_frame_event event = PG_FRAME_MESSAGE;
-        if (skips) { /* as the tap does */
+        if (style == SKIPPING) {
             used = rh_pg_framer_skip(framer, piece);
             RH_ASSERT(used <= piece.len);
             piece = (struct text){piece.data + used, piece.len - used};
@@ -63,6 +94,8 @@ static void feed(struct pg_framer *framer, bool skips, const uint8_t *data, size
         if (used == 0)
             event = rh_pg_framer_next(framer, piece, &used, &message);
         RH_ASSERT(used <= piece.len);
+        if (style == STREAMING && event == PG_FRAME_HEAD)
+            RH_ASSERT(!rh_pg_type_set_has(&framer->streamed, message.type));
         piece = (struct text){piece.data + used, piece.len - used};
         RH_ASSERT(framer->collected.len <= framer->collect_max);
         if (event == PG_FRAME_INVALID) {
@@ -86,23 +119,28 @@ static void feed(struct pg_framer *framer, bool skips, const uint8_t *data, size
 }
 
 /* step 0: at once; 1: byte by byte; else pieces of changing sizes below `step`. */
-static struct events run(uint8_t flags, unsigned seed, size_t step, bool skips, const uint8_t *data,
-                         size_t size)
+static struct events run(uint8_t flags, unsigned seed, size_t step, enum style style,
+                         const uint8_t *data, size_t size)
 {
-    struct events events = {UINT64_C(14695981039346656037), UINT64_C(14695981039346656037), false};
+    const uint64_t start = UINT64_C(14695981039346656037);
+    struct events events = {.digest = start, .shown_digest = start, .streamed_digest = start};
     struct pg_type_set collect = wanted_types();
     struct pg_framer framer;
     rh_pg_framer_init(&framer, flags & 1 ? PG_BACKEND : PG_FRONTEND, &collect,
                       caps[(flags >> 2) & 3]);
     if (flags & 2)
         framer.expects_startup = false;
+    if (style == STREAMING) {
+        rh_pg_type_set_add(&framer.streamed, 'd');
+        rh_pg_type_set_add(&framer.streamed, 'V');
+    }
     size_t at = 0;
     do {
         seed = seed * 1103515245u + 12345u;
         size_t length = step == 0 ? size : step == 1 ? 1 : (seed >> 16) % step;
         if (length > size - at)
             length = size - at;
-        feed(&framer, skips, data + at, length, &events);
+        feed(&framer, style, data + at, length, &events);
         at += length;
     } while (at < size && !events.is_lost);
     rh_pg_framer_deinit(&framer);
@@ -160,13 +198,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned seed = (unsigned)data[1] << 8 | data[2];
     data += 3;
     size -= 3;
-    struct events whole = run(flags, seed, 0, false, data, size);
+    struct events whole = run(flags, seed, 0, EVENTS, data, size);
+    struct events streamed = run(flags, seed, 0, STREAMING, data, size);
+    RH_ASSERT(streamed.is_lost == whole.is_lost);
     const size_t steps[] = {1, 2 + seed % 7, 40};
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        struct events split = run(flags, seed, steps[i], false, data, size);
+        struct events split = run(flags, seed, steps[i], EVENTS, data, size);
         RH_ASSERT(split.digest == whole.digest && split.is_lost == whole.is_lost);
-        struct events skipping = run(flags, seed, steps[i], true, data, size);
+        struct events skipping = run(flags, seed, steps[i], SKIPPING, data, size);
         RH_ASSERT(skipping.shown_digest == whole.shown_digest && skipping.is_lost == whole.is_lost);
+        struct events parts = run(flags, seed, steps[i], STREAMING, data, size);
+        RH_ASSERT(parts.streamed_digest == streamed.streamed_digest &&
+                  parts.shown_digest == streamed.shown_digest);
+        RH_ASSERT(parts.begun == streamed.begun && parts.ended == streamed.ended &&
+                  parts.is_lost == streamed.is_lost);
     }
     decode_all(data, size);
     return 0;

@@ -6,6 +6,7 @@
  *
  * The seed is printed, so that a failure can be repeated.
  */
+#include "fuzz_mutate.h"
 #include "tools/wire_trace.h"
 
 #include <stdio.h>
@@ -13,22 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define INPUT_MAX 4096
 #define MUTATIONS_DEFAULT 8000
-
-/* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016). */
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * UINT64_C(2685821657736338717);
-}
-
-static size_t below(uint64_t *state, size_t limit)
-{
-    return (size_t)(next_random(state) % limit);
-}
 
 static size_t make_input(uint8_t *input, const struct wire_trace *trace,
                          enum pg_direction direction, uint8_t flags)
@@ -39,35 +25,6 @@ static size_t make_input(uint8_t *input, const struct wire_trace *trace,
     input[1] = input[2] = 1;
     memcpy(input + 3, bytes.data, length);
     return length + 3;
-}
-
-/* Changes, cuts out or repeats a few pieces. */
-static size_t mutate(uint8_t *input, size_t size, uint64_t *state)
-{
-    for (size_t i = 1 + below(state, 4); i > 0 && size > 4; i--) {
-        size_t at = below(state, size), length = 1 + below(state, 16);
-        if (length > size - at)
-            length = size - at;
-        switch (below(state, 4)) {
-        case 0:
-            input[at] = (uint8_t)next_random(state);
-            break;
-        case 1:
-            input[at] ^= (uint8_t)(1u << below(state, 8));
-            break;
-        case 2:
-            memmove(input + at, input + at + length, size - at - length);
-            size -= length;
-            break;
-        default:
-            if (size + length > INPUT_MAX)
-                break;
-            memmove(input + at + length, input + at, size - at);
-            size += length;
-            break;
-        }
-    }
-    return size;
 }
 
 int main(int argc, char **argv)

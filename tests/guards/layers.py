@@ -10,9 +10,10 @@ SOLE_HOMES = {
     "pg_query.h": "sql/",
     "libpq-fe.h": "engine/postgres/",
     "uv.h": "net/",
+    "openssl/ssl.h": "net/",
     "mysql.h": "engine/mariadb/",
     "sqlite3.h": "store/",
-    "libfyaml.h": "cmd/",
+    "libfyaml.h": "base/",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.M)
 ROW = re.compile(r"^\|\s*(\d)\s*\|\s*`(\w+)`\s*\|[^|]*\|\s*([^|]+?)\s*\|$", re.M)

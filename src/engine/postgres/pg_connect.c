@@ -7,18 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/*
- * libpq takes what it is not told from PG* in the environment (manual, "Environment Variables"),
- * and empty values do not stop it: nothing of ours may come from there, so it is out of sight
- * meanwhile.
- */
-#define PG_ENVIRONMENT_MAX 64 /* variables; libpq 15 knows 37 */
-struct hidden_environment {
-    char *items[PG_ENVIRONMENT_MAX];
-    size_t count;
-};
-
-static void hide_environment(struct hidden_environment *hidden)
+void rh_pg_hide_environment(struct hidden_environment *hidden)
 {
     hidden->count = 0;
     for (char **item = environ; *item && hidden->count < PG_ENVIRONMENT_MAX;) {
@@ -37,7 +26,7 @@ static void hide_environment(struct hidden_environment *hidden)
     }
 }
 
-static void restore_environment(struct hidden_environment *hidden)
+void rh_pg_restore_environment(struct hidden_environment *hidden)
 {
     for (size_t i = hidden->count; i-- > 0;) {
         setenv(hidden->items[i], hidden->items[i] + strlen(hidden->items[i]) + 1, 1);
@@ -83,20 +72,21 @@ static PGconn *begin(const struct connection_parameters *parameters)
     PARAMETER(NULL, NULL);
 #undef PARAMETER
 
-    hide_environment(&hidden);
+    rh_pg_hide_environment(&hidden);
     PGconn *conn = PQconnectStartParams(keywords, values, parameters->url ? 1 : 0);
-    restore_environment(&hidden);
+    rh_pg_restore_environment(&hidden);
     if (!conn)
         RH_PANIC("out of memory for a connection");
     PQsetNoticeProcessor(conn, drop_notice, NULL);
     return conn;
 }
 
-static const char *option_value(const PQconninfoOption *options, const char *keyword)
+const char *rh_pg_option_value(const PQconninfoOption *options, const char *keyword,
+                               struct arena *arena)
 {
     for (; options->keyword; options++)
         if (strcmp(options->keyword, keyword) == 0)
-            return options->val;
+            return options->val && options->val[0] ? rh_arena_strdup(arena, options->val) : NULL;
     return NULL;
 }
 
@@ -117,10 +107,8 @@ enum err_code rh_pg_describe_url(const char *url, struct arena *arena, struct ur
     }
     static const char *const keywords[] = {"host", "hostaddr", "port", "user", "dbname"};
     const char *values[5];
-    for (size_t i = 0; i < 5; i++) {
-        const char *value = option_value(options, keywords[i]);
-        values[i] = value && value[0] ? rh_arena_strdup(arena, value) : NULL;
-    }
+    for (size_t i = 0; i < 5; i++)
+        values[i] = rh_pg_option_value(options, keywords[i], arena);
     PQconninfoFree(options);
     ret_place->hosts = values[0] && values[1]
                            ? rh_arena_printf(arena, "%s,%s", values[0], values[1])
@@ -137,9 +125,9 @@ static PostgresPollingStatusType go_on(PGconn *conn)
 {
     struct hidden_environment hidden;
 
-    hide_environment(&hidden);
+    rh_pg_hide_environment(&hidden);
     PostgresPollingStatusType status = PQconnectPoll(conn);
-    restore_environment(&hidden);
+    rh_pg_restore_environment(&hidden);
     return status;
 }
 

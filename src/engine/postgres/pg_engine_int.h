@@ -23,6 +23,12 @@ struct connecting *rh_pg_connect_start(const struct connection_parameters *param
                                        void *context);
 void rh_pg_connect_cancel(struct connecting *connecting);
 
+/* --- pg_upstream.c -------------------------------------------------------------------------------
+ */
+enum err_code rh_pg_describe_upstream(const char *url, struct arena *arena,
+                                      struct url_upstream *ret_upstream,
+                                      struct err *err) RH_MUST_CHECK;
+
 /* --- pg_connection.c -----------------------------------------------------------------------------
  */
 void rh_pg_close(struct connection *connection);
@@ -45,6 +51,22 @@ void rh_pg_send(struct connection *connection, const char *sql, const char *cons
 void rh_pg_send_query(struct connection *connection, enum engine_query query,
                       const char *const *parameters, int parameter_count, query_done_fn *fn,
                       void *context);
+
+void rh_pg_place(const struct connection *connection, struct arena *arena,
+                 struct connection_place *ret_place);
+enum err_code rh_pg_copy_out(struct connection *connection, const char *sql, copy_data_fn *fn,
+                             void *context, struct mono deadline, int64_t *ret_rows,
+                             struct err *err) RH_MUST_CHECK;
+
+/* --- pg_source.c ---------------------------------------------------------------------------------
+ */
+enum err_code rh_pg_source_begin(struct connection *connection,
+                                 const struct source_options *options, struct arena *arena,
+                                 struct mono deadline, struct source_facts *ret_facts,
+                                 struct err *err) RH_MUST_CHECK;
+enum err_code rh_pg_source_lacks(struct connection *connection, struct arena *arena,
+                                 struct mono deadline, struct source_lacks *ret_lacks,
+                                 struct err *err) RH_MUST_CHECK;
 
 /* --- pg_queries.c --------------------------------------------------------------------------------
  */
@@ -115,6 +137,12 @@ enum err_code rh_pg_read_data_state(struct connection *connection,
                                     const struct data_state_options *options, struct arena *arena,
                                     struct mono deadline, struct data_state *ret_state,
                                     struct err *err) RH_MUST_CHECK;
+
+/* --- pg_catalog_read.c ---------------------------------------------------------------------------
+ */
+enum err_code rh_pg_read_catalog(struct connection *connection, struct arena *arena,
+                                 struct mono deadline, struct catalog *ret_catalog,
+                                 struct err *err) RH_MUST_CHECK;
 
 /* --- pg_inquiry.c --------------------------------------------------------------------------------
  */

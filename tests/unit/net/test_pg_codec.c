@@ -531,6 +531,118 @@ static void test_decode_accepts_recorded_bodies(void **state)
     assert_true(decoded > 200);
 }
 
+/* --- bodies in parts --- */
+
+/* Feeds pieces; appends "[type begins ends]" of messages that do not come joined, the bytes of all
+   parts, and of other messages their type. */
+static void tell_parts(struct pg_framer *framer, struct text input, size_t piece, struct buf *said)
+{
+    for (size_t at = 0; at < input.len; at += piece) {
+        size_t left = input.len - at < piece ? input.len - at : piece;
+        char *bytes = (char *)exact((struct text){input.data + at, left}).data;
+        for (char *next = bytes;;) {
+            bool has_part;
+            struct pg_part part;
+            struct pg_message message;
+            size_t used = rh_pg_framer_part(framer, next, left, &has_part, &part);
+            if (used > 0 && has_part) {
+                if (part.type != 'd')
+                    rh_buf_printf(said, "%s", part.begins ? "<" : "");
+                rh_buf_add_text(said, part.bytes);
+                if (part.type != 'd')
+                    rh_buf_printf(said, "%s", part.ends ? ">" : "");
+            } else if (used == 0) {
+                enum pg_frame_event event = rh_pg_framer_next(framer, (struct text){next, left},
+                                                              &used, &message);
+                if (event == PG_FRAME_MESSAGE)
+                    rh_buf_add_char(said, (char)message.type);
+                if (event == PG_FRAME_INVALID)
+                    rh_buf_add_char(said, '!');
+                if (event == PG_FRAME_INVALID || event == PG_FRAME_MORE)
+                    break;
+            }
+            next += used;
+            left -= used;
+        }
+        free(bytes);
+    }
+}
+
+static void check_parts(struct text input, const char *expected)
+{
+    struct pg_type_set none = {{0}};
+    for (size_t piece = 1; piece <= input.len; piece++) {
+        RH_CLEANUP_BUF struct buf said;
+        struct pg_framer framer;
+        rh_buf_init(&said, 1000);
+        rh_pg_framer_init(&framer, PG_BACKEND, &none, 100);
+        framer.streamed = types("dV");
+        tell_parts(&framer, input, piece, &said);
+        assert_string_equal(said.data, expected);
+        assert_int_equal(framer.collected.len, 0);
+        rh_pg_framer_deinit(&framer);
+    }
+}
+
+static void test_framer_gives_bodies_in_parts_at_any_split(void **state)
+{
+    (void)state;
+    check_parts(TEXT_LITERAL("H\0\0\0\4d\0\0\0\7abcd\0\0\0\4d\0\0\0\6deZ\0\0\0\5Id\0\0\0\5f"),
+                "HabcdeZf");
+    check_parts(TEXT_LITERAL("V\0\0\0\6abV\0\0\0\4d\0\0\0\5cV\0\0\0\6deZ\0\0\0\5I"),
+                "<ab><>c<de>Z");
+}
+
+static void test_framer_part_stops_at_an_impossible_length(void **state)
+{
+    struct pg_type_set none = {{0}};
+    (void)state;
+    struct text input = TEXT_LITERAL("d\0\0\0\5ad\0\0\0\3");
+    for (size_t piece = 1; piece <= input.len; piece++) {
+        RH_CLEANUP_BUF struct buf said;
+        struct pg_framer framer;
+        rh_buf_init(&said, 1000);
+        rh_pg_framer_init(&framer, PG_BACKEND, &none, 100);
+        framer.streamed = types("d");
+        tell_parts(&framer, input, piece, &said);
+        assert_string_equal(said.data, "a!");
+        rh_pg_framer_deinit(&framer);
+    }
+}
+
+static void test_framer_part_joins_in_place(void **state)
+{
+    struct pg_type_set none = {{0}};
+    struct pg_framer framer;
+    bool has_part;
+    struct pg_part part;
+    (void)state;
+    rh_pg_framer_init(&framer, PG_BACKEND, &none, 100);
+    framer.streamed = types("d");
+    struct text input = exact(TEXT_LITERAL("d\0\0\0\6abd\0\0\0\6cdd\0\0\0\7e"));
+    size_t used = rh_pg_framer_part(&framer, (char *)input.data, input.len, &has_part, &part);
+    assert_int_equal(used, input.len);
+    assert_true(has_part && rh_text_is(part.bytes, "abcde"));
+    assert_true(part.bytes.data >= input.data && part.bytes.data < input.data + input.len);
+    assert_true(part.begins && !part.ends);
+    assert_int_equal(part.body_length, 2);
+    free((char *)input.data);
+    rh_pg_framer_deinit(&framer);
+}
+
+static void test_encode_header_is_that_of_the_whole_message(void **state)
+{
+    char header[5];
+    RH_CLEANUP_BUF struct buf whole;
+    (void)state;
+    rh_buf_init(&whole, 100000);
+    static char body[70000];
+    rh_pg_encode_message(&whole, 'd', (struct text){body, sizeof(body)});
+    rh_pg_encode_header(header, 'd', sizeof(body));
+    assert_memory_equal(header, whole.data, 5);
+    assert_memory_equal(header, "d\0\1\x11\x74", 5);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -546,6 +658,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_decode_startup_reads_parameters),
         cmocka_unit_test(test_decode_cancel_takes_keys_of_4_to_256_bytes),
         cmocka_unit_test(test_decode_command_complete_takes_counts_off_the_tag),
+        cmocka_unit_test(test_framer_gives_bodies_in_parts_at_any_split),
+        cmocka_unit_test(test_framer_part_stops_at_an_impossible_length),
+        cmocka_unit_test(test_framer_part_joins_in_place),
+        cmocka_unit_test(test_encode_header_is_that_of_the_whole_message),
         cmocka_unit_test(test_encode_error_is_decoded_again),
         cmocka_unit_test(test_decode_accepts_recorded_bodies),
     };

@@ -160,7 +160,7 @@ static void on_head(void *context, struct tap_session *session, unsigned char ty
     f->heads++;
 }
 
-static void add_types(struct pg_type_set *set, const char *types)
+void fixture_add_types(struct pg_type_set *set, const char *types)
 {
     for (; *types; types++)
         rh_pg_type_set_add(set, *types == '-' ? 0 : (unsigned char)*types);
@@ -185,8 +185,7 @@ void fixture_stop_server(struct fixture *f)
     unlink(f->server_path);
 }
 
-void fixture_open(struct fixture *f, const char *frontend_types, const char *backend_types,
-                  size_t collect_max)
+void fixture_open_handler(struct fixture *f, const struct tap_handler *handler)
 {
     *f = (struct fixture){.server_listener = -1, .client.fd = -1, .server.fd = -1};
     f->keeps_shown = true;
@@ -194,15 +193,26 @@ void fixture_open(struct fixture *f, const char *frontend_types, const char *bac
     assert_non_null(mkdtemp(f->directory));
     snprintf(f->server_path, sizeof(f->server_path), "%s/server", f->directory);
     fixture_listen(f, 64);
-    struct tap_handler handler = {.context = f,
-                                  .session_opened = on_opened,
-                                  .session_closed = on_closed,
-                                  .collect_max = collect_max};
+    struct tap_handler own = *handler;
+    own.context = f;
+    own.session_opened = on_opened;
+    own.session_closed = on_closed;
+    struct tap_options options = {.server_socket_path = f->server_path};
+    struct err err = RH_ERR_INIT;
+    assert_int_equal(rh_loop_new(&f->loop, &err), RH_OK);
+    assert_int_equal(rh_tap_new(f->loop, &options, &own, &f->tap, &err), RH_OK);
+    peer_connect(f, &f->client);
+}
+
+void fixture_open(struct fixture *f, const char *frontend_types, const char *backend_types,
+                  size_t collect_max)
+{
+    struct tap_handler handler = {.collect_max = collect_max};
     if (frontend_types) {
         /* '+' decides about them. */
         handler.decides_frontend = frontend_types[0] == '+';
         frontend_types += handler.decides_frontend;
-        add_types(&handler.frontend_types, frontend_types);
+        fixture_add_types(&handler.frontend_types, frontend_types);
         handler.frontend_message = on_frontend;
     }
     if (backend_types) {
@@ -211,14 +221,10 @@ void fixture_open(struct fixture *f, const char *frontend_types, const char *bac
             handler.backend_head = on_head;
             backend_types++;
         }
-        add_types(&handler.backend_types, backend_types);
+        fixture_add_types(&handler.backend_types, backend_types);
         handler.backend_message = on_backend;
     }
-    struct tap_options options = {.server_socket_path = f->server_path};
-    struct err err = RH_ERR_INIT;
-    assert_int_equal(rh_loop_new(&f->loop, &err), RH_OK);
-    assert_int_equal(rh_tap_new(f->loop, &options, &handler, &f->tap, &err), RH_OK);
-    peer_connect(f, &f->client);
+    fixture_open_handler(f, &handler);
 }
 
 void fixture_close(struct fixture *f)

@@ -57,6 +57,9 @@ struct fixture {
  * already. */
 void fixture_open(struct fixture *f, const char *frontend_types, const char *backend_types,
                   size_t collect_max);
+/* The same with a handler of the test's own; its context and session callbacks are filled in. */
+void fixture_open_handler(struct fixture *f, const struct tap_handler *handler);
+void fixture_add_types(struct pg_type_set *set, const char *types); /* '-' is the start-up packet */
 void fixture_close(struct fixture *f);
 void fixture_turn(struct fixture *f);
 void fixture_stop_server(struct fixture *f);

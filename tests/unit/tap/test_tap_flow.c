@@ -374,12 +374,14 @@ static void test_tap_relays_to_a_server_on_tcp(void **state)
     (void)state;
     struct fixture f;
     struct err err = RH_ERR_INIT;
-    struct tap_options options = {.server_host = "127.0.0.1"};
+    struct upstream_host host = {.name = "127.0.0.1"};
+    const struct upstream upstream = {.hosts = &host, .host_count = 1};
+    struct tap_options options = {.upstream = &upstream};
     fixture_open(&f, NULL, NULL, 1000);
     fixture_stop_server(&f);
     rh_tap_free(f.tap);
     peer_close(&f.client);
-    f.server_listener = listen_tcp(&options.server_port);
+    f.server_listener = listen_tcp(&host.port);
     assert_int_equal(rh_tap_new(f.loop, &options, NULL, &f.tap, &err), RH_OK);
     peer_connect(&f, &f.client);
     fixture_start(&f);
@@ -393,11 +395,13 @@ static void test_tap_refuses_a_tcp_server_that_does_not_listen(void **state)
     (void)state;
     struct fixture f;
     struct err err = RH_ERR_INIT;
-    struct tap_options options = {.server_host = "127.0.0.1"};
+    struct upstream_host host = {.name = "127.0.0.1"};
+    const struct upstream upstream = {.hosts = &host, .host_count = 1};
+    struct tap_options options = {.upstream = &upstream};
     fixture_open(&f, NULL, NULL, 1000);
     rh_tap_free(f.tap);
     peer_close(&f.client);
-    close(listen_tcp(&options.server_port)); /* a port that is free */
+    close(listen_tcp(&host.port)); /* a port that is free */
     assert_int_equal(rh_tap_new(f.loop, &options, NULL, &f.tap, &err), RH_OK);
     peer_connect(&f, &f.client);
     peer_send(&f.client, TEXT_LITERAL(START));
@@ -418,8 +422,10 @@ static void test_tap_new_refuses_addresses_that_cannot_be(void **state)
     path[sizeof(path) - 1] = '\0';
     struct tap_options too_long = {.server_socket_path = path};
     assert_int_equal(rh_tap_new(loop, &too_long, NULL, &tap, &err), RH_ERR_ENVIRONMENT);
-    struct tap_options named = {.server_host = "localhost", .server_port = 5432};
-    assert_int_equal(rh_tap_new(loop, &named, NULL, &tap, &err), RH_ERR_USAGE);
+    const struct upstream_host named = {.name = "db", .address = "db", .port = 5432};
+    const struct upstream upstream = {.hosts = &named, .host_count = 1};
+    struct tap_options not_numeric = {.upstream = &upstream};
+    assert_int_equal(rh_tap_new(loop, &not_numeric, NULL, &tap, &err), RH_ERR_USAGE);
     assert_null(tap);
     rh_loop_free(loop);
 }

@@ -1,0 +1,253 @@
+#include "mask/mask_leaf_kinds.h"
+
+/* A name of digits alone is data from that many on: fewer are indexes, years, codes. */
+#define KEY_DIGITS_MIN 6
+/* ISO/IEC 7812-1: numbers of payment cards have up to 19 digits; the shortest in use have 13. */
+#define CARD_DIGITS_MIN 13
+#define CARD_DIGITS_MAX 19
+/* E.164: at most 15 digits; fewer than 7 is no subscriber's number. */
+#define PHONE_DIGITS_MIN 7
+#define PHONE_DIGITS_MAX 15
+/* ISO 13616: at most 34; the shortest in use, Norway's, has 15. */
+#define IBAN_MIN 15
+#define IBAN_MAX 34
+/* Longer than any of these, and prose: one look at the length is enough. */
+#define KIND_MAX 2048
+#define KEY_MAX 64
+
+static const char *rule_type(enum mask_rule rule)
+{
+    if (rule == MASK_INET)
+        return "inet";
+    if (rule == MASK_MACADDR)
+        return "macaddr";
+    if (rule == MASK_DATE)
+        return "date";
+    if (rule == MASK_NUMBER || rule == MASK_NOISE)
+        return "numeric";
+    return "text";
+}
+
+void rh_leaf_maps_free(struct leaf_maps *maps)
+{
+    for (size_t i = 0; i < maps->list.count; i++)
+        rh_mask_map_free(maps->list.items[i]);
+    maps->list.count = 0;
+}
+
+enum err_code rh_leaf_maps_add(struct leaf_maps *maps, const struct mask_map *map,
+                               enum mask_rule rule, const char *domain, struct arena *arena,
+                               struct err *err)
+{
+    struct mask_map *leaf_map;
+    enum err_code code = rh_leaves_map_new(map, rule, rule_type(rule), domain, arena, &leaf_map,
+                                           err);
+    if (code == RH_OK)
+        *RH_PUSH(arena, &maps->list) = leaf_map;
+    return code;
+}
+
+enum err_code rh_leaf_maps_add_kinds(struct leaf_maps *maps, const struct mask_map *map,
+                                     const char *domain, struct arena *arena, struct err *err)
+{
+    static const enum mask_rule rules[LEAF_KIND_COUNT] = {
+        [LEAF_TEXT] = MASK_TEXT,   [LEAF_EMAIL] = MASK_EMAIL, [LEAF_URL] = MASK_URL,
+        [LEAF_PHONE] = MASK_PHONE, [LEAF_UUID] = MASK_UUID,   [LEAF_CARD] = MASK_CARD,
+        [LEAF_IBAN] = MASK_IBAN,   [LEAF_INET] = MASK_INET,   [LEAF_DATE] = MASK_DATE};
+    for (int kind = 0; kind < LEAF_KIND_COUNT; kind++) {
+        enum err_code code = rh_leaf_maps_add(maps, map, rules[kind], domain, arena, err);
+        if (code != RH_OK)
+            return code;
+    }
+    return RH_OK;
+}
+
+enum err_code rh_leaf_kinds_open(struct mask_map *map, const struct leaf_format *format,
+                                 const void *own, struct mask_map **ret_kinds, struct arena *arena,
+                                 struct err *err)
+{
+    struct leaf_maps maps = {{NULL}};
+    enum err_code code = rh_leaf_maps_add_kinds(&maps, map, NULL, arena, err);
+    if (code != RH_OK) {
+        rh_leaf_maps_free(&maps);
+        return code;
+    }
+    memcpy(ret_kinds, maps.list.items, LEAF_KIND_COUNT * sizeof(*ret_kinds));
+    map->own = rh_leaves_new(format, own, maps.list.items, maps.list.count);
+    return RH_OK;
+}
+
+/* --- shapes ----------------------------------------------------------------------------------- */
+
+/* What a value is made of; every byte is in one of them. */
+struct shape {
+    size_t digits, letters, ats, dots, colons, dashes, blanks, others;
+};
+
+static struct shape shape_of(struct text value)
+{
+    struct shape shape = {0};
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.data[i];
+        if (c >= '0' && c <= '9')
+            shape.digits++;
+        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
+            shape.letters++;
+        else if (c == '@')
+            shape.ats++;
+        else if (c == '.')
+            shape.dots++;
+        else if (c == ':')
+            shape.colons++;
+        else if (c == '-')
+            shape.dashes++;
+        else if (c == ' ')
+            shape.blanks++;
+        else
+            shape.others++;
+    }
+    return shape;
+}
+
+static bool reads(struct mask_map *const *maps, enum leaf_kind kind, struct text value)
+{
+    const struct mask_map *map = maps[kind];
+    return map->kind->reads == NULL || map->kind->reads(map, value);
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+bool rh_leaf_is_date(struct text value)
+{
+    static const char pattern[] = "dddd-dd-dd";
+    if (value.len < LEAF_DATE_BYTES)
+        return false;
+    for (size_t i = 0; i < LEAF_DATE_BYTES; i++)
+        if (pattern[i] == 'd' ? !is_digit(value.data[i]) : value.data[i] != pattern[i])
+            return false;
+    int month = (value.data[5] - '0') * 10 + value.data[6] - '0';
+    int day = (value.data[8] - '0') * 10 + value.data[9] - '0';
+    if (month < 1 || month > 12 || day < 1 || day > 31)
+        return false;
+    if (value.len == LEAF_DATE_BYTES)
+        return true;
+    /* A time of day of at least hours and minutes: T10:20, " 10:20:30.5+01". */
+    if ((value.data[10] != 'T' && value.data[10] != ' ') || value.len < LEAF_DATE_BYTES + 6)
+        return false;
+    for (size_t i = LEAF_DATE_BYTES + 1; i < value.len; i++)
+        if (!is_digit(value.data[i]) && strchr(":.+-Z", value.data[i]) == NULL)
+            return false;
+    return value.len <= LEAF_DATE_BYTES + 25;
+}
+
+static bool is_ipv4(struct text value)
+{
+    int octets = 0;
+    size_t at = 0;
+    while (at < value.len) {
+        int number = 0;
+        size_t start = at;
+        while (at < value.len && at - start < 3 && is_digit(value.data[at]))
+            number = number * 10 + value.data[at++] - '0';
+        if (at == start || number > 255)
+            return false;
+        octets++;
+        if (at < value.len && value.data[at++] != '.')
+            return false;
+    }
+    return octets == 4 && value.data[value.len - 1] != '.';
+}
+
+bool rh_leaf_is_card_number(struct text number)
+{
+    if (number.len > 0 && number.data[0] == '-')
+        return false;
+    if (number.len < CARD_DIGITS_MIN || number.len > CARD_DIGITS_MAX || number.data[0] < '3' ||
+        number.data[0] > '6')
+        return false;
+    int sum = 0;
+    for (size_t i = 0; i < number.len; i++) {
+        char c = number.data[number.len - 1 - i];
+        if (!is_digit(c))
+            return false;
+        int digit = c - '0';
+        if (i % 2 == 1)
+            digit = digit * 2 > 9 ? digit * 2 - 9 : digit * 2;
+        sum += digit;
+    }
+    return sum % 10 == 0;
+}
+
+enum leaf_kind rh_leaf_kind(struct mask_map *const *maps, struct text value)
+{
+    if (value.len < 6 || value.len > KIND_MAX)
+        return LEAF_TEXT;
+    struct shape shape = shape_of(value);
+    if (shape.blanks == 0) {
+        if (shape.colons > 0 && memmem(value.data, value.len, "://", 3) != NULL)
+            return reads(maps, LEAF_URL, value) ? LEAF_URL : LEAF_TEXT;
+        if (shape.ats == 1 && value.data[0] != '@')
+            return reads(maps, LEAF_EMAIL, value) ? LEAF_EMAIL : LEAF_TEXT;
+        if (value.len == 36 && shape.dashes == 4 && shape.digits + shape.letters == 32)
+            return reads(maps, LEAF_UUID, value) ? LEAF_UUID : LEAF_TEXT;
+        if (shape.letters >= 2 && shape.digits + shape.letters == value.len &&
+            value.len >= IBAN_MIN && value.len <= IBAN_MAX && value.data[0] >= 'A' &&
+            value.data[0] <= 'Z')
+            return reads(maps, LEAF_IBAN, value) ? LEAF_IBAN : LEAF_TEXT;
+        if (shape.dots == 3 && shape.dots + shape.digits == value.len && is_ipv4(value))
+            return LEAF_INET;
+        if (shape.colons >= 2 && shape.others == 0 && shape.ats == 0 && shape.dashes == 0 &&
+            shape.dots == 0 && reads(maps, LEAF_INET, value))
+            return LEAF_INET;
+    }
+    if (rh_leaf_is_date(value))
+        return LEAF_DATE;
+    if (shape.letters == 0 && shape.digits >= CARD_DIGITS_MIN && shape.digits <= CARD_DIGITS_MAX &&
+        shape.digits + shape.dashes + shape.blanks == value.len)
+        return reads(maps, LEAF_CARD, value) ? LEAF_CARD : LEAF_TEXT;
+    if ((value.data[0] == '+' || value.data[0] == '(') && shape.letters == 0 &&
+        shape.digits >= PHONE_DIGITS_MIN && shape.digits <= PHONE_DIGITS_MAX)
+        return reads(maps, LEAF_PHONE, value) ? LEAF_PHONE : LEAF_TEXT;
+    return LEAF_TEXT;
+}
+
+bool rh_leaf_key_is_data(struct mask_map *const *maps, struct text key, enum leaf_kind *ret_kind)
+{
+    if (key.len < KEY_DIGITS_MIN)
+        return false;
+    size_t digits = 0;
+    while (digits < key.len && is_digit(key.data[digits]))
+        digits++;
+    /* Most names are words: only these can be something else. */
+    if (digits == 0 && memchr(key.data, '@', key.len) == NULL &&
+        memchr(key.data, ':', key.len) == NULL && key.data[0] != '+' && key.data[0] != '(' &&
+        key.len < IBAN_MIN)
+        return false;
+    *ret_kind = rh_leaf_kind(maps, key);
+    if (*ret_kind == LEAF_DATE)
+        return false; /* a calendar, not a person */
+    return *ret_kind != LEAF_TEXT || digits == key.len;
+}
+
+bool rh_leaf_key_names_number(struct text key)
+{
+    static const char *const words[] = {"phone",  "mobile", "telefon", "fax",
+                                        "ssn",    "card",   "iban",    "passport",
+                                        "tax_id", "taxid",  "msisdn",  "license"};
+    if (key.len > KEY_MAX)
+        return false;
+    char folded[KEY_MAX];
+    for (size_t i = 0; i < key.len; i++)
+        folded[i] = key.data[i] >= 'A' && key.data[i] <= 'Z' ? (char)(key.data[i] | 0x20)
+                                                             : key.data[i];
+    bool is_tax = key.len >= 3 && memcmp(folded, "tax", 3) == 0;
+    if (!is_tax && key.len > 2 && memcmp(folded + key.len - 2, "id", 2) == 0)
+        return false; /* phone_id, cardId: a key of a table */
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (memmem(folded, key.len, words[i], strlen(words[i])) != NULL)
+            return true;
+    return key.len == 3 && memcmp(folded, "tel", 3) == 0;
+}

@@ -1,0 +1,94 @@
+/* From a decision to what a map is made of. */
+#include "mask/masking_int.h"
+
+#include <stdlib.h>
+
+/* Texts that may be a person's, inside of a composite value; its numbers and the like stay. */
+static enum mask_rule attribute_rule(enum type_family family)
+{
+    enum mask_rule rule = rh_mask_family_rule(family);
+
+    return family == FAMILY_UUID ? MASK_KEEP : rule;
+}
+
+static struct mask_map_options attribute_options(const struct catalog_attribute *attribute,
+                                                 const struct mask_map_options *whole,
+                                                 struct arena *arena);
+
+static void add_attributes(struct mask_map_options *options,
+                           const struct catalog_attribute *attributes, size_t count,
+                           const struct mask_map_options *whole, struct arena *arena)
+{
+    struct mask_map_options *own = rh_arena_alloc_array(arena, count, sizeof(*own));
+
+    for (size_t i = 0; i < count; i++)
+        own[i] = attribute_options(&attributes[i], whole, arena);
+    options->attributes = own;
+    options->attribute_count = count;
+}
+
+static struct mask_map_options attribute_options(const struct catalog_attribute *attribute,
+                                                 const struct mask_map_options *whole,
+                                                 struct arena *arena)
+{
+    enum type_family family = rh_mask_attribute_family(attribute);
+    struct mask_map_options options = *whole;
+    /* An attribute's name may say what no column's does. */
+    enum personal_kind kind = rh_detect_name("", attribute->name);
+    enum mask_rule rule = rh_detect_rule(kind, family);
+
+    options.rule = rule != MASK_KEEP ? rule : attribute_rule(family);
+    options.type = attribute->base_type;
+    options.is_array = attribute->is_array;
+    options.max_characters = 0;
+    options.attributes = NULL;
+    options.attribute_count = 0;
+    if (family == FAMILY_COMPOSITE)
+        add_attributes(&options, attribute->attributes.items, attribute->attributes.count, whole,
+                       arena);
+    return options;
+}
+
+/* "numeric(10,2)" */
+static void read_precision(const char *type, struct mask_map_options *options)
+{
+    const char *open = strchr(type, '(');
+    char *end;
+
+    if (strncmp(type, "numeric(", 8) != 0 || !open)
+        return;
+    options->precision = (int)strtol(open + 1, &end, 10);
+    if (*end == ',')
+        options->scale = (int)strtol(end + 1, NULL, 10);
+}
+
+struct mask_map_options rh_masking_map_options(const struct catalog *catalog,
+                                               const struct masked_column *masked,
+                                               const struct mask_master_key *key,
+                                               struct arena *arena)
+{
+    const struct catalog_table *table = &catalog->tables.items[masked->table];
+    const struct catalog_column *column = rh_catalog_column(table, masked->column);
+    struct mask_map_options options = {
+        .key = key,
+        .domain = masked->domain,
+        .rule = masked->rule,
+        .type = column->base_type,
+        .is_array = column->is_array,
+        .parameter = masked->parameter,
+        .paths = masked->paths.items,
+        .path_count = masked->paths.count,
+        .max_characters = masked->max_characters,
+        .encoding = catalog->encoding,
+        .kept_values = masked->kept_values.items,
+        .kept_value_count = masked->kept_values.count,
+    };
+
+    read_precision(column->type, &options);
+    if (rh_mask_family(column) == FAMILY_COMPOSITE && masked->rule != MASK_NULL &&
+        masked->rule != MASK_FIXED) {
+        struct mask_map_options whole = options;
+        add_attributes(&options, column->attributes.items, column->attributes.count, &whole, arena);
+    }
+    return options;
+}

@@ -1,0 +1,37 @@
+/*
+ * Certificates: what was proven about a snapshot after it was made, by restoring its archive into a
+ * private sandbox that is thrown away again. What could not be tried is not observed, never passed.
+ */
+#ifndef RH_SNAPSHOT_CERTIFICATE_H
+#define RH_SNAPSHOT_CERTIFICATE_H
+
+#include "model/manifest.h"
+#include "sandbox/sandbox.h"
+#include "snapshot/dump.h"
+
+#define CERTIFICATE_PASSED "passed"
+#define CERTIFICATE_FAILED "failed"
+#define CERTIFICATE_NOT_OBSERVED "not-observed"
+
+struct certify_options {
+    const char *archive;
+    const struct catalog *catalog;
+    const struct dump_result *dump;
+    struct watches *watches;        /* of the dump's rows; NULL: nothing was masked */
+    struct sandbox_options sandbox; /* preferred_major is set here */
+};
+
+/*
+ * Adds certificates to the manifest. "integrity": every table of the restored archive has the rows
+ * that left the tap, by number and checksum. Where there are watches also "shape" and "leak": what
+ * was restored has the shape of what was read, and nothing personal survived in it. They may come
+ * out as failed; an error is only what
+ * ended the attempt as a whole (the user, a deadline). Blocking, as long as a restore takes.
+ */
+enum err_code rh_snapshot_certify(const struct certify_options *options, struct arena *arena,
+                                  struct manifest *manifest, struct err *err) RH_MUST_CHECK;
+/* NULL when the manifest has none of that name. */
+const struct manifest_certificate *rh_snapshot_certificate(const struct manifest *manifest,
+                                                           const char *name);
+
+#endif
