@@ -277,7 +277,8 @@ static void judge_shape(struct watches *watches, struct arena *arena,
         struct watched *watched = watches->columns.items[i];
         if (!watched->has_shape)
             continue;
-        struct shape_verdict verdict = rh_shape_judge(&watched->shape, arena);
+        struct shape_verdict verdict = rh_shape_judge(
+            &watched->shape, rh_mask_rule_keeps_length(watched->column->rule), arena);
         compared++;
         exact += verdict.is_exact;
         differ += verdict.sentence != NULL;
@@ -288,10 +289,12 @@ static void judge_shape(struct watches *watches, struct arena *arena,
     certificate->status = differ > 0 ? "failed" : "passed";
     certificate->detail = rh_arena_printf(
         arena,
-        "NULLs, lengths, distinct values and how often each occurs, before the mask and in the "
-        "restored rows: %zu of %zu masked columns are the same (%zu by every value, the others by "
-        "a sample of them)",
-        compared - differ, compared, exact);
+        "NULLs, lengths, distinct values and how often each occurs are the same in %zu of %zu "
+        "masked columns, before the mask and in the restored rows (%s)",
+        compared - differ, compared,
+        exact == compared ? "every value was counted"
+                          : rh_arena_printf(arena, "of %zu a sample of the values was counted",
+                                            compared - exact));
 }
 
 static bool is_more_than_chance(const struct leak_hits *hits)
