@@ -53,6 +53,8 @@ enum err_code rh_file_list(const char *path, struct arena *arena, struct file_na
                            struct err *err) RH_MUST_CHECK;
 /* Bytes that the tree occupies on disk (st_blocks). Files that vanish meanwhile are no error. */
 int64_t rh_file_tree_bytes(const char *path);
+/* Sum of the lengths of its files (st_size): the same wherever it lies. */
+int64_t rh_file_tree_length(const char *path);
 /* "a/b" from "a" and "b"; an absolute second part wins. */
 char *rh_file_join(struct arena *arena, const char *directory, const char *name);
 /* Hexadecimal SHA-256 of bytes (OpenSSL). */

@@ -316,12 +316,14 @@ enum err_code rh_file_chown_tree(const char *path, uid_t uid, gid_t gid, struct 
     return chown_at(AT_FDCWD, path, path, uid, gid, 0, err);
 }
 
-static int64_t bytes_at(int at, const char *name, int depth)
+static int64_t bytes_at(int at, const char *name, int depth, bool of_files)
 {
     struct stat status;
     if (fstatat(at, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return 0;
     int64_t total = (int64_t)status.st_blocks * 512; /* st_blocks counts 512 bytes (stat(3type)) */
+    if (of_files)
+        total = S_ISREG(status.st_mode) ? (int64_t)status.st_size : 0;
     if (!S_ISDIR(status.st_mode) || depth == DEPTH_MAX)
         return total;
     CLEANUP_DIR DIR *directory = open_directory(at, name);
@@ -329,11 +331,16 @@ static int64_t bytes_at(int at, const char *name, int depth)
         return total;
     struct dirent *entry;
     while ((entry = next_entry(directory)) != NULL)
-        total += bytes_at(dirfd(directory), entry->d_name, depth + 1);
+        total += bytes_at(dirfd(directory), entry->d_name, depth + 1, of_files);
     return total;
 }
 
 int64_t rh_file_tree_bytes(const char *path)
 {
-    return bytes_at(AT_FDCWD, path, 0);
+    return bytes_at(AT_FDCWD, path, 0, false);
+}
+
+int64_t rh_file_tree_length(const char *path)
+{
+    return bytes_at(AT_FDCWD, path, 0, true);
 }

@@ -86,22 +86,6 @@ static json_t *show_json(const struct options *settings, const char *path)
     return json;
 }
 
-/* The settings `run` would have here: its own rows, filled from what this command was told to read.
- */
-static int read_settings(const struct options *own, struct options *settings, const char **ret_path)
-{
-    static const char *const passed_on[] = {"config", "no-config"};
-
-    rh_options_init(settings, &rh_command_run, own->arena);
-    for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++) {
-        const struct option_value *value = rh_option_value(own, passed_on[i]);
-
-        if (value->origin == ORIGIN_FLAG)
-            settings->values[rh_options_find(&rh_command_run, passed_on[i])] = *value;
-    }
-    return rh_run_options_complete(settings, ret_path);
-}
-
 static int run(const struct options *parsed)
 {
     struct options settings;
@@ -120,7 +104,7 @@ static int run(const struct options *parsed)
         rh_err_hint(&err, "Usage: rehearse config show");
         return rh_cli_fail(&err);
     }
-    status = read_settings(parsed, &settings, &path);
+    status = rh_run_options_read(parsed, &settings, &path);
     if (status)
         return status;
     if (rh_option_flag(parsed, "json")) {

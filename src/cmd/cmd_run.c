@@ -1,5 +1,6 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
+#include "cmd/run_rows.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -25,8 +26,9 @@ static const struct option rows[] = {
         .group = GROUP_START,
         .environment = "REHEARSE_SNAPSHOT",
         .is_common = true,
-        .help = "Production's data: any pg_dump archive.",
-        .details = "Custom, directory, tar or plain format, also .gz and .zst.",
+        .help = "A snapshot of ours, or any pg_dump archive.",
+        .details = "A directory that \"rehearse snapshot create\" made, or an archive in custom, "
+                   "directory, tar or plain format, also .gz and .zst.",
     },
     {
         .name = "schema",
@@ -38,6 +40,8 @@ static const struct option rows[] = {
         .help = "SQL or psql script that creates the start.",
         .details = "Run in the order given, behind the snapshot.",
     },
+    OPTION_ROW_ALLOW_UNMASKED,
+    OPTION_ROW_REQUIRE_MASKED,
     {
         .name = "dir",
         .kind = OPTION_PATH,
@@ -91,8 +95,8 @@ static const struct option rows[] = {
         .help = "The way back: a file, a directory or a command.",
         .details = "A path that exists is a file of SQL, or a directory that holds one for each "
                    "migration; anything else (and an executable) is a command line for /bin/sh, "
-                   "run like COMMAND. Without it the counterparts that migration tools know are "
-                   "used: down sections, x.down.sql, U1__x.sql.",
+                   "not SQL, run like COMMAND. Without it the counterparts that migration tools "
+                   "know are used: down sections, x.down.sql, U1__x.sql.",
     },
     {
         .name = "no-way-back",
@@ -207,6 +211,7 @@ static const struct option rows[] = {
         .details = "Without it a run whose tables were all empty is INCONCLUSIVE: it says nothing "
                    "about data, time or locks held.",
     },
+    OPTION_ROW_ACCEPT_SAMPLE,
     {
         .name = "exit-zero",
         .kind = OPTION_FLAG,
@@ -294,6 +299,10 @@ static const struct option rows[] = {
     OPTION_ROW_SERVER_BIN,
     OPTION_ROW_SERVER_USER,
     OPTION_ROW_SANDBOX_DIR,
+    OPTION_ROW_NO_CACHE,
+    OPTION_ROW_CACHE_DIR,
+    OPTION_ROW_CACHE_SIZE,
+    OPTION_ROW_CACHE_FREE,
     {
         .name = "keep",
         .kind = OPTION_FLAG,
@@ -492,6 +501,7 @@ static struct limits limits(const struct options *options)
         .replica_apply_bytes_per_s = rh_option_number(options, "replica-apply-rate", -1),
         .fail_on = severities[rh_option_number(options, "fail-on", 0)],
         .structure_only = rh_option_flag(options, "structure-only"),
+        .accept_sample = rh_option_flag(options, "accept-sample"),
     };
 }
 
@@ -523,10 +533,16 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
                 .parent_directory = rh_option_text(options, "sandbox-dir"),
                 .server_user = rh_option_text(options, "server-user"),
                 .role = rh_option_text(options, "role"),
+                .cache_directory = rh_option_text(options, "cache-dir"),
+                .no_cache = rh_option_flag(options, "no-cache"),
+                .cache_max_bytes = rh_option_number(options, "cache-size", 0),
+                .cache_free_bytes = rh_option_number(options, "cache-free", 0),
                 .progress = progress,
             },
         .show_values = rh_option_flag(options, "show-values"),
         .snapshot_path = rh_option_text(options, "snapshot"),
+        .allow_unmasked = rh_option_flag(options, "allow-unmasked"),
+        .require_masked = rh_option_flag(options, "require-masked"),
         .environment = rh_option_list(options, "env", NULL),
         .limits = limits(options),
         .no_isolation = rh_option_flag(options, "no-isolation"),

@@ -110,3 +110,18 @@ int rh_run_options_complete(struct options *options, const char **ret_config_pat
         *ret_config_path = path;
     return 0;
 }
+
+int rh_run_options_read(const struct options *own, struct options *settings,
+                        const char **ret_config_path)
+{
+    static const char *const passed_on[] = {"config", "no-config"};
+
+    rh_options_init(settings, &rh_command_run, own->arena);
+    for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++) {
+        const struct option_value *value = rh_option_value(own, passed_on[i]);
+
+        if (value->origin == ORIGIN_FLAG)
+            settings->values[rh_options_find(&rh_command_run, passed_on[i])] = *value;
+    }
+    return rh_run_options_complete(settings, ret_config_path);
+}

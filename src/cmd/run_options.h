@@ -46,6 +46,13 @@ extern const char *const rh_color_choices[]; /* in the order of enum color_choic
         .help = "Where sandboxes are made; needs room for the data.",                            \
         .details = "Without it: $TMPDIR, else /var/tmp.",                                        \
     }
+#define OPTION_ROW_CACHE_DIR                                                                   \
+    {                                                                                          \
+        .name = "cache-dir", .kind = OPTION_PATH, .value_name = "DIR", .group = GROUP_SANDBOX, \
+        .environment = "REHEARSE_CACHE_DIR", .help = "Where prepared sandboxes are kept.",     \
+        .details = "Without it: $XDG_CACHE_HOME/rehearse, else ~/.cache/rehearse. It is for "  \
+                   "this user alone.",                                                         \
+    }
 #define OPTION_ROW_TIMEOUT                                                            \
     {                                                                                 \
         .name = "timeout", .kind = OPTION_DURATION, .value_name = "DURATION",         \
@@ -111,5 +118,9 @@ enum progress_style rh_run_progress_style(const struct options *options);
  * for none.
  */
 int rh_run_options_complete(struct options *options, const char **ret_config_path);
+/* The settings `run` would have here: its own rows, filled from what the command `own`, with a
+   "config" and a "no-config" row, was told to read. Prints and returns as above. */
+int rh_run_options_read(const struct options *own, struct options *settings,
+                        const char **ret_config_path);
 
 #endif

@@ -129,8 +129,13 @@ static enum err_code read_witnesses(const struct options *options, struct sample
         rh_err_while(err, "while reading --witness");
         return code;
     }
-    for (size_t i = 0; i < migration.steps.count; i++)
-        add_statements(options, migration.steps.items[i].section, sample);
+    for (size_t i = 0; i < migration.steps.count; i++) {
+        const struct migration_step *step = &migration.steps.items[i];
+
+        add_statements(options, step->section, sample);
+        *RH_PUSH(options->arena, &sample->witness_files) = (struct sample_witness_file){
+            step->name, rh_arena_strdup(options->arena, step->sha256)};
+    }
     sample->witness_budget_us = WITNESS_BUDGET_US;
     return RH_OK;
 }

@@ -48,7 +48,7 @@ static const char *say_counts(const struct judgement *judgement)
 }
 
 /* Why there is no answer; NULL when there is one. */
-static const char *doubt(const struct judgement *judgement)
+static const char *doubt(struct judgement *judgement)
 {
     struct arena *arena = judgement->arena;
     const struct trace *trace = judgement->trace;
@@ -73,19 +73,25 @@ static const char *doubt(const struct judgement *judgement)
                                    "the gate \"lag\" (limit %s) needs the rate at which replicas "
                                    "apply WAL: replica_apply_bytes_per_s",
                                    gate->limit);
+        if (gate->reason)
+            return rh_arena_printf(arena, "%s (gate \"%s\", limit %s)", gate->reason, gate->name,
+                                   gate->limit);
         return rh_arena_printf(arena, "the gate \"%s\" (limit %s) could not be measured",
                                gate->name, gate->limit);
     }
     const char *undecided = rh_judgement_undecided_check(judgement);
     if (undecided)
         return undecided;
+    const char *snapshot = rh_judgement_snapshot_doubt(judgement);
+    if (snapshot)
+        return snapshot;
     const char *empty = judgement->limits->structure_only ? NULL : all_empty(judgement);
     if (empty)
         return rh_arena_printf(arena,
                                "%s had no rows here, so locks, times and data prove nothing "
                                "(--structure-only accepts that)",
                                empty);
-    return NULL;
+    return rh_judgement_sample_doubt(judgement);
 }
 
 /* "4 statements, 12 ms; nothing waited longer than 3 ms". */
@@ -111,8 +117,9 @@ static const char *safe_headline(const struct judgement *judgement)
         return rh_arena_printf(arena, "%s; structure only: %s had no rows here", head, empty);
     if (longest_us == 0)
         return rh_arena_printf(arena, "%s; nothing had to wait", head);
-    return rh_arena_printf(arena, "%s; nothing waited longer than %s", head,
-                           rh_say_duration(arena, longest_us));
+    return rh_arena_printf(arena, "%s; nothing waited longer than %s%s", head,
+                           rh_say_duration(arena, longest_us),
+                           judgement->result->scaling.was_tried ? " in production" : "");
 }
 
 static void decide(struct judgement *judgement)
@@ -182,6 +189,7 @@ void rh_judge(struct result *result)
     rh_judgement_take_drops(&judgement);
     for (size_t i = 0; i < rh_rule_count; i++)
         rh_rules[i].find(&rh_rules[i], &judgement);
+    rh_judgement_tell_samples(&judgement);
     if (judgement.found.count > 0)
         qsort(judgement.found.items, judgement.found.count, sizeof(judgement.found.items[0]),
               compare_found);

@@ -160,6 +160,9 @@ const struct rule rh_rules[] = {
      rh_rule_restore_fails, TEXT_RESTORE_FAILS, NO_ALIASES},
     {"restore-differs", "error", "a restored dump of the migrated database differs from it",
      rh_rule_restore_differs, TEXT_RESTORE_DIFFERS, NO_ALIASES},
+    {"unsanitized-snapshot", "warning; without --allow-unmasked a refusal",
+     "the snapshot is not masked, or its certificate found clear data",
+     rh_rule_unsanitized_snapshot, TEXT_UNSANITIZED_SNAPSHOT, NO_ALIASES},
     {"not-observed", "info", "part of the migration could not be observed", rh_rule_not_observed,
      TEXT_NOT_OBSERVED, NO_ALIASES},
 };

@@ -650,6 +650,19 @@
     "Look at each difference; make what a dump cannot carry part of the restore's own " \
     "script."
 
+#define TEXT_UNSANITIZED_SNAPSHOT \
+    "The manifest of the snapshot says that no masking plan decided its columns, or its " \
+    "certificate \"leak\" found values of production in it. Without --allow-unmasked nothing is " \
+    "started; with it this finding stands in the report. A plain dump says nothing of itself: it " \
+    "is used, with a note, unless --require-masked was given.", \
+    "Whoever may run a rehearsal may not be meant to read production: the rows lie in the " \
+    "snapshot, in the sandbox and its cache, and pieces of them in what a migration prints.", \
+    "A manifest.json with \"is_masked\": false: the run ends with status 1 before a server is " \
+    "started, naming this rule.", \
+    "Make the snapshot with \"rehearse snapshot create\", which masks what passes, or mask an " \
+    "archive that exists:\n\n" \
+    "    rehearse snapshot import app.dump -o app.snapshot"
+
 #define TEXT_NOT_OBSERVED \
     "Evidence is missing for a statement that can lock tables: the observer was lost, the " \
     "migration removed or disabled the event triggers in schema rehearse, or the statement " \

@@ -4,9 +4,8 @@
 
 #include <stdio.h>
 
-#define RULE_COLUMNS_MAX                                                     \
-    32 /* of one reference; the server's own limit for keys (INDEX_MAX_KEYS) \
-        */
+/* Of one reference; the server's own limit for keys (INDEX_MAX_KEYS). */
+#define RULE_COLUMNS_MAX 32
 
 static enum err_code refuse(const struct masking_rules *rules, struct rules_place place,
                             struct err *err, const char *fmt, ...) RH_PRINTF(4, 5);

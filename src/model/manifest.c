@@ -31,6 +31,7 @@ struct member {
     enum member_kind kind;
     size_t offset, flag_offset; /* flag: of a digest's bool */
     const struct shape *shape;  /* of MEMBER_ITEMS and MEMBER_STRUCT */
+    bool is_optional;           /* older manifests lack it: then it is empty */
 };
 
 struct shape {
@@ -41,17 +42,17 @@ struct shape {
 /* Every VEC lies like this. */
 typedef VEC(char) any_vec;
 
-#define MEMBER(type, field, member_kind)                    \
-    {                                                       \
-#field, member_kind, offsetof(type, field), 0, NULL \
+#define MEMBER(type, field, member_kind)                           \
+    {                                                              \
+#field, member_kind, offsetof(type, field), 0, NULL, false \
     }
-#define MEMBER_AS(type, field, member_name, member_kind)         \
-    {                                                            \
-        member_name, member_kind, offsetof(type, field), 0, NULL \
+#define MEMBER_AS(type, field, member_name, member_kind)                \
+    {                                                                   \
+        member_name, member_kind, offsetof(type, field), 0, NULL, false \
     }
-#define ITEMS(type, field, item_shape)                                \
-    {                                                                 \
-#field, MEMBER_ITEMS, offsetof(type, field), 0, &(item_shape) \
+#define ITEMS(type, field, item_shape)                                       \
+    {                                                                        \
+#field, MEMBER_ITEMS, offsetof(type, field), 0, &(item_shape), false \
     }
 #define SHAPE(type, rows)                                  \
     {                                                      \
@@ -112,7 +113,7 @@ static const struct member table_members[] = {
     MEMBER(struct manifest_table, sample_reason, MEMBER_TEXT_OR_NULL),
     MEMBER(struct manifest_table, omitted, MEMBER_TEXT_OR_NULL),
     {"checksum", MEMBER_DIGEST, offsetof(struct manifest_table, checksum),
-     offsetof(struct manifest_table, has_checksum), NULL},
+     offsetof(struct manifest_table, has_checksum), NULL, false},
     ITEMS(struct manifest_table, columns, column_shape),
 };
 static const struct shape table_shape = SHAPE(struct manifest_table, table_members);
@@ -125,6 +126,14 @@ static const struct member certificate_members[] = {
 };
 static const struct shape certificate_shape = SHAPE(struct manifest_certificate,
                                                     certificate_members);
+
+static const struct member witness_members[] = {
+    MEMBER(struct manifest_witness, name, MEMBER_TEXT),
+    MEMBER(struct manifest_witness, sha256, MEMBER_TEXT),
+    MEMBER(struct manifest_witness, found, MEMBER_TEXTS),
+    MEMBER(struct manifest_witness, not_covered, MEMBER_TEXTS),
+};
+static const struct shape witness_shape = SHAPE(struct manifest_witness, witness_members);
 
 /* The footprint is a part of struct manifest: its offsets count from there. */
 static const struct member footprint_members[] = {
@@ -156,7 +165,7 @@ static const struct member manifest_members[] = {
     MEMBER(struct manifest, sample_fraction, MEMBER_SHARE),
     MEMBER(struct manifest, masked_columns, MEMBER_NUMBER),
     MEMBER(struct manifest, kept_columns, MEMBER_NUMBER),
-    {"footprint", MEMBER_STRUCT, 0, 0, &footprint_shape},
+    {"footprint", MEMBER_STRUCT, 0, 0, &footprint_shape, false},
     ITEMS(struct manifest, extensions, extension_shape),
     ITEMS(struct manifest, collations, collation_shape),
     ITEMS(struct manifest, settings, setting_shape),
@@ -166,6 +175,7 @@ static const struct member manifest_members[] = {
     MEMBER(struct manifest, large_objects, MEMBER_NUMBER),
     MEMBER(struct manifest, large_object_bytes, MEMBER_NUMBER),
     ITEMS(struct manifest, certificates, certificate_shape),
+    {"witnesses", MEMBER_ITEMS, offsetof(struct manifest, witnesses), 0, &witness_shape, true},
     MEMBER(struct manifest, notes, MEMBER_TEXTS),
 };
 static const struct shape manifest_shape = SHAPE(struct manifest, manifest_members);
@@ -420,6 +430,8 @@ static enum err_code read_members(struct reader *reader, const char *path, const
                                       ? rh_arena_printf(reader->arena, "%s.%s", path, member->name)
                                       : member->name;
 
+        if (!json && member->is_optional)
+            continue;
         if (!json) {
             rh_err_set(reader->err, RH_ERR_USAGE, "the manifest lacks \"%s\"", member_path);
             return reader->err->code;

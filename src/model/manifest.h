@@ -44,6 +44,14 @@ struct manifest_certificate {
     VEC(const char *) notes;
 };
 
+/* A pending migration for whose sake rows were looked for and forced into the sample. */
+struct manifest_witness {
+    const char *name;              /* of its file */
+    const char *sha256;            /* of the file's bytes, as a step of a run has it */
+    VEC(const char *) found;       /* sentences: what was looked for and is in the sample */
+    VEC(const char *) not_covered; /* what could not be looked for */
+};
+
 struct manifest {
     const char *rehearse_version;
     const char *created_at;   /* RFC 3339 */
@@ -75,7 +83,8 @@ struct manifest {
     VEC(struct manifest_table) tables;
     int64_t large_objects, large_object_bytes; /* in the archive, as noise of the same length */
     VEC(struct manifest_certificate) certificates;
-    VEC(const char *) notes; /* sentences: what is not like production */
+    VEC(struct manifest_witness) witnesses; /* may be missing in the JSON form */
+    VEC(const char *) notes;                /* sentences: what is not like production */
 };
 
 /* A new reference, owned by the caller. */

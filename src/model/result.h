@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "model/blocker.h"
 #include "model/check.h"
+#include "model/likeness.h"
 #include "model/repetition.h"
 #include "model/risk.h"
 #include "model/rollback.h"
@@ -67,7 +68,8 @@ struct gate {
     const char *name;             /* "duration", "blocked", "wal", "disk", "lag" */
     const char *limit, *measured; /* as a person says them: "2s", "15m02s"; measured may be NULL */
     bool ok;
-    bool observed; /* false: could not be measured; the verdict is then INCONCLUSIVE */
+    bool observed;      /* false: could not be measured; the verdict is then INCONCLUSIVE */
+    const char *reason; /* why not: a sentence without its full stop; NULL: none better than that */
 };
 
 #define LIMIT_UNSET (-1)
@@ -80,6 +82,7 @@ struct limits {
     int64_t lag_us, replica_apply_bytes_per_s; /* lag needs the rate */
     enum severity fail_on; /* findings at or above make the verdict UNSAFE; default error */
     bool structure_only;   /* empty tables are accepted */
+    bool accept_sample;    /* so are conclusions from a sample without witnesses */
 };
 /* Nothing set but what has a default: blocked 2 s, fail_on error. */
 struct limits rh_limits_default(void);
@@ -93,9 +96,20 @@ struct fidelity {
     int64_t relations, rows, bytes; /* of the sandbox before the run (rows estimated) */
     bool isolated;
     const char
-        *clone_method;       /* how the candidate was made: "copy", "reflink", ...; NULL: unknown */
-    const char *clone_note;  /* how large it was, and why no cheaper way was taken; NULL */
+        *clone_method;      /* how the candidate was made: "copy", "reflink", ...; NULL: unknown */
+    const char *clone_note; /* how large it was, and why no cheaper way was taken; NULL */
+    bool from_cache;        /* what it was cloned from was found there ... */
+    int64_t prepared_s;     /* ... and had been prepared so long ago */
+    bool is_cold;           /* the server had read no row when the migration began */
+    struct likeness likeness;
     VEC(const char *) notes; /* sentences */
+};
+
+/* Durations of a sample, scaled to production's rows by running the migration at other sizes. */
+struct scaling_facts {
+    bool was_tried;
+    const char *reason;    /* why durations were not scaled though the copy is a sample; NULL */
+    VEC(double) fractions; /* of the copy's rows: 1, 0.5, 0.25 */
 };
 
 struct result {
@@ -120,6 +134,7 @@ struct result {
     struct rollback_facts rollback;
     struct risks risks;
     struct round_trip round_trip;
+    struct scaling_facts scaling;
 };
 
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */

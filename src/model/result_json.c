@@ -175,6 +175,7 @@ static json_t *statement_json(const struct statement *statement, const struct tr
     put(object, "in_transaction", json_boolean(statement->in_transaction));
     put(object, "start_ms", rh_json_ms(statement->start_us));
     put(object, "duration_ms", rh_json_ms(statement->duration_us));
+    put(object, "in_production", rh_json_scaled(statement->in_production));
     put(object, "rows", rh_json_count(statement->rows));
     put(object, "wal_bytes", rh_json_count(statement->wal_bytes));
     put(object, "temp_bytes", rh_json_count(statement->temp_bytes));
@@ -327,6 +328,11 @@ static json_t *fidelity_json(const struct fidelity *fidelity)
     put(object, "isolated", json_boolean(fidelity->isolated));
     put(object, "clone_method", rh_json_text(fidelity->clone_method));
     put(object, "clone_note", rh_json_text(fidelity->clone_note));
+    put(object, "from_cache", json_boolean(fidelity->from_cache));
+    put(object, "prepared_s",
+        fidelity->from_cache ? rh_json_count(fidelity->prepared_s) : json_null());
+    put(object, "is_cold", json_boolean(fidelity->is_cold));
+    put(object, "snapshot", rh_likeness_to_json(&fidelity->likeness));
     put(object, "notes", rh_json_texts(fidelity->notes.items, fidelity->notes.count));
     return object;
 }
@@ -342,6 +348,7 @@ static json_t *limits_json(const struct limits *limits)
     put(object, "replica_apply_bytes_per_s", rh_json_count(limits->replica_apply_bytes_per_s));
     put(object, "fail_on", rh_json_text(rh_severity_name(limits->fail_on)));
     put(object, "structure_only", json_boolean(limits->structure_only));
+    put(object, "accept_sample", json_boolean(limits->accept_sample));
     return object;
 }
 
@@ -371,6 +378,7 @@ static json_t *gate_json(const struct gate *gate)
     put(object, "measured", rh_json_text(gate->measured));
     put(object, "ok", json_boolean(gate->ok));
     put(object, "observed", json_boolean(gate->observed));
+    put(object, "reason", rh_json_text(gate->reason));
     return object;
 }
 
@@ -419,6 +427,7 @@ json_t *rh_result_to_json(const struct result *result)
     rh_json_put_repetition(object, result);
     rh_json_put_risks(object, result);
     rh_json_put_round_trip(object, &result->round_trip);
+    rh_json_put_scaling(object, &result->scaling);
     /* Parts that this run did not compare: null says "not compared", never "no differences". */
     static const char *const not_compared[] = {"workload"};
     for (size_t i = 0; i < sizeof(not_compared) / sizeof(not_compared[0]); i++)

@@ -7,9 +7,12 @@
 #include "rehearsal/blockers.h"
 #include "rehearsal/checks.h"
 #include "rehearsal/dry_run.h"
+#include "rehearsal/fidelity.h"
 #include "rehearsal/rehearsal_int.h"
 #include "rehearsal/repetition.h"
 #include "rehearsal/risks.h"
+#include "rehearsal/scaling.h"
+#include "rehearsal/starting_point.h"
 #include "rehearsal/states.h"
 #include "rehearsal/way_back.h"
 #include "trace/trace.h"
@@ -55,6 +58,8 @@ enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *e
     }
     if (!code && options->snapshot_path)
         code = check_readable("snapshot", options->snapshot_path, err);
+    if (!code)
+        code = rh_fidelity_open(rehearsal, err);
     if (!code && options->dry_run)
         code = rh_dry_run_check_url(options->sandbox.engine, options->dry_run->url,
                                     rehearsal->arena, err);
@@ -78,58 +83,9 @@ static struct text name_source(const struct rehearsal *rehearsal)
     return source;
 }
 
-/* Files older than --since: already run in production, so they run before anything is watched. */
-static enum err_code load_starting_point(struct rehearsal *rehearsal, struct err *err)
-{
-    const struct migration *migration = &rehearsal->migration;
-    for (size_t n = 0; n < migration->starting_point.count; n++) {
-        const struct migration_step *step = &migration->starting_point.items[n];
-        enum err_code code;
-        if (step->kind == STEP_PSQL) {
-            code = rh_sandbox_load_schema(rehearsal->prepared, step->path, err);
-        } else {
-            VEC(const char *) statements = {0};
-            if (step->tool_transaction)
-                *RH_PUSH(rehearsal->arena, &statements) = "BEGIN";
-            for (size_t s = 0; s < step->statements.count; s++)
-                *RH_PUSH(rehearsal->arena, &statements) = rh_text_dup(
-                    rehearsal->arena, step->statements.items[s].sql);
-            if (step->tool_transaction)
-                *RH_PUSH(rehearsal->arena, &statements) = "COMMIT";
-            code = rh_sandbox_load_sql(rehearsal->prepared, step->name, statements.items,
-                                       statements.count, err);
-        }
-        if (code) {
-            rh_err_while(err, "while bringing the sandbox to the starting point with \"%s\"",
-                         step->path);
-            return code;
-        }
-    }
-    return RH_OK;
-}
-
 enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal, struct err *err)
 {
-    const struct rehearsal_options *options = rehearsal->options;
-    struct sandbox **sandbox = &rehearsal->prepared;
-
-    struct sandbox_options sandbox_options = options->sandbox;
-    sandbox_options.keep = options->keep;
-    if (!sandbox_options.preferred_major && options->snapshot_path)
-        sandbox_options.preferred_major = rh_sandbox_snapshot_major(options->snapshot_path);
-
-    enum err_code code = rh_sandbox_start(&sandbox_options, sandbox, err);
-    if (code && sandbox_options.preferred_major != options->sandbox.preferred_major)
-        rh_err_while(err, "while choosing a server for snapshot \"%s\"", options->snapshot_path);
-    if (!code && options->snapshot_path)
-        code = rh_sandbox_load_snapshot(*sandbox, options->snapshot_path, err);
-    for (size_t n = 0; !code && n < options->schema_count; n++)
-        code = rh_sandbox_load_schema(*sandbox, options->schema_paths[n], err);
-    if (!code)
-        code = load_starting_point(rehearsal, err);
-    if (!code)
-        code = rh_sandbox_prepare(*sandbox, err);
-    return code;
+    return rh_starting_point_prepare(rehearsal, true, err);
 }
 
 enum err_code rh_rehearsal_clone(struct rehearsal *rehearsal, struct sandbox **ret_clone,
@@ -177,9 +133,12 @@ static void fill_fidelity(struct rehearsal *rehearsal)
     fidelity->relations = facts->relations;
     fidelity->rows = facts->rows;
     fidelity->bytes = facts->bytes;
+    fidelity->from_cache = facts->prepared_s >= 0;
+    fidelity->prepared_s = facts->prepared_s;
     fidelity->clone_method = facts->clone_method; /* a constant */
     fidelity->clone_note = facts->clone_note ? rh_arena_strdup(rehearsal->arena, facts->clone_note)
                                              : NULL;
+    rh_fidelity_fill(rehearsal, facts);
     for (size_t n = 0; n < facts->notes.count; n++)
         add_note(rehearsal, facts->notes.items[n]);
     for (size_t n = 0; n < rehearsal->migration.notes.count; n++)
@@ -298,10 +257,8 @@ struct before {
 static enum err_code look_before(struct rehearsal *rehearsal, struct before *before,
                                  struct err *err)
 {
-    const struct rehearsal_options *options = rehearsal->options;
     enum err_code code;
-    if ((code = rh_states_read(rehearsal->sandbox, options->sandbox.engine, options->progress,
-                               rehearsal->arena, &before->states, err)) ||
+    if ((code = rh_starting_point_states(rehearsal, &before->states, err)) ||
         (code = rh_checks_run_before(rehearsal, err)))
         return code;
     return rh_risks_mark(rehearsal, &before->risks, err);
@@ -322,6 +279,7 @@ static enum err_code look_after(struct rehearsal *rehearsal, const struct before
     enum err_code checks_code = rh_checks_run_after(rehearsal, code ? &later : err);
     if (code || (code = checks_code) || (code = rh_risks_ask(rehearsal, &before->risks, err)) ||
         (code = rh_blockers_find(rehearsal, err)) ||
+        (code = rh_scaling_run(rehearsal, err)) ||
         (code = rh_way_back_rehearse(rehearsal, &before->states, err)))
         return code;
     return rh_repetition_run(rehearsal, &after, err); /* migrates the candidate again */
@@ -332,7 +290,7 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     const struct rehearsal_options *options = rehearsal->options;
     struct result *result = &rehearsal->result;
     struct before before;
-    enum err_code code = rh_sandbox_clone(rehearsal->prepared, &rehearsal->sandbox, err);
+    enum err_code code = rh_starting_point_clone(rehearsal, err);
     if (code)
         return code;
     fill_fidelity(rehearsal);
@@ -356,6 +314,7 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     if (code)
         return code;
     note_empty_tables(rehearsal);
+    rh_fidelity_weaken(rehearsal);
     result->arena = rehearsal->arena;
     result->trace = &rehearsal->trace;
     result->duration_us = rh_clock_mono().us - began.us;

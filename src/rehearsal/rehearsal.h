@@ -27,6 +27,8 @@ struct rehearsal_options {
     const char *const *schema_paths;
     size_t schema_count;
     const char *snapshot_path;
+    bool allow_unmasked; /* of a snapshot that says that it is not masked */
+    bool require_masked; /* a dump that says nothing of it is refused */
     const char *const *environment;
     const char *const *check_paths;
     size_t check_count;

@@ -14,6 +14,7 @@ struct rehearsal {
     const struct rehearsal_options *options;
     struct migration migration;
     struct migration_way_back way_back;
+    struct manifest manifest; /* of the snapshot, where it is one of ours; else empty */
     struct run_files files;
     /* The starting point: stopped, serves clones. The demo lends one to each of its rehearsals. */
     struct sandbox *prepared;

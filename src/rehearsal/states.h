@@ -7,7 +7,9 @@
  * disk where files cannot be shared), and which tables were touched would be taken from the trace,
  * whose gaps are what the states are there to find. So both moments read everything, within a
  * budget; what the budget left out before is left out after, and told. Our reading also warms
- * caches and sets hint bits, as the traffic of a production server would have done.
+ * caches and sets hint bits, as the traffic of a production server would have done. Where the
+ * prepared sandbox comes from the cache, what an earlier run read of it before is taken instead
+ * (starting_point.h), and the report says that nothing was read here.
  *
  * None of it counts into the times of the run. A state that cannot be read makes no run fail: the
  * result then says why nothing was compared.

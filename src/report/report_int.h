@@ -47,4 +47,13 @@ const char *rh_report_place(const struct layout *layout, const struct finding *f
 /* SQL behind the comments and blanks in front of it. */
 const char *rh_report_first_words(const char *sql);
 
+/* terminal.c: sentences behind a label; only the first of many, but for verbose. */
+void rh_report_sentences(const struct layout *layout, const char *label,
+                         const char *const *sentences, size_t count, enum report_detail detail);
+/* likeness.c */
+/* How the sandbox came to be, and whether anything in it had been read. */
+const char *rh_report_sandbox_state(const struct layout *layout, const struct fidelity *fidelity);
+void rh_report_likeness(const struct layout *layout, const struct likeness *likeness,
+                        enum report_detail detail);
+
 #endif

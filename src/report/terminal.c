@@ -36,8 +36,8 @@ static const char *contents_text(const struct layout *layout, const struct fidel
     return text;
 }
 
-static void add_sentences(const struct layout *layout, const char *label,
-                          const char *const *sentences, size_t count, enum report_detail detail)
+void rh_report_sentences(const struct layout *layout, const char *label,
+                         const char *const *sentences, size_t count, enum report_detail detail)
 {
     size_t shown = count <= NOTES_SHOWN || detail == REPORT_VERBOSE ? count : NOTES_SHOWN - 1;
     for (size_t i = 0; i < shown; i++)
@@ -74,10 +74,13 @@ void rh_report_fidelity(const struct layout *layout, const struct result *result
                                     fidelity->masked_columns == 1 ? "" : "s"));
     if (fidelity->isolated)
         text = join(layout, text, "isolated");
+    if (!result->rollback.is_dry_run)
+        text = join(layout, text, rh_report_sandbox_state(layout, fidelity));
     rh_layout_labelled(layout, result->rollback.is_dry_run ? "database" : "sandbox", text);
-    add_sentences(layout, "note", fidelity->notes.items, fidelity->notes.count, detail);
-    add_sentences(layout, "not seen", result->trace->not_observed.items,
-                  result->trace->not_observed.count, detail);
+    rh_report_likeness(layout, &fidelity->likeness, detail);
+    rh_report_sentences(layout, "note", fidelity->notes.items, fidelity->notes.count, detail);
+    rh_report_sentences(layout, "not seen", result->trace->not_observed.items,
+                        result->trace->not_observed.count, detail);
     rh_buf_add_char(layout->out, '\n');
 }
 
@@ -87,8 +90,10 @@ static const char *gate_text(const struct layout *layout, const struct gate *gat
 {
     const struct glyphs *glyphs = layout->glyphs;
     if (!gate->observed)
-        return rh_arena_printf(layout->arena, "%s %s not measured (limit %s)", glyphs->unknown,
-                               gate->name, gate->limit);
+        return rh_arena_printf(layout->arena,
+                               gate->reason ? "%s %s not decided (limit %s): %s"
+                                            : "%s %s not measured (limit %s)",
+                               glyphs->unknown, gate->name, gate->limit, gate->reason);
     return rh_arena_printf(layout->arena, gate->ok ? "%s %s %s of %s" : "%s %s %s, over %s",
                            gate->ok ? glyphs->ok : glyphs->bad, gate->name, gate->measured,
                            gate->limit);

@@ -186,7 +186,11 @@ static enum err_code make(struct sandbox *clone, enum clone_method method, bool 
     if ((code = make_files(clone, method, is_timed, err)))
         return code == RH_ERR_IO && err->errno_value == ENOSPC ? rh_cluster_disk_full(clone, err)
                                                                : code;
-    return rh_cluster_ensure(clone, CLUSTER_RUNNING, err);
+    if (clone->base->has_open_roles && (code = rh_clone_open_door(clone, err)))
+        return code;
+    if ((code = rh_cluster_ensure(clone, CLUSTER_RUNNING, err)))
+        return code;
+    return clone->base->has_open_roles ? rh_clone_shut_door(clone, err) : RH_OK;
 }
 
 /* What another way may not suffer from: a system call that this file system, kernel or user is
@@ -201,6 +205,7 @@ static enum err_code clear(struct sandbox *clone, struct err *err)
 {
     struct arena *arena = clone->arena;
     const char *const left[] = {
+        clone->overlay ? rh_place_inside(arena, clone->directory, "lower") : NULL,
         clone->overlay ? clone->overlay->upper : NULL,
         clone->overlay ? clone->overlay->work : NULL,
         rh_file_join(arena, clone->directory, "tablespaces"),
@@ -251,6 +256,9 @@ static enum err_code make_somehow(struct sandbox *clone, bool is_timed, struct e
     for (size_t i = 0; i < CLONE_METHODS; i++) {
         enum clone_method method = order[i];
         const char *why_not = base->clone_refused[method];
+        /* A kept server outlives our lock on the cache. */
+        if (method == CLONE_BY_OVERLAY && base->cache_fd >= 0 && base->is_kept_alive)
+            why_not = "what lies below it may be removed from the cache";
         struct err failure = RH_ERR_INIT, ignored = RH_ERR_INIT;
         if (!why_not) {
             enum err_code failed = make(clone, method, is_timed, &failure);
@@ -301,6 +309,8 @@ static struct sandbox *new_like(struct sandbox *base)
     clone->socket_path = clone->log_path = NULL;
     clone->has_own_socket_directory = false;
     clone->marker_fd = -1;
+    clone->cache_fd = -1;
+    clone->has_open_roles = clone->is_only_ours = false;
     clone->template_path = NULL;
     clone->mode = CLUSTER_STOPPED;
     clone->process = (struct process)PROCESS_INIT;
@@ -312,13 +322,11 @@ static struct sandbox *new_like(struct sandbox *base)
 static enum err_code make_clone(struct sandbox *clone, bool is_timed, struct err *err)
 {
     struct sandbox *base = clone->base;
-    char *parent = rh_arena_strdup(clone->arena, base->directory);
     enum err_code code;
 
-    *strrchr(parent, '/') = 0;
     const struct sandbox_options options = {
         .engine = base->engine,
-        .parent_directory = parent,
+        .parent_directory = base->parent_directory,
         .server_user = base->drops_privileges ? base->user_name : NULL,
         .progress = base->progress,
     };

@@ -96,7 +96,7 @@ static int64_t free_bytes(const struct sandbox *base)
 {
     struct statvfs space;
 
-    if (statvfs(base->directory, &space) != 0)
+    if (statvfs(base->parent_directory, &space) != 0)
         return INT64_MAX; /* then it is the clone itself that fails */
     return (int64_t)space.f_bavail * (int64_t)space.f_frsize;
 }
@@ -115,7 +115,7 @@ enum err_code rh_clone_check_disk(const struct sandbox *base, enum clone_method 
     rh_err_set_errno(err, ENOSPC,
                      "not enough disk for a clone below \"%s\": it takes %s, and %s "
                      "are free",
-                     base->directory, needed_text, left_text);
+                     base->parent_directory, needed_text, left_text);
     rh_err_hint(err, "Free some space, or choose a larger disk with REHEARSE_SANDBOX_DIR.");
     return err->code;
 }

@@ -146,7 +146,11 @@ static enum err_code read_list(struct restore *restore, struct err *err)
 
     if (code)
         return code;
-    return process.status == 0 ? RH_OK : cannot_read(restore, err);
+    if (process.status != 0)
+        return cannot_read(restore, err);
+    return load->manifest ? rh_snapshot_own_check_tables(load->snapshot, load->manifest,
+                                                         rh_buf_text(&restore->list), err)
+                          : RH_OK;
 }
 
 /* --- roles, database -------------------------------------------------------------------------- */

@@ -14,6 +14,8 @@ struct load {
     bool is_script;      /* given as a schema: may use psql commands, need not be complete */
     struct snapshot_file file;
     int64_t file_bytes;
+    const struct manifest *manifest;      /* of a snapshot of ours; NULL */
+    const char *snapshot;                 /* its directory */
     const char *database, *locale;        /* of the dumped database, NULL unknown */
     VEC(const char *) available, missing; /* extensions */
     bool noted_tablespaces, noted_subscriptions;

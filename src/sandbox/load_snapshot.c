@@ -1,4 +1,5 @@
 #include "sandbox/load_int.h"
+#include "sandbox/snapshot_own.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Between two looks at how far a decompressor has come. */
@@ -251,6 +253,21 @@ static enum err_code restore(struct load *load, struct err *err)
     return code;
 }
 
+static enum err_code load_file(struct load *load, struct err *err)
+{
+    enum err_code code;
+
+    load->file_bytes = size_of(load->path);
+    load->database = load->file.database;
+    if ((code = rh_cluster_switch(load->sandbox, CLUSTER_LOADING, err)) ||
+        (code = rh_roles_connect(load->sandbox, err)) ||
+        (code = rh_load_read_extensions(load, err)) || (code = restore(load, err)))
+        return code;
+    if (load->file.age_s >= 0)
+        load->sandbox->facts.snapshot_age_s = load->file.age_s;
+    return RH_OK;
+}
+
 enum err_code rh_load_dump(struct sandbox *sandbox, const char *path, bool is_script,
                            struct err *err)
 {
@@ -261,18 +278,50 @@ enum err_code rh_load_dump(struct sandbox *sandbox, const char *path, bool is_sc
     if ((code = rh_snapshot_file_examine(path, sandbox->arena, &load.file, err)) ||
         (code = check_file(&load, err)))
         return code;
-    load.file_bytes = size_of(path);
-    load.database = load.file.database;
-    if ((code = rh_cluster_switch(sandbox, CLUSTER_LOADING, err)) ||
-        (code = rh_roles_connect(sandbox, err)) || (code = rh_load_read_extensions(&load, err)) ||
-        (code = restore(&load, err)))
+    return load_file(&load, err);
+}
+
+/* RFC 3339, in UTC, as a manifest has it; -1 when it is not. */
+static int64_t age_of(const char *taken_at)
+{
+    struct tm at = {0};
+    const char *rest = strptime(taken_at, "%Y-%m-%dT%H:%M:%S", &at);
+    int64_t age_s = rest ? (int64_t)(time(NULL) - timegm(&at)) : -1;
+
+    return rest && age_s < 0 ? 0 : age_s;
+}
+
+enum err_code rh_sandbox_apply_manifest(struct sandbox *sandbox, const struct manifest *manifest,
+                                        struct err *err)
+{
+    int64_t age_s = age_of(manifest->taken_at);
+
+    if (age_s >= 0)
+        sandbox->facts.snapshot_age_s = age_s;
+    return rh_production_apply(sandbox, manifest, err);
+}
+
+static enum err_code load_own(struct sandbox *sandbox, const char *path, struct err *err)
+{
+    const char *archive = rh_snapshot_own_archive(sandbox->arena, path);
+    struct manifest manifest;
+    struct load load = {.sandbox = sandbox,
+                        .path = archive,
+                        .archive = archive,
+                        .manifest = &manifest,
+                        .snapshot = path};
+    enum err_code code;
+
+    if ((code = rh_snapshot_own_read(path, sandbox->arena, &manifest, err)) ||
+        (code = rh_snapshot_file_examine(archive, sandbox->arena, &load.file, err)) ||
+        (code = rh_snapshot_own_check_head(path, &manifest, &load.file, err)) ||
+        (code = check_file(&load, err)) || (code = load_file(&load, err)))
         return code;
-    if (load.file.age_s >= 0)
-        sandbox->facts.snapshot_age_s = load.file.age_s;
-    return RH_OK;
+    return rh_sandbox_apply_manifest(sandbox, &manifest, err);
 }
 
 enum err_code rh_load_snapshot(struct sandbox *sandbox, const char *path, struct err *err)
 {
-    return rh_load_dump(sandbox, path, false, err);
+    return rh_snapshot_is_own(path) ? load_own(sandbox, path, err)
+                                    : rh_load_dump(sandbox, path, false, err);
 }

@@ -150,15 +150,18 @@ enum err_code rh_overlay_lay_out(struct sandbox *sandbox, bool is_volatile, stru
     overlay->data = sandbox->data_directory;
     overlay->upper = rh_place_inside(arena, sandbox->directory, "upper");
     overlay->work = rh_place_inside(arena, sandbox->directory, "work");
-    /* Relative names: options know no quoting, and these hold no comma and no colon. */
-    const char *base = base_name(sandbox->base->directory);
+    /* Relative names, and the base, wherever it lies, by a link: options know no quoting, and these
+       hold no comma and no colon. */
+    const char *lower = rh_place_inside(arena, sandbox->directory, "lower");
     overlay->options[1] = rh_arena_printf(arena, "lowerdir=%s/%s,upperdir=%s/%s,workdir=%s/%s%s",
-                                          base, base_name(sandbox->base->data_directory), name,
-                                          base_name(overlay->upper), name, base_name(overlay->work),
+                                          name, base_name(lower), name, base_name(overlay->upper),
+                                          name, base_name(overlay->work),
                                           is_root_of_the_machine(arena) ? "" : ",userxattr");
     /* "volatile" (Linux 5.10): copying up a file does not wait for the disk, nor does a commit. */
     overlay->options[0] = rh_arena_printf(arena, "%s%s", overlay->options[1],
                                           is_volatile ? ",volatile" : "");
+    if (symlink(sandbox->base->data_directory, lower) != 0)
+        return rh_err_set_errno(err, errno, "cannot link \"%s\"", lower);
     if ((code = make_owned(sandbox, overlay->data, err)) ||
         (code = make_owned(sandbox, overlay->upper, err)))
         return code;

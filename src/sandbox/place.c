@@ -100,7 +100,7 @@ static enum err_code check_way(const struct sandbox *sandbox, const char *direct
     return RH_OK;
 }
 
-static const char *choose_cache(struct arena *arena, const struct sandbox_options *options)
+const char *rh_place_cache(struct arena *arena, const struct sandbox_options *options)
 {
     const char *base;
 
@@ -177,8 +177,8 @@ static enum err_code make_socket_directory(struct sandbox *sandbox, struct err *
     return RH_OK;
 }
 
-enum err_code rh_place_choose(struct sandbox *sandbox, const struct sandbox_options *options,
-                              struct err *err)
+enum err_code rh_place_find(struct sandbox *sandbox, const struct sandbox_options *options,
+                            struct err *err)
 {
     struct arena *arena = sandbox->arena;
     const char *parent = rh_place_parent(options);
@@ -187,7 +187,7 @@ enum err_code rh_place_choose(struct sandbox *sandbox, const struct sandbox_opti
     if ((code = rh_place_server_user(options, arena, &sandbox->drops_privileges, &sandbox->uid,
                                      &sandbox->gid, &sandbox->user_name, err)))
         return code;
-    sandbox->cache_directory = choose_cache(arena, options);
+    sandbox->cache_directory = rh_place_cache(arena, options);
     if ((code = rh_file_make_directories(parent, 0700, err)))
         return code;
     /* The server changes its working directory: it needs an absolute path. */
@@ -200,9 +200,19 @@ enum err_code rh_place_choose(struct sandbox *sandbox, const struct sandbox_opti
         return rh_err_set(err, RH_ERR_ENVIRONMENT,
                           "cannot use \"%s\" for sandboxes: its name holds a quote or a line feed",
                           parent);
-    if ((code = check_way(sandbox, parent, err)))
+    sandbox->parent_directory = parent;
+    return check_way(sandbox, parent, err);
+}
+
+enum err_code rh_place_choose(struct sandbox *sandbox, const struct sandbox_options *options,
+                              struct err *err)
+{
+    struct arena *arena = sandbox->arena;
+    enum err_code code;
+
+    if ((code = rh_place_find(sandbox, options, err)))
         return code;
-    char *directory = rh_file_join(arena, parent, SANDBOX_NAME_PREFIX "XXXXXX");
+    char *directory = rh_file_join(arena, sandbox->parent_directory, SANDBOX_NAME_PREFIX "XXXXXX");
     if ((code = make_directory(sandbox, directory, err)))
         return code;
     sandbox->directory = directory;

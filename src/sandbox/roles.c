@@ -283,6 +283,15 @@ void rh_roles_note_created(struct sandbox *sandbox, const char *why)
     sandbox->noted_roles = sandbox->snapshot_roles.count;
 }
 
+enum err_code rh_roles_forget_secrets(struct sandbox *sandbox, struct err *err)
+{
+    return rh_roles_execute(
+        sandbox, err,
+        "DO $rehearse$ DECLARE role name; BEGIN FOR role IN SELECT rolname FROM pg_authid"
+        " WHERE rolpassword IS NOT NULL LOOP EXECUTE format('ALTER ROLE %%I PASSWORD NULL', role);"
+        " END LOOP; END $rehearse$");
+}
+
 /* --- hand-over -------------------------------------------------------------------------------- */
 
 /* Whoever owns most tables of users; the loader's count as nobody's. */

@@ -118,12 +118,10 @@ static enum err_code set_up(struct sandbox *sandbox, const struct sandbox_option
     return rh_settings_check(sandbox, err);
 }
 
-enum err_code rh_sandbox_start(const struct sandbox_options *options, struct sandbox **ret_sandbox,
-                               struct err *err)
+static struct sandbox *new_sandbox(const struct sandbox_options *options)
 {
     struct arena *arena = rh_arena_new();
-    RH_CLEANUP_SANDBOX struct sandbox *sandbox = RH_NEW(arena, struct sandbox);
-    enum err_code code;
+    struct sandbox *sandbox = RH_NEW(arena, struct sandbox);
 
     sandbox->arena = arena;
     sandbox->engine = options->engine;
@@ -131,10 +129,12 @@ enum err_code rh_sandbox_start(const struct sandbox_options *options, struct san
     sandbox->is_kept_alive = options->keep;
     sandbox->marker_fd = -1;
     sandbox->data_fd = -1;
+    sandbox->cache_fd = -1;
     sandbox->process = (struct process)PROCESS_INIT;
     sandbox->wanted_role = options->role ? rh_arena_strdup(arena, options->role) : NULL;
     sandbox->facts.source = "empty database";
     sandbox->facts.snapshot_age_s = -1;
+    sandbox->facts.prepared_s = -1;
     struct server_setting *settings = rh_arena_alloc_array(arena, options->setting_count + 1,
                                                            sizeof(*settings));
     for (size_t i = 0; i < options->setting_count; i++)
@@ -142,6 +142,33 @@ enum err_code rh_sandbox_start(const struct sandbox_options *options, struct san
                                               rh_arena_strdup(arena, options->settings[i].value)};
     sandbox->settings = settings;
     sandbox->setting_count = options->setting_count;
+    return sandbox;
+}
+
+enum err_code rh_sandbox_draft(const struct sandbox_options *options, struct sandbox **ret_draft,
+                               struct err *err)
+{
+    RH_CLEANUP_SANDBOX struct sandbox *draft = new_sandbox(options);
+    enum err_code code;
+
+    draft->progress = NULL; /* what is to be told of the server is told by who starts it */
+    if ((code = choose_server(draft, options, err)) || (code = rh_place_find(draft, options, err)))
+        return code;
+    draft->has_auto_explain = has_auto_explain(draft);
+    draft->facts.server_version = draft->server.version;
+    draft->facts.server_major = draft->server.major;
+    draft->locale = rh_template_locale();
+    *ret_draft = draft;
+    draft = NULL;
+    return RH_OK;
+}
+
+enum err_code rh_sandbox_start(const struct sandbox_options *options, struct sandbox **ret_sandbox,
+                               struct err *err)
+{
+    RH_CLEANUP_SANDBOX struct sandbox *sandbox = new_sandbox(options);
+    enum err_code code;
+
     if ((code = set_up(sandbox, options, err)))
         return code;
     *ret_sandbox = sandbox;
@@ -274,6 +301,9 @@ static enum err_code read_memory(struct sandbox *sandbox, struct err *err)
     for (size_t i = 0; i < sandbox->setting_count; i++)
         if (strcasecmp(sandbox->settings[i].name, "shared_buffers") == 0)
             shared_buffers = sandbox->settings[i].value;
+    for (size_t i = 0; !shared_buffers && i < sandbox->production.count; i++)
+        if (strcasecmp(sandbox->production.items[i].name, "shared_buffers") == 0)
+            shared_buffers = sandbox->production.items[i].value;
     if ((code = rh_roles_query(sandbox, running_memory, &shared_buffers, 1, &rows, err)))
         return code;
     sandbox->clone_memory_bytes = rh_rows_int(rows, 0, 0, 0);
@@ -334,19 +364,31 @@ enum err_code rh_sandbox_ready(struct sandbox *sandbox, struct err *err)
 }
 
 /* Still with durability off: the last checkpoint does not wait for the disk either. */
-enum err_code rh_sandbox_prepare(struct sandbox *sandbox, struct err *err)
+static enum err_code prepare(struct sandbox *sandbox, bool opens_roles, struct err *err)
 {
     RH_CLEANUP_ROWS struct rows *segment = NULL;
     enum err_code code;
 
     if ((code = complete(sandbox, err)) ||
+        (opens_roles && (code = rh_roles_forget_secrets(sandbox, err))) ||
         (code = rh_roles_query(sandbox, "SELECT pg_walfile_name(pg_current_wal_insert_lsn())", NULL,
                                0, &segment, err)) ||
         (code = rh_cluster_stop(sandbox, err)) ||
         (code = rh_clone_trim_log(sandbox, rh_rows_value(segment, 0, 0), err)))
         return code;
+    sandbox->has_open_roles = opens_roles;
     sandbox->is_ready = true;
     return RH_OK;
+}
+
+enum err_code rh_sandbox_prepare(struct sandbox *sandbox, struct err *err)
+{
+    return prepare(sandbox, false, err);
+}
+
+enum err_code rh_sandbox_prepare_open(struct sandbox *sandbox, struct err *err)
+{
+    return prepare(sandbox, true, err);
 }
 
 /* --- queries ---------------------------------------------------------------------------------- */
@@ -523,7 +565,9 @@ void rh_sandbox_destroy(struct sandbox *sandbox)
     if (sandbox->base)
         sandbox->base->living_clones--;
     rh_fd_closep(&sandbox->data_fd);
-    if (!sandbox->is_kept) {
+    if (sandbox->cache_fd >= 0) {
+        rh_cache_release(sandbox);
+    } else if (!sandbox->is_kept) {
         rh_cluster_stop_now(sandbox);
         remove_files(sandbox);
     } else {

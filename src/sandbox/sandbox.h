@@ -26,8 +26,11 @@ struct sandbox_options {
     bool keep;           /* the server must outlive us: only then may rh_sandbox_keep be called */
     const char *parent_directory; /* NULL: $REHEARSE_SANDBOX_DIR, $TMPDIR, /var/tmp */
     const char *cache_directory;  /* NULL: $XDG_CACHE_HOME/rehearse, ~/.cache/rehearse */
-    const char *server_user;      /* when we are root: NULL: "postgres", else "nobody" */
-    const char *role; /* migration role; NULL: the owner of most tables, else "migrator" */
+    bool no_cache;                /* of prepared sandboxes (sandbox/cache.h) */
+    int64_t cache_max_bytes,
+        cache_free_bytes;    /* of it at most; left free on its disk; 0: default */
+    const char *server_user; /* when we are root: NULL: "postgres", else "nobody" */
+    const char *role;        /* migration role; NULL: the owner of most tables, else "migrator" */
     const struct server_setting *settings; /* --set */
     size_t setting_count;
     struct progress *progress;
@@ -42,6 +45,9 @@ struct sandbox_facts {
     int64_t relations, rows, bytes;
     const char *clone_method; /* "btrfs snapshot", "reflink", "overlay", "copy"; NULL: no clone */
     const char *clone_note;   /* its size, and why no cheaper way was taken; NULL: no clone */
+    int64_t prepared_s;    /* found in the cache: how long ago it was prepared; -1: by this run */
+    int64_t settings_kept; /* of production's */
+    VEC(const char *) settings_not_kept; /* "work_mem = 1GB (server): why" */
     VEC(const char *)
     notes; /* roles created, extensions missing, settings that could not be kept */
 };

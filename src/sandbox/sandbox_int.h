@@ -14,12 +14,16 @@
  *   client.c         client programs: found, run, their output read line by line
  *   clone.c          a copy of a prepared sandbox, in the cheapest way that works
  *   clone_room.c     whether memory and disk have room for one
+ *   clone_secrets.c  passwords of clones whose base has none
+ *   cache.c ...      prepared sandboxes kept for the next run (cache_int.h)
  *   restart.c        the end of a server as in a crash, and its recovery
  *   load_schema.c    psql scripts
  *   snapshot_file.c  what kind of dump a file is
  *   sql_scan.c       roles and extensions that SQL text needs: pure
  *   load_snapshot.c  dumps: what they need, which way they go in (load_int.h)
  *   load_archive.c   pg_restore
+ *   snapshot_own.c   a snapshot of ours: its manifest, and whether the archive belongs to it
+ *   production_settings.c  what of production's settings a sandbox has
  *   load_plain.c     plain text through psql
  *   sandbox.c        the public functions
  *
@@ -32,6 +36,7 @@
 #include "sandbox/sandbox.h"
 
 #include "base/file.h"
+#include "model/manifest.h"
 
 enum cluster_mode {
     CLUSTER_STOPPED,
@@ -43,7 +48,7 @@ enum cluster_mode {
 /* Of a clone whose data directory is the base's with its own writes above; see namespaces.c. */
 #define OVERLAY_OPTIONS ((size_t)2)
 struct overlay {
-    const char *parent;                   /* of base and clone */
+    const char *parent;                   /* of the clone's directory */
     const char *data;                     /* where it is mounted, as the server sees it */
     const char *upper, *work;             /* of the clone */
     const char *options[OVERLAY_OPTIONS]; /* the first that the kernel takes */
@@ -78,15 +83,23 @@ struct sandbox {
     gid_t gid;
     const char *user_name;
     const char *directory, *data_directory, *socket_directory, *socket_path, *log_path;
+    const char *parent_directory;  /* of `directory` and of what clones are made in; absolute */
     const char *cache_directory;   /* NULL: no cache */
     bool has_own_socket_directory; /* outside `directory`, to be removed with it */
 
     /* marker.c */
     int marker_fd; /* holds the lock; -1 */
 
+    /* cache.c */
+    int cache_fd;        /* it lies in the cache: the lock on its entry; -1 */
+    bool is_only_ours;   /* there, but under no name that others find */
+    bool has_open_roles; /* no role has a password: clones give them those below */
+
     /* settings.c */
+    const char *hba_path; /* instead of the cluster's own pg_hba.conf; NULL */
     const struct server_setting *settings;
     size_t setting_count;
+    VEC(struct server_setting) production; /* production's, where --set says nothing */
     bool has_auto_explain;
 
     /* template.c */
@@ -140,6 +153,11 @@ const char *rh_place_parent(const struct sandbox_options *options);
 enum err_code rh_place_server_user(const struct sandbox_options *options, struct arena *arena,
                                    bool *ret_drops, uid_t *ret_uid, gid_t *ret_gid,
                                    const char **ret_name, struct err *err) RH_MUST_CHECK;
+/* NULL: there is no place for one. */
+const char *rh_place_cache(struct arena *arena, const struct sandbox_options *options);
+/* Server user, cache and parent directory; makes nothing but the parent. */
+enum err_code rh_place_find(struct sandbox *sandbox, const struct sandbox_options *options,
+                            struct err *err) RH_MUST_CHECK;
 /* Where a sandbox keeps its data, or what an overlay needs: "<directory>/data-yMeIf1". */
 const char *rh_place_inside(struct arena *arena, const char *directory, const char *name);
 #define SOCKET_DIRECTORY_PREFIX "/tmp/rehearse-s-"
@@ -163,6 +181,8 @@ bool rh_marker_is_present(const char *directory);
 /* --- template.c ------------------------------------------------------------------------------- */
 /* The database of a cluster as it is provided; empty, of the cluster's locale. */
 #define DATABASE_NAME "app"
+/* A locale that sorts by code point and knows UTF-8 letters, where there is one. */
+const char *rh_template_locale(void);
 enum err_code rh_template_provide(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 /* The copy did not start: throws the template away and makes the data directory anew. */
 enum err_code rh_template_replace(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
@@ -172,6 +192,13 @@ enum err_code rh_settings_write(struct sandbox *sandbox, enum cluster_mode mode,
                                 struct err *err) RH_MUST_CHECK;
 /* Refuses ours, unknown names and bad values before anything is loaded. */
 enum err_code rh_settings_check(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
+/* Would a server start with the settings for running? RH_ERR_USAGE in its own words when not. */
+enum err_code rh_settings_try(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
+
+/* --- production_settings.c -------------------------------------------------------------------- */
+/* After the archive is loaded: settings, and notes on what else is not as in production. */
+enum err_code rh_production_apply(struct sandbox *sandbox, const struct manifest *manifest,
+                                  struct err *err) RH_MUST_CHECK;
 
 /* --- namespaces.c ----------------------------------------------------------------------------- */
 struct namespaces {
@@ -206,6 +233,22 @@ enum err_code rh_subvolume_remove_with(const char *directory, const char *data_d
    written just before. */
 enum err_code rh_clone_trim_log(struct sandbox *base, const char *current,
                                 struct err *err) RH_MUST_CHECK;
+
+/* --- clone_secrets.c -------------------------------------------------------------------------- */
+/* Before the first start of a clone of a base with open roles, and after it. */
+enum err_code rh_clone_open_door(struct sandbox *clone, struct err *err) RH_MUST_CHECK;
+enum err_code rh_clone_shut_door(struct sandbox *clone, struct err *err) RH_MUST_CHECK;
+
+/* --- cache.c, sandbox.c ----------------------------------------------------------------------- */
+#define CACHE_MAX_BYTES (INT64_C(20) << 30)
+#define CACHE_FREE_BYTES (INT64_C(4) << 30)
+/* What is known of a sandbox before it is made: server, place, settings. Destroyed as one. */
+enum err_code rh_sandbox_draft(const struct sandbox_options *options, struct sandbox **ret_draft,
+                               struct err *err) RH_MUST_CHECK;
+/* As rh_sandbox_prepare, and takes every role's password off: only clones can be used. */
+enum err_code rh_sandbox_prepare_open(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
+/* The end of a sandbox in the cache: its lock goes. */
+void rh_cache_release(struct sandbox *prepared);
 
 /* --- clone_room.c ----------------------------------------------------------------------------- */
 /* RH_ERR_ENVIRONMENT with the numbers when memory or disk has no room for one more clone. */
@@ -261,6 +304,8 @@ enum err_code rh_roles_create_missing(struct sandbox *sandbox, const struct name
                                       struct err *err) RH_MUST_CHECK;
 /* One note on those that were created since the last. */
 void rh_roles_note_created(struct sandbox *sandbox, const char *why);
+/* No role has a password any more. */
+enum err_code rh_roles_forget_secrets(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 /* Migration role, ownership, the loader's end. */
 enum err_code rh_roles_hand_over(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 /* "name" and 'text' as SQL wants them. */
@@ -344,5 +389,14 @@ struct snapshot_file {
 enum err_code rh_snapshot_file_examine(const char *path, struct arena *arena,
                                        struct snapshot_file *ret_file,
                                        struct err *err) RH_MUST_CHECK;
+
+/* --- snapshot_own.c --------------------------------------------------------------------------- */
+/* RH_ERR_FORMAT when manifest and archive were not made together, as far as the archive's header
+   and its table of contents (pg_restore --list) tell. */
+enum err_code rh_snapshot_own_check_head(const char *path, const struct manifest *manifest,
+                                         const struct snapshot_file *archive,
+                                         struct err *err) RH_MUST_CHECK;
+enum err_code rh_snapshot_own_check_tables(const char *path, const struct manifest *manifest,
+                                           struct text list, struct err *err) RH_MUST_CHECK;
 
 #endif

@@ -182,9 +182,19 @@ enum err_code rh_settings_write(struct sandbox *sandbox, enum cluster_mode mode,
     /* A list: each directory may be quoted on its own. */
     add_quoted(&out, rh_roles_identifier(arena, sandbox->socket_directory));
     rh_buf_add_char(&out, '\n');
+    if (sandbox->hba_path) {
+        rh_buf_add_str(&out, "hba_file = ");
+        add_quoted(&out, sandbox->hba_path);
+        rh_buf_add_char(&out, '\n');
+    }
     rh_buf_add_str(&out, running);
     if (sandbox->has_auto_explain)
         rh_buf_add_str(&out, explaining);
+    for (size_t i = 0; i < sandbox->production.count; i++) {
+        rh_buf_printf(&out, "%s = ", sandbox->production.items[i].name);
+        add_quoted(&out, sandbox->production.items[i].value);
+        rh_buf_add_char(&out, '\n');
+    }
     for (size_t i = 0; i < sandbox->setting_count; i++) {
         rh_buf_printf(&out, "%s = ", sandbox->settings[i].name);
         add_quoted(&out, sandbox->settings[i].value);
@@ -342,15 +352,23 @@ static enum err_code refuse(struct sandbox *sandbox, struct text errors, struct 
 
 enum err_code rh_settings_check(struct sandbox *sandbox, struct err *err)
 {
+    enum err_code code;
+
+    if (sandbox->setting_count == 0)
+        return RH_OK;
+    if ((code = check_names(sandbox, err)))
+        return code;
+    return rh_settings_try(sandbox, err);
+}
+
+enum err_code rh_settings_try(struct sandbox *sandbox, struct err *err)
+{
     struct arena *arena = sandbox->arena;
     struct process process = PROCESS_INIT;
     struct text output, errors;
     enum err_code code;
 
-    if (sandbox->setting_count == 0)
-        return RH_OK;
-    if ((code = check_names(sandbox, err)) ||
-        (code = rh_settings_write(sandbox, CLUSTER_RUNNING, err)))
+    if ((code = rh_settings_write(sandbox, CLUSTER_RUNNING, err)))
         return code;
     /* -C reads the configuration as a start would, prints one value and ends (manual, "postgres").
      */

@@ -1,4 +1,5 @@
 #include "sandbox/sandbox_int.h"
+#include "sandbox/snapshot_own.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -339,6 +340,8 @@ int rh_sandbox_snapshot_major(const char *path)
     struct snapshot_file file;
     struct err ignored = RH_ERR_INIT;
 
+    if (rh_snapshot_is_own(path))
+        path = rh_snapshot_own_archive(arena, path);
     return rh_snapshot_file_examine(path, arena, &file, &ignored) ? 0 : file.server_major;
 }
 

@@ -17,7 +17,7 @@
 #define TEMPLATES_MAX 12
 
 /* A locale that sorts by code point and knows UTF-8 letters: the same everywhere. */
-static const char *choose_locale(void)
+const char *rh_template_locale(void)
 {
     locale_t locale = newlocale(LC_ALL_MASK, "C.UTF-8", (locale_t)0);
 
@@ -241,7 +241,7 @@ enum err_code rh_template_provide(struct sandbox *sandbox, struct err *err)
     struct err failure = RH_ERR_INIT;
     enum err_code code;
 
-    sandbox->locale = choose_locale();
+    sandbox->locale = rh_template_locale();
     /* Where that is possible, every clone is a snapshot then. */
     (void)rh_subvolume_create(sandbox, sandbox->data_directory);
     sandbox->database = DATABASE_NAME;

@@ -139,6 +139,22 @@ static void add_unobserved(const struct catalog *catalog, struct arena *arena,
             *RH_PUSH(arena, &(to)) = (from).items[i_]; \
     } while (0)
 
+/* All questions were asked for all files together: what one could not be answered for, none was. */
+static void describe_witnesses(const struct description *description, struct arena *arena,
+                               struct manifest *manifest)
+{
+    const struct sample_options *options = description->sample_options;
+
+    for (size_t i = 0; options && i < options->witness_files.count; i++) {
+        struct manifest_witness *witness = RH_PUSH(arena, &manifest->witnesses);
+
+        witness->name = options->witness_files.items[i].name;
+        witness->sha256 = options->witness_files.items[i].sha256;
+        COPY_LIST(description->sample->witnesses, witness->found);
+        COPY_LIST(description->sample->not_covered, witness->not_covered);
+    }
+}
+
 void rh_describe_snapshot(const struct description *description, struct arena *arena,
                           struct manifest *manifest)
 {
@@ -180,6 +196,7 @@ void rh_describe_snapshot(const struct description *description, struct arena *a
         COPY_LIST(description->sample->witnesses, manifest->notes);
         COPY_LIST(description->sample->not_covered, manifest->notes);
         COPY_LIST(description->sample->notes, manifest->notes);
+        describe_witnesses(description, arena, manifest);
     }
     describe_tables(description, arena, manifest);
 }

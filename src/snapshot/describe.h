@@ -11,9 +11,10 @@
 
 struct description {
     const struct catalog *catalog;
-    const struct masking *masking;    /* NULL: nothing is masked */
-    const struct sample_plan *sample; /* NULL: every row */
-    const bool *is_omitted;           /* NULL: none */
+    const struct masking *masking;               /* NULL: nothing is masked */
+    const struct sample_plan *sample;            /* NULL: every row */
+    const struct sample_options *sample_options; /* that it was made of; NULL without one */
+    const bool *is_omitted;                      /* NULL: none */
     const struct dump_result *dump;
     bool is_standby;
     double fraction; /* asked for */

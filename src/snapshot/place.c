@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "sandbox/snapshot_own.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -234,12 +235,6 @@ enum err_code rh_snapshot_place_finish(struct snapshot_place *place, struct err 
 enum err_code rh_snapshot_read(const char *path, struct arena *arena, struct manifest *ret_manifest,
                                struct err *err)
 {
-    const char *name = rh_file_join(arena, path, SNAPSHOT_MANIFEST);
-    struct text text = {0};
-    json_error_t problem;
-    json_t *json;
-    enum err_code code;
-
     if (!rh_snapshot_is(path)) {
         rh_err_set(err, RH_ERR_USAGE, "\"%s\" is no snapshot", path);
         rh_err_hint(err, "A snapshot is a directory with manifest.json and archive/, as \"rehearse "
@@ -247,17 +242,7 @@ enum err_code rh_snapshot_read(const char *path, struct arena *arena, struct man
                          "any pg_dump archive.");
         return RH_ERR_USAGE;
     }
-    if ((code = rh_file_read(name, MANIFEST_MAX_BYTES, arena, &text, err)))
-        return code;
-    json = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, &problem);
-    if (!json)
-        return rh_err_set(err, RH_ERR_USAGE, "\"%s\" is no JSON: line %d: %s", name, problem.line,
-                          problem.text);
-    code = rh_manifest_from_json(json, arena, ret_manifest, err);
-    json_decref(json);
-    if (code)
-        rh_err_while(err, "while reading \"%s\"", name);
-    return code;
+    return rh_snapshot_own_read(path, arena, ret_manifest, err);
 }
 
 enum err_code rh_snapshot_write_manifest(const char *directory, const struct manifest *manifest,

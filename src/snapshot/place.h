@@ -21,9 +21,6 @@
 #define SNAPSHOT_MANIFEST "manifest.json"
 #define SNAPSHOT_MASKING "masking.yaml"
 
-/* Manifest of 10,000 tables of 200 columns each: 300 bytes a column. */
-#define MANIFEST_MAX_BYTES ((size_t)768 * 1024 * 1024)
-
 struct snapshot_place {
     const char *final;     /* the user's DIR, without a slash at its end */
     const char *directory; /* where it is made */

@@ -18,6 +18,11 @@ struct sample_condition {
     const char *table, *sql; /* --where table=SQL */
 };
 
+/* A file of the pending migration, as a later run knows it again. */
+struct sample_witness_file {
+    const char *name, *sha256; /* of its bytes */
+};
+
 struct sample_options {
     double fraction; /* --sample 5%; 1: all */
     VEC(struct sample_share) shares;
@@ -28,6 +33,7 @@ struct sample_options {
        forced into the sample. */
     const char *const *witness_statements;
     size_t witness_count;
+    VEC(struct sample_witness_file) witness_files; /* that they are from */
     int64_t witness_budget_us; /* of all probes together; what did not fit is reported */
     /* Tables of at most so many rows are kept whole; 0: 1,000; -1: none. */
     int64_t small_rows;

@@ -115,10 +115,11 @@ enum err_code rh_sample_probe(struct sampling *sampling, const char *sql, int64_
 
 const char *rh_sample_gather(const struct sampling *sampling, const char *query, int64_t max)
 {
-    return rh_arena_printf(sampling->scratch,
-                           "SELECT id, pg_catalog.array_agg(place) FROM (%s LIMIT %lld) AS "
-                           "rehearse_found GROUP BY id",
-                           query, (long long)max);
+    return rh_arena_printf(
+        sampling->scratch,
+        "SELECT id, pg_catalog.array_agg(place) FROM (SELECT id, place FROM (%s) "
+        "AS rehearse_all LIMIT %lld) AS rehearse_found GROUP BY id",
+        query, (long long)max);
 }
 
 static size_t table_of_id(const struct catalog *catalog, int64_t id)

@@ -288,21 +288,20 @@ def clones(timer, directory, megabytes, rounds):
              for kind, answered, own_kb, read, update in rows])
 
 
-def first_statement(program, schema, migration, out):
-    """Seconds from the command to the first statement in events.ndjson."""
+def first_statement(program, given, migration, out, environment=None):
+    """Seconds from the command to the first statement, as the stream of events tells it."""
     shutil.rmtree(out, ignore_errors=True)
     start = time.perf_counter()
-    process = subprocess.Popen([program, "run", "--schema", schema, migration, "--out", out],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    events = out / "events.ndjson"
+    process = subprocess.Popen([program, "run", "--json", *given, migration, "--out", out],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               env={**os.environ, **(environment or {})})
     seen = None
-    while seen is None and process.poll() is None and time.perf_counter() - start < 60:
-        if events.exists() and b'"statement_started"' in events.read_bytes():
+    for line in process.stdout:
+        if seen is None and b'"statement_started"' in line:
             seen = time.perf_counter() - start
-        time.sleep(0.002)
-    process.wait(60)
-    # Where events are not flushed as they come, the whole run is an upper bound.
-    return seen if seen is not None else time.perf_counter() - start
+    if process.wait(600) != 0 or seen is None:
+        raise RuntimeError(f"rehearse ended with {process.returncode}")
+    return seen
 
 
 def copy_rates(timer, seconds):
@@ -310,3 +309,10 @@ def copy_rates(timer, seconds):
     output = subprocess.run([timer, str(seconds)], capture_output=True, text=True, check=True,
                             timeout=seconds * 10 + 60).stdout
     return {name: float(rate) for name, rate in map(str.split, output.splitlines())}
+
+
+def maps(timer):
+    """-> [(rule, type, values a second, MB a second)] of processor time."""
+    output = subprocess.run([timer], stdout=subprocess.PIPE, text=True, check=True, timeout=300).stdout
+    rows = [line.split() for line in output.splitlines()]
+    return [(rule, kind, float(values), float(megabytes)) for rule, kind, values, megabytes in rows]

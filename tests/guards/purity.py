@@ -16,6 +16,7 @@ import common
 
 # Archive -> the members that are pure; None for all.
 PURE = {
+    "stats": None,
     "model": None,
     "sql": None,
     "mask": None,
@@ -30,7 +31,7 @@ ALLOWED = re.compile("^(?:" + "|".join([
     r"mem\w+", r"str(?!error|ftime|ptime)\w+", r"__isoc23_strto\w+", r"malloc|calloc|realloc|free",
     r"reallocarray", r"qsort|bsearch", r"v?snprintf", r"__(mem|str|v?sn)\w+_chk",
     r"__stack_chk_fail", r"__ctype_\w+", r"(l?lround|l?lrint|floor|ceil|fabs|sqrt|pow|exp|log|log2|"
-    r"log10|round|trunc|fmod|isnan|isinf|nextafter)[fl]?",
+    r"log10|round|trunc|fmod|isnan|isinf|nextafter|fmin|fmax)[fl]?",
     r"gmtime_r|timegm",              # calendar arithmetic: no time zone, no clock
     r"newlocale|uselocale|freelocale",
     r"_GLOBAL_OFFSET_TABLE_",

@@ -214,6 +214,18 @@ static struct result *filled_result(struct arena *arena)
     result->fidelity = (struct fidelity){
         .server_version = "15.18", .snapshot_age_s = -1, .sample_fraction = 1.0};
     *RH_PUSH(arena, &result->fidelity.notes) = "A note.";
+    struct likeness *likeness = &result->fidelity.likeness;
+    likeness->has_manifest = true;
+    likeness->production_version = "16.2";
+    likeness->production_rows = -1;
+    *RH_PUSH(arena, &likeness->sampled) = (struct sampled_table){
+        .relation = "public.users", .rows = 12, .production_rows = 1200, .fraction = 0.01};
+    *RH_PUSH(arena, &likeness->certificates) = (struct manifest_certificate){
+        .name = "leak", .status = "not-observed"};
+    likeness->cover = WITNESS_PARTLY;
+    *RH_PUSH(arena, &likeness->not_covered) = "Too expensive.";
+    *RH_PUSH(arena, &likeness->settings_not_kept) = "fsync = off (server): no";
+    *RH_PUSH(arena, &likeness->weakened) = "Order.";
     result->limits = rh_limits_default();
     *RH_PUSH(arena,
              &result->findings) = (struct finding){.rule = "statement-error",
@@ -268,6 +280,7 @@ static struct result *filled_result(struct arena *arena)
                                     .repair_sql = "DELETE"};
     *RH_PUSH(arena, &offenders->sample_keys) = "id=42";
     *RH_PUSH(arena, &blocker->unasked) = "the other clause";
+    blocker->inside = "ALTER TABLE inside";
     *RH_PUSH(arena, &result->blockers.items) = (struct blocker){
         .step = -1, .sql = "DROP INDEX i", .not_asked = "it needs another", .needs = 0};
     result->repetition.was_wanted = true;
@@ -344,6 +357,7 @@ static void test_result_json_shape(void **state)
         {"blockers.0.offenders.0.groups", "37"},
         {"blockers.0.offenders.0.sample_keys.0", "\"id=42\""},
         {"blockers.0.unasked.0", "\"the other clause\""},
+        {"blockers.0.inside", "\"ALTER TABLE inside\""},
         {"blockers.0.needs", "null"},
         {"blockers.1.step", "null"},
         {"blockers.1.needs", "1"},

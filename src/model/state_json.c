@@ -1,0 +1,313 @@
+#include "model/state_json.h"
+
+#include "model/result.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Raised with every change of the form. */
+#define STATE_FORMAT 1
+/* Both halves of a digest, in hexadecimal. */
+#define DIGEST_LENGTH 32
+
+static void put(json_t *object, const char *name, json_t *value)
+{
+    if (json_object_set_new(object, name, value) != 0)
+        RH_PANIC("cannot set \"%s\" in a JSON object", name);
+}
+
+static json_t *digest_json(struct digest digest)
+{
+    char text[DIGEST_LENGTH + 1];
+
+    snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64, digest.high, digest.low);
+    return json_string(text);
+}
+
+static json_t *texts_json(const char *const *items, size_t count)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(array, rh_json_text(items[i]));
+    return array;
+}
+
+static json_t *object_json(const struct state_object *state)
+{
+    json_t *object = json_object(), *attributes = json_object();
+
+    put(object, "kind", rh_json_text(state->kind));
+    put(object, "identity", rh_json_text(state->identity));
+    put(object, "parent", rh_json_text(state->parent));
+    put(object, "id", json_integer(state->id));
+    put(object, "sub_id", json_integer(state->sub_id));
+    for (size_t i = 0; i < state->attributes.count; i++)
+        put(attributes, state->attributes.items[i].name,
+            rh_json_text(state->attributes.items[i].value));
+    put(object, "attributes", attributes);
+    return object;
+}
+
+static json_t *column_json(const struct column_state *column)
+{
+    json_t *object = json_object();
+
+    put(object, "name", rh_json_text(column->name));
+    put(object, "type", rh_json_text(column->type));
+    put(object, "number", json_integer(column->number));
+    put(object, "non_null", json_integer(column->non_null));
+    put(object, "digest", digest_json(column->digest));
+    return object;
+}
+
+static json_t *table_json(const struct table_state *table)
+{
+    json_t *object = json_object(), *columns = json_array();
+
+    put(object, "identity", rh_json_text(table->identity));
+    put(object, "kind", rh_json_text(table->kind));
+    put(object, "parent", rh_json_text(table->parent));
+    put(object, "id", json_integer(table->id));
+    put(object, "rows", json_integer(table->rows));
+    put(object, "bytes", json_integer(table->bytes));
+    put(object, "skipped", rh_json_text(table->skipped));
+    put(object, "key", texts_json(table->key.items, table->key.count));
+    put(object, "row", table->has_row ? digest_json(table->row) : json_null());
+    put(object, "row_columns", texts_json(table->row_columns.items, table->row_columns.count));
+    put(object, "sample_parts", json_integer(table->sample_parts));
+    for (size_t i = 0; i < table->columns.count; i++)
+        json_array_append_new(columns, column_json(&table->columns.items[i]));
+    put(object, "columns", columns);
+    return object;
+}
+
+static json_t *sequence_json(const struct sequence_state *sequence)
+{
+    json_t *object = json_object();
+
+    put(object, "identity", rh_json_text(sequence->identity));
+    put(object, "id", json_integer(sequence->id));
+    put(object, "is_used", json_boolean(sequence->is_used));
+    put(object, "last_value", json_integer(sequence->last_value));
+    return object;
+}
+
+json_t *rh_state_to_json(const struct schema_state *schema, const struct data_state *data)
+{
+    json_t *root = json_object(), *objects = json_array(), *tables = json_array();
+    json_t *sequences = json_array();
+
+    for (size_t i = 0; i < schema->objects.count; i++)
+        json_array_append_new(objects, object_json(&schema->objects.items[i]));
+    for (size_t i = 0; i < data->tables.count; i++)
+        json_array_append_new(tables, table_json(&data->tables.items[i]));
+    for (size_t i = 0; i < data->sequences.count; i++)
+        json_array_append_new(sequences, sequence_json(&data->sequences.items[i]));
+    put(root, "format", json_integer(STATE_FORMAT));
+    put(root, "schema_lineage", rh_json_text(schema->lineage));
+    put(root, "objects", objects);
+    put(root, "data_lineage", rh_json_text(data->lineage));
+    put(root, "tables", tables);
+    put(root, "sequences", sequences);
+    put(root, "large_objects", json_integer(data->large_objects));
+    put(root, "duration_us", json_integer(data->duration_us));
+    return root;
+}
+
+/* --- back ------------------------------------------------------------------------------------- */
+
+struct taking {
+    struct arena *arena;
+    const char *missing; /* the first member that is not there, or not what it should be */
+};
+
+static const json_t *member(struct taking *taking, const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+
+    if (!value && !taking->missing)
+        taking->missing = name;
+    return value;
+}
+
+/* NULL for null. */
+static const char *text_or_null(struct taking *taking, const json_t *object, const char *name)
+{
+    const json_t *value = member(taking, object, name);
+
+    if (json_is_null(value))
+        return NULL;
+    if (!json_is_string(value)) {
+        if (!taking->missing)
+            taking->missing = name;
+        return NULL;
+    }
+    return rh_arena_strndup(taking->arena, json_string_value(value), json_string_length(value));
+}
+
+static const char *text(struct taking *taking, const json_t *object, const char *name)
+{
+    const char *value = text_or_null(taking, object, name);
+
+    if (!value && !taking->missing)
+        taking->missing = name;
+    return value ? value : "";
+}
+
+static int64_t number(struct taking *taking, const json_t *object, const char *name)
+{
+    const json_t *value = member(taking, object, name);
+
+    if (!json_is_integer(value) && !taking->missing)
+        taking->missing = name;
+    return json_integer_value(value);
+}
+
+static const json_t *array(struct taking *taking, const json_t *object, const char *name)
+{
+    const json_t *value = member(taking, object, name);
+
+    if (!json_is_array(value) && !taking->missing)
+        taking->missing = name;
+    return value;
+}
+
+static struct digest digest(struct taking *taking, const json_t *object, const char *name)
+{
+    const char *value = text(taking, object, name);
+    char high[DIGEST_LENGTH / 2 + 1];
+
+    if (strlen(value) != DIGEST_LENGTH || strspn(value, "0123456789abcdef") != DIGEST_LENGTH) {
+        if (!taking->missing)
+            taking->missing = name;
+        return (struct digest){0};
+    }
+    memcpy(high, value, sizeof(high) - 1);
+    high[sizeof(high) - 1] = 0;
+    return (struct digest){strtoull(high, NULL, 16), strtoull(value + DIGEST_LENGTH / 2, NULL, 16)};
+}
+
+struct texts {
+    VEC(const char *) items;
+};
+
+static struct texts texts(struct taking *taking, const json_t *object, const char *name)
+{
+    const json_t *list = array(taking, object, name), *item;
+    struct texts taken = {0};
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        if (!json_is_string(item) && !taking->missing)
+            taking->missing = name;
+        *RH_PUSH(taking->arena, &taken.items) = rh_arena_strdup(
+            taking->arena, json_is_string(item) ? json_string_value(item) : "");
+    }
+    return taken;
+}
+
+static struct state_object take_object(struct taking *taking, const json_t *json)
+{
+    struct state_object object = {
+        .kind = text(taking, json, "kind"),
+        .identity = text(taking, json, "identity"),
+        .parent = text_or_null(taking, json, "parent"),
+        .id = number(taking, json, "id"),
+        .sub_id = number(taking, json, "sub_id"),
+    };
+    json_t *attributes = json_object_get(json, "attributes"), *value;
+    const char *name;
+
+    if (!json_is_object(attributes) && !taking->missing)
+        taking->missing = "attributes";
+    /* In the order they were put, which is by name. */
+    json_object_foreach(attributes, name, value)
+    {
+        struct state_attribute *attribute = RH_PUSH(taking->arena, &object.attributes);
+        attribute->name = rh_arena_strdup(taking->arena, name);
+        attribute->value = text(taking, attributes, name);
+    }
+    return object;
+}
+
+static struct column_state take_column(struct taking *taking, const json_t *json)
+{
+    return (struct column_state){
+        .name = text(taking, json, "name"),
+        .type = text(taking, json, "type"),
+        .number = (int)number(taking, json, "number"),
+        .non_null = number(taking, json, "non_null"),
+        .digest = digest(taking, json, "digest"),
+    };
+}
+
+static struct table_state take_table(struct taking *taking, const json_t *json)
+{
+    struct texts key = texts(taking, json, "key");
+    struct texts row_columns = texts(taking, json, "row_columns");
+    struct table_state table = {
+        .identity = text(taking, json, "identity"),
+        .kind = text(taking, json, "kind"),
+        .parent = text_or_null(taking, json, "parent"),
+        .id = number(taking, json, "id"),
+        .rows = number(taking, json, "rows"),
+        .bytes = number(taking, json, "bytes"),
+        .skipped = text_or_null(taking, json, "skipped"),
+        .has_row = !json_is_null(member(taking, json, "row")),
+        .sample_parts = (unsigned)number(taking, json, "sample_parts"),
+    };
+    const json_t *columns = array(taking, json, "columns"), *item;
+    size_t i;
+
+    memcpy(&table.key, &key.items, sizeof(table.key));
+    memcpy(&table.row_columns, &row_columns.items, sizeof(table.row_columns));
+    if (table.has_row)
+        table.row = digest(taking, json, "row");
+    json_array_foreach(columns, i, item) *
+        RH_PUSH(taking->arena, &table.columns) = take_column(taking, item);
+    return table;
+}
+
+static struct sequence_state take_sequence(struct taking *taking, const json_t *json)
+{
+    return (struct sequence_state){
+        .identity = text(taking, json, "identity"),
+        .id = number(taking, json, "id"),
+        .is_used = json_is_true(member(taking, json, "is_used")),
+        .last_value = number(taking, json, "last_value"),
+    };
+}
+
+enum err_code rh_state_from_json(const json_t *json, struct arena *arena,
+                                 struct schema_state *ret_schema, struct data_state *ret_data,
+                                 struct err *err)
+{
+    struct taking taking = {.arena = arena};
+    struct schema_state schema = {0};
+    struct data_state data = {0};
+    const json_t *item;
+    size_t i;
+
+    if (number(&taking, json, "format") != STATE_FORMAT && !taking.missing)
+        taking.missing = "format";
+    schema.lineage = text_or_null(&taking, json, "schema_lineage");
+    data.lineage = text_or_null(&taking, json, "data_lineage");
+    data.large_objects = number(&taking, json, "large_objects");
+    data.duration_us = number(&taking, json, "duration_us");
+    json_array_foreach(array(&taking, json, "objects"), i, item) *
+        RH_PUSH(arena, &schema.objects) = take_object(&taking, item);
+    json_array_foreach(array(&taking, json, "tables"), i, item) *
+        RH_PUSH(arena, &data.tables) = take_table(&taking, item);
+    json_array_foreach(array(&taking, json, "sequences"), i, item) *
+        RH_PUSH(arena, &data.sequences) = take_sequence(&taking, item);
+    if (taking.missing)
+        return rh_err_set(err, RH_ERR_FORMAT, "this is no state: \"%s\" is missing or wrong",
+                          taking.missing);
+    *ret_schema = schema;
+    *ret_data = data;
+    return RH_OK;
+}

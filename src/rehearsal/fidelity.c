@@ -1,0 +1,252 @@
+#include "rehearsal/fidelity.h"
+
+#include "mask/mask_map.h"
+#include "sandbox/snapshot_own.h"
+
+#include <string.h>
+
+/* Columns named in one sentence. */
+#define COLUMNS_SHOWN 6
+
+/* --- may it be used --------------------------------------------------------------------------- */
+
+static const struct manifest_certificate *failed_certificate(const struct manifest *manifest,
+                                                             const char *name)
+{
+    for (size_t n = 0; n < manifest->certificates.count; n++) {
+        const struct manifest_certificate *certificate = &manifest->certificates.items[n];
+        if (strcmp(certificate->name, name) == 0 && strcmp(certificate->status, "failed") == 0)
+            return certificate;
+    }
+    return NULL;
+}
+
+static enum err_code refuse(struct rehearsal *rehearsal, const char *why, struct err *err)
+{
+    rh_err_set(err, RH_ERR_ENVIRONMENT, "snapshot \"%s\" may hold clear data: %s",
+               rehearsal->options->snapshot_path, why);
+    rh_err_hint(err, "Make it with \"rehearse snapshot create\" or mask it with \"rehearse "
+                     "snapshot import\"; --allow-unmasked accepts it as it is (rule "
+                     "unsanitized-snapshot).");
+    return err->code;
+}
+
+static enum err_code check_masking(struct rehearsal *rehearsal, struct err *err)
+{
+    const struct rehearsal_options *options = rehearsal->options;
+    const struct manifest_certificate *leak = failed_certificate(&rehearsal->manifest, "leak");
+    const char *why = NULL;
+    if (!rehearsal->manifest.is_masked)
+        why = "its manifest says that it is not masked";
+    else if (leak)
+        why = rh_arena_printf(rehearsal->arena, "its certificate \"leak\" failed%s%s",
+                              leak->detail ? ": " : "", leak->detail ? leak->detail : "");
+    if (!why)
+        return RH_OK;
+    if (!options->allow_unmasked)
+        return refuse(rehearsal, why, err);
+    rehearsal->result.fidelity.likeness.clear_data = why;
+    return RH_OK;
+}
+
+/* --- what it says ----------------------------------------------------------------------------- */
+
+static void add_note(struct rehearsal *rehearsal, const char *note)
+{
+    *RH_PUSH(rehearsal->arena, &rehearsal->result.fidelity.notes) = note;
+}
+
+static const struct manifest_witness *witness_of(const struct manifest *manifest,
+                                                 const struct migration_step *step)
+{
+    for (size_t n = 0; n < manifest->witnesses.count; n++)
+        if (strcmp(manifest->witnesses.items[n].sha256, step->sha256) == 0)
+            return &manifest->witnesses.items[n];
+    return NULL;
+}
+
+/* Every file of this run, by its bytes; a command's own statements nobody knows beforehand. */
+static void take_witnesses(struct rehearsal *rehearsal, struct likeness *likeness)
+{
+    if (likeness->sampled.count == 0)
+        return;
+    likeness->cover = WITNESS_COVERED;
+    for (size_t n = 0; n < rehearsal->migration.steps.count; n++) {
+        const struct migration_step *step = &rehearsal->migration.steps.items[n];
+        const struct manifest_witness *witness = witness_of(&rehearsal->manifest, step);
+        if (!witness) {
+            likeness->cover = WITNESS_MISSING;
+            return;
+        }
+        for (size_t i = 0; i < witness->not_covered.count; i++) {
+            likeness->cover = WITNESS_PARTLY;
+            *RH_PUSH(rehearsal->arena, &likeness->not_covered) = witness->not_covered.items[i];
+        }
+    }
+}
+
+static int64_t sum(int64_t total, int64_t count)
+{
+    return total < 0 || count < 0 ? -1 : total + count;
+}
+
+static void take_tables(struct rehearsal *rehearsal, struct likeness *likeness)
+{
+    const struct manifest *manifest = &rehearsal->manifest;
+    for (size_t n = 0; n < manifest->tables.count; n++) {
+        const struct manifest_table *table = &manifest->tables.items[n];
+        likeness->rows = sum(likeness->rows, table->rows);
+        likeness->production_rows = sum(likeness->production_rows, table->production_rows);
+        likeness->production_bytes = sum(likeness->production_bytes, table->production_bytes);
+        if (!table->omitted && table->sample_fraction >= 1)
+            continue;
+        *RH_PUSH(rehearsal->arena, &likeness->sampled) = (struct sampled_table){
+            .relation = table->identity,
+            .rows = table->rows,
+            .production_rows = table->production_rows,
+            .rows_exact = table->rows_exact,
+            .fraction = table->omitted ? 0 : table->sample_fraction,
+            .reason = table->sample_reason,
+            .omitted = table->omitted,
+        };
+    }
+}
+
+static void take_manifest(struct rehearsal *rehearsal)
+{
+    const struct manifest *manifest = &rehearsal->manifest;
+    struct likeness *likeness = &rehearsal->result.fidelity.likeness;
+    likeness->has_manifest = true;
+    likeness->production_version = manifest->server_version;
+    likeness->production_database = manifest->database;
+    likeness->is_standby = manifest->is_standby;
+    likeness->is_masked = manifest->is_masked;
+    likeness->is_complete = manifest->is_complete;
+    likeness->taken_at = manifest->taken_at;
+    take_tables(rehearsal, likeness);
+    for (size_t n = 0; n < manifest->certificates.count; n++)
+        *RH_PUSH(rehearsal->arena, &likeness->certificates) = manifest->certificates.items[n];
+    take_witnesses(rehearsal, likeness);
+}
+
+enum err_code rh_fidelity_open(struct rehearsal *rehearsal, struct err *err)
+{
+    const struct rehearsal_options *options = rehearsal->options;
+    const char *path = options->snapshot_path;
+    if (!path || options->dry_run)
+        return RH_OK;
+    if (!rh_snapshot_is_own(path)) {
+        if (options->require_masked && !options->allow_unmasked)
+            return refuse(rehearsal, "it is a plain dump, which says nothing of masking", err);
+        return RH_OK;
+    }
+    enum err_code code = rh_snapshot_own_read(path, rehearsal->arena, &rehearsal->manifest, err);
+    if (code)
+        return code;
+    take_manifest(rehearsal);
+    return check_masking(rehearsal, err);
+}
+
+/* --- beside the sandbox ----------------------------------------------------------------------- */
+
+/* Of all rows, where production's are known; else what was asked for. */
+static double fraction_of(const struct rehearsal *rehearsal)
+{
+    const struct likeness *likeness = &rehearsal->result.fidelity.likeness;
+    if (likeness->sampled.count == 0)
+        return 1.0;
+    if (likeness->production_rows > 0 && likeness->rows >= 0 &&
+        likeness->rows < likeness->production_rows)
+        return (double)likeness->rows / (double)likeness->production_rows;
+    return rehearsal->manifest.sample_fraction;
+}
+
+void rh_fidelity_fill(struct rehearsal *rehearsal, const struct sandbox_facts *facts)
+{
+    struct arena *arena = rehearsal->arena;
+    struct fidelity *fidelity = &rehearsal->result.fidelity;
+    struct likeness *likeness = &fidelity->likeness;
+    if (!likeness->has_manifest) {
+        if (rehearsal->options->snapshot_path)
+            add_note(rehearsal, "The snapshot is a plain dump: nothing in it says whether it is "
+                                "masked, or all of production's rows.");
+        return;
+    }
+    fidelity->sample_fraction = fraction_of(rehearsal);
+    fidelity->masked_columns = rehearsal->manifest.masked_columns;
+    likeness->settings_kept = facts->settings_kept;
+    for (size_t n = 0; n < facts->settings_not_kept.count; n++)
+        *RH_PUSH(arena, &likeness->settings_not_kept) = rh_arena_strdup(
+            arena, facts->settings_not_kept.items[n]);
+    for (size_t n = 0; n < rehearsal->manifest.notes.count; n++)
+        add_note(rehearsal, rehearsal->manifest.notes.items[n]);
+    if (likeness->clear_data)
+        add_note(rehearsal, rh_arena_printf(arena, "The snapshot may hold clear data: %s.",
+                                            likeness->clear_data));
+}
+
+/* --- what masking weakens --------------------------------------------------------------------- */
+
+struct columns {
+    VEC(const char *) names;
+};
+
+static const char *say(struct arena *arena, const struct columns *columns)
+{
+    const char *text = "";
+    for (size_t n = 0; n < columns->names.count && n < COLUMNS_SHOWN; n++)
+        text = rh_arena_printf(arena, "%s%s%s", text,
+                               n == 0                          ? ""
+                               : n + 1 == columns->names.count ? " and "
+                                                               : ", ",
+                               columns->names.items[n]);
+    if (columns->names.count > COLUMNS_SHOWN)
+        text = rh_arena_printf(arena, "%s and %zu more", text,
+                               columns->names.count - COLUMNS_SHOWN);
+    return text;
+}
+
+static bool is_touched(const struct trace *trace, const char *identity)
+{
+    for (size_t n = 0; n < trace->relations.count; n++)
+        if (strcmp(trace->relations.items[n].name, identity) == 0)
+            return true;
+    return false;
+}
+
+static bool keeps_order(enum mask_rule rule)
+{
+    return rule == MASK_KEEP || rule == MASK_DATE || rule == MASK_NUMBER;
+}
+
+void rh_fidelity_weaken(struct rehearsal *rehearsal)
+{
+    struct arena *arena = rehearsal->arena;
+    struct likeness *likeness = &rehearsal->result.fidelity.likeness;
+    for (size_t n = 0; n < rehearsal->manifest.tables.count; n++) {
+        const struct manifest_table *table = &rehearsal->manifest.tables.items[n];
+        struct columns unordered = {0}, replaced = {0};
+        if (!is_touched(&rehearsal->trace, table->identity))
+            continue;
+        for (size_t i = 0; i < table->columns.count; i++) {
+            enum mask_rule rule;
+            if (!rh_mask_rule_find(table->columns.items[i].rule, &rule) || keeps_order(rule))
+                continue;
+            *RH_PUSH(arena, rh_mask_rule_is_injective(rule)
+                                ? &unordered.names
+                                : &replaced.names) = table->columns.items[i].name;
+        }
+        if (unordered.names.count > 0)
+            *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
+                arena,
+                "%s: %s %s masked: lengths and equal values are production's, their order is not, "
+                "so that range scans, sorted plans and partition bounds may be others there.",
+                table->identity, say(arena, &unordered), unordered.names.count == 1 ? "is" : "are");
+        if (replaced.names.count > 0)
+            *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
+                arena,
+                "%s: the values of %s are replaced: duplicates, NULLs and misfits that "
+                "production has there are not to be seen here.",
+                table->identity, say(arena, &replaced));
+    }
+}
