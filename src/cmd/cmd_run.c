@@ -95,8 +95,8 @@ static const struct option rows[] = {
         .help = "The way back: a file, a directory or a command.",
         .details = "A path that exists is a file of SQL, or a directory that holds one for each "
                    "migration; anything else (and an executable) is a command line for /bin/sh, "
-                   "run like COMMAND. Without it the counterparts that migration tools know are "
-                   "used: down sections, x.down.sql, U1__x.sql.",
+                   "not SQL, run like COMMAND. Without it the counterparts that migration tools "
+                   "know are used: down sections, x.down.sql, U1__x.sql.",
     },
     {
         .name = "no-way-back",

@@ -1,7 +1,9 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
 
+#include "base/clock.h"
 #include "report/report.h"
+#include "sandbox/sandbox.h"
 #include "snapshot/place.h"
 
 #include <unistd.h>
@@ -25,6 +27,47 @@ static const struct option rows[] = {
     OPTION_ROW_COLOR,
 };
 
+static const char *or_unknown(const char *text)
+{
+    return text ? text : "unknown";
+}
+
+/* A dump that somebody made with pg_dump: it says little, and nothing about its rows. */
+static int inspect_archive(const struct options *options, const char *path)
+{
+    struct archive_facts facts;
+    struct err err = RH_ERR_INIT;
+    RH_CLEANUP_BUF struct buf text;
+
+    if (rh_sandbox_archive_facts(path, options->arena, &facts, &err))
+        return rh_cli_fail(&err);
+    if (rh_option_flag(options, "json")) {
+        json_t *json = json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:o, s:n}", "format_version", "1.0",
+                                 "archive", facts.kind, "server_version", facts.server_version,
+                                 "dump_version", facts.dump_version, "database", facts.database,
+                                 "age_s", facts.age_s < 0 ? json_null() : json_integer(facts.age_s),
+                                 "is_masked");
+        int status = rh_cli_write_json(json, &err) ? rh_cli_fail(&err) : 0;
+
+        json_decref(json);
+        return status;
+    }
+    rh_buf_init(&text, OUTPUT_MAX_BYTES);
+    rh_buf_printf(&text, "archive   %s: %s\n", path, facts.kind);
+    rh_buf_printf(&text, "of        database %s, PostgreSQL %s, by pg_dump %s\n",
+                  or_unknown(facts.database), or_unknown(facts.server_version),
+                  or_unknown(facts.dump_version));
+    if (facts.age_s >= 0) {
+        char age[24];
+
+        rh_duration_format(facts.age_s * 1000000, age);
+        rh_buf_printf(&text, "taken     %s ago\n", age);
+    }
+    rh_buf_add_str(&text, "masking   nobody knows: \"rehearse snapshot import\" makes a masked "
+                          "snapshot of it\n");
+    return rh_cli_finish(rh_buf_text(&text), 0);
+}
+
 static int run(const struct options *parsed)
 {
     struct options options = *parsed;
@@ -41,6 +84,8 @@ static int run(const struct options *parsed)
         rh_err_set(&err, RH_ERR_USAGE, "DIR is missing: which snapshot?");
         return rh_cli_fail(&err);
     }
+    if (!rh_snapshot_is(path))
+        return inspect_archive(&options, path);
     if (rh_snapshot_read(path, options.arena, &manifest, &err))
         return rh_cli_fail(&err);
     if (rh_option_flag(&options, "json")) {
@@ -66,12 +111,12 @@ static int run(const struct options *parsed)
     return rh_cli_finish(rh_buf_text(&text), 0);
 }
 
-static const char *const usage[] = {"rehearse snapshot inspect DIR [OPTIONS]", NULL};
+static const char *const usage[] = {"rehearse snapshot inspect DIR|ARCHIVE [OPTIONS]", NULL};
 static const char *const description[] = {
     "Shows what a snapshot holds: where and when it was taken, its tables with production's rows "
     "and its own, what was masked, settings, extensions, collations, certificates, and what making "
     "it cost production. Reads the manifest alone.",
-    NULL};
+    "Of any other pg_dump archive it shows what the header says.", NULL};
 static const char *const examples[] = {"rehearse snapshot inspect shop.snapshot",
                                        "rehearse snapshot inspect shop.snapshot --columns", NULL};
 
@@ -83,7 +128,7 @@ const struct command rh_command_snapshot_inspect = {
     .examples = examples,
     .options = rows,
     .option_count = sizeof(rows) / sizeof(*rows),
-    .positional_name = "DIR",
+    .positional_name = "DIR|ARCHIVE",
     .positional_max = 1,
     .run = run,
 };

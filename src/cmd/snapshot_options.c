@@ -224,6 +224,9 @@ enum err_code rh_snapshot_options_read(const struct options *options, struct pro
     if (!has(options, "from") && !snapshot.archive)
         return rh_err_set(err, RH_ERR_USAGE, "ARCHIVE is missing: what is to be imported?");
     code = check_together(options, err);
+    /* Secrets that no child of ours has a use for; what was read of them stays where it is. */
+    (void)unsetenv("REHEARSE_MASK_KEY");
+    (void)unsetenv("REHEARSE_FROM");
     snapshot.excluded = rh_option_list(options, "exclude-table", &snapshot.excluded_count);
     if (!code)
         code = read_sample(options, &snapshot.sample, err);
@@ -315,6 +318,7 @@ static int show_result(const struct run *run, const struct snapshot_options *opt
         &snapshot->manifest, &terminal,
         (struct manifest_view){
             .detail = rh_option_flag(run->options, "quiet") ? REPORT_QUIET : REPORT_NORMAL,
+            .is_brief = true,
             .now_us = rh_clock_wall().us,
             .path = options->out,
         },

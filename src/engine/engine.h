@@ -51,7 +51,8 @@ struct url_place {
 struct url_upstream {
     struct upstream upstream;
     const char *user, *database;
-    const char *password; /* also from the password file; NULL: none. A secret. */
+    const char *password; /* also from the password file, of the first host; NULL: none. A secret.
+                           */
     const char *options;  /* of the session ("-c ..."), NULL: none */
 };
 
@@ -119,6 +120,9 @@ typedef void copy_data_fn(void *context, struct text piece);
     X(ENGINE_QUERY_OWN_BOUNDARY)                                                                   \
     /* -> kind, identity, table_name: invalid indexes, constraints not validated */                \
     X(ENGINE_QUERY_LEFTOVERS)                                                                      \
+    /* -> table_name (as offenders have it), column_name (quoted), key_name: the columns of unique \
+          indexes */                                                                               \
+    X(ENGINE_QUERY_UNIQUE_KEYS)                                                                    \
     /* -> intact (bool): our evidence inside the database is present and enabled */                \
     X(ENGINE_QUERY_EVIDENCE_INTACT)                                                                \
     /* $1 backend pid -> one row: is_running (bool), awaits_transactions (bool: between two of its \
@@ -127,6 +131,9 @@ typedef void copy_data_fn(void *context, struct text piece);
     X(ENGINE_QUERY_SESSION_LOCKS)                                                                  \
     /* $1 array of backend pids -> mode, relations: how many of users they hold that lock on */    \
     X(ENGINE_QUERY_SOURCE_LOCKS)                                                                   \
+    /* -> place, text: every text of the schema that a person may have written: comments,          \
+          functions, views, defaults, constraints, labels, options */                              \
+    X(ENGINE_QUERY_SOURCE_TEXTS)                                                                   \
     /* Inside a transaction with a snapshot -> identity: of tables, five at most, that were        \
           rewritten, truncated or dropped since that was taken */                                  \
     X(ENGINE_QUERY_SOURCE_CHANGED)
@@ -294,7 +301,8 @@ struct engine {
                                  struct mono deadline, struct writes *writes, struct err *err);
 
     /* Set questions (engine/inquiry.h). NULL when `sql`, one statement, cannot fail for its rows or
-       cannot be understood: then only the server's words are known. */
+       cannot be understood: then only the server's words are known. The end of a transaction is
+       asked about by the deferred key it broke, a block or function by what failed inside. */
     struct inquiry *(*inquiry_new)(const char *sql, const struct server_message *error,
                                    bool shows_values, struct arena *arena);
     const char *(*inquiry_next)(struct inquiry *inquiry, const struct inquiry_answer *answer);

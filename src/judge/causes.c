@@ -273,7 +273,12 @@ static void blame(struct judgement *judgement)
     for (size_t i = 0; i < judgement->causes.count; i++) {
         struct cause *cause = &judgement->causes.items[i];
         struct block *block = cause->block;
-        if (!block || !rh_block_is_over(judgement, block))
+        if (!block)
+            continue;
+        if (block->here_us > 0)
+            cause->duration_us = (int64_t)((double)cause->duration_us *
+                                           ((double)rh_block_us(block) / (double)block->here_us));
+        if (!rh_block_is_over(judgement, block))
             continue;
         if (cause->duration_us > limit_us || cause->duration_us * 2 >= rh_block_us(block)) {
             cause->is_blamed = true;

@@ -130,6 +130,50 @@ static int64_t blocked_us(const struct judgement *judgement)
     return longest_us;
 }
 
+static void measure_blocked(struct judgement *judgement, bool seen)
+{
+    const char *unscaled = rh_judgement_unscaled(judgement);
+    size_t before = judgement->result->gates.count;
+
+    measure_time(judgement, "blocked", judgement->limits->blocked_us, blocked_us(judgement),
+                 seen && !unscaled);
+    if (judgement->result->gates.count == before)
+        return;
+    struct gate *gate = &judgement->result->gates.items[before];
+    gate->reason = seen ? unscaled : NULL;
+    if (judgement->result->scaling.was_tried && !unscaled && gate->measured)
+        gate->measured = rh_arena_printf(judgement->arena, "%s in production", gate->measured);
+}
+
+/* What a sample took says little: production's time decides, where its whole range lies on one
+   side of the limit. */
+static void measure_duration(struct judgement *judgement, bool whole)
+{
+    struct arena *arena = judgement->arena;
+    int64_t limit_us = judgement->limits->duration_us;
+    int64_t here_us = judgement->trace->duration_us;
+    struct production_time production = rh_judgement_production(judgement, 0, here_us, -1);
+
+    if (limit_us < 0 || !production.is_scaled) {
+        measure_time(judgement, "duration", limit_us, here_us, whole);
+        return;
+    }
+    struct gate *gate = add_gate(judgement, "duration", rh_say_limit(arena, limit_us));
+    int64_t low_us = production.refusal ? here_us : production.low_us;
+    bool is_over = low_us > limit_us;
+    bool is_under = whole && !production.refusal && production.high_us <= limit_us;
+    gate->observed = is_over || is_under;
+    gate->ok = is_under;
+    gate->measured = rh_say_production(arena, &production, here_us);
+    if (!gate->observed && whole)
+        gate->reason = production.refusal
+                           ? production.refusal
+                           : rh_arena_printf(
+                                 arena, "it would take %s in production",
+                                 rh_arena_printf(arena, "%s to %s", rh_say_duration(arena, low_us),
+                                                 rh_say_duration(arena, production.high_us)));
+}
+
 void rh_judgement_measure_gates(struct judgement *judgement)
 {
     const struct trace *trace = judgement->trace;
@@ -137,14 +181,24 @@ void rh_judgement_measure_gates(struct judgement *judgement)
     /* Cut short: what was measured is what it took until then. */
     bool whole = !trace->timed_out && !trace->interrupted && !trace->server_crashed;
     bool seen = whole && trace->statements.count > 0 && !rh_judgement_blind_spot(judgement);
+    /* More rows, more bytes: of a sample they are the least there can be. */
+    bool sampled = judgement->result->scaling.was_tried;
 
-    measure_time(judgement, "blocked", limits->blocked_us, blocked_us(judgement), seen);
-    measure_time(judgement, "duration", limits->duration_us, trace->duration_us, whole);
+    measure_blocked(judgement, seen);
+    measure_duration(judgement, whole);
+    size_t first = judgement->result->gates.count;
     measure_bytes(judgement, "wal", limits->wal_bytes, trace->wal_bytes,
-                  whole && trace->wal_bytes >= 0);
+                  whole && trace->wal_bytes >= 0 && !sampled);
     int64_t peak_bytes = trace->peak_disk_bytes;
-    measure_bytes(judgement, "disk", limits->disk_bytes, peak_bytes, whole && peak_bytes >= 0);
-    measure_time(judgement, "lag", limits->lag_us, rh_judgement_lag_us(judgement), whole);
+    measure_bytes(judgement, "disk", limits->disk_bytes, peak_bytes,
+                  whole && peak_bytes >= 0 && !sampled);
+    measure_time(judgement, "lag", limits->lag_us, rh_judgement_lag_us(judgement),
+                 whole && !sampled);
+    for (size_t i = first; sampled && whole && i < judgement->result->gates.count; i++) {
+        struct gate *gate = &judgement->result->gates.items[i];
+        if (!gate->observed && gate->measured)
+            gate->reason = "what a sample made the server write is not scaled to production";
+    }
 }
 
 const struct gate *rh_judgement_gate(const struct judgement *judgement, const char *name)

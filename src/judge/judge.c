@@ -73,6 +73,9 @@ static const char *doubt(struct judgement *judgement)
                                    "the gate \"lag\" (limit %s) needs the rate at which replicas "
                                    "apply WAL: replica_apply_bytes_per_s",
                                    gate->limit);
+        if (gate->reason)
+            return rh_arena_printf(arena, "%s (gate \"%s\", limit %s)", gate->reason, gate->name,
+                                   gate->limit);
         return rh_arena_printf(arena, "the gate \"%s\" (limit %s) could not be measured",
                                gate->name, gate->limit);
     }
@@ -114,8 +117,9 @@ static const char *safe_headline(const struct judgement *judgement)
         return rh_arena_printf(arena, "%s; structure only: %s had no rows here", head, empty);
     if (longest_us == 0)
         return rh_arena_printf(arena, "%s; nothing had to wait", head);
-    return rh_arena_printf(arena, "%s; nothing waited longer than %s", head,
-                           rh_say_duration(arena, longest_us));
+    return rh_arena_printf(arena, "%s; nothing waited longer than %s%s", head,
+                           rh_say_duration(arena, longest_us),
+                           judgement->result->scaling.was_tried ? " in production" : "");
 }
 
 static void decide(struct judgement *judgement)

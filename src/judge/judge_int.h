@@ -24,6 +24,13 @@ struct act {
     bool is_control;             /* BEGIN, COMMIT, SET, SHOW ...: does no work of its own */
 };
 
+/* A time as production's rows would make it; of a copy that is whole, the time itself. */
+struct production_time {
+    bool is_scaled;
+    const char *refusal; /* scaled it should be, and cannot: why; NULL */
+    int64_t us, low_us, high_us;
+};
+
 /*
  * One existing table in one transaction: from the first lock that others had to wait for to the end
  * of the transaction. Locks of its indexes are its own (a SELECT takes ACCESS SHARE on every index
@@ -43,6 +50,9 @@ struct block {
     bool counts; /* towards the gate: not proven empty */
     bool is_granted;
     bool is_explained; /* a cause carries it: blocks-reads and blocks-writes keep silent */
+    /* From from_us to until_us; the times above (read, write, probes) are scaled by it. */
+    struct production_time production;
+    int64_t here_us; /* the longest of them as it was measured */
 };
 
 enum cause_kind { CAUSE_REWRITE, CAUSE_INDEX_REBUILD, CAUSE_INDEX_WORK, CAUSE_SCAN };
@@ -88,6 +98,19 @@ struct judgement {
 void rh_judgement_init(struct judgement *judgement, struct result *result);
 void rh_judgement_find_blocks(struct judgement *judgement);
 void rh_judgement_find_causes(struct judgement *judgement);
+
+/* production.c: between two moments of the trace; `session` -1: of all statements. */
+struct production_time rh_judgement_production(const struct judgement *judgement, int64_t from_us,
+                                               int64_t until_us, int session);
+void rh_judgement_scale_blocks(struct judgement *judgement);
+/* The ends of the range of rh_block_us. */
+int64_t rh_block_low_us(const struct block *block);
+int64_t rh_block_high_us(const struct block *block);
+/* Why the blocked time in production may or may not be over the limit; NULL: it is known. */
+const char *rh_judgement_unscaled(const struct judgement *judgement);
+/* "3m20s in production (2m50s to 4m00s; 2.1 s here)"; of a whole copy "2.1 s". */
+const char *rh_say_production(struct arena *arena, const struct production_time *production,
+                              int64_t here_us);
 
 /* Queries. */
 const struct relation_facts *rh_judgement_facts(const struct judgement *judgement,

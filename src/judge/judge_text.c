@@ -128,7 +128,7 @@ static int64_t longer(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-const char *rh_say_blocked(struct arena *arena, const struct block *block)
+static const char *say_blocked_times(struct arena *arena, const struct block *block)
 {
     int64_t read_us = longer(block->read_us, block->probe_read_us);
     int64_t write_us = longer(block->write_us, block->probe_write_us);
@@ -143,6 +143,19 @@ const char *rh_say_blocked(struct arena *arena, const struct block *block)
     return rh_arena_printf(arena, "reads blocked for %s, writes for %s", reads, writes);
 }
 
+const char *rh_say_blocked(struct arena *arena, const struct block *block)
+{
+    const char *times = say_blocked_times(arena, block);
+    if (!block->production.is_scaled)
+        return times;
+    if (block->production.refusal)
+        return rh_arena_printf(arena, "%s here", times);
+    return rh_arena_printf(arena, "%s in production (%s to %s; %s here)", times,
+                           rh_say_duration(arena, rh_block_low_us(block)),
+                           rh_say_duration(arena, rh_block_high_us(block)),
+                           rh_say_duration(arena, block->here_us));
+}
+
 void rh_evidence_block(struct judgement *judgement, struct found *found, const struct block *block)
 {
     if (block->mode)
@@ -155,6 +168,11 @@ void rh_evidence_block(struct judgement *judgement, struct found *found, const s
         rh_evidence_ms(found, "probe_write_wait_ms", block->probe_write_us);
     if (block->waited_us > 0)
         rh_evidence_ms(found, "waited_ms", block->waited_us);
+    if (block->production.is_scaled) {
+        rh_evidence_ms(found, "blocked_here_ms", block->here_us);
+        rh_evidence_ms(found, "blocked_low_ms", rh_block_low_us(block));
+        rh_evidence_ms(found, "blocked_high_ms", rh_block_high_us(block));
+    }
     rh_evidence_ms(found, "limit_ms", judgement->limits->blocked_us);
     if (block->facts) {
         rh_evidence_count(found, "table_rows", block->facts->rows);

@@ -349,7 +349,7 @@ int64_t rh_block_weight(const struct block *block)
 bool rh_block_is_over(const struct judgement *judgement, const struct block *block)
 {
     int64_t limit_us = judgement->limits->blocked_us;
-    return block->counts && limit_us >= 0 && rh_block_us(block) > limit_us;
+    return block->counts && limit_us >= 0 && rh_block_low_us(block) > limit_us;
 }
 
 void rh_judgement_find_blocks(struct judgement *judgement)
@@ -377,6 +377,7 @@ void rh_judgement_find_blocks(struct judgement *judgement)
         add_block(judgement, locks.items + first, next - first);
     }
     add_probes(judgement);
+    rh_judgement_scale_blocks(judgement);
     if (judgement->blocks.count > 0)
         qsort(judgement->blocks.items, judgement->blocks.count, sizeof(judgement->blocks.items[0]),
               compare_blocks);

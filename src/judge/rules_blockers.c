@@ -7,6 +7,8 @@
 /* Statements named in the headline. */
 #define STATEMENTS_SHOWN 3
 #define KEYS_SHOWN 3
+/* Of a statement inside of a block, in a sentence. */
+#define INSIDE_COLUMNS 100
 
 /* --- statements and blockers --- */
 
@@ -197,6 +199,12 @@ static const char *say_why(const struct judgement *judgement, const struct block
     const char *why = rh_arena_printf(
         arena, "The server says: %s (%s).",
         blocker->error.message ? blocker->error.message : "no message", blocker->error.sqlstate);
+    if (blocker->inside)
+        why = rh_arena_printf(arena,
+                              "%s It came from inside: %s. Counted are the rows as they were "
+                              "before.",
+                              why,
+                              rh_text_one_line(arena, rh_text(blocker->inside), INSIDE_COLUMNS));
     if (offenders->sample_keys.count > 0)
         why = rh_arena_printf(arena, "%s Rows: %s.", why, say_keys(arena, offenders));
     if (offenders->newest)
@@ -217,6 +225,12 @@ static const char *say_advice(const struct judgement *judgement, const struct bl
                               const struct offenders *offenders)
 {
     struct arena *arena = judgement->arena;
+    if (offenders->made_unique)
+        return rh_arena_printf(arena,
+                               "Give each of these rows a value of its own before the statement "
+                               "runs. One for all, which would do for it alone, makes duplicates: "
+                               "the release makes %s unique by %s.",
+                               offenders->repair_fills, offenders->made_unique);
     if (!offenders->repair_sql && blocker->repair_error)
         return rh_arena_printf(arena,
                                "Mend these rows before the statement runs. No repair was found "
@@ -277,8 +291,9 @@ static void add_offenders(struct judgement *judgement, const struct rule *rule,
     finding->title = say_title(judgement, offenders);
     finding->why = say_why(judgement, blocker, offenders);
     finding->advice = say_advice(judgement, blocker, offenders);
-    finding->advice_sql = say_sql(judgement->arena, offenders->repair_sql);
-    finding->advice_tried = offenders->repair_sql && blocker->repair_worked;
+    bool is_fit = offenders->repair_sql && !offenders->made_unique;
+    finding->advice_sql = is_fit ? say_sql(judgement->arena, offenders->repair_sql) : NULL;
+    finding->advice_tried = is_fit && blocker->repair_worked;
     found->headline = rh_arena_printf(judgement->arena, "%s would fail in production: %s",
                                       say_place(judgement, blocker), finding->title);
 }

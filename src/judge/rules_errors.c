@@ -85,7 +85,11 @@ static const char *say_remains(const struct judgement *judgement, const struct s
         bool committed = top->transaction >= 0 &&
                          (size_t)top->transaction < trace->transactions.count &&
                          trace->transactions.items[top->transaction].committed;
-        return committed ? "" : " Its transaction was rolled back: nothing of it remains.";
+        if (committed)
+            return "";
+        return trace->outside_only
+                   ? " Its transaction would be rolled back: nothing of it would remain."
+                   : " Its transaction was rolled back: nothing of it remains.";
     }
     int committed = 0;
     for (size_t i = 0; i < trace->statements.count; i++) {
@@ -97,10 +101,14 @@ static const char *say_remains(const struct judgement *judgement, const struct s
     }
     if (committed == 0)
         return "";
+    /* A dry run is one transaction, whatever the file says. */
     return rh_arena_printf(
         judgement->arena,
-        " %s before it had already been committed and would stay: a half-applied "
-        "migration.",
+        trace->outside_only
+            ? " Here everything was rolled back; run as the file says, %s before it would be "
+              "committed by then and stay: a half-applied migration."
+            : " %s before it had already been committed and would stay: a half-applied "
+              "migration.",
         rh_say_count(judgement->arena, committed, "statement"));
 }
 

@@ -156,6 +156,14 @@ static void check_limit(struct checking *checking, size_t column)
                     rh_mask_rule_name(masked->rule), needed, decided->column->type, limit));
 }
 
+static bool is_number(const char *text)
+{
+    char *end;
+
+    strtod(text, &end);
+    return end != text && *end == '\0';
+}
+
 static void check_type(struct checking *checking, size_t column)
 {
     struct arena *arena = checking->planning->arena;
@@ -173,7 +181,11 @@ static void check_type(struct checking *checking, size_t column)
     if (masked->rule == MASK_FIXED && !masked->parameter && decided->family != FAMILY_TEXT)
         problem(checking, true, column, NULL,
                 "rule fixed needs the value: write {rule: fixed, parameter: VALUE}");
-    if (masked->rule == MASK_NULL && (decided->column->not_null)) {
+    if (masked->rule == MASK_FIXED && masked->parameter && decided->family == FAMILY_NUMBER &&
+        !decided->column->is_array && !is_number(masked->parameter))
+        problem(checking, true, column, NULL,
+                SAY(checking, "\"%s\" is no value of %s: write a number", masked->parameter, type));
+    if (masked->rule == MASK_NULL && decided->column->not_null) {
         if (decided->declared)
             problem(checking, true, column, NULL,
                     "rule null is not for a column that is NOT NULL: write another rule, or keep "
@@ -253,13 +265,13 @@ static void check_checks(struct checking *checking)
 {
     for (size_t i = 0; i < checking->table->checks.count; i++) {
         const struct catalog_check *check = &checking->table->checks.items[i];
+        if (is_on_parent(checking, check))
+            continue;
         struct sql_expression *expression = rh_sql_expression(rh_text(check->expression),
                                                               checking->planning->arena);
         bool is_of_domain = expression && rh_expression_names(expression, "value") &&
                             strchr(check->name, '.') &&
                             !rh_catalog_column_named(checking->table, "value");
-        if (is_on_parent(checking, check))
-            continue;
         if (!is_of_domain) {
             check_check(checking, check, NULL);
             continue;
@@ -440,6 +452,8 @@ static void check_exclusion(struct checking *checking, const struct catalog_key 
         const char *name = exclusion_operator(key, i, checking->planning->arena);
         bool is_fine = rule == MASK_NULL ||
                        (strcmp(name, "=") == 0 && rh_mask_rule_is_injective(rule));
+        /* What overlapped overlaps: both keep the order, by one key. */
+        is_fine |= (rule == MASK_DATE || rule == MASK_NUMBER) && strcmp(name, "&&") == 0;
         for (size_t o = 0; o < sizeof(of_networks) / sizeof(of_networks[0]); o++)
             is_fine |= rule == MASK_INET && strcmp(name, of_networks[o]) == 0;
         if (!is_fine)

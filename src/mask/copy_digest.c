@@ -2,14 +2,13 @@
 
 #include <stdlib.h>
 
-/* Inline: the hash of a short row is a few instructions, the state of a row in parts lies inside
-   our struct, and a library of ours that exports functions of these names (libpg_query) is not
-   asked. */
+/* Inline: the hash of a short row is a few instructions, and a library of ours that exports
+   functions of these names (libpg_query) is not asked. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 struct copy_digest {
-    XXH3_state_t row;  /* of the row that is not whole yet; aligned, hence first */
+    XXH3_state_t *row; /* of the row that is not whole yet */
     size_t row_bytes;  /* of it so far */
     char row_start[2]; /* its first bytes: is it the end-of-data marker? */
     bool is_over;      /* that marker came */
@@ -19,16 +18,20 @@ struct copy_digest {
 
 struct copy_digest *rh_copy_digest_new(void)
 {
-    struct copy_digest *digest = aligned_alloc(64, (sizeof *digest + 63) / 64 * 64);
-    if (digest == NULL)
-        RH_PANIC("out of memory (%zu bytes)", sizeof *digest);
-    memset(digest, 0, sizeof *digest);
-    XXH3_128bits_reset(&digest->row);
+    struct copy_digest *digest = calloc(1, sizeof *digest);
+    XXH3_state_t *row = XXH3_createState();
+    if (digest == NULL || row == NULL)
+        RH_PANIC("out of memory (%zu bytes)", sizeof *row);
+    digest->row = row;
+    XXH3_128bits_reset(row);
     return digest;
 }
 
 void rh_copy_digest_free(struct copy_digest *digest)
 {
+    if (digest == NULL)
+        return;
+    XXH3_freeState(digest->row);
     free(digest);
 }
 
@@ -45,7 +48,7 @@ static void add_part(struct copy_digest *digest, const char *data, size_t len)
     for (size_t i = 0; i < len && digest->row_bytes + i < sizeof digest->row_start; i++)
         digest->row_start[digest->row_bytes + i] = data[i];
     digest->row_bytes += len;
-    XXH3_128bits_update(&digest->row, data, len);
+    XXH3_128bits_update(digest->row, data, len);
 }
 
 static bool is_marker(const char *row, size_t len)
@@ -67,8 +70,8 @@ void rh_copy_digest_feed(struct copy_digest *digest, struct text part)
             add_part(digest, at, len);
             digest->is_over = is_marker(digest->row_start, digest->row_bytes);
             if (!digest->is_over)
-                add_row(digest, XXH3_128bits_digest(&digest->row));
-            XXH3_128bits_reset(&digest->row);
+                add_row(digest, XXH3_128bits_digest(digest->row));
+            XXH3_128bits_reset(digest->row);
             digest->row_bytes = 0;
         } else {
             digest->is_over = is_marker(at, len);

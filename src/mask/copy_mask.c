@@ -264,8 +264,8 @@ static size_t join(struct copy_mask *mask, const struct batch *batch)
             if (masked.data != NULL) {
                 out += rh_copy_escape(masked, out);
             } else {
-                memcpy(out, COPY_NULL, strlen(COPY_NULL));
-                out += strlen(COPY_NULL);
+                *out++ = COPY_NULL[0];
+                *out++ = COPY_NULL[1];
             }
         }
     }

@@ -202,6 +202,7 @@ static const struct {
     [PERSONAL_URL] = {"web address", MASK_URL, MASK_KEEP, false},
     [PERSONAL_INCOME] = {"income", MASK_TEXT, MASK_NUMBER, false},
     [PERSONAL_SECRET] = {"secret", MASK_TEXT, MASK_NUMBER, false},
+    [PERSONAL_TEXT] = {"names, addresses or national numbers", MASK_TEXT, MASK_NUMBER, false},
     [PERSONAL_FREE_TEXT] = {"free text", MASK_FREE_TEXT, MASK_KEEP, false},
 };
 

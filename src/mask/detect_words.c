@@ -91,6 +91,8 @@ const struct name_phrase rh_detect_phrases[] = {
     {"death date", PERSONAL_BIRTH},
     {"died on", PERSONAL_BIRTH},
     {"deceased on", PERSONAL_BIRTH},
+    {"died", PERSONAL_BIRTH},
+    {"deceased", PERSONAL_BIRTH},
     {"user name", PERSONAL_USERNAME},
     {"login name", PERSONAL_USERNAME},
     {"screen name", PERSONAL_USERNAME},

@@ -125,6 +125,51 @@ static void add_joins(struct planning *planning)
     }
 }
 
+/* CHECK (ended >= begun): with one shift for both it still holds. */
+static void add_comparisons(struct planning *planning, size_t table, const char *name,
+                            const struct sql_expression *expression)
+{
+    static const char *const orders[] = {"=", "<>", "<", "<=", ">", ">="};
+    const struct catalog_table *own = &planning->catalog->tables.items[table];
+
+    if (expression->kind == SQL_OPERATOR && expression->arguments.count == 2) {
+        const struct sql_expression *left = rh_sql_uncast(expression->arguments.items[0]),
+                                    *right = rh_sql_uncast(expression->arguments.items[1]);
+        bool compares = false;
+        for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+            compares |= expression->name && strcmp(expression->name, orders[i]) == 0;
+        const struct catalog_column *a = compares && left->kind == SQL_COLUMN
+                                             ? rh_catalog_column_named(own, left->name)
+                                             : NULL,
+                                    *b = a && right->kind == SQL_COLUMN
+                                             ? rh_catalog_column_named(own, right->name)
+                                             : NULL;
+        if (b)
+            add_edge(planning, rh_planning_find(planning, table, a->number),
+                     rh_planning_find(planning, table, b->number), true,
+                     rh_arena_printf(planning->arena, "constraint %s", name));
+    }
+    for (size_t i = 0; i < expression->arguments.count; i++)
+        add_comparisons(planning, table, name, expression->arguments.items[i]);
+}
+
+static void add_checks(struct planning *planning)
+{
+    const struct catalog *catalog = planning->catalog;
+
+    for (size_t t = 0; t < catalog->tables.count; t++)
+        for (size_t i = 0; i < catalog->tables.items[t].checks.count; i++) {
+            const struct catalog_check *check = &catalog->tables.items[t].checks.items[i];
+            const struct sql_expression *expression = check->columns.count > 1
+                                                          ? rh_sql_expression(
+                                                                rh_text(check->expression),
+                                                                planning->arena)
+                                                          : NULL;
+            if (expression)
+                add_comparisons(planning, t, check->name, expression);
+        }
+}
+
 struct declared_member {
     const char *domain;
     size_t column;
@@ -186,6 +231,7 @@ enum err_code rh_domains_find(struct planning *planning, struct err *err)
     if (code)
         return code;
     add_joins(planning);
+    add_checks(planning);
     planning->groups = rh_unions_new(planning->columns.count, planning->arena);
     for (size_t i = 0; i < planning->edges.count; i++)
         if (!planning->edges.items[i].is_weak)

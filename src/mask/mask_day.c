@@ -62,8 +62,10 @@ static bool is_time(struct text time)
         return true;
     if (time.len < sizeof(" 00:00:00") - 1 || time.data[0] != ' ')
         return false;
+    static const char marks[] = {':', '.', '+', '-'};
     for (size_t i = 1; i < time.len; i++)
-        if (!memchr("0123456789:.+-", time.data[i], 14))
+        if ((time.data[i] < '0' || time.data[i] > '9') &&
+            !memchr(marks, time.data[i], sizeof(marks)))
             return false;
     return time.data[3] == ':' && time.data[6] == ':';
 }

@@ -7,6 +7,7 @@
  */
 #include "mask/mask_number_int.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,7 +15,7 @@ struct float_shape {
     size_t ordered_digits;
     unsigned fraction_bits;
     int64_t lowest_top, highest_top; /* what may become ten times as large, or is not denormal */
-    int most_digits;
+    size_t most_digits;
 };
 
 static const struct float_shape *shape_of(enum number_type type)
@@ -31,13 +32,7 @@ static struct decimal without_zeros(struct decimal decimal)
     return decimal;
 }
 
-static bool is_ordered(const struct decimal *decimal, const struct float_shape *shape)
-{
-    return decimal->count <= shape->ordered_digits && decimal->top >= shape->lowest_top &&
-           decimal->top <= shape->highest_top;
-}
-
-static double value_of(const struct decimal *decimal)
+static double value_of(const struct decimal *decimal, enum number_type type)
 {
     char text[64];
     size_t len = 0;
@@ -46,28 +41,77 @@ static double value_of(const struct decimal *decimal)
     for (size_t i = 0; i < decimal->count && len < 40; i++)
         text[len++] = (char)('0' + decimal->digits[i]);
     snprintf(text + len, sizeof(text) - len, "e%lld", (long long)decimal->top);
-    return strtod(text, NULL);
+    return type == NUMBER_FLOAT4 ? (double)strtof(text, NULL) : strtod(text, NULL);
 }
 
-/* The fewest digits that read as the same float again. */
-static struct decimal shortest(double value, enum number_type type, unsigned char *digits)
+/* The value rounded to so many digits, without zeros at the end. */
+static struct decimal rounded(double value, size_t count, unsigned char *digits)
 {
-    const struct float_shape *shape = shape_of(type);
-    char text[64];
     struct decimal decimal = {.digits = digits};
-
-    for (int precision = 1; precision <= shape->most_digits; precision++) {
-        snprintf(text, sizeof(text), "%.*e", precision - 1, value);
-        if (type == NUMBER_FLOAT4 ? strtof(text, NULL) == (float)value
-                                  : strtod(text, NULL) == value)
-            break;
-    }
+    char text[64];
     char *c = text;
+
+    snprintf(text, sizeof(text), "%.*e", (int)count - 1, value);
     for (; *c && *c != 'e'; c++)
         if (*c >= '0' && *c <= '9')
             digits[decimal.count++] = (unsigned char)(*c - '0');
     decimal.top = strtol(c + 1, NULL, 10) + 1;
     return without_zeros(decimal);
+}
+
+/* Whether the value is one of those that keep their order; and as what. */
+static bool is_ordered(double value, enum number_type type, unsigned char *digits,
+                       struct decimal *ret_decimal)
+{
+    const struct float_shape *shape = shape_of(type);
+    *ret_decimal = rounded(value, shape->ordered_digits, digits);
+    return value_of(ret_decimal, type) == value && ret_decimal->top >= shape->lowest_top &&
+           ret_decimal->top <= shape->highest_top;
+}
+
+/* Whether a decimal lies exactly between two floats. It is read as one of them, but the server
+   writes that with more digits (its Ryu takes no bounds). Needs a long double that is longer. */
+static bool is_between(const struct decimal *decimal, double value, enum number_type type)
+{
+    for (int side = 0; side < 2; side++) {
+        const double towards = side ? INFINITY : 0;
+        const double next = type == NUMBER_FLOAT4 ? (double)nextafterf((float)value, (float)towards)
+                                                  : nextafter(value, towards);
+        const long double middle = ((long double)value + next) / 2;
+        char text[128];
+        size_t i = 0;
+        const char *c = text;
+        snprintf(text, sizeof(text), "%.60Le", middle);
+        /* Its digits are those of the decimal, and then zeros. */
+        for (; *c && *c != 'e'; c++) {
+            if (*c == '.')
+                continue;
+            if (*c - '0' != (i < decimal->count ? decimal->digits[i] : 0))
+                break;
+            i++;
+        }
+        if (*c == 'e' && strtol(c + 1, NULL, 10) + 1 == decimal->top)
+            return true;
+    }
+    return false;
+}
+
+struct decimal rh_float_shortest(const struct decimal *decimal, enum number_type type,
+                                 struct arena *arena)
+{
+    const struct float_shape *shape = shape_of(type);
+    const double value = value_of(decimal, type);
+    unsigned char *digits = rh_arena_alloc(arena, 32);
+    struct decimal found = without_zeros(*decimal);
+
+    if (found.count <= shape->ordered_digits + 1 && !is_between(&found, value, type))
+        return found;
+    for (size_t count = 1; count <= shape->most_digits; count++) {
+        found = rounded(value, count, digits);
+        if (value_of(&found, type) == value && !is_between(&found, value, type))
+            break;
+    }
+    return found;
 }
 
 /* Changes the fraction, bit by bit. */
@@ -110,26 +154,27 @@ struct number rh_float_map(EVP_CIPHER_CTX *order, EVP_CIPHER_CTX *bits, const st
 {
     const struct float_shape *shape = shape_of(type);
     struct number masked = {.is_negative = number->is_negative};
-    struct decimal decimal = without_zeros(number->decimal);
+    double value = value_of(&number->decimal, type);
     unsigned char *digits = rh_arena_alloc(arena, 32);
+    struct decimal decimal;
 
     masked.decimal.digits = rh_arena_alloc(arena, 32);
-    if (is_ordered(&decimal, shape)) {
+    if (is_ordered(value, type, digits, &decimal)) {
         rh_order_map(order, &decimal, false, &masked.decimal);
         return masked;
     }
-    double value = value_of(&decimal);
-    do {
+    do
         value = move_fraction(bits, value, type);
-        decimal = shortest(value, type, digits);
-    } while (is_ordered(&decimal, shape));
-    while (rh_order_unmap(order, &decimal, false, shape->ordered_digits, &masked.decimal) &&
-           is_ordered(&masked.decimal, shape)) {
-        memcpy(digits, masked.decimal.digits, masked.decimal.count);
-        decimal = (struct decimal){digits, masked.decimal.count, masked.decimal.top};
+    while (is_ordered(value, type, digits, &decimal));
+    for (;;) {
+        /* What the first kind became has one digit more than they have. */
+        decimal = rounded(value, shape->ordered_digits + 1, digits);
+        if (value_of(&decimal, type) != value ||
+            !rh_order_unmap(order, &decimal, false, shape->ordered_digits, &masked.decimal) ||
+            masked.decimal.top < shape->lowest_top || masked.decimal.top > shape->highest_top)
+            break;
+        value = value_of(&masked.decimal, type);
     }
-    memcpy(masked.decimal.digits, digits, decimal.count);
-    masked.decimal.count = decimal.count;
-    masked.decimal.top = decimal.top;
+    masked.decimal = rounded(value, shape->most_digits, digits);
     return masked;
 }

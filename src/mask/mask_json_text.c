@@ -251,8 +251,8 @@ static void sort_members(char *text, struct member *members, size_t count, struc
     qsort(members, count, sizeof *members, compare_members);
     for (size_t i = 0; i < count; i++) {
         if (i > 0) {
-            memcpy(at, ", ", 2);
-            at += 2;
+            *at++ = ',';
+            *at++ = ' ';
         }
         memcpy(at, text + members[i].start, members[i].end - members[i].start);
         at += members[i].end - members[i].start;

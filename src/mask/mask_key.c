@@ -2,6 +2,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/kdf.h>
 
 /* Ties the subkeys to this use of a master key, and to this version of the maps: another one gives
@@ -35,4 +36,13 @@ void rh_mask_key_derive(const struct mask_master_key *master, const char *domain
     rh_buf_deinit(&info);
     EVP_KDF_CTX_free(context);
     EVP_KDF_free(kdf);
+}
+
+void rh_mask_digest(const unsigned char key[static MASK_DIGEST_BYTES], struct text value,
+                    unsigned char ret_digest[static MASK_DIGEST_BYTES])
+{
+    unsigned int len;
+    if (!HMAC(EVP_sha256(), key, MASK_DIGEST_BYTES, (const unsigned char *)value.data, value.len,
+              ret_digest, &len))
+        RH_PANIC("HMAC-SHA256 is not available in libcrypto");
 }

@@ -11,4 +11,9 @@
 void rh_mask_key_derive(const struct mask_master_key *master, const char *domain,
                         const char *purpose, unsigned char *ret_key, size_t size);
 
+/* HMAC-SHA256 of a value, for rules that draw from all of it at once. */
+#define MASK_DIGEST_BYTES 32
+void rh_mask_digest(const unsigned char key[static MASK_DIGEST_BYTES], struct text value,
+                    unsigned char ret_digest[static MASK_DIGEST_BYTES]);
+
 #endif

@@ -39,8 +39,8 @@ struct mask_master_key {
     X(MASK_BYTES, "bytes", true) /* bytea, bit strings: same length, keyed noise, injective */   \
     X(MASK_INET, "inet", false)  /* prefix-preserving on bits; mask length and family stay */    \
     X(MASK_MACADDR, "macaddr", true)                                                             \
-    X(MASK_DATE, "date", false)         /* date, timestamp(tz): one keyed shift of whole days */ \
-    X(MASK_NUMBER, "number", false)     /* keyed, order-preserving; NaN, Infinity and 0 stay */  \
+    X(MASK_DATE, "date", false)     /* date, timestamp(tz): one keyed shift of whole days */     \
+    X(MASK_NUMBER, "number", false) /* keeps order where ten times as much fits; 0, NaN stay */  \
     X(MASK_TSVECTOR, "tsvector", false) /* lexemes as text; sorted again */                      \
     X(MASK_HSTORE, "hstore", true)      /* values and keys as text */                            \
     X(MASK_FIXED, "fixed", false)       /* one value for all: not injective */                   \
@@ -75,7 +75,8 @@ struct mask_map_options {
     /* A composite's attributes, each with a map of its own; options of those are as these. */
     const struct mask_map_options *attributes;
     size_t attribute_count;
-    const char *parameter; /* fixed: the value; hash: width; noise: "10 %", "3 days"; words: list
+    const char *parameter; /* fixed: the value; hash: width; noise: "10 %", "3 days"; date: the
+                              greatest shift, "400 days"; words: list
                               with commas between; NULL: the rule's default */
     const struct mask_path *paths; /* of MASK_JSON */
     size_t path_count;

@@ -6,19 +6,17 @@
 #include "mask/mask_number_int.h"
 
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
 
 #define DEFAULT_PERCENT 10
 #define DEFAULT_DAYS 3
 #define DAY_SECONDS 86400
 #define GREATEST_DAYS 36525
-#define DIGEST_BYTES 32
 /* As many digits take part as a 64-bit number holds while a percentage is taken of it; those behind
    are drawn. */
 #define NOISY_DIGITS 15
 
 struct noise_own {
-    unsigned char key[DIGEST_BYTES];
+    unsigned char key[MASK_DIGEST_BYTES];
     enum number_type number; /* NUMBER_NONE: a time */
     int64_t width;           /* percent, or seconds */
     int64_t end;             /* of days */
@@ -26,16 +24,8 @@ struct noise_own {
     size_t most_top; /* digits before the point that fit; 0: any */
 };
 
-static void draw(const struct noise_own *own, struct text value, unsigned char digest[DIGEST_BYTES])
-{
-    unsigned int len;
-    if (!HMAC(EVP_sha256(), own->key, sizeof(own->key), (const unsigned char *)value.data,
-              value.len, digest, &len))
-        RH_PANIC("HMAC-SHA256 is not available in libcrypto");
-}
-
 /* -width to width, evenly. */
-static int64_t around_zero(const unsigned char digest[DIGEST_BYTES], int64_t width)
+static int64_t around_zero(const unsigned char digest[MASK_DIGEST_BYTES], int64_t width)
 {
     uint64_t drawn = 0;
     for (size_t i = 0; i < 8; i++)
@@ -61,7 +51,7 @@ static bool move_leading(const struct noise_own *own, const struct decimal *deci
     ret->count = count;
     ret->top = decimal->top + (int64_t)count - (int64_t)taken;
     for (size_t i = taken; i < decimal->count; i++)
-        ret->digits[ret->count++] = digest[8 + i % (DIGEST_BYTES - 8)] % 10;
+        ret->digits[ret->count++] = digest[8 + i % (MASK_DIGEST_BYTES - 8)] % 10;
     const char *most = rh_number_most(own->number);
     if (own->most_top > 0 && ret->top > (int64_t)own->most_top)
         return false;
@@ -79,7 +69,7 @@ static struct text move_number(const struct noise_own *own, struct text value,
                                const struct number *number, struct arena *scratch)
 {
     const struct decimal *decimal = &number->decimal;
-    unsigned char digest[DIGEST_BYTES];
+    unsigned char digest[MASK_DIGEST_BYTES];
     struct number moved = *number;
     int64_t leading = 0;
 
@@ -87,7 +77,7 @@ static struct text move_number(const struct noise_own *own, struct text value,
         return value;
     for (size_t i = 0; i < decimal->count && i < NOISY_DIGITS; i++)
         leading = leading * 10 + decimal->digits[i];
-    draw(own, value, digest);
+    rh_mask_digest(own->key, value, digest);
     moved.decimal.digits = rh_arena_alloc(scratch, decimal->count + 2);
     const int64_t delta = around_zero(digest, leading / 100 * own->width +
                                                   leading % 100 * own->width / 100);
@@ -105,10 +95,10 @@ static int two_digits(const char *at)
 static struct text move_time(const struct noise_own *own, struct text value,
                              const struct day_text *day, struct arena *scratch)
 {
-    unsigned char digest[DIGEST_BYTES];
+    unsigned char digest[MASK_DIGEST_BYTES];
     struct day_text moved = *day;
 
-    draw(own, value, digest);
+    rh_mask_digest(own->key, value, digest);
     const int64_t days_wide = own->width / DAY_SECONDS;
     int64_t days = around_zero(digest, days_wide > 0 ? days_wide : 1);
     if (own->has_time && day->time.len >= sizeof(" 00:00:00") - 1) {

@@ -33,9 +33,13 @@ struct number {
    lie in `arena`, with room for one more. */
 bool rh_number_read(struct text value, enum number_type type, struct arena *arena,
                     struct number *ret_number);
-/* Of floats: zeros at the end of the digits are dropped. */
+/* Floats as the server writes the float that is nearest. */
 struct text rh_number_write(const struct number *number, enum number_type type,
                             struct arena *arena);
+
+/* The fewest digits that are read as the float that this decimal is read as. */
+struct decimal rh_float_shortest(const struct decimal *decimal, enum number_type type,
+                                 struct arena *arena);
 
 /* Floats that have more digits than the decimal map can keep apart. */
 #define FLOAT8_ORDERED_DIGITS 14

@@ -129,16 +129,15 @@ static void write_plain(const struct decimal *decimal, size_t scale, struct buf 
 }
 
 /* As the server chooses (double_to_shortest_decimal_buf and its like for float4). */
-static void write_float(const struct decimal *decimal, enum number_type type, struct buf *out)
+static void write_float(const struct decimal *decimal, enum number_type type, struct arena *arena,
+                        struct buf *out)
 {
-    const int64_t exponent = decimal->top - 1;
-    size_t count = decimal->count;
+    const struct decimal kept = rh_float_shortest(decimal, type, arena);
+    const int64_t exponent = kept.top - 1;
+    const size_t count = kept.count;
 
-    while (count > 1 && decimal->digits[count - 1] == 0)
-        count--;
-    const struct decimal kept = {decimal->digits, count, decimal->top};
     if (exponent >= -4 && exponent < (type == NUMBER_FLOAT8 ? 15 : 6)) {
-        const int64_t scale = (int64_t)count - decimal->top;
+        const int64_t scale = (int64_t)count - kept.top;
         write_plain(&kept, scale > 0 ? (size_t)scale : 0, out);
         return;
     }
@@ -159,7 +158,7 @@ struct text rh_number_write(const struct number *number, enum number_type type, 
     if (number->is_negative)
         rh_buf_add_char(&out, '-');
     if (is_float(type) && number->decimal.count > 0)
-        write_float(&number->decimal, type, &out);
+        write_float(&number->decimal, type, arena, &out);
     else
         write_plain(&number->decimal, number->scale, &out);
     return (struct text){rh_text_dup(arena, rh_buf_text(&out)), out.len};

@@ -1,6 +1,6 @@
 /*
  * Order-preserving maps of positive decimal numbers of any length: strictly monotone, so injective;
- * a number of n digits becomes one of n or n + 1 digits, up to some ten times as large.
+ * a number of n digits becomes one of n or n + 1 digits, some 3 to 15 times as large.
  */
 #ifndef RH_MASK_MASK_ORDER_INT_H
 #define RH_MASK_MASK_ORDER_INT_H

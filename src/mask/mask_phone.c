@@ -29,13 +29,14 @@ static size_t country_length(const char *digits, size_t count)
 
 static bool reads_phone(const struct mask_map *map, struct text value)
 {
+    static const char before[] = {'+', '(', ' '};
     size_t digits = 0;
 
     (void)map;
     for (size_t i = 0; i < value.len; i++) {
         if (is_digit(value.data[i]))
             digits++;
-        else if (digits == 0 && !memchr("+( ", value.data[i], 3))
+        else if (digits == 0 && !memchr(before, value.data[i], sizeof(before)))
             return false;
     }
     return digits >= FEWEST_DIGITS;

@@ -2,7 +2,6 @@
 #include "mask/mask_int.h"
 
 #include <openssl/crypto.h>
-#include <openssl/hmac.h>
 
 /* ---- fixed and null -------------------------------------------------------------------------- */
 
@@ -69,12 +68,11 @@ const struct mask_kind rh_mask_null = {
 
 /* ---- hash ------------------------------------------------------------------------------------ */
 
-#define DIGEST_BYTES 32
 #define DEFAULT_WIDTH 32
-#define GREATEST_WIDTH (2 * DIGEST_BYTES)
+#define GREATEST_WIDTH (2 * MASK_DIGEST_BYTES)
 
 struct hash_own {
-    unsigned char key[DIGEST_BYTES];
+    unsigned char key[MASK_DIGEST_BYTES];
     size_t width; /* hexadecimal digits */
 };
 
@@ -84,12 +82,9 @@ static void apply_hash(struct mask_map *map, const struct text *values, size_t c
     const struct hash_own *own = map->own;
 
     for (size_t i = 0; i < count; i++) {
-        unsigned char digest[DIGEST_BYTES];
-        unsigned int len;
+        unsigned char digest[MASK_DIGEST_BYTES];
         char *out = rh_arena_alloc(scratch, own->width);
-        if (!HMAC(EVP_sha256(), own->key, sizeof(own->key), (const unsigned char *)values[i].data,
-                  values[i].len, digest, &len))
-            RH_PANIC("HMAC-SHA256 is not available in libcrypto");
+        rh_mask_digest(own->key, values[i], digest);
         for (size_t j = 0; j < own->width; j++)
             out[j] = "0123456789abcdef"[digest[j / 2] >> (j % 2 == 0 ? 4 : 0) & 0xf];
         ret_masked[i] = (struct text){out, own->width};
@@ -136,7 +131,7 @@ static const char default_words[] =
     "silver,sparrow,summit,thistle,timber,valley,violet,willow";
 
 struct words_own {
-    unsigned char key[DIGEST_BYTES];
+    unsigned char key[MASK_DIGEST_BYTES];
     VEC(struct text) words;
 };
 
@@ -147,12 +142,9 @@ static void apply_words(struct mask_map *map, const struct text *values, size_t 
 
     (void)scratch;
     for (size_t i = 0; i < count; i++) {
-        unsigned char digest[DIGEST_BYTES];
-        unsigned int len;
+        unsigned char digest[MASK_DIGEST_BYTES];
         uint64_t draw = 0;
-        if (!HMAC(EVP_sha256(), own->key, sizeof(own->key), (const unsigned char *)values[i].data,
-                  values[i].len, digest, &len))
-            RH_PANIC("HMAC-SHA256 is not available in libcrypto");
+        rh_mask_digest(own->key, values[i], digest);
         for (size_t j = 0; j < 8; j++)
             draw = draw << 8 | digest[j];
         ret_masked[i] = own->words.items[draw % own->words.count];

@@ -16,6 +16,7 @@
 #include "mask/char_class_int.h"
 #include "mask/mask_int.h"
 
+#include <endian.h>
 #include <openssl/crypto.h>
 
 #define LANES 256 /* state and draws of that many fit the first-level cache */
@@ -42,8 +43,7 @@ struct ascii {
 
 struct text_core {
     EVP_CIPHER_CTX *chain, *output;
-    EVP_CIPHER_CTX *long_chain; /* AES-CBC with the chain's key, never begun anew */
-    unsigned char long_last[MASK_BLOCK_BYTES];
+    unsigned char places[BLOCK_CHARACTERS * 4]; /* what tells the places of a block apart */
     bool is_single_byte;
     struct draws restart; /* those after TEXT_RESTART */
     struct ascii ascii[128];
@@ -55,15 +55,28 @@ struct text_core {
 static const unsigned char first_link[MASK_BLOCK_BYTES] = {0};
 static const unsigned char restart_link[MASK_BLOCK_BYTES] = {1};
 
-static uint64_t load64(const unsigned char *bytes)
+/* Bytes in memory are little-endian on every machine: pseudonyms are the same everywhere. */
+static inline uint64_t load64(const unsigned char *bytes)
 {
-    uint64_t value = 0;
-    for (int i = 7; i >= 0; i--)
-        value = value << 8 | bytes[i];
-    return value;
+    uint64_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return le64toh(value);
 }
 
-static struct draws draws_of_block(const unsigned char drawn[MASK_BLOCK_BYTES])
+static inline uint32_t load32(const unsigned char *bytes)
+{
+    uint32_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return le32toh(value);
+}
+
+static inline void store32(unsigned char *bytes, uint32_t value)
+{
+    value = htole32(value);
+    memcpy(bytes, &value, sizeof(value));
+}
+
+static inline struct draws draws_of_block(const unsigned char drawn[MASK_BLOCK_BYTES])
 {
     const uint64_t low = load64(drawn), high = load64(drawn + 8);
     return (struct draws){{low, high, low << 32 | high >> 32}};
@@ -73,9 +86,7 @@ static struct draws draws_of_block(const unsigned char drawn[MASK_BLOCK_BYTES])
    same of them. */
 static struct draws draws_of_place(const unsigned char stream[BLOCK_CHARACTERS * 4], size_t place)
 {
-    const unsigned char *at = stream + 4 * place;
-    const uint32_t bits = at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
-                          (uint32_t)at[3] << 24;
+    const uint32_t bits = load32(stream + 4 * place);
     return (struct draws){{(uint64_t)bits << 32, (uint64_t)(bits << 16 | bits >> 16) << 32,
                            (uint64_t)(bits << 8 | bits >> 24) << 32}};
 }
@@ -226,8 +237,7 @@ map_character(struct text_core *core, const struct draws *draws, bool has_modes,
 
 static void add_to_link(unsigned char link[MASK_BLOCK_BYTES], uint32_t folded)
 {
-    for (int i = 0; i < 4; i++)
-        link[i] ^= (unsigned char)(folded >> (8 * i));
+    store32(link, load32(link) ^ folded);
 }
 
 static bool is_restart(enum text_mode mode)
@@ -246,18 +256,26 @@ static void begin_block(struct text_core *core, struct text_state *state)
     rh_mask_blocks(core->output, state->stream, state->stream, BLOCK_LINKS);
 }
 
-/* The CBC-MAC goes on from its own last block: what this value's chain was is added to it. */
+static inline void add_block(unsigned char *to, const unsigned char *block)
+{
+    uint64_t sum[2], other[2];
+    memcpy(sum, to, sizeof(sum));
+    memcpy(other, block, sizeof(other));
+    sum[0] ^= other[0];
+    sum[1] ^= other[1];
+    memcpy(to, sum, sizeof(sum));
+}
+
+/* One link for all characters of a block: each four of them, hidden by where they stand, through
+   AES, and the sum of that into the chain (PMAC: Black and Rogaway, Eurocrypt 2002). */
 static void end_block(struct text_core *core, struct text_state *state)
 {
-    unsigned char out[sizeof(state->folded)];
-    int len;
-
-    for (size_t i = 0; i < MASK_BLOCK_BYTES; i++)
-        state->folded[i] ^= state->chain[i] ^ core->long_last[i];
-    if (EVP_EncryptUpdate(core->long_chain, out, &len, state->folded, sizeof(out)) != 1)
-        RH_PANIC("AES-128 failed in libcrypto");
-    memcpy(core->long_last, out + sizeof(out) - MASK_BLOCK_BYTES, MASK_BLOCK_BYTES);
-    memcpy(state->chain, core->long_last, MASK_BLOCK_BYTES);
+    for (size_t i = 0; i < BLOCK_LINKS; i++)
+        add_block(state->folded + i * MASK_BLOCK_BYTES, core->places + i * MASK_BLOCK_BYTES);
+    rh_mask_blocks(core->chain, state->folded, state->folded, BLOCK_LINKS);
+    for (size_t i = 0; i < BLOCK_LINKS; i++)
+        add_block(state->chain, state->folded + i * MASK_BLOCK_BYTES);
+    rh_mask_blocks(core->chain, state->chain, state->chain, 1);
 }
 
 /* The draws of the next character, which is in `mode`. */
@@ -283,8 +301,7 @@ static void chain_on(struct text_core *core, struct text_state *state, uint32_t 
 {
     if (state->characters >= LONE_CHARACTERS) {
         const size_t place = (state->characters - LONE_CHARACTERS) % BLOCK_CHARACTERS;
-        for (int i = 0; i < 4; i++)
-            state->folded[4 * place + (size_t)i] = (unsigned char)(folded >> (8 * i));
+        store32(state->folded + 4 * place, folded);
         if (place == BLOCK_CHARACTERS - 1)
             end_block(core, state);
     } else {
@@ -292,6 +309,29 @@ static void chain_on(struct text_core *core, struct text_state *state, uint32_t 
         rh_mask_blocks(core->chain, state->chain, state->chain, 1);
     }
     state->characters++;
+}
+
+/* ASCII inside a block, as map_character and chain_on would have it; the bytes taken. */
+static size_t map_in_block(struct text_core *core, struct text_state *state,
+                           const unsigned char *in, size_t len, unsigned char *out)
+{
+    const size_t first = (state->characters - LONE_CHARACTERS) % BLOCK_CHARACTERS;
+    const size_t most = len < BLOCK_CHARACTERS - first ? len : BLOCK_CHARACTERS - first;
+    size_t taken = 0;
+
+    if (first == 0)
+        begin_block(core, state);
+    for (; taken < most && in[taken] < 0x80; taken++) {
+        const struct ascii entry = core->ascii[in[taken]];
+        const uint32_t bits = load32(state->stream + 4 * (first + taken));
+        const uint32_t draw = entry.part == DRAW_DIGIT ? bits << 16 | bits >> 16 : bits;
+        out[taken] = shifted(in[taken], entry.base, entry.size, (uint64_t)draw << 32);
+        store32(state->folded + 4 * (first + taken), entry.folded);
+    }
+    state->characters += taken;
+    if (first + taken == BLOCK_CHARACTERS)
+        end_block(core, state);
+    return taken;
 }
 
 /* A value, or the rest of one, by itself: in `modes`, or all of it in `mode`. */
@@ -304,6 +344,11 @@ static void map_alone(struct text_core *core, struct text_state *state, const un
     for (size_t i = 0; i < len; i += width) {
         if (modes)
             mode = (enum text_mode)modes[i];
+        else if (mode == TEXT_SHIFT && state->characters >= LONE_CHARACTERS) {
+            width = map_in_block(core, state, in + i, len - i, out + i);
+            if (width > 0)
+                continue;
+        }
         const struct draws draws = next_draws(core, state, mode);
         uint32_t folded;
         width = map_character(core, &draws, true, mode, in + i, len - i, out + i, &folded);
@@ -495,18 +540,13 @@ struct text_core *rh_text_core_new(const struct mask_master_key *master, const c
                                    bool is_single_byte, struct arena *arena)
 {
     struct text_core *core = RH_NEW(arena, struct text_core);
-    unsigned char key[MASK_KEY_BYTES];
 
     core->is_single_byte = is_single_byte;
     core->chain = rh_mask_cipher_new(master, domain, CHAIN_PURPOSE);
     core->output = rh_mask_cipher_new(master, domain, OUTPUT_PURPOSE);
-    core->long_chain = EVP_CIPHER_CTX_new();
-    rh_mask_key_derive(master, domain, CHAIN_PURPOSE, key, sizeof(key));
-    if (!core->long_chain ||
-        EVP_EncryptInit_ex(core->long_chain, EVP_aes_128_cbc(), NULL, key, first_link) != 1 ||
-        EVP_CIPHER_CTX_set_padding(core->long_chain, 0) != 1)
-        RH_PANIC("AES-128-CBC is not available in libcrypto");
-    OPENSSL_cleanse(key, sizeof(key));
+    for (size_t i = 0; i < BLOCK_LINKS; i++)
+        core->places[(i + 1) * MASK_BLOCK_BYTES - 1] = (unsigned char)(i + 1);
+    rh_mask_blocks(core->chain, core->places, core->places, BLOCK_LINKS);
     unsigned char drawn[MASK_BLOCK_BYTES];
     rh_mask_blocks(core->output, restart_link, drawn, 1);
     core->restart = draws_of_block(drawn);
@@ -520,6 +560,5 @@ void rh_text_core_free(struct text_core *core)
         return;
     rh_mask_cipher_free(core->chain);
     rh_mask_cipher_free(core->output);
-    rh_mask_cipher_free(core->long_chain);
     OPENSSL_cleanse(core, sizeof(*core));
 }

@@ -35,10 +35,11 @@ static bool reads_url(const struct mask_map *map, struct text value)
 
 static void set_modes(struct text value, unsigned char *modes)
 {
+    static const char ends[] = {'/', '?', '#'};
     size_t host = scheme_length(value), end = host;
 
     memset(modes, TEXT_KEEP, host);
-    while (end < value.len && !memchr("/?#", value.data[end], 3))
+    while (end < value.len && !memchr(ends, value.data[end], sizeof(ends)))
         end++;
     const char *at = memrchr(value.data + host, '@', end - host);
     if (at)

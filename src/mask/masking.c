@@ -16,6 +16,7 @@ struct decision {
     enum strength strength;
     const char *reason;
     size_t decider; /* the column whose reason it is */
+    bool is_of_key; /* some member is of a primary or foreign key */
     bool has_conflict;
     size_t conflict; /* another that was declared otherwise */
 };
@@ -116,13 +117,16 @@ static void mark_keys(struct planning *planning)
 static enum err_code add_rules(struct planning *planning, struct err *err)
 {
     const struct masking_rules *rules = planning->rules;
+    size_t table = CATALOG_NONE;
 
     for (size_t i = 0; rules && i < rules->columns.count; i++) {
         const struct column_rule *rule = &rules->columns.items[i];
-        size_t table;
         int column;
-        enum err_code code = rh_masking_find_table(planning->catalog, rules, rule->table,
-                                                   rule->place, &table, err);
+        enum err_code code = RH_OK;
+        /* The columns of one table stand together. */
+        if (i == 0 || rule->table != rules->columns.items[i - 1].table)
+            code = rh_masking_find_table(planning->catalog, rules, rule->table, rule->place, &table,
+                                         err);
         if (!code)
             code = rh_masking_find_column(planning->catalog, rules, table, rule->column,
                                           rule->place, &column, err);
@@ -138,7 +142,6 @@ static enum err_code add_rules(struct planning *planning, struct err *err)
         decided->declared = rule;
     }
     for (size_t i = 0; rules && i < rules->keep.count; i++) {
-        size_t table;
         int column;
         enum err_code code = rh_masking_find_path(planning->catalog, rules, &rules->keep.items[i],
                                                   true, &table, &column, err);
@@ -151,7 +154,6 @@ static enum err_code add_rules(struct planning *planning, struct err *err)
     for (size_t i = 0; rules && i < rules->domains.count; i++) {
         const struct domain_rule *domain = &rules->domains.items[i];
         for (size_t j = 0; domain->has_rule && j < domain->columns.count; j++) {
-            size_t table;
             int column;
             enum err_code code = rh_masking_find_path(
                 planning->catalog, rules, &domain->columns.items[j], false, &table, &column, err);
@@ -324,6 +326,8 @@ static struct decision combine(struct decision a, struct decision b, enum type_f
     struct decision stronger = a.strength >= b.strength ? a : b,
                     weaker = a.strength >= b.strength ? b : a;
 
+    stronger.is_of_key = a.is_of_key || b.is_of_key;
+    weaker.is_of_key = stronger.is_of_key;
     if (!stronger.has_conflict && weaker.has_conflict) {
         stronger.has_conflict = true;
         stronger.conflict = weaker.conflict;
@@ -346,14 +350,22 @@ static struct decision combine(struct decision a, struct decision b, enum type_f
     return stronger;
 }
 
-/* A view's comparison joins two domains where that makes neither less masked nor changes what
- * somebody declared. */
+/* Whether a number or date that is kept for want of a reason goes with one that is masked for a
+ * reason. */
+static bool yields(const struct decision *kept, const struct decision *masked)
+{
+    return kept->strength == STRENGTH_DEFAULT && !kept->is_of_key &&
+           masked->strength >= STRENGTH_DETECTED;
+}
+
+/* What a view or a constraint compares joins two domains where that makes neither less masked nor
+   changes what somebody declared. */
 static bool may_join(const struct decision *a, const struct decision *b)
 {
     if (a->rule == b->rule)
         return true;
     if (a->rule == MASK_KEEP || b->rule == MASK_KEEP)
-        return false;
+        return a->rule == MASK_KEEP ? yields(a, b) : yields(b, a);
     return a->strength != STRENGTH_DECLARED || b->strength != STRENGTH_DECLARED;
 }
 
@@ -373,8 +385,7 @@ static void join_weak_edges(struct planning *planning, struct decision *decision
         } else {
             rh_planning_problem(planning, false, edge->a, NULL,
                                 "%s compares it with %s.%s, which is masked otherwise (%s, not "
-                                "%s): in the copy no row will match; give both one rule to keep "
-                                "the join",
+                                "%s): in the copy they will not match; give both one rule",
                                 edge->reason, right->table->identity, right->column->quoted,
                                 rh_mask_rule_name(decisions[b].rule),
                                 rh_mask_rule_name(decisions[a].rule));
@@ -502,6 +513,7 @@ static void decide(struct planning *planning)
     for (size_t i = 0; i < count; i++) {
         size_t root = rh_unions_find(&planning->groups, i);
         own[i] = own_decision(planning, i);
+        own[i].is_of_key = planning->columns.items[i].is_key;
         decisions[root] = is_set[root]
                               ? combine(decisions[root], own[i], planning->columns.items[i].family)
                               : own[i];

@@ -56,10 +56,11 @@ enum err_code rh_masking_rules_parse(const char *path, struct text yaml, struct 
 struct mask_sighting {
     size_t table;
     int column;
-    int64_t values;                   /* not NULL, not empty */
-    int64_t matches[MASK_RULE_COUNT]; /* that look like an e-mail, a card number, ... */
-    int64_t secrets;                  /* tokens, keys, password hashes */
-    int64_t names;                    /* person names, addresses, national ids: personal text */
+    int64_t values; /* not NULL, not empty */
+    /* That look like an e-mail, a card number, ...; free text: with an e-mail somewhere in it. */
+    int64_t matches[MASK_RULE_COUNT];
+    int64_t secrets; /* tokens, keys, password hashes */
+    int64_t names;   /* person names, addresses, national ids: personal text */
 };
 /* Adds one value to a sighting. */
 void rh_mask_sight(struct mask_sighting *sighting, struct text value);

@@ -123,6 +123,7 @@ enum personal_kind {
     PERSONAL_URL,
     PERSONAL_INCOME,
     PERSONAL_SECRET,
+    PERSONAL_TEXT, /* names, addresses, national numbers, as values show them */
     PERSONAL_FREE_TEXT,
     PERSONAL_KIND_COUNT
 };

@@ -4,9 +4,8 @@
 
 #include <stdio.h>
 
-#define RULE_COLUMNS_MAX                                                     \
-    32 /* of one reference; the server's own limit for keys (INDEX_MAX_KEYS) \
-        */
+/* Of one reference; the server's own limit for keys (INDEX_MAX_KEYS). */
+#define RULE_COLUMNS_MAX 32
 
 static enum err_code refuse(const struct masking_rules *rules, struct rules_place place,
                             struct err *err, const char *fmt, ...) RH_PRINTF(4, 5);
@@ -55,32 +54,38 @@ static bool is_copied(const struct catalog_table *table)
     return table->kind == 'r' || table->kind == 'p';
 }
 
-enum err_code rh_masking_find_table(const struct catalog *catalog,
-                                    const struct masking_rules *rules, const char *name,
-                                    struct rules_place place, size_t *ret_table, struct err *err)
+static enum err_code unknown_table(const struct catalog *catalog, const struct masking_rules *rules,
+                                   const char *name, struct rules_place place, struct err *err)
 {
     struct suggestion suggestion = {.typed = name};
     char ending[256];
 
     for (size_t i = 0; i < catalog->tables.count; i++) {
         const struct catalog_table *table = &catalog->tables.items[i];
-        if (is_table(table, rh_text(name))) {
-            if (!is_copied(table))
-                return refuse(rules, place, err,
-                              "%s is no table: its rows are not copied, so there is nothing to "
-                              "decide",
-                              name);
-            *ret_table = i;
-            return RH_OK;
-        }
-        if (!is_copied(table))
-            continue;
-        rh_suggest_consider(&suggestion, table->identity);
-        if (!suggestion.best && strcmp(table->name, name) == 0)
+        if (is_copied(table))
+            rh_suggest_consider(&suggestion, table->identity);
+        if (is_copied(table) && !suggestion.best && strcmp(table->name, name) == 0)
             suggestion.best = table->identity;
     }
     return refuse(rules, place, err, "no table \"%s\" in database \"%s\"%s", name,
                   catalog->database, did_you_mean(&suggestion, ending, sizeof(ending)));
+}
+
+enum err_code rh_masking_find_table(const struct catalog *catalog,
+                                    const struct masking_rules *rules, const char *name,
+                                    struct rules_place place, size_t *ret_table, struct err *err)
+{
+    for (size_t i = 0; i < catalog->tables.count; i++) {
+        if (!is_table(&catalog->tables.items[i], rh_text(name)))
+            continue;
+        if (!is_copied(&catalog->tables.items[i]))
+            return refuse(rules, place, err,
+                          "%s is no table: its rows are not copied, so there is nothing to decide",
+                          name);
+        *ret_table = i;
+        return RH_OK;
+    }
+    return unknown_table(catalog, rules, name, place, err);
 }
 
 enum err_code rh_masking_find_column(const struct catalog *catalog,
@@ -92,13 +97,13 @@ enum err_code rh_masking_find_column(const struct catalog *catalog,
     struct suggestion suggestion = {.typed = name};
     char ending[256];
 
-    for (size_t i = 0; i < own->columns.count; i++) {
+    for (size_t i = 0; i < own->columns.count; i++)
         if (is_column(&own->columns.items[i], rh_text(name))) {
             *ret_column = own->columns.items[i].number;
             return RH_OK;
         }
+    for (size_t i = 0; i < own->columns.count; i++)
         rh_suggest_consider(&suggestion, own->columns.items[i].name);
-    }
     return refuse(rules, place, err, "no column \"%s\" in table %s%s", name, own->identity,
                   did_you_mean(&suggestion, ending, sizeof(ending)));
 }

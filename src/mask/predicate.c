@@ -64,8 +64,13 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+/* Longer ones are looked up by no map (mask_kept.c). */
+#define KEPT_MAX_BYTES 256
+
 bool rh_predicate_keeps(const struct predicate_column *column, const char *value)
 {
+    if (strlen(value) > KEPT_MAX_BYTES)
+        return false;
     if (is_blank(value))
         return true;
     for (size_t i = 0; i < column->kept_value_count; i++) {

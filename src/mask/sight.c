@@ -463,8 +463,9 @@ static bool is_secret(struct text value)
         changes += before >= 0 && kind != before;
         before = kind;
     }
-    return lowers > 0 && uppers > 0 && digits >= 2 && digits * 16 >= value.len && others * 8 <= value.len &&
-           changes * 3 >= value.len && variety(value) >= (value.len < 32 ? value.len / 2 : 16);
+    return lowers > 0 && uppers > 0 && digits >= 2 && digits * 16 >= value.len &&
+           others * 8 <= value.len && changes * 3 >= value.len &&
+           variety(value) >= (value.len < 32 ? value.len / 2 : 16);
 }
 
 /* ---- names and addresses -----------------------------------------------------------------------
@@ -577,10 +578,7 @@ void rh_mask_sight(struct mask_sighting *sighting, struct text value)
         value.len = SIGHT_BYTES_MAX;
     sighting->values++;
     if (has_email(value, &is_whole)) {
-        if (is_whole)
-            sighting->matches[MASK_EMAIL]++;
-        else
-            sighting->names++;
+        sighting->matches[is_whole ? MASK_EMAIL : MASK_FREE_TEXT]++;
     } else if (is_uuid(value)) {
         sighting->matches[MASK_UUID]++;
     } else if (is_url(value)) {
@@ -621,7 +619,7 @@ enum personal_kind rh_detect_values(const struct mask_sighting *sighting)
     } shapes[] = {{MASK_EMAIL, PERSONAL_EMAIL}, {MASK_URL, PERSONAL_URL},
                   {MASK_CARD, PERSONAL_CARD},   {MASK_IBAN, PERSONAL_IBAN},
                   {MASK_INET, PERSONAL_IP},     {MASK_MACADDR, PERSONAL_MAC},
-                  {MASK_PHONE, PERSONAL_PHONE}};
+                  {MASK_PHONE, PERSONAL_PHONE}, {MASK_FREE_TEXT, PERSONAL_FREE_TEXT}};
     int64_t personal = sighting->names + sighting->secrets;
 
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
@@ -630,9 +628,10 @@ enum personal_kind rh_detect_values(const struct mask_sighting *sighting)
     if (is_most(sighting, sighting->secrets))
         return PERSONAL_SECRET;
     if (is_most(sighting, sighting->names))
-        return PERSONAL_NAME;
-    /* Among other things: prose with addresses in it, logins of which some are addresses. */
-    personal += sighting->matches[MASK_EMAIL] + sighting->matches[MASK_CARD] +
+        return PERSONAL_TEXT;
+    /* Among other things: prose with addresses in it, logins of which some are addresses. Not card
+       numbers: one in ten numbers has the right check digit by chance. */
+    personal += sighting->matches[MASK_EMAIL] + sighting->matches[MASK_FREE_TEXT] +
                 sighting->matches[MASK_IBAN] + sighting->matches[MASK_PHONE] +
                 sighting->matches[MASK_INET];
     return is_some(sighting, personal) ? PERSONAL_FREE_TEXT : PERSONAL_NONE;

@@ -71,9 +71,10 @@ static enum type_family family_of(const char *type, char kind,
     if (kind == 'r' || kind == 'm') {
         enum type_family inner = count == 1 ? rh_mask_attribute_family(&attributes[0])
                                             : FAMILY_UNKNOWN;
-        return inner == FAMILY_NUMBER || inner == FAMILY_TIME || inner == FAMILY_PLAIN
-                   ? FAMILY_PLAIN
-                   : FAMILY_UNKNOWN;
+        bool is_ordered = inner == FAMILY_NUMBER || inner == FAMILY_TIME;
+        if (is_ordered && !strchr(type, '.'))
+            return inner; /* the server's own: each bound by the rule of its element */
+        return is_ordered || inner == FAMILY_PLAIN ? FAMILY_PLAIN : FAMILY_UNKNOWN;
     }
     if (kind == 'c') {
         bool is_plain = count > 0;

@@ -46,6 +46,9 @@ struct offenders {
     /* SQL to be run right before the statement. NULL: none is known. */
     const char *repair_sql;
     bool repair_loses_rows; /* it deletes rows or overwrites values: a person must choose */
+    /* The column (quoted) in which it gives all these rows one value; NULL. Then, the unique key
+       over that column which the release makes, so that the repair would spoil it; NULL. */
+    const char *repair_fills, *made_unique;
 };
 
 struct blocker {
@@ -53,6 +56,9 @@ struct blocker {
     const char *sql, *tag;
     bool in_transaction;
     struct server_message error; /* what the server said first */
+    /* What failed inside of it, a DO block or a call of a function, and was asked about: with the
+       rows as they were before the whole of it began. NULL: it itself. */
+    const char *inside;
     /* More than one: several clauses of one statement. Their repairs go in this order. */
     VEC(struct offenders) offenders;
     bool repair_tried, repair_worked; /* all repairs together made this very statement succeed */

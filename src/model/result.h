@@ -68,7 +68,8 @@ struct gate {
     const char *name;             /* "duration", "blocked", "wal", "disk", "lag" */
     const char *limit, *measured; /* as a person says them: "2s", "15m02s"; measured may be NULL */
     bool ok;
-    bool observed; /* false: could not be measured; the verdict is then INCONCLUSIVE */
+    bool observed;      /* false: could not be measured; the verdict is then INCONCLUSIVE */
+    const char *reason; /* why not: a sentence without its full stop; NULL: none better than that */
 };
 
 #define LIMIT_UNSET (-1)
@@ -104,6 +105,13 @@ struct fidelity {
     VEC(const char *) notes; /* sentences */
 };
 
+/* Durations of a sample, scaled to production's rows by running the migration at other sizes. */
+struct scaling_facts {
+    bool was_tried;
+    const char *reason;    /* why durations were not scaled though the copy is a sample; NULL */
+    VEC(double) fractions; /* of the copy's rows: 1, 0.5, 0.25 */
+};
+
 struct result {
     struct arena *arena;
     const char *rehearse_version;
@@ -126,6 +134,7 @@ struct result {
     struct rollback_facts rollback;
     struct risks risks;
     struct round_trip round_trip;
+    struct scaling_facts scaling;
 };
 
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */

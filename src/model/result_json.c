@@ -175,6 +175,7 @@ static json_t *statement_json(const struct statement *statement, const struct tr
     put(object, "in_transaction", json_boolean(statement->in_transaction));
     put(object, "start_ms", rh_json_ms(statement->start_us));
     put(object, "duration_ms", rh_json_ms(statement->duration_us));
+    put(object, "in_production", rh_json_scaled(statement->in_production));
     put(object, "rows", rh_json_count(statement->rows));
     put(object, "wal_bytes", rh_json_count(statement->wal_bytes));
     put(object, "temp_bytes", rh_json_count(statement->temp_bytes));
@@ -377,6 +378,7 @@ static json_t *gate_json(const struct gate *gate)
     put(object, "measured", rh_json_text(gate->measured));
     put(object, "ok", json_boolean(gate->ok));
     put(object, "observed", json_boolean(gate->observed));
+    put(object, "reason", rh_json_text(gate->reason));
     return object;
 }
 
@@ -425,6 +427,7 @@ json_t *rh_result_to_json(const struct result *result)
     rh_json_put_repetition(object, result);
     rh_json_put_risks(object, result);
     rh_json_put_round_trip(object, &result->round_trip);
+    rh_json_put_scaling(object, &result->scaling);
     /* Parts that this run did not compare: null says "not compared", never "no differences". */
     static const char *const not_compared[] = {"workload"};
     for (size_t i = 0; i < sizeof(not_compared) / sizeof(not_compared[0]); i++)

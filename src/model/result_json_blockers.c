@@ -19,6 +19,7 @@ static json_t *offenders_json(const struct offenders *offenders)
     put(object, "newest_column", rh_json_text(offenders->newest_column));
     put(object, "repair_sql", rh_json_text(offenders->repair_sql));
     put(object, "repair_loses_rows", json_boolean(offenders->repair_loses_rows));
+    put(object, "made_unique", rh_json_text(offenders->made_unique));
     return object;
 }
 
@@ -32,6 +33,7 @@ static json_t *blocker_json(const struct blocker *blocker, const struct trace *t
     put(object, "tag", rh_json_text(blocker->tag));
     put(object, "in_transaction", json_boolean(blocker->in_transaction));
     put(object, "error", rh_json_message(&blocker->error));
+    put(object, "inside", rh_json_text(blocker->inside));
     PUT_ARRAY(object, "offenders", blocker->offenders, offenders_json);
     put(object, "repair_tried", json_boolean(blocker->repair_tried));
     put(object, "repair_worked", json_boolean(blocker->repair_worked));

@@ -52,5 +52,8 @@ void rh_json_put_checks(json_t *object, const struct result *result);
 void rh_json_put_risks(json_t *object, const struct result *result);
 /* result_json_round_trip.c: round_trip */
 void rh_json_put_round_trip(json_t *object, const struct round_trip *trip);
+/* result_json_scaling.c: scaling; a statement's in_production */
+void rh_json_put_scaling(json_t *object, const struct scaling_facts *scaling);
+json_t *rh_json_scaled(const struct scaled_duration *scaled);
 
 #endif

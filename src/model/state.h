@@ -37,8 +37,7 @@ struct schema_state {
 /* --- data state ---------------------------------------------------------------------------------
  */
 
-/* A sum modulo 2^128 in two halves: does not depend on the order of rows, and sums of parts add up.
- */
+/* Two ways of adding up the rows' hashes, none of which depends on their order; parts add up. */
 struct digest {
     uint64_t high, low;
 };
@@ -53,6 +52,7 @@ struct column_state {
     int number;       /* within the table, for its life */
     int64_t non_null; /* exact, also where digests are of a sample */
     struct digest digest;
+    bool is_integer; /* as key_is_integer below */
 };
 
 struct table_state {
@@ -67,6 +67,7 @@ struct table_state {
        with its row's key, so that two rows that swap a value are seen. Empty: there is no such
        key; `row` then stands for which values stood together in one row. */
     VEC(const char *) key;
+    VEC(bool) key_is_integer; /* how the engine hashes them, also once their types have changed */
     bool has_row;
     struct digest row;
     VEC(const char *) row_columns; /* that `row` is made of, in this order */

@@ -132,6 +132,14 @@ struct clause {
     const char *safe_form; /* the whole statement with CONCURRENTLY, without its semicolon */
 };
 
+/* How long a statement would take on production's rows, of which the copy holds a sample. */
+struct scaled_duration {
+    const char *refusal; /* a sentence: nothing below is known; NULL */
+    const char *shape;   /* "constant", "linear", "n log n" */
+    int64_t duration_us, low_us, high_us;
+    int64_t rows, production_rows; /* of the tables whose size it depends on; 0: of none */
+};
+
 struct statement {
     int index;        /* 1-based over the run, in the order the client sent; children: 0 */
     int step;         /* index into trace.steps, -1: none (a wrapped command's own statements) */
@@ -167,6 +175,7 @@ struct statement {
     enum observation observation;
     const char
         *not_observed_reason; /* "event triggers were disabled", "shorter than the sampling gap" */
+    const struct scaled_duration *in_production; /* NULL: as it is here, or nobody knows */
 };
 
 #define STATEMENT_TEXT_MAX (64 * 1024) /* bytes of SQL kept per statement */

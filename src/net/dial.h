@@ -62,14 +62,14 @@ typedef void dialed_fn(void *context, const struct dialed *dialed, const struct 
 
 struct dial;
 /*
- * *dial is set while it is under way, and NULL again before fn is called: once, perhaps before this
- * returns. `startup` is the start-up packet of a session, or empty for a cancel request, and stays
- * valid meanwhile. With TLS_MODE_ALLOW and TLS_MODE_PREFER a server may refuse a session for the
- * way it came; so there it is sent, and the first byte of the answer awaited (not consumed), before
- * fn is called.
+ * *place is set while it is under way, and NULL again before fn is called: once, perhaps before
+ * this returns. `startup` is the start-up packet of a session, or empty for a cancel request, and
+ * stays valid meanwhile. With TLS_MODE_ALLOW and TLS_MODE_PREFER a server may refuse a session for
+ * the way it came; so there it is sent, and the first byte of the answer awaited (not consumed),
+ * before fn is called.
  */
 void rh_dial_start(struct dialer *dialer, struct text startup, dialed_fn *fn, void *context,
-                   struct dial **dial);
+                   struct dial **place);
 void rh_dial_cancel(struct dial *dial); /* NULL allowed; not after fn was called */
 
 #endif

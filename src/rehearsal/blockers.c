@@ -2,6 +2,7 @@
 
 #include "base/interrupt.h"
 #include "net/loop.h"
+#include "rehearsal/unique_keys.h"
 #include "trace/perform.h"
 #include "trace/second_pass.h"
 
@@ -41,6 +42,7 @@ static enum err_code perform(struct rehearsal *rehearsal, struct sandbox *clone,
 enum err_code rh_blockers_find(struct rehearsal *rehearsal, struct err *err)
 {
     struct blockers *blockers = &rehearsal->result.blockers;
+    const struct engine *engine = rehearsal->options->sandbox.engine;
     struct sandbox *clone = NULL;
     struct err why = RH_ERR_INIT;
     RH_CLEANUP_LOOP struct loop *loop = NULL;
@@ -58,8 +60,14 @@ enum err_code rh_blockers_find(struct rehearsal *rehearsal, struct err *err)
     rh_progress_phase(rehearsal->options->progress, "look for every blocker");
     if (!code)
         code = rh_loop_new(&loop, &why);
+    struct unique_keys before = {0}, after = {0};
+    if (!code)
+        code = rh_unique_keys_read(engine, clone, rehearsal->arena, &before, &why);
     if (!code)
         code = perform(rehearsal, clone, loop, blockers, &why);
+    if (!code)
+        code = rh_unique_keys_read(engine, clone, rehearsal->arena, &after, &why);
+    rh_unique_keys_mark(&before, &after, rehearsal->arena, blockers);
     rh_sandbox_destroy(clone);
     rh_interrupt_set_deadline(run_deadline);
     if (rh_interrupt_check(err))

@@ -298,16 +298,10 @@ static void add_tables(const struct view *view)
 
 /* --- the rest -------------------------------------------------------------------------------- */
 
-static void add_lists(const struct view *view)
+static void add_environment(const struct view *view)
 {
     const struct manifest *manifest = view->manifest;
 
-    rh_layout_end_line(view->layout);
-    if (manifest->large_objects > 0)
-        add_line(view, "objects",
-                 text(view, "%s of %s",
-                      plural(view, manifest->large_objects, "large object", "large objects"),
-                      bytes_text(view, manifest->large_object_bytes)));
     for (size_t i = 0; i < manifest->extensions.count; i++)
         add_line(view, i ? "" : "extension",
                  text(view, "%s %s", manifest->extensions.items[i].name,
@@ -330,6 +324,20 @@ static void add_lists(const struct view *view)
         add_line(view, i ? "" : "replica",
                  text(view, "%s, %s, %s", manifest->replicas.items[i].application_name,
                       manifest->replicas.items[i].state, manifest->replicas.items[i].sync_state));
+}
+
+static void add_lists(const struct view *view)
+{
+    const struct manifest *manifest = view->manifest;
+
+    rh_layout_end_line(view->layout);
+    if (manifest->large_objects > 0)
+        add_line(view, "objects",
+                 text(view, "%s of %s",
+                      plural(view, manifest->large_objects, "large object", "large objects"),
+                      bytes_text(view, manifest->large_object_bytes)));
+    if (!view->options.is_brief)
+        add_environment(view);
     for (size_t i = 0; i < manifest->notes.count; i++)
         add_line(view, i ? "" : "note", manifest->notes.items[i]);
 }

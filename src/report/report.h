@@ -18,6 +18,7 @@ void rh_report_terminal(const struct result *result, const struct terminal *term
 struct manifest_view {
     enum report_detail detail; /* REPORT_QUIET: one line */
     bool shows_columns;
+    bool is_brief;    /* without settings, extensions, collations and replicas */
     int64_t now_us;   /* since 1970: the age is told */
     const char *path; /* of the snapshot, as the user named it */
 };

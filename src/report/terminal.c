@@ -90,8 +90,10 @@ static const char *gate_text(const struct layout *layout, const struct gate *gat
 {
     const struct glyphs *glyphs = layout->glyphs;
     if (!gate->observed)
-        return rh_arena_printf(layout->arena, "%s %s not measured (limit %s)", glyphs->unknown,
-                               gate->name, gate->limit);
+        return rh_arena_printf(layout->arena,
+                               gate->reason ? "%s %s not decided (limit %s): %s"
+                                            : "%s %s not measured (limit %s)",
+                               glyphs->unknown, gate->name, gate->limit, gate->reason);
     return rh_arena_printf(layout->arena, gate->ok ? "%s %s %s of %s" : "%s %s %s, over %s",
                            gate->ok ? glyphs->ok : glyphs->bad, gate->name, gate->measured,
                            gate->limit);

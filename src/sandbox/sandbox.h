@@ -56,6 +56,17 @@ struct sandbox_facts {
    compressed ones too); 0 when the file does not say or cannot be read. For preferred_major. */
 int rh_sandbox_snapshot_major(const char *path);
 
+/* What a dump's header says, for people; texts are NULL where it does not. */
+struct archive_facts {
+    const char *kind; /* "custom archive", "plain text" */
+    const char *server_version, *dump_version, *database;
+    int64_t age_s; /* -1 */
+};
+/* RH_ERR_USAGE, RH_ERR_FORMAT when it cannot be read, or is no dump of pg_dump's. */
+enum err_code rh_sandbox_archive_facts(const char *path, struct arena *arena,
+                                       struct archive_facts *ret_facts,
+                                       struct err *err) RH_MUST_CHECK;
+
 /* Removes what dead runs left, only where our marker says so. Never fails a run. */
 void rh_sandbox_reap(const struct sandbox_options *options);
 

@@ -344,3 +344,30 @@ int rh_sandbox_snapshot_major(const char *path)
         path = rh_snapshot_own_archive(arena, path);
     return rh_snapshot_file_examine(path, arena, &file, &ignored) ? 0 : file.server_major;
 }
+
+enum err_code rh_sandbox_archive_facts(const char *path, struct arena *arena,
+                                       struct archive_facts *ret_facts, struct err *err)
+{
+    static const char *const names[] = {
+#define X(symbol, name) name,
+        SNAPSHOT_KIND_LIST(X)
+#undef X
+    };
+    struct snapshot_file file;
+    enum err_code code = rh_snapshot_file_examine(path, arena, &file, err);
+
+    if (code)
+        return code;
+    if (file.kind == SNAPSHOT_UNKNOWN || (file.kind == SNAPSHOT_PLAIN && !file.is_pg_dump))
+        return rh_err_set(err, RH_ERR_USAGE,
+                          "\"%s\" is neither a snapshot nor a dump of pg_dump%s%s", path,
+                          file.foreign ? "; it looks like " : "", file.foreign ? file.foreign : "");
+    *ret_facts = (struct archive_facts){
+        .kind = names[file.kind],
+        .server_version = file.server_version,
+        .dump_version = file.dump_version,
+        .database = file.database,
+        .age_s = file.age_s,
+    };
+    return RH_OK;
+}

@@ -1,10 +1,15 @@
 #include "snapshot/certificate.h"
 
+#include "base/file.h"
+
+#include <fcntl.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #define CONNECT_MAX_US (30 * INT64_C(1000000))
 /* Tables named in a certificate; the rest is a number. */
 #define NAMED_MAX 20
+#define LOG_PIECE_BYTES 65536
 
 const struct manifest_certificate *rh_snapshot_certificate(const struct manifest *manifest,
                                                            const char *name)
@@ -19,15 +24,11 @@ struct comparison {
     const struct certify_options *options;
     struct arena *arena;
     struct connection *connection;
+    struct mask_map *keep; /* a map that keeps what it is given */
     int64_t tables, rows;
     size_t different;
     VEC(const char *) differences;
 };
-
-static void take_rows(void *context, struct text piece)
-{
-    rh_copy_digest_feed(context, piece);
-}
 
 static void add_difference(struct comparison *comparison, const struct catalog_table *table,
                            int64_t expected, int64_t found)
@@ -43,33 +44,173 @@ static void add_difference(struct comparison *comparison, const struct catalog_t
             comparison->arena, "%s has other rows than left production", table->identity);
 }
 
+/* One table's restored rows on their way through a mask that keeps everything: to be counted,
+   digested and watched. */
+struct reading {
+    struct copy_mask *mask;
+    struct buf out;
+    struct err err;
+};
+
+static void take_rows(void *context, struct text piece)
+{
+    struct reading *reading = context;
+
+    if (reading->err.code || rh_copy_mask_feed(reading->mask, piece, &reading->out, &reading->err))
+        return;
+    rh_buf_clear(&reading->out);
+}
+
+/* Numbers of the dumped columns, and for those that are watched a map that keeps them. */
+static size_t choose_watched(struct comparison *comparison, size_t index, int **ret_numbers,
+                             struct mask_map ***ret_maps)
+{
+    const struct certify_options *options = comparison->options;
+    const struct catalog_table *table = &options->catalog->tables.items[index];
+    const struct dumped_table *dumped = &options->dump->tables[index];
+    size_t count = dumped->column_count;
+
+    *ret_numbers = rh_arena_alloc_array(comparison->arena, count + 1, sizeof(**ret_numbers));
+    *ret_maps = rh_arena_alloc_array(comparison->arena, count + 1, sizeof(**ret_maps));
+    for (size_t i = 0; i < count; i++) {
+        (*ret_numbers)[i] = rh_catalog_column_named(table, dumped->columns[i])->number;
+        if (options->watches && rh_watches_wants(options->watches, index, (*ret_numbers)[i]))
+            (*ret_maps)[i] = comparison->keep;
+    }
+    return count;
+}
+
+static enum err_code read_table(struct comparison *comparison, size_t index, const char *sql,
+                                struct copy_mask_totals *ret_totals, struct err *err)
+{
+    const struct certify_options *options = comparison->options;
+    struct reading reading = {.err = RH_ERR_INIT};
+    struct copy_mask_options mask = {0};
+    struct mask_map **maps;
+    int *numbers;
+
+    mask.column_count = choose_watched(comparison, index, &numbers, &maps);
+    mask.maps = maps;
+    if (options->watches)
+        mask.watcher = rh_watches_restored(options->watches, index, numbers, mask.column_count);
+    reading.mask = rh_copy_mask_new(&mask);
+    rh_buf_init(&reading.out, SIZE_MAX / 2);
+    enum err_code code = options->sandbox.engine->copy_out(comparison->connection, sql, take_rows,
+                                                           &reading, RH_NEVER, NULL, err);
+    if (!code && reading.err.code) {
+        *err = reading.err;
+        code = err->code;
+    }
+    if (!code)
+        code = rh_copy_mask_flush(reading.mask, true, &reading.out, err);
+    *ret_totals = rh_copy_mask_totals(reading.mask);
+    rh_buf_deinit(&reading.out);
+    rh_copy_mask_free(reading.mask);
+    return code;
+}
+
 static enum err_code compare_table(struct comparison *comparison, size_t index, struct err *err)
 {
     const struct certify_options *options = comparison->options;
     const struct catalog_table *table = &options->catalog->tables.items[index];
     const struct dumped_table *dumped = &options->dump->tables[index];
-    struct copy_digest *digest = rh_copy_digest_new();
     const char *sql = dumped->column_list[0]
                           ? rh_arena_printf(comparison->arena, "COPY %s (%s) TO STDOUT",
                                             table->identity, dumped->column_list)
                           : rh_arena_printf(comparison->arena, "COPY %s TO STDOUT",
                                             table->identity);
-    int64_t rows = 0;
-    struct digest sum;
-    enum err_code code = options->sandbox.engine->copy_out(comparison->connection, sql, take_rows,
-                                                           digest, RH_NEVER, NULL, err);
+    struct copy_mask_totals found;
+    enum err_code code = read_table(comparison, index, sql, &found, err);
 
-    sum = rh_copy_digest_sum(digest, &rows);
-    rh_copy_digest_free(digest);
     if (code) {
         rh_err_while(err, "while reading the restored rows of %s", table->identity);
         return code;
     }
     comparison->tables++;
-    comparison->rows += rows;
-    if (rows != dumped->totals.rows || !rh_digest_equals(sum, dumped->totals.checksum))
-        add_difference(comparison, table, dumped->totals.rows, rows);
+    comparison->rows += found.rows;
+    if (found.rows != dumped->totals.rows ||
+        !rh_digest_equals(found.checksum, dumped->totals.checksum))
+        add_difference(comparison, table, dumped->totals.rows, found.rows);
     return RH_OK;
+}
+
+/* --- what else is left behind ------------------------------------------------------------------
+ */
+
+struct view_reading {
+    struct watches *watches;
+    const char *place;
+};
+
+static void take_view_rows(void *context, struct text piece)
+{
+    struct view_reading *reading = context;
+
+    rh_watches_text(reading->watches, reading->place, piece);
+}
+
+/* Rows that the restored database made itself, of masked ones. */
+static enum err_code look_through_views(struct comparison *comparison, struct err *err)
+{
+    const struct certify_options *options = comparison->options;
+    enum err_code code = RH_OK;
+
+    for (size_t i = 0; i < options->catalog->tables.count && !code; i++) {
+        const struct catalog_table *table = &options->catalog->tables.items[i];
+        if (table->kind != 'm')
+            continue;
+        struct view_reading reading = {
+            options->watches,
+            rh_arena_printf(comparison->arena, "materialized view %s", table->identity)};
+        code = options->sandbox.engine->copy_out(
+            comparison->connection,
+            rh_arena_printf(comparison->arena, "COPY (SELECT * FROM %s) TO STDOUT",
+                            table->identity),
+            take_view_rows, &reading, RH_NEVER, NULL, err);
+        /* One that the archive does not fill ("WITH NO DATA") has no rows to look through. */
+        if (code == RH_ERR_SERVER && strcmp(err->sqlstate, "55000") == 0) {
+            *err = (struct err)RH_ERR_INIT;
+            code = RH_OK;
+        }
+    }
+    return code;
+}
+
+static enum err_code look_through_schema(struct comparison *comparison, struct err *err)
+{
+    const struct certify_options *options = comparison->options;
+    RH_CLEANUP_ROWS struct rows *rows = NULL;
+    enum err_code code = options->sandbox.engine->ask(
+        comparison->connection, ENGINE_QUERY_SOURCE_TEXTS, NULL, 0, RH_NEVER, &rows, err);
+
+    for (size_t i = 0; !code && i < rh_rows_count(rows); i++)
+        rh_watches_text(options->watches, rh_rows_value(rows, i, 0),
+                        rh_text(rh_rows_value(rows, i, 1)));
+    return code;
+}
+
+/* The server's log of the restore: what failed there would quote values. */
+static void look_through_log(const struct comparison *comparison, const struct sandbox *sandbox)
+{
+    RH_CLEANUP_FD int fd = open(rh_sandbox_log_path(sandbox), O_RDONLY | O_CLOEXEC);
+    char bytes[LOG_PIECE_BYTES];
+    ssize_t count;
+
+    while (fd >= 0 && (count = read(fd, bytes, sizeof(bytes))) > 0)
+        rh_watches_text(comparison->options->watches, "the log of the sandbox",
+                        (struct text){bytes, (size_t)count});
+}
+
+static enum err_code look_through(struct comparison *comparison, const struct sandbox *sandbox,
+                                  struct err *err)
+{
+    enum err_code code = look_through_views(comparison, err);
+
+    if (!code)
+        code = look_through_schema(comparison, err);
+    if (!code)
+        look_through_log(comparison, sandbox);
+    return code;
 }
 
 /* As pg_dump's sessions had it: the same texts for the same values. */
@@ -106,6 +247,8 @@ static enum err_code compare_all(struct comparison *comparison, struct sandbox *
     for (size_t i = 0; i < options->catalog->tables.count && !code; i++)
         if (options->dump->tables[i].is_dumped)
             code = compare_table(comparison, i, err);
+    if (!code && options->watches)
+        code = look_through(comparison, sandbox, err);
     engine->close(comparison->connection);
     comparison->connection = NULL;
     return code;
@@ -131,38 +274,72 @@ static bool ends_everything(enum err_code code)
     return code == RH_ERR_INTERRUPTED || code == RH_ERR_TIMEOUT;
 }
 
+static struct manifest_certificate *add_certificate(struct arena *arena, struct manifest *manifest,
+                                                    const char *name)
+{
+    struct manifest_certificate *certificate = RH_PUSH(arena, &manifest->certificates);
+
+    certificate->name = name;
+    certificate->status = CERTIFICATE_NOT_OBSERVED;
+    return certificate;
+}
+
+static void say_integrity(const struct comparison *comparison, struct arena *arena,
+                          struct manifest_certificate *certificate)
+{
+    if (comparison->different == 0) {
+        certificate->status = CERTIFICATE_PASSED;
+        certificate->detail = rh_arena_printf(
+            arena, "%" PRId64 " rows in %" PRId64 " restored tables are those that left production",
+            comparison->rows, comparison->tables);
+        return;
+    }
+    certificate->status = CERTIFICATE_FAILED;
+    certificate->detail = rh_arena_printf(
+        arena, "%zu of %" PRId64 " restored tables are not what left production",
+        comparison->different, comparison->tables);
+    for (size_t i = 0; i < comparison->differences.count; i++)
+        *RH_PUSH(arena, &certificate->notes) = comparison->differences.items[i];
+}
+
+static enum err_code make_keep_map(struct comparison *comparison, struct err *err)
+{
+    /* Nothing is keyed; every map is made with a key. */
+    const struct mask_master_key none = {{0}};
+    const struct mask_map_options options = {
+        .key = &none, .domain = "", .rule = MASK_KEEP, .type = "text"};
+
+    return rh_mask_map_new(&options, comparison->arena, &comparison->keep, err);
+}
+
 enum err_code rh_snapshot_certify(const struct certify_options *options, struct arena *arena,
                                   struct manifest *manifest, struct err *err)
 {
     struct comparison comparison = {.options = options, .arena = arena};
     struct err why = RH_ERR_INIT;
-    enum err_code code = restore_and_compare(&comparison, &why);
-    struct manifest_certificate *certificate;
+    enum err_code code = make_keep_map(&comparison, &why);
 
+    if (!code)
+        code = restore_and_compare(&comparison, &why);
+    rh_mask_map_free(comparison.keep);
     if (ends_everything(code)) {
         *err = why;
         return code;
     }
-    certificate = RH_PUSH(arena, &manifest->certificates);
-    certificate->name = "integrity";
-    if (code) {
-        certificate->status = CERTIFICATE_NOT_OBSERVED;
-        certificate->detail = rh_arena_printf(arena, "the archive was not restored here: %s",
-                                              why.message);
-        return RH_OK;
+    size_t first = manifest->certificates.count;
+    add_certificate(arena, manifest, "integrity");
+    if (options->watches) {
+        add_certificate(arena, manifest, "shape");
+        add_certificate(arena, manifest, "leak");
     }
-    if (comparison.different > 0) {
-        certificate->status = CERTIFICATE_FAILED;
-        certificate->detail = rh_arena_printf(
-            arena, "%zu of %" PRId64 " restored tables are not what left production",
-            comparison.different, comparison.tables);
-        for (size_t i = 0; i < comparison.differences.count; i++)
-            *RH_PUSH(arena, &certificate->notes) = comparison.differences.items[i];
+    struct manifest_certificate *certificates = &manifest->certificates.items[first];
+    for (size_t i = first; code && i < manifest->certificates.count; i++)
+        manifest->certificates.items[i].detail = rh_arena_printf(
+            arena, "the archive was not restored here: %s", why.message);
+    if (code)
         return RH_OK;
-    }
-    certificate->status = CERTIFICATE_PASSED;
-    certificate->detail = rh_arena_printf(
-        arena, "%" PRId64 " rows in %" PRId64 " restored tables are those that left production",
-        comparison.rows, comparison.tables);
+    say_integrity(&comparison, arena, &certificates[0]);
+    if (options->watches)
+        rh_watches_judge(options->watches, arena, &certificates[1], &certificates[2]);
     return RH_OK;
 }

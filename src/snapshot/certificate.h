@@ -17,12 +17,15 @@ struct certify_options {
     const char *archive;
     const struct catalog *catalog;
     const struct dump_result *dump;
+    struct watches *watches;        /* of the dump's rows; NULL: nothing was masked */
     struct sandbox_options sandbox; /* preferred_major is set here */
 };
 
 /*
- * Adds the certificate "integrity" to the manifest: every table of the restored archive has the
- * rows that left the tap, by number and checksum. It may come out as failed; an error is only what
+ * Adds certificates to the manifest. "integrity": every table of the restored archive has the rows
+ * that left the tap, by number and checksum. Where there are watches also "shape" and "leak": what
+ * was restored has the shape of what was read, and nothing personal survived in it. They may come
+ * out as failed; an error is only what
  * ended the attempt as a whole (the user, a deadline). Blocking, as long as a restore takes.
  */
 enum err_code rh_snapshot_certify(const struct certify_options *options, struct arena *arena,

@@ -5,6 +5,7 @@
 #include "snapshot/describe.h"
 
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 
 #define SEED_PURPOSE "rehearse sample seed"
 #define SEED_ID_PURPOSE "rehearse sample seed id"
@@ -130,6 +131,16 @@ static enum err_code check_problems(struct creation *creation, struct err *err)
     return RH_ERR_USAGE;
 }
 
+static enum err_code make_watches(struct creation *creation, struct err *err)
+{
+    uint64_t seed;
+
+    if (RAND_bytes((unsigned char *)&seed, sizeof(seed)) != 1)
+        return rh_err_set(err, RH_ERR_ENVIRONMENT, "no random bytes can be had");
+    creation->watches = rh_watches_new(&creation->source.catalog, &creation->masking, seed);
+    return RH_OK;
+}
+
 static enum err_code plan_masking(struct creation *creation, struct err *err)
 {
     struct masking_rules *rules = NULL;
@@ -151,8 +162,11 @@ static enum err_code plan_masking(struct creation *creation, struct err *err)
     keep_yaml(creation);
     if ((code = check_problems(creation, err)) || creation->options->suggests)
         return code;
-    return rh_column_maps_new(&creation->source.catalog, &creation->masking, &creation->key,
+    code = rh_column_maps_new(&creation->source.catalog, &creation->masking, &creation->key,
                               &creation->maps, err);
+    if (!code && !creation->options->no_verify)
+        code = make_watches(creation, err);
+    return code;
 }
 
 static enum err_code plan_rows(struct creation *creation, struct err *err)
@@ -193,6 +207,7 @@ static enum err_code dump_rows(struct creation *creation, const struct dump_prog
         .jobs = options->jobs,
         .catalog = &creation->source.catalog,
         .maps = creation->maps,
+        .watches = creation->watches,
         .sample = creation->is_sampled ? &creation->sample : NULL,
         .is_omitted = creation->is_omitted,
         .key = options->is_unmasked ? NULL : &creation->key,
@@ -267,13 +282,16 @@ static enum err_code certify(struct creation *creation, struct err *err)
         .archive = rh_file_join(creation->arena, creation->place.directory, SNAPSHOT_ARCHIVE),
         .catalog = &creation->source.catalog,
         .dump = &creation->dump,
+        .watches = creation->watches,
         .sandbox = options->sandbox,
     };
     enum err_code code;
 
     if (options->no_verify) {
-        *RH_PUSH(creation->arena, &manifest->certificates) = (struct manifest_certificate){
-            .name = "integrity", .status = CERTIFICATE_NOT_OBSERVED, .detail = "--no-verify"};
+        static const char *const names[] = {"integrity", "shape", "leak"};
+        for (size_t i = 0; i < (options->is_unmasked ? 1 : 3); i++)
+            *RH_PUSH(creation->arena, &manifest->certificates) = (struct manifest_certificate){
+                .name = names[i], .status = CERTIFICATE_NOT_OBSERVED, .detail = "--no-verify"};
         return RH_OK;
     }
     if ((code = rh_snapshot_certify(&certify, creation->arena, manifest, err)))
@@ -352,6 +370,7 @@ enum err_code rh_snapshot_create(const struct snapshot_options *options,
 
     snapshot->arena = arena;
     code = create(&creation, err);
+    rh_watches_free(creation.watches);
     rh_column_maps_free(creation.maps);
     rh_source_close(&creation.source);
     rh_snapshot_place_close(&creation.place);

@@ -27,6 +27,7 @@ struct creation {
     struct sample_plan sample;
     bool is_sampled;
     struct column_maps *maps;
+    struct watches *watches; /* NULL: nothing is masked, or nothing will be certified */
     struct snapshot_place place;
     struct dump_result dump;
 };

@@ -114,6 +114,25 @@ static void describe_tables(const struct description *description, struct arena 
     }
 }
 
+/* What the role may not see; but for rows of views, which nobody copies. */
+static void add_unobserved(const struct catalog *catalog, struct arena *arena,
+                           struct manifest *manifest)
+{
+    for (size_t i = 0; i < catalog->not_observed.count; i++) {
+        const char *sentence = catalog->not_observed.items[i];
+        bool is_of_view = false;
+
+        for (size_t t = 0; t < catalog->tables.count && !is_of_view; t++) {
+            const struct catalog_table *table = &catalog->tables.items[t];
+
+            is_of_view = (table->kind == 'm' || table->kind == 'v' || table->kind == 'f') &&
+                         strstr(sentence, table->identity) != NULL;
+        }
+        if (!is_of_view)
+            *RH_PUSH(arena, &manifest->notes) = sentence;
+    }
+}
+
 #define COPY_LIST(from, to)                            \
     do {                                               \
         for (size_t i_ = 0; i_ < (from).count; i_++)   \
@@ -161,7 +180,7 @@ void rh_describe_snapshot(const struct description *description, struct arena *a
     COPY_LIST(catalog->settings, manifest->settings);
     COPY_LIST(catalog->replicas, manifest->replicas);
     COPY_LIST(catalog->roles, manifest->roles);
-    COPY_LIST(catalog->not_observed, manifest->notes);
+    add_unobserved(catalog, arena, manifest);
     if (description->masking)
         for (size_t i = 0; i < description->masking->problems.count; i++) {
             const struct masking_problem *problem = &description->masking->problems.items[i];

@@ -99,7 +99,11 @@ static const char *const *environment(const struct dump *dump)
         add_word(&words, "PGPASSWORD=%s", place->password);
     /* The same texts for the same values everywhere, so that checksums can be compared. */
     add_word(&words, "PGTZ=UTC");
-    add_word(&words, "PGOPTIONS=%s -c default_transaction_read_only=on -c bytea_output=hex",
+    /* One process reads a table from its beginning to its end: the copy has production's order of
+       rows, which decides what an index scan costs. */
+    add_word(&words,
+             "PGOPTIONS=%s -c default_transaction_read_only=on -c bytea_output=hex "
+             "-c max_parallel_workers_per_gather=0",
              place->options ? place->options : "");
     *RH_PUSH(words.arena, &words.items) = NULL;
     return words.items.items;

@@ -15,6 +15,7 @@
 #include "mask/copy_mask.h"
 #include "snapshot/column_maps.h"
 #include "snapshot/sample.h"
+#include "snapshot/watches.h"
 
 /* Sessions of pg_dump at most: its own and its workers. */
 #define DUMP_JOBS_MAX 64
@@ -39,16 +40,17 @@ struct dump_options {
     bool no_large_objects, keeps_comments;
     int64_t lock_timeout_us;
     int64_t rate_bytes_per_s; /* 0: as fast as it goes */
-    /* For certificates: sees the rows of a table, from its catalogue index. NULL: nobody does. */
-    struct copy_watcher (*watch_table)(void *context, size_t table);
-    void *watch_context;
+    struct watches
+        *watches; /* see the rows of masked columns, for certificates; NULL: nobody does */
     struct progress *progress;
 };
 
 struct dumped_table {
     bool is_dumped;
     struct copy_mask_totals totals;
-    const char *column_list; /* in the order of its rows, quoted */
+    const char *column_list;    /* in the order of its rows, quoted */
+    const char *const *columns; /* the same, bare */
+    size_t column_count;
 };
 
 struct dump_result {

@@ -85,13 +85,15 @@ static const struct catalog_table *table_of(const struct dump_session *own)
 
 /* --- questions ------------------------------------------------------------------------------- */
 
-/* Maps of the columns in their order in this COPY. */
-static bool choose_maps(struct dump_session *own, struct mask_map ***ret_maps)
+/* Maps and numbers of the columns in their order in this COPY. */
+static bool choose_maps(struct dump_session *own, struct mask_map ***ret_maps, int **ret_numbers)
 {
     const struct column_maps *maps = own->dump->options->maps;
     const struct copy_statement *statement = &own->statement;
 
     *ret_maps = rh_arena_alloc_array(own->arena, statement->columns.count + 1, sizeof(**ret_maps));
+    *ret_numbers = rh_arena_alloc_array(own->arena, statement->columns.count + 1,
+                                        sizeof(**ret_numbers));
     for (size_t i = 0; i < statement->columns.count; i++) {
         const struct catalog_column *column = rh_catalog_column_named(table_of(own),
                                                                       statement->columns.items[i]);
@@ -102,6 +104,7 @@ static bool choose_maps(struct dump_session *own, struct mask_map ***ret_maps)
                    table_of(own)->identity);
             return false;
         }
+        (*ret_numbers)[i] = column->number;
     }
     return true;
 }
@@ -111,12 +114,13 @@ static bool begin_mask(struct dump_session *own)
     const struct dump_options *options = own->dump->options;
     struct copy_mask_options mask = {.column_count = own->statement.columns.count};
     struct mask_map **maps;
+    int *numbers;
 
-    if (!choose_maps(own, &maps))
+    if (!choose_maps(own, &maps, &numbers))
         return false;
     mask.maps = maps;
-    if (options->watch_table)
-        mask.watcher = options->watch_table(options->watch_context, own->table);
+    if (options->watches)
+        mask.watcher = rh_watches_stream(options->watches, own->table, numbers, mask.column_count);
     own->mask = rh_copy_mask_new(&mask);
     return true;
 }
@@ -152,6 +156,21 @@ static void send_query(struct dump_session *own, const char *sql)
         rh_tap_session_send_server(own->session, rh_buf_text(&message));
 }
 
+static void take_columns(struct dump_session *own, struct dumped_table *dumped)
+{
+    const struct copy_statement *statement = &own->statement;
+    struct arena *arena = own->dump->arena;
+    const char **columns = rh_arena_alloc_array(arena, statement->columns.count + 1,
+                                                sizeof(*columns));
+
+    for (size_t i = 0; i < statement->columns.count; i++)
+        columns[i] = rh_arena_strdup(arena, statement->columns.items[i]);
+    dumped->is_dumped = true;
+    dumped->column_list = rh_arena_strdup(arena, statement->column_list);
+    dumped->columns = columns;
+    dumped->column_count = statement->columns.count;
+}
+
 static enum tap_action on_copy(struct dump_session *own, struct text sql)
 {
     const struct catalog *catalog = own->dump->options->catalog;
@@ -175,9 +194,7 @@ static enum tap_action on_copy(struct dump_session *own, struct text sql)
         refuse(own, "pg_dump asks for the rows of %s a second time", table->identity);
         return TAP_SWALLOW;
     }
-    own->dump->result.tables[own->table].is_dumped = true;
-    own->dump->result.tables[own->table].column_list = rh_arena_strdup(own->dump->arena,
-                                                                       own->statement.column_list);
+    take_columns(own, &own->dump->result.tables[own->table]);
     own->seen_bytes = own->seen_rows = 0;
     if (!begin_mask(own))
         return TAP_SWALLOW;

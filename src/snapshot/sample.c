@@ -6,8 +6,9 @@ static enum err_code make_conditions(struct sampling *sampling, struct err *err)
 {
     const size_t *order = rh_sample_order(sampling);
     for (size_t i = 0; i < sampling->nodes.count; i++) {
-        rh_sample_base(sampling, order[i]);
-        enum err_code code = rh_sample_cap(sampling, order[i], err);
+        enum err_code code = rh_sample_plan_base(sampling, order[i], err);
+        if (code == RH_OK)
+            code = rh_sample_cap(sampling, order[i], err);
         if (code != RH_OK)
             return code;
     }

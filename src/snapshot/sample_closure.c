@@ -70,6 +70,43 @@ enum err_code rh_sample_check_conditions(struct sampling *sampling, struct err *
     return RH_OK;
 }
 
+/* --- plans --- */
+
+/* Whether the plan goes through a list of rows again for every row: a subplan that is neither
+   hashed nor an index's. */
+static bool has_slow_subplan(const struct rows *plan)
+{
+    for (size_t i = 0; i < rh_rows_count(plan); i++) {
+        const char *line = rh_rows_value(plan, i, 0);
+        for (const char *at = line ? strstr(line, "SubPlan") : NULL; at;
+             at = strstr(at + 1, "SubPlan"))
+            if (strstr(line, "Filter:") && (at - line < 7 || strncmp(at - 7, "hashed ", 7) != 0))
+                return true;
+    }
+    return false;
+}
+
+/* A subplan is hashed where its rows, as the planner guesses them, fit in work_mem; they would
+   always fit, but its guess of a condition with OR is half of the table. */
+enum err_code rh_sample_plan_base(struct sampling *sampling, size_t index, struct err *err)
+{
+    struct sample_node *node = &sampling->nodes.items[index];
+    struct rows *plan RH_CLEANUP_ROWS = NULL;
+    rh_sample_base(sampling, index);
+    if (!node->looks_up)
+        return RH_OK;
+    enum err_code code = rh_sample_query(
+        sampling,
+        rh_arena_printf(sampling->scratch, "EXPLAIN SELECT FROM %s WHERE %s OR ctid = '(0,1)'",
+                        rh_sample_from(sampling, node->table), node->base),
+        NULL, 0, &plan, err);
+    if (code == RH_OK && has_slow_subplan(plan)) {
+        node->asks_index = true;
+        rh_sample_base(sampling, index);
+    }
+    return code;
+}
+
 /* --- caps --- */
 
 static enum err_code cap_rows(struct sampling *sampling, size_t index, struct err *err)

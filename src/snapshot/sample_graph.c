@@ -314,6 +314,9 @@ static void choose_alone(struct sampling *sampling, struct sample_node *node)
     if (table->is_unlogged && sampling->catalog->is_standby) {
         node->choice = SAMPLE_OMITTED;
         node->reason = "unlogged, on a standby";
+    } else if (!table->may_select) {
+        node->choice = SAMPLE_OMITTED;
+        node->reason = "may not be read";
     } else if (table->is_extension_configuration) {
         node->choice = SAMPLE_WHOLE;
         node->reason = "configuration of an extension";

@@ -30,6 +30,9 @@
 /* A set of so many chosen parents is looked up in a hash table of the server (about 64 bytes each,
    gone with the query), a larger one through the parent's index. */
 #define SAMPLE_HASHED_ROWS_MAX 2000000
+/* Rows that are looked up are fetched by their places up to this share: above it the table is read
+   in order anyway. */
+#define SAMPLE_FETCHED_SHARE_MAX 0.3
 
 /* Places of rows of one table: block << 16 | number in the block, which is never 0. */
 struct row_set {
@@ -72,6 +75,8 @@ struct sample_node {
     /* Columns (attnum) a hash of which decides, and how (in sample_sql.c). Empty once anything else
        decides too: then children must ask the table itself. */
     VEC(int) hash_columns;
+    bool looks_up;    /* its base asks other tables */
+    bool asks_index;  /* of them, row by row: there would be too many for a hash table */
     const char *base; /* what selects its rows, before any extra; NULL: all */
 };
 
@@ -184,6 +189,9 @@ const char *rh_sample_gather(const struct sampling *sampling, const char *query,
 
 /* --- sample_closure.c --- */
 enum err_code rh_sample_check_conditions(struct sampling *sampling, struct err *err) RH_MUST_CHECK;
+/* Makes the table's base, as the server can work with it. */
+enum err_code rh_sample_plan_base(struct sampling *sampling, size_t node,
+                                  struct err *err) RH_MUST_CHECK;
 /* --max-rows and the edge's cap, where the table exceeds them. */
 enum err_code rh_sample_cap(struct sampling *sampling, size_t node, struct err *err) RH_MUST_CHECK;
 /* A row of every partition, and of the heaviest keys. */

@@ -382,11 +382,13 @@ static const char *follower_base(struct sampling *sampling, size_t index)
     const struct sample_node *parent = &sampling->nodes.items[edge->parent];
     const char *decision = own_decision(sampling, node);
     const char *columns = "";
+    node->looks_up = !decision;
     if (!decision) {
         for (size_t i = 0; i < edge->columns.count; i++)
             columns = rh_arena_printf(arena, "%s%s%s", columns, i ? ", " : "",
                                       child_column(sampling, edge, i));
-        bool is_hashed = (double)parent->weight * parent->fraction <= SAMPLE_HASHED_ROWS_MAX;
+        bool is_hashed = !node->asks_index &&
+                         (double)parent->weight * parent->fraction <= SAMPLE_HASHED_ROWS_MAX;
         const char *from = rh_sample_from(sampling, edge->parent_table);
         decision = is_hashed && !has_own_operators(sampling, edge)
                        ? rh_arena_printf(arena, "(%s) IN (SELECT %s FROM %s WHERE %s)", columns,
@@ -452,6 +454,7 @@ void rh_sample_base_edge_cap(struct sampling *sampling, size_t index, int64_t ma
         "rehearse_orphan)",
         is_null(sampling, edge, "IS NULL", " OR "), columns, rh_sample_key_hash(sampling, index),
         rh_sample_from(sampling, node->table), node->base ? node->base : "true", (long long)max);
+    node->looks_up = true;
     node->hash_columns.count = 0;
 }
 
@@ -462,6 +465,18 @@ void rh_sample_base_edge_cap(struct sampling *sampling, size_t index, int64_t ma
 #define UNNEST_ROWS_MAX 65536
 #define HASHES_LISTS 14
 
+/*
+ * Whether the rows are found by a query of their own, and fetched by their places: then the planner
+ * may go from the few chosen parents through an index to their children, in parallel, and reads
+ * nothing else. Beside an OR it can only look every row up, in one process (measured on 15, 1 % of
+ * 1,200,000 rows: 646 ms; through an index 112 ms, by a hash join of 800,000 rows 351 ms).
+ */
+static bool are_fetched(const struct sample_node *node)
+{
+    return node->looks_up && node->fraction <= SAMPLE_FETCHED_SHARE_MAX &&
+           (double)node->weight * node->fraction <= SAMPLE_HASHED_ROWS_MAX;
+}
+
 const char *rh_sample_condition(const struct sampling *sampling, size_t table)
 {
     struct arena *arena = sampling->arena;
@@ -470,8 +485,14 @@ const char *rh_sample_condition(const struct sampling *sampling, size_t table)
     const struct row_set *extras = &sampling->extras[table].set;
     if (!node->base)
         return NULL;
-    bool is_alone = strcmp(node->base, "false") == 0;
-    if (extras->rows.count == 0)
+    bool is_alone = strcmp(node->base, "false") == 0, has_extras = extras->rows.count > 0;
+    if (!is_alone && are_fetched(node))
+        return rh_arena_printf(
+            arena, "ctid = ANY (ARRAY(SELECT ctid FROM %s WHERE %s)%s%s%s)",
+            rh_sample_from(sampling, table), node->base, has_extras ? " || '" : "",
+            has_extras ? rh_row_set_array(extras, 0, extras->rows.count, sampling->scratch) : "",
+            has_extras ? "'::pg_catalog.tid[]" : "");
+    if (!has_extras)
         return rh_arena_strdup(arena, node->base);
     if (is_alone || sampling->major >= HASHES_LISTS)
         return rh_arena_printf(arena, "%s%sctid = ANY ('%s'::pg_catalog.tid[])",

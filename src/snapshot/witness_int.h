@@ -26,6 +26,8 @@ struct witness {
     const struct validation *validation;
     size_t table;      /* of the catalogue */
     const char *label; /* "statement 3" */
+    /* A query of the rows as the statement would leave them; NULL: as they are. */
+    const char *source;
 };
 
 /* Before the closure: what it finds becomes extras, and foreign keys that the migration adds become

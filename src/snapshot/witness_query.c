@@ -19,6 +19,8 @@ static struct arena *arena_of(const struct witness *witness)
 /* With inheriting tables, unless ONLY stands in the statement: NOT NULL, checks, types. */
 static const char *from_all(const struct witness *witness)
 {
+    if (witness->source)
+        return rh_arena_printf(arena_of(witness), "(%s) AS rehearse_rows", witness->source);
     return witness->validation && witness->validation->only
                ? rh_sample_from(witness->sampling, witness->table)
                : table_of(witness)->identity;
@@ -27,6 +29,8 @@ static const char *from_all(const struct witness *witness)
 /* The table's own rows: keys, references. */
 static const char *from_own(const struct witness *witness)
 {
+    if (witness->source)
+        return rh_arena_printf(arena_of(witness), "(%s) AS rehearse_rows", witness->source);
     return rh_sample_from(witness->sampling, witness->table);
 }
 
@@ -148,11 +152,12 @@ static enum err_code ask_check(struct witness *witness, const char *expression, 
     struct arena *arena = arena_of(witness);
     const char *name = table_of(witness)->identity;
     size_t not_covered = witness->sampling->plan->not_covered.count;
+    bool may_search = !witness->source;
     enum err_code code = ask_condition(
         witness, rh_arena_printf(arena, "rows of %s against the check", name), from_all(witness),
         rh_arena_printf(arena, "(%s\n) IS FALSE", expression), err);
     /* unknown is as good as true, but failing is not */
-    if (code == RH_OK && witness->sampling->plan->not_covered.count > not_covered) {
+    if (code == RH_OK && may_search && witness->sampling->plan->not_covered.count > not_covered) {
         witness->sampling->plan->not_covered.count = not_covered;
         code = rh_witness_fails(witness,
                                 rh_arena_printf(arena, "rows of %s that fail the check", name),
@@ -210,8 +215,10 @@ static enum err_code ask_orphans(struct witness *witness, const struct demand *d
     if (demand->is_full)
         orphan = rh_arena_printf(arena, "(%s OR ((%s) AND NOT (%s)))", orphan, mixed, is_set);
     return ask_condition(witness, what,
-                         rh_arena_printf(arena, "%s AS rehearse_child", from_own(witness)), orphan,
-                         err);
+                         witness->source
+                             ? rh_arena_printf(arena, "(%s) AS rehearse_child", witness->source)
+                             : rh_arena_printf(arena, "%s AS rehearse_child", from_own(witness)),
+                         orphan, err);
 }
 
 /* --- types --- */
@@ -539,12 +546,111 @@ static enum err_code ask_written(struct witness *witness, const struct demand *d
     return code;
 }
 
+/* --- rows as an UPDATE leaves them --- */
+
+/* The clause that sets the column; NULL. */
+static const struct validation_clause *clause_of(const struct witness *witness,
+                                                 const struct catalog_column *column)
+{
+    for (size_t i = 0; i < witness->validation->clauses.count; i++) {
+        const struct validation_clause *clause = &witness->validation->clauses.items[i];
+        const char *name = rh_sample_name(witness->sampling, clause->name);
+        if (name && strcmp(name, column->name) == 0)
+            return clause;
+    }
+    return NULL;
+}
+
+static const char *updated_rows(const struct witness *witness, const struct demand *demand)
+{
+    struct arena *arena = arena_of(witness);
+    const struct catalog_table *table = table_of(witness);
+    const char *columns = "tableoid, ctid";
+    for (size_t i = 0; i < table->columns.count; i++) {
+        const struct catalog_column *column = &table->columns.items[i];
+        const struct validation_clause *clause = clause_of(witness, column);
+        columns = clause ? rh_arena_printf(
+                               arena, "%s, CASE WHEN (%s\n) THEN (%s\n)::%s ELSE %s END AS %s",
+                               columns, demand->condition ? demand->condition : "true",
+                               clause->expression, column->type, column->quoted, column->quoted)
+                         : rh_arena_printf(arena, "%s, %s", columns, column->quoted);
+    }
+    return rh_arena_printf(arena, "SELECT %s FROM %s%s%s", columns, from_all(witness),
+                           demand->alias ? " AS " : "", demand->alias ? demand->alias : "");
+}
+
+static bool sets_any(const struct witness *witness, const int *columns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct catalog_column *column = rh_catalog_column(table_of(witness), columns[i]);
+        if (columns[i] == 0 || (column && clause_of(witness, column)))
+            return true;
+    }
+    return false;
+}
+
+static enum err_code ask_updated_keys(struct witness *witness, struct err *err)
+{
+    const struct catalog_table *table = table_of(witness);
+    enum err_code code = RH_OK;
+    for (size_t k = 0; k < table->keys.count && code == RH_OK; k++) {
+        const struct catalog_key *key = &table->keys.items[k];
+        struct demand demand = {.kind = DEMAND_UNIQUE,
+                                .condition = key->predicate,
+                                .nulls_equal = key->nulls_not_distinct};
+        size_t expression = 0;
+        if (!key->is_unique || key->is_exclusion ||
+            !sets_any(witness, key->columns.items, key->columns.count))
+            continue;
+        for (size_t c = 0; c < key->columns.count; c++) {
+            const struct catalog_column *column = rh_catalog_column(table, key->columns.items[c]);
+            const char *sql = column ? column->quoted
+                              : expression < key->expressions.count
+                                  ? key->expressions.items[expression++]
+                                  : "NULL";
+            RH_PUSH(arena_of(witness), &demand.keys)->expression = rh_arena_printf(
+                arena_of(witness), column ? "%s" : "(%s)", sql);
+        }
+        code = ask_duplicates(witness, &demand, err);
+    }
+    return code;
+}
+
+/* What the table already demands, of the rows as the statement would leave them. */
+static enum err_code ask_updated(struct witness *witness, const struct demand *demand,
+                                 struct err *err)
+{
+    struct sampling *sampling = witness->sampling;
+    const struct catalog_table *table = table_of(witness);
+    const char *label = witness->label;
+    witness->source = updated_rows(witness, demand);
+    witness->label = rh_arena_printf(sampling->arena, "%s, afterwards", label);
+    enum err_code code = ask_updated_keys(witness, err);
+    for (size_t i = 0; i < table->columns.count && code == RH_OK; i++)
+        if (table->columns.items[i].not_null && clause_of(witness, &table->columns.items[i]))
+            code = ask_nulls(witness, table->columns.items[i].quoted, err);
+    for (size_t i = 0; i < table->checks.count && code == RH_OK; i++)
+        if (sets_any(witness, table->checks.items[i].columns.items,
+                     table->checks.items[i].columns.count))
+            code = ask_valid(witness, table->checks.items[i].name, err);
+    for (size_t i = 0; i < sampling->catalog->foreign_keys.count && code == RH_OK; i++) {
+        const struct catalog_foreign_key *key = &sampling->catalog->foreign_keys.items[i];
+        if (key->child == witness->table &&
+            sets_any(witness, key->child_columns.items, key->child_columns.count))
+            code = ask_valid(witness, key->name, err);
+    }
+    witness->source = NULL;
+    witness->label = label;
+    return code;
+}
+
 /* --- all of them --- */
 
 enum err_code rh_witness_demand(struct witness *witness, const struct demand *demand,
                                 struct err *err)
 {
     struct arena *arena = arena_of(witness);
+    enum err_code code = RH_OK;
     switch (demand->kind) {
     case DEMAND_UNIQUE:
         return ask_duplicates(witness, demand, err);
@@ -571,6 +677,8 @@ enum err_code rh_witness_demand(struct witness *witness, const struct demand *de
     case DEMAND_PARTITION:
         return ask_partition(witness, demand, err);
     case DEMAND_CHANGED_ROWS:
+        code = ask_written(witness, demand, err);
+        return code == RH_OK ? ask_updated(witness, demand, err) : code;
     case DEMAND_DELETED_ROWS:
         return ask_written(witness, demand, err);
     case DEMAND_NOT_UNDERSTOOD:

@@ -307,3 +307,23 @@ void rh_sql_facts(struct text sql, struct arena *arena, struct sql_facts *ret_fa
         read_tree(sql, arena, &facts);
     *ret_facts = facts;
 }
+
+bool rh_sql_is_written_as_sql(struct text text, struct arena *arena)
+{
+    static const char *const certain[] = {"ALTER TABLE",  "CREATE TABLE", "DROP TABLE",
+                                          "CREATE INDEX", "DROP INDEX",   NULL};
+    /* Not those that are programs too with any words behind them: show, load, fetch, lock. */
+    static const char *const verbs[] = {"ALTER ",   "BEGIN",   "COMMENT", "CREATE ", "DELETE",
+                                        "DO",       "DROP ",   "GRANT",   "INSERT",  "MERGE",
+                                        "REFRESH",  "REINDEX", "REVOKE",  "SELECT",  "START ",
+                                        "TRUNCATE", "UPDATE"};
+    struct sql_facts facts;
+
+    rh_sql_facts(text, arena, &facts);
+    if (tag_is_one_of(facts.tag, certain))
+        return true;
+    for (size_t i = 0; facts.parsed && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        if (strncmp(facts.tag, verbs[i], strlen(verbs[i])) == 0)
+            return true;
+    return false;
+}

@@ -38,4 +38,8 @@ void rh_sql_facts(struct text sql, struct arena *arena, struct sql_facts *ret_fa
 /* The same without the parse tree: cheap, and no relations. */
 void rh_sql_facts_of_words(struct text sql, struct arena *arena, struct sql_facts *ret_facts);
 
+/* Whether it is SQL that does something, and so no command line of a shell: it parses, or begins as
+   nothing but SQL does (ALTER TABLE: also one with a mistake in it). */
+bool rh_sql_is_written_as_sql(struct text text, struct arena *arena);
+
 #endif

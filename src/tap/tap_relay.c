@@ -373,19 +373,18 @@ static bool end_message(struct tap_session *session, struct chunk *chunk,
     return true;
 }
 
-static void take_backend(struct tap_session *session, char *bytes, size_t length)
+static void take_backend(struct tap_session *session, struct chunk chunk)
 {
     struct tap *tap = session->tap;
     struct pg_framer *framer = &session->down.framer;
-    struct chunk chunk = {.bytes = bytes, .length = length};
     if (!session->is_framed ||
         (!tap->shows_backend && !tap->counts_heads && !session->drops && !tap->takes)) {
-        rh_tap_relay_pass(session, &session->down, (struct text){bytes, length});
+        rh_tap_relay_pass(session, &session->down, (struct text){chunk.bytes, chunk.length});
         return;
     }
     for (;;) {
         if (!tap->counts_heads && !session->drops && !session->has_parts) {
-            struct text rest = {bytes + chunk.at, length - chunk.at};
+            struct text rest = {chunk.bytes + chunk.at, chunk.length - chunk.at};
             chunk.at += rh_pg_framer_skip(framer, rest);
         }
         if (rh_pg_framer_is_between(framer))
@@ -395,7 +394,7 @@ static void take_backend(struct tap_session *session, char *bytes, size_t length
                 return;
             continue;
         }
-        struct text rest = {bytes + chunk.at, length - chunk.at};
+        struct text rest = {chunk.bytes + chunk.at, chunk.length - chunk.at};
         struct pg_message message;
         size_t used = rh_pg_framer_take(framer, rest, &message);
         if (used > 0) {
@@ -422,7 +421,7 @@ static void take_backend(struct tap_session *session, char *bytes, size_t length
         } else if (event == PG_FRAME_INVALID) {
             /* No server of ours does that; the client gets every byte and may complain. */
             pass_stash(session);
-            pass_range(session, &chunk, length);
+            pass_range(session, &chunk, chunk.length);
             return;
         } else {
             break;
@@ -437,9 +436,9 @@ static void take_backend(struct tap_session *session, char *bytes, size_t length
                        : framer->header_length > 0 &&
                              (is_wanted(session, framer->header[0]) ||
                               is_dropped(session, framer->header[0]) || session->has_parts);
-    size_t end = is_kept ? chunk.start : length;
+    size_t end = is_kept ? chunk.start : chunk.length;
     pass_range(session, &chunk, end);
-    keep(session, &chunk, end, length);
+    keep(session, &chunk, end, chunk.length);
 }
 
 void rh_tap_relay_release(struct tap_session *session)
@@ -453,7 +452,7 @@ void rh_tap_relay_release(struct tap_session *session)
     session->is_holding = false;
     size_t held = session->held_length;
     rh_tap_relay_pass(session, &session->down, (struct text){taken.data, held});
-    take_backend(session, taken.data + held, taken.len - held);
+    take_backend(session, (struct chunk){.bytes = taken.data + held, .length = taken.len - held});
 }
 
 /* --- what the handler sends ---------------------------------------------------------------------
@@ -522,7 +521,7 @@ static void take_authentication(struct tap_session *session, struct text bytes)
     rh_buf_init(&passed, TAP_CHUNK_BYTES + TAP_AUTH_BYTES_MAX);
     rh_tap_auth_take(session, bytes, &passed);
     if (passed.len > 0)
-        take_backend(session, passed.data, passed.len);
+        take_backend(session, (struct chunk){.bytes = passed.data, .length = passed.len});
 }
 
 static ssize_t receive(const struct leg *leg, char *data, size_t length)
@@ -562,7 +561,7 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
         else if (session->auth.is_on)
             take_authentication(session, (struct text){tap->chunk, (size_t)received});
         else
-            take_backend(session, tap->chunk, (size_t)received);
+            take_backend(session, (struct chunk){.bytes = tap->chunk, .length = (size_t)received});
         if (flow == &session->down && (size_t)received < room)
             tell_paused(session);
         return;

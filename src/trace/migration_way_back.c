@@ -1,11 +1,15 @@
 #include "trace/migration_way_back.h"
 
 #include "base/file.h"
+#include "sql/facts.h"
 #include "sql/migration_format.h"
 #include "trace/migration_int.h"
 
 #include <string.h>
 #include <unistd.h>
+
+/* Of a way back that is no file, in an error. */
+#define DOWN_COLUMNS 60
 
 static const char *file_name(const char *path)
 {
@@ -173,6 +177,12 @@ static enum err_code open_given(const struct migration *migration, const char *d
         rh_err_set(err, RH_ERR_USAGE, "--down \"%s\": no such file", down);
         rh_err_hint(err, "A command line is taken for one when it has more than one word or is "
                          "executable.");
+        return RH_ERR_USAGE;
+    }
+    if (rh_sql_is_written_as_sql(rh_text(down), arena)) {
+        rh_err_set(err, RH_ERR_USAGE, "--down takes a FILE or a command, not SQL: \"%s\"",
+                   rh_text_one_line(arena, rh_text(down), DOWN_COLUMNS));
+        rh_err_hint(err, "Write it into a file and give that: --down down.sql.");
         return RH_ERR_USAGE;
     }
 

@@ -53,6 +53,25 @@ static void add_skipped(struct second_pass *pass, const char *sql, int blocker)
     skipped->blocker = blocker;
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+/* A COMMIT that fails of the very key that SET CONSTRAINTS had found: that one's place; -1. */
+static int told_before(const struct guarded *guarded, const struct blocker *blocker)
+{
+    const struct second_pass *pass = guarded->pass;
+    for (size_t i = 0; guarded->asks_commit && i < pass->blockers.count; i++) {
+        const struct blocker *earlier = &pass->blockers.items[i];
+        if (strcmp(earlier->tag, "SET") == 0 && earlier->step == blocker->step &&
+            is_same_text(earlier->error.table, blocker->error.table) &&
+            is_same_text(earlier->error.constraint, blocker->error.constraint))
+            return (int)i;
+    }
+    return -1;
+}
+
 static void describe(struct guarded *guarded, struct blocker *blocker)
 {
     struct second_pass *pass = guarded->pass;
@@ -70,6 +89,8 @@ static void describe(struct guarded *guarded, struct blocker *blocker)
                                 .error = keep_message(arena, &guarded->error)};
     blocker->needs = rh_needs_find(&blocker->error, unit->sql, pass->skipped.items,
                                    pass->skipped.count);
+    if (blocker->needs < 0)
+        blocker->needs = told_before(guarded, blocker);
 }
 
 /* The same statement again, in a loop of the client's: told once. */
@@ -155,55 +176,6 @@ static void end_questions(struct guarded *guarded)
     rh_guarded_exchange(guarded, rh_buf_text(&bytes), false, go_back);
 }
 
-/* --- a COMMIT: whether the repair mends it is tried with its own check --- */
-
-static void on_commit_tried(struct guarded *guarded)
-{
-    struct blocker *blocker = guarded->blocker;
-    blocker->repair_tried = true;
-    blocker->repair_worked = !guarded->has_failed;
-    blocker->repair_error = guarded->has_failed && guarded->error.message
-                                ? rh_arena_strdup(guarded->pass->options.arena,
-                                                  guarded->error.message)
-                                : NULL;
-    end_questions(guarded);
-}
-
-static void on_commit_repaired(struct guarded *guarded)
-{
-    if (guarded->has_failed)
-        on_commit_tried(guarded);
-    else
-        rh_guarded_command(guarded, "SET CONSTRAINTS ALL IMMEDIATE", on_commit_tried);
-}
-
-/* A name as SQL takes it, whatever is in it. */
-static const char *quote(struct arena *arena, const char *name)
-{
-    char *quoted = rh_arena_alloc(arena, 2 * strlen(name) + 3), *to = quoted;
-    *to++ = '"';
-    for (; *name; name++) {
-        if (*name == '"')
-            *to++ = '"';
-        *to++ = *name;
-    }
-    *to = '"';
-    return quoted;
-}
-
-/* The violated key as a statement that the engine can ask about. */
-static const char *statement_of_commit(const struct guarded *guarded)
-{
-    const struct server_message *error = &guarded->error;
-    struct arena *arena = guarded->pass->options.arena;
-    if (strcmp(error->sqlstate, "23503") != 0 || !error->schema || !error->table ||
-        !error->constraint)
-        return "COMMIT";
-    return rh_arena_printf(arena, "ALTER TABLE %s.%s VALIDATE CONSTRAINT %s",
-                           quote(arena, error->schema), quote(arena, error->table),
-                           quote(arena, error->constraint));
-}
-
 /* --- questions --- */
 
 static void on_question_released(struct guarded *guarded)
@@ -257,13 +229,7 @@ static void ask_next(struct guarded *guarded, const struct inquiry_answer *answe
                             : NULL;
     if (!guarded->question) {
         engine->inquiry_result(guarded->inquiry, guarded->blocker);
-        const char *repair = guarded->asks_commit && guarded->blocker->offenders.count == 1
-                                 ? guarded->blocker->offenders.items[0].repair_sql
-                                 : NULL;
-        if (repair)
-            rh_guarded_question(guarded, repair, on_commit_repaired);
-        else
-            end_questions(guarded);
+        end_questions(guarded);
         return;
     }
     guarded->question_count++;
@@ -297,7 +263,7 @@ void rh_ask_begin(struct guarded *guarded)
     describe(guarded, guarded->blocker);
     if (guarded->blocker->needs < 0 && !is_known(guarded, guarded->blocker) && engine->inquiry_new)
         guarded->inquiry = engine->inquiry_new(
-            guarded->asks_commit ? statement_of_commit(guarded)
+            guarded->asks_commit ? "COMMIT"
                                  : rh_arena_strdup(pass->options.arena, guarded->unit.sql),
             &guarded->blocker->error, pass->options.shows_values, pass->options.arena);
     if (!guarded->inquiry) {

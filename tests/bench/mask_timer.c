@@ -15,6 +15,10 @@
 #define VALUES 4096
 #define SECONDS_US 400000
 
+/* Prose of some five hundred characters. */
+#define SENTENCE "The parcel came back on Monday, the customer had moved and left no address. "
+#define LONG_TEXT "Ticket %u of %u: " SENTENCE SENTENCE SENTENCE SENTENCE SENTENCE SENTENCE SENTENCE
+
 struct sample {
     enum mask_rule rule;
     const char *type;
@@ -24,6 +28,7 @@ struct sample {
 static const struct sample samples[] = {
     {MASK_NULL, "text", "%u.%u"},
     {MASK_TEXT, "text", "u%07u@mail%03u.com"},
+    {MASK_TEXT, "varchar", LONG_TEXT},
     {MASK_EMAIL, "text", "u%07u@mail%03u.com"},
     {MASK_URL, "text", "https://shop.example.com/item/%u?ref=%u"},
     {MASK_PHONE, "text", "+49 170 %07u%u"},

@@ -309,3 +309,10 @@ def copy_rates(timer, seconds):
     output = subprocess.run([timer, str(seconds)], capture_output=True, text=True, check=True,
                             timeout=seconds * 10 + 60).stdout
     return {name: float(rate) for name, rate in map(str.split, output.splitlines())}
+
+
+def maps(timer):
+    """-> [(rule, type, values a second, MB a second)] of processor time."""
+    output = subprocess.run([timer], stdout=subprocess.PIPE, text=True, check=True, timeout=300).stdout
+    rows = [line.split() for line in output.splitlines()]
+    return [(rule, kind, float(values), float(megabytes)) for rule, kind, values, megabytes in rows]

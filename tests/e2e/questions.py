@@ -19,6 +19,14 @@ CREATE TABLE parent (a int, b int, UNIQUE (a, b)); INSERT INTO parent VALUES (1,
 CREATE TABLE child (id int PRIMARY KEY, a int, b int);
 INSERT INTO child VALUES (1, 1, 1), (2, 1, NULL), (3, NULL, NULL), (4, 3, 3), (5, NULL, 9);
 """
+# Covered by one row, by two together, not to the end, at a gap, nowhere, by another room; NULLs; empty.
+PERIODS = """
+CREATE TABLE room (id int4range, during int4range, PRIMARY KEY (id, during WITHOUT OVERLAPS));
+INSERT INTO room VALUES ('[1,2)', '[1,10)'), ('[1,2)', '[10,20)'), ('[1,2)', '[30,40)'), ('[2,3)', '[20,30)');
+CREATE TABLE stay (n int PRIMARY KEY, room int4range, during int4range);
+INSERT INTO stay VALUES (1, '[1,2)', '[3,5)'), (2, '[1,2)', '[5,15)'), (3, '[1,2)', '[15,21)'), (4, '[1,2)', '[15,35)'),
+    (5, '[7,8)', '[1,2)'), (6, '[2,3)', '[20,30)'), (7, NULL, '[1,99)'), (8, '[1,2)', NULL), (9, '[1,2)', 'empty');
+"""
 RANGES = """
 CREATE TABLE p (id int, k int) PARTITION BY RANGE (k);
 CREATE TABLE p_default PARTITION OF p DEFAULT; INSERT INTO p SELECT g, g FROM generate_series(1, 20) g;
@@ -54,6 +62,9 @@ CASES = {
         "CREATE TABLE t (id int PRIMARY KEY, a int, b text);"
         "INSERT INTO t VALUES (1, 1, 'x'), (2, 1, 'x'), (3, 1, NULL), (4, 1, NULL), (5, 2, 'x');",
         "CREATE UNIQUE INDEX ON t (a, b) INCLUDE (id)", [(DUPLICATES, 2, 1)], True),
+    "unique text of fixed length": (
+        "CREATE TABLE t (id int PRIMARY KEY, a char(5)); INSERT INTO t VALUES (1, 'x'), (2, 'x  '), (3, 'y'), (4, ' x'), (5, NULL);",
+        "CREATE UNIQUE INDEX ON t (a)", [(DUPLICATES, 2, 1)], True),
     "unique, nulls not distinct": (
         "CREATE TABLE t (id int PRIMARY KEY, a int, b text);"
         "INSERT INTO t VALUES (1, 1, 'x'), (2, 1, 'x'), (3, 1, NULL), (4, 1, NULL), (5, NULL, NULL);",
@@ -205,6 +216,13 @@ CASES = {
         " ADD FOREIGN KEY (user_id) REFERENCES users",
         [(DUPLICATES, 5, 1), (NULLS, 1), (CHECKS, 1), (ORPHANS, 10)], True),
 
+    "foreign key of a period": (
+        PERIODS, "ALTER TABLE stay ADD CONSTRAINT f FOREIGN KEY (room, PERIOD during) REFERENCES room (id, PERIOD during)",
+        [(ORPHANS, 4)], True, 18),
+    "foreign key of a period validated": (
+        PERIODS + "ALTER TABLE stay ADD CONSTRAINT f FOREIGN KEY (room, PERIOD during) "
+        "REFERENCES room (id, PERIOD during) NOT VALID;", "ALTER TABLE stay VALIDATE CONSTRAINT f", [(ORPHANS, 4)], True, 18),
+
     # --- exclusion
     "exclusion": (
         "CREATE TABLE r (id int PRIMARY KEY, during int4range);"
@@ -216,6 +234,14 @@ CASES = {
     "primary key without overlaps": (
         "CREATE TABLE r (a int4range, during int4range NOT NULL); INSERT INTO r VALUES ('[1,2)', '[1,5)'), ('[1,2)', '[3,8)'), ('[2,3)', '[3,8)');",
         "ALTER TABLE r ADD PRIMARY KEY (a, during WITHOUT OVERLAPS)", [(EXCLUSION, 2)], True, 18),
+    "unique key without overlaps": (
+        "CREATE TABLE r (id int PRIMARY KEY, a int4range, during int4range);"
+        "INSERT INTO r VALUES (1, '[1,2)', '[1,5)'), (2, '[1,2)', '[3,8)'), (3, '[2,3)', '[3,8)'), (4, NULL, '[1,9)'),"
+        "(5, '[1,2)', NULL), (6, '[1,2)', '[6,7)'), (7, '[1,2)', 'empty'), (8, '[2,3)', '[8,9)');",
+        "ALTER TABLE r ADD UNIQUE (a, during WITHOUT OVERLAPS)", [(EXCLUSION, 3), (CHECKS, 1)], True, 18),
+    "empty range without overlaps": (
+        "CREATE TABLE r (a int4range, during int4multirange); INSERT INTO r VALUES ('[1,2)', '{}'), ('[3,4)', '{[1,2)}');",
+        "ALTER TABLE r ADD PRIMARY KEY (a, during WITHOUT OVERLAPS)", [(CHECKS, 1)], True, 18),
 
     # --- types
     "text to integer": (TEXTS, "ALTER TABLE t ALTER COLUMN v TYPE int USING v::int", [(CASTS, 2), (OUT_OF_RANGE, 1)], True),
@@ -317,6 +343,22 @@ CASES = {
         "CREATE TABLE p (id int, UNIQUE (id)) PARTITION BY LIST (id); CREATE TABLE c (id int); INSERT INTO c VALUES (1), (1), (NULL), (NULL);",
         "ALTER TABLE p ATTACH PARTITION c FOR VALUES IN (1, NULL)", [(DUPLICATES, 2, 1)], True),
 
+    # --- inside of blocks and functions
+    "unique key inside of a block": (
+        USERS, "DO $$ BEGIN\n  ALTER TABLE users\n    ADD CONSTRAINT u UNIQUE (email);\nEND $$", [(DUPLICATES, 45, 7)], True),
+    "text with quotes inside of a block": (
+        USERS, "DO $$ BEGIN ALTER TABLE users ADD CONSTRAINT \"od\"\"d\" CHECK (email <> 'u1@x\"'\n AND age < 0); END $$",
+        [(CHECKS, 46)], True),
+    "a type that is put together": (
+        TEXTS, "DO $$ BEGIN EXECUTE format('ALTER TABLE %I ALTER v TYPE int USING v::int', 't'); END $$",
+        [(CASTS, 2), (OUT_OF_RANGE, 1)], True),
+    "not null two functions deep": (
+        USERS + "CREATE OR REPLACE FUNCTION inner_() RETURNS void LANGUAGE plpgsql AS $$ BEGIN ALTER TABLE users ALTER email SET NOT NULL; END $$;"
+        "CREATE OR REPLACE FUNCTION outer_() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM inner_(); END $$;",
+        "SELECT outer_()", [(NULLS, 5)], True),
+    "update inside of a block": (USERS + "CREATE UNIQUE INDEX u ON users (age);",
+                                 "DO $$ BEGIN UPDATE users SET age = 1 WHERE id < 4; END $$", [(DUPLICATES, 4, 1)], None),
+
     # --- rows that statements make
     "update that makes duplicates": (USERS + "CREATE UNIQUE INDEX ON users (age);", "UPDATE users SET age = age / 2 WHERE id > 10",
                                      [(DUPLICATES, 43, 20)], None),
@@ -363,6 +405,13 @@ SILENT = {
     "no unique key to refer to": (ORDERS, "ALTER TABLE orders ADD FOREIGN KEY (user_id) REFERENCES users (age)"),
     "syntax": (USERS, "ALTER TABLE users ADD CONSTRAINT UNIQUE CHECK"),
     "a block that raises": (USERS, "DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '23505'; END $$"),
+    "a block whose rows come from its variables": (
+        USERS + "CREATE UNIQUE INDEX u ON users (age);",
+        "DO $$ DECLARE other int := 1; BEGIN UPDATE users SET age = other WHERE users.id < 4; END $$"),
+    "a block that made what is wrong": (
+        USERS, "DO $$ BEGIN UPDATE users SET name = 'same'; ALTER TABLE users ADD CONSTRAINT c CHECK (name <> 'same'); END $$"),
+    "a block that made the column": (
+        USERS, "DO $$ BEGIN ALTER TABLE users ADD COLUMN made int; ALTER TABLE users ALTER made SET NOT NULL; END $$"),
     "a default that fails": (USERS, "ALTER TABLE users ADD COLUMN c int DEFAULT 'x'::int"),
     "update behind a trigger": (
         USERS + "CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.age := 1; RETURN NEW; END $$;"

@@ -26,6 +26,9 @@ class Plan:
         condition = self.tables[table]["condition"]
         if condition is None:
             return None
+        if condition.startswith("ctid = ANY (ARRAY("):
+            found, added, _ = condition.rpartition(" || '{")
+            return f"{found})" if added else condition
         if condition.startswith("ctid = ANY"):
             return "false"
         return condition.split(" OR ctid = ANY (")[0].split(" OR ctid IN (SELECT pg_catalog.unnest(")[0]

@@ -374,6 +374,67 @@ def test_blockers_of_deferred_constraints_come_at_commit(rehearse):
     assert result["blockers_incomplete"] is None
 
 
+DEFERRED = """
+CREATE TABLE seats (id int PRIMARY KEY, place int, during int4range,
+                    CONSTRAINT one_place UNIQUE (place) DEFERRABLE INITIALLY DEFERRED,
+                    CONSTRAINT no_overlap EXCLUDE USING gist (during WITH &&) DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO seats SELECT n, n, int4range(n * 10, n * 10 + 5) FROM generate_series(1, 100) n;
+"""
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "SET CONSTRAINTS ALL IMMEDIATE"])
+@pytest.mark.parametrize("change, expected", [
+    ("UPDATE seats SET place = 50 WHERE id IN (7, 8)", ("duplicate-keys", 1, 3, ["id=7", "id=8", "id=50"])),
+    ("UPDATE seats SET during = '[13,22)' WHERE id = 90", ("exclusion-conflicts", None, 3, ["id=1", "id=2", "id=90"]))],
+    ids=["unique", "exclude"])
+def test_blockers_of_deferred_keys_name_the_rows(rehearse, change, expected, end):
+    """Only foreign keys were asked about; of these the server's words were all."""
+    outcome = rehearse.run(f"BEGIN;\n{change};\n{end};\nCREATE TABLE more (n int);\n"
+                           f"{'' if end == 'COMMIT' else 'COMMIT;'}", DEFERRED)
+    blocker, *consequences = outcome.result["blockers"]
+    # The COMMIT behind SET CONSTRAINTS fails of the same.
+    assert [(one["tag"], one["needs"]) for one in consequences] == ([] if end == "COMMIT" else [("COMMIT", 1)])
+    assert blocker["tag"] == end.split()[0] and blocker["error"]["constraint"], outcome
+    offenders, = blocker["offenders"]
+    assert (offenders["rule"], offenders["groups"], offenders["rows"]) == expected[:3], offenders
+    assert sorted(offenders["sample_keys"]) == sorted(expected[3])
+    assert blocker["repair_worked"], blocker
+    assert outcome.result["blockers_incomplete"] is None
+
+
+def test_blockers_inside_of_a_block_name_the_rows(rehearse):
+    outcome = rehearse.run(
+        "DO $$ BEGIN\n  ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id);\nEND $$;\n"
+        "DO $$ BEGIN UPDATE users SET id = id; COMMIT; ALTER TABLE users ALTER name SET NOT NULL; END $$;\n", SCHEMA)
+    foreign, null = outcome.result["blockers"]
+    assert foreign["inside"] == "ALTER TABLE orders ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id)"
+    assert [(one["rule"], one["rows"]) for one in foreign["offenders"]] == [("orphan-rows", 4)], foreign
+    assert foreign["repair_worked"], foreign
+    finding, = outcome.findings("orphan-rows")
+    assert "from inside: ALTER TABLE orders ADD" in finding["why"] and finding["line"] == 1
+    # What commits as it goes cannot be tried in a transaction: the statement inside is.
+    assert null["inside"] == "ALTER TABLE users ALTER name SET NOT NULL"
+    assert [one["rule"] for one in null["offenders"]] == ["null-values"] and null["repair_worked"], null
+
+
+@pytest.mark.parametrize("key, name", [
+    ("CREATE UNIQUE INDEX users_email ON users (lower(email))", "users_email"),  # goes well: NULLs are no duplicates
+    ("ALTER TABLE users ADD CONSTRAINT users_email UNIQUE (email)", "users_email"),  # fails, and has a repair too
+    ("CREATE INDEX users_email ON users (email)", None)], ids=["made", "failed", "none"])
+def test_blockers_do_not_fill_what_is_to_be_unique(rehearse, key, name):
+    """'' for the NULLs, then a unique key: its repair deleted all of these rows but one."""
+    twice = "INSERT INTO users VALUES (98, 'twice'), (99, 'twice');" if "CONSTRAINT" in key else ""
+    outcome = rehearse.run(
+        f"SET lock_timeout = '2s';\nALTER TABLE users ALTER email SET NOT NULL;\nDO $$ BEGIN\n{key};\nEND $$;\n",
+        "CREATE TABLE users (id int PRIMARY KEY, email text);"
+        f"INSERT INTO users SELECT n, CASE WHEN n % 10 > 0 THEN 'u' || n END FROM generate_series(1, 50) n; {twice}")
+    offenders, = outcome.result["blockers"][0]["offenders"]
+    finding, = outcome.findings("null-values")
+    assert offenders["rows"] == 5 and offenders["made_unique"] == name, offenders
+    assert ("SET email = ''" in (finding["advice_sql"] or "")) == (name is None), finding
+    assert ("value of its own" in finding["advice"]) == (name is not None), finding
+
+
 def test_blockers_of_copy(rehearse):
     outcome = run_command_copy(rehearse, "all.sql")
     assert errors_of(outcome.result) == [("23505", None), ("22P02", None), ("23502", None)], outcome

@@ -113,6 +113,9 @@ def test_rollback_reports_a_failing_statement(rehearse, staging):
     finding, = [f for f in outcome.result["findings"] if f["severity"] == "error"]
     assert finding["line"] == 3 and outcome.result["steps"][0]["ok"] is False
     assert len(outcome.result["statements"]) == 3
+    # Two statements were said to have been committed, of a transaction that was rolled back.
+    assert "run as the file says, 2 statements before it would be committed" in finding["why"]
+    assert "had already been committed" not in finding["why"]
     assert fingerprint(staging) == before and outcome.result["rollback"]["proof"] == "same"
 
 
@@ -302,6 +305,21 @@ def test_rollback_keeps_settings_of_files_apart(rehearse, staging):
     assert outcome.status == 0, outcome
     assert [f["step"] for f in outcome.findings("no-lock-timeout")] == ["2.sql"]
     assert outcome.statement("orders")["lock_timeout_ms"] == 0
+
+
+@pytest.mark.parametrize("written, limits", [
+    ("SET lock_timeout = '2s';\nSET statement_timeout = '10min';", ()),
+    ("SET lock_timeout = '700ms';\nSET statement_timeout = '90s';",
+     ("--lock-timeout", "700ms", "--statement-timeout", "90s")),
+], ids=["defaults", "options"])
+def test_rollback_knows_settings_that_equal_its_limits(rehearse, staging, written, limits):
+    """The file's own lock_timeout of 2s was taken for ours, and a warning said that it had none."""
+    outcome = dry_run(rehearse, staging, f"{written}\nALTER TABLE users ADD COLUMN a int;", *limits)
+    assert outcome.status == 0, outcome
+    assert outcome.findings("no-lock-timeout") == []
+    alter = outcome.statement("ALTER TABLE")
+    assert (alter["lock_timeout_ms"], alter["statement_timeout_ms"]) == \
+        ((700, 90000) if limits else (2000, 600000))
 
 
 def test_rollback_runs_the_files_of_tools(rehearse, staging):

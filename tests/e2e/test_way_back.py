@@ -401,7 +401,7 @@ def test_command_that_fails_is_told(rehearse):
 
 @pytest.mark.parametrize("down, words", [("no/such/down.sql", "no such file"), ("undo.sql", "no such file"),
                                          ("empty.sql", "is empty"), ("none.sql", "holds no SQL statement"),
-                                         ("", "--down")])
+                                         ("ALTER TABLE users DROP COLUMN note", "not SQL"), ("", "--down")])
 def test_mistaken_way_back_is_a_usage_error(rehearse, down, words):
     rehearse.write("empty.sql", "")
     rehearse.write("none.sql", "-- nothing\n")

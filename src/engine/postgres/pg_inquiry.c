@@ -31,6 +31,8 @@
     "SELECT pg_catalog.set_config('row_security', 'on', true)," \
     " pg_catalog.set_config('enable_hashagg', 'on', true)"
 
+#define TRANSACTION_TERMINATION "2D000" /* "PostgreSQL Error Codes", class 2D */
+
 /* --- the queue --- */
 
 void rh_pg_inquiry_ask(struct inquiry *inquiry, const char *sql, pg_take_fn *take, void *data)
@@ -147,9 +149,17 @@ static struct pg_question *next_broken(const struct inquiry *inquiry)
     return NULL;
 }
 
+/* A block that commits as it goes cannot be tried in a transaction: what failed inside can. */
 static void take_trial(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
 {
     (void)data;
+    const char *plain = inquiry->statement.plain;
+    if (answer->error && strcmp(answer->error->sqlstate, TRANSACTION_TERMINATION) == 0 &&
+        inquiry->inside && inquiry->trial != plain) {
+        inquiry->trial = plain;
+        rh_pg_inquiry_ask(inquiry, plain, take_trial, NULL);
+        return;
+    }
     inquiry->repair_tried = true;
     inquiry->repair_worked = !answer->error;
     if (answer->error)
@@ -196,7 +206,7 @@ static void go_on_trying(struct inquiry *inquiry)
     }
     inquiry->phase = PG_PHASE_TRYING;
     inquiry->repair_error = NULL;
-    rh_pg_inquiry_ask(inquiry, inquiry->statement.plain, take_trial, NULL);
+    rh_pg_inquiry_ask(inquiry, inquiry->trial, take_trial, NULL);
 }
 
 static void try_repair(struct inquiry *inquiry, struct pg_question *question)
@@ -254,8 +264,7 @@ static void take_settings(struct inquiry *inquiry, void *data, const struct inqu
     rh_pg_inquiry_start(inquiry);
 }
 
-/* Could rows be the reason for this error? */
-static bool is_about_rows(const struct server_message *error, const struct validation *statement)
+bool rh_pg_is_about_rows(const struct server_message *error, const struct validation *statement)
 {
     static const char *const states[] = {"23502", "23503", "23505", "23514", "23P01"};
     /* of expressions: what functions raise, and NaN that is to be an integer */
@@ -275,15 +284,17 @@ static bool is_about_rows(const struct server_message *error, const struct valid
 struct inquiry *rh_pg_inquiry_new(const char *sql, const struct server_message *error,
                                   bool shows_values, struct arena *arena)
 {
-    struct validation statement;
-    rh_sql_validations(rh_text(rh_arena_strdup(arena, sql)), arena, &statement);
-    if (statement.kind == VALIDATION_NONE || !is_about_rows(error, &statement))
-        return NULL;
+    const char *text = rh_arena_strdup(arena, sql);
     struct inquiry *inquiry = RH_NEW(arena, struct inquiry);
     inquiry->arena = arena;
-    inquiry->statement = statement;
     inquiry->error = *error;
     inquiry->shows_values = shows_values;
+    rh_sql_validations(rh_text(text), arena, &inquiry->statement);
+    inquiry->trial = inquiry->statement.plain;
+    if (inquiry->statement.kind == VALIDATION_NONE && !rh_pg_inquiry_read_inside(inquiry, text))
+        return NULL;
+    if (!rh_pg_is_about_rows(error, &inquiry->statement))
+        return NULL;
     rh_pg_inquiry_ask(inquiry, SETTINGS_SQL, take_settings, NULL);
     return inquiry;
 }
@@ -312,6 +323,7 @@ static void add_answers(const struct inquiry *inquiry, const struct pg_question 
         if (f == 0 && question->repaired) {
             offenders->repair_sql = question->repairs.items[question->repair].sql;
             offenders->repair_loses_rows = question->repairs.items[question->repair].loses_rows;
+            offenders->repair_fills = question->repairs.items[question->repair].fills;
         }
     }
 }
@@ -325,10 +337,12 @@ void rh_pg_inquiry_result(const struct inquiry *inquiry, struct blocker *blocker
     blocker->repair_tried = inquiry->repair_tried;
     blocker->repair_worked = inquiry->repair_worked;
     blocker->repair_error = inquiry->repair_worked ? NULL : inquiry->repair_error;
+    blocker->inside = inquiry->inside;
     if (blocker->offenders.count == 0)
-        blocker->not_asked = inquiry->refusals.count > 0
-                                 ? inquiry->refusals.items[0]
-                                 : "the set questions found no offending row";
+        blocker->not_asked = inquiry->refusals.count > 0 ? inquiry->refusals.items[0]
+                             : inquiry->inside ? "the set questions found no offending row as "
+                                                 "they were before the block or function began"
+                                               : "the set questions found no offending row";
     for (size_t i = blocker->offenders.count == 0; i < inquiry->refusals.count; i++)
         *RH_PUSH(inquiry->arena, &blocker->unasked) = inquiry->refusals.items[i];
 }

@@ -284,6 +284,8 @@ static void add_repairs(struct inquiry *inquiry, const struct cast *cast,
         repair_row_by_row(
             inquiry, cast, question,
             rh_arena_printf(arena, "UPDATE %s SET %s = %s", name, cast->column, value));
+    if (value && !limit && !cast->nullable)
+        rh_pg_repair_fills(question, cast->column);
     if (question->form == PG_FORM_PREDICATE)
         rh_pg_repair_delete(inquiry, question, question->where, false);
     else

@@ -151,6 +151,12 @@ static struct pg_placeholder placeholder_of(struct inquiry *inquiry, const json_
     };
 }
 
+/* A default that is another value in every row. */
+static bool is_own_value(const char *value)
+{
+    return strstr(value, "nextval(") || strstr(value, "uuid") || strstr(value, "random");
+}
+
 static void read_not_null(struct inquiry *inquiry, const struct pg_subject *real,
                           const json_t *facts)
 {
@@ -167,20 +173,23 @@ static void read_not_null(struct inquiry *inquiry, const struct pg_subject *real
         const char *value = text_of(inquiry, facts, "default");
         struct pg_placeholder type = placeholder_of(inquiry, facts);
         const char *target = rh_pg_target(arena, real, only);
-        if (value && strncmp(value, "NULL", 4) != 0)
+        if (value && strncmp(value, "NULL", 4) != 0) {
             rh_pg_repair_add(inquiry, question, false, "UPDATE %s SET %s = DEFAULT WHERE %s",
                              target, column, question->where);
-        else if (flag_of(facts, "is_unique") && rh_pg_is_integer(type.type_id))
+            rh_pg_repair_fills(question, is_own_value(value) ? NULL : column);
+        } else if (flag_of(facts, "is_unique") && rh_pg_is_integer(type.type_id)) {
             rh_pg_repair_add(inquiry, question, true,
                              "UPDATE %s AS t SET %s = n.value FROM (SELECT tableoid, ctid, "
                              "(SELECT coalesce(max(%s), 0) FROM %s) + row_number() OVER () AS "
                              "value FROM %s WHERE %s) AS n "
                              "WHERE t.tableoid = n.tableoid AND t.ctid = n.ctid",
                              target, column, column, target, target, question->where);
-        else if ((!flag_of(facts, "is_unique") || type.type_id == UUID) &&
-                 rh_pg_placeholder(arena, &type))
+        } else if ((!flag_of(facts, "is_unique") || type.type_id == UUID) &&
+                   rh_pg_placeholder(arena, &type)) {
             rh_pg_repair_add(inquiry, question, true, "UPDATE %s SET %s = %s WHERE %s", target,
                              column, rh_pg_placeholder(arena, &type), question->where);
+            rh_pg_repair_fills(question, type.type_id == UUID ? NULL : column);
+        }
         rh_pg_repair_delete(inquiry, question, question->where, only);
     }
     rh_pg_question_ask(inquiry, question);
@@ -239,11 +248,6 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
     VEC(struct pg_pair) pairs = {0};
     size_t i;
     json_t *item;
-    if (flag_of(facts, "period")) {
-        rh_pg_inquiry_refuse(inquiry, "foreign key %s: PERIOD is not asked about",
-                             name_of(inquiry, facts, real));
-        return;
-    }
     if (inquiry->has_own_rows && strcmp(referenced, real->name) == 0) {
         rh_pg_inquiry_refuse(inquiry, "foreign key %s: new rows may refer to each other",
                              name_of(inquiry, facts, real));
@@ -280,8 +284,8 @@ static void read_foreign(struct inquiry *inquiry, const struct pg_subject *real,
         target = inquiry->parents;
     bool is_changed = rh_pg_is_changed(inquiry, columns, NULL);
     question->from = rh_pg_from(inquiry, real, only, is_changed);
-    question->where = rh_pg_orphan_condition(arena, pairs.items, pairs.count, match_full, target,
-                                             real->ident);
+    question->where = rh_pg_orphan_condition(arena, pairs.items, pairs.count, match_full,
+                                             flag_of(facts, "period"), target, real->ident);
     question->columns = columns;
     question->constraint = name_of(inquiry, facts, real);
     question->referenced = rh_arena_printf(arena, "%s (%s)", referenced, targets);
@@ -323,6 +327,28 @@ static void read_index_expressions(struct inquiry *inquiry, const struct pg_subj
     }
 }
 
+/* "empty WITHOUT OVERLAPS value found in column ..." (ExecWithoutOverlapsNotEmpty). */
+static void ask_empty_ranges(struct inquiry *inquiry, const struct pg_subject *real,
+                             const json_t *facts)
+{
+    const json_t *keys = json_object_get(facts, "keys");
+    size_t count = json_array_size(keys);
+    const char *column = count ? text_of(inquiry, json_array_get(keys, count - 1), "sql") : NULL;
+    bool only = real->kind != 'p';
+    if (!column || !rh_pg_may_ask(inquiry))
+        return;
+    struct pg_question *question = rh_pg_question_new(inquiry, PG_FORM_PREDICATE,
+                                                      OFFENCE_CHECK_VIOLATIONS, real);
+    bool is_changed = rh_pg_is_changed(inquiry, column, NULL);
+    question->from = rh_pg_from(inquiry, real, only, is_changed);
+    question->where = rh_arena_printf(inquiry->arena, "pg_catalog.isempty(%s)", column);
+    question->columns = column;
+    question->constraint = name_of(inquiry, facts, real);
+    if (!is_changed)
+        rh_pg_repair_delete(inquiry, question, question->where, only);
+    rh_pg_question_ask(inquiry, question);
+}
+
 static void read_index(struct inquiry *inquiry, const struct pg_subject *real, const json_t *facts)
 {
     struct arena *arena = inquiry->arena;
@@ -336,6 +362,8 @@ static void read_index(struct inquiry *inquiry, const struct pg_subject *real, c
     }
     if (!is_exclusion && !flag_of(facts, "unique"))
         return;
+    if (flag_of(facts, "without_overlaps"))
+        ask_empty_ranges(inquiry, real, facts);
     struct pg_question *question = rh_pg_question_new(
         inquiry, PG_FORM_GROUPS, is_exclusion ? OFFENCE_EXCLUSION : OFFENCE_DUPLICATE_KEYS, real);
     json_array_foreach(json_object_get(facts, "keys"), i, item)

@@ -5,6 +5,7 @@
  *     pg_inquiry.c            the queue, phases, the blocker
  *     pg_inquiry_flow.c       which statement: what is prepared, which catalogue entries are read;
  *                             pg_inquiry_dml.c, pg_inquiry_domain.c, pg_inquiry_partition.c
+ *     pg_inquiry_inside.c     statements that look at no rows themselves: COMMIT, DO, functions
  *     pg_inquiry_facts.c      the catalogue's answers as structs
  *     pg_inquiry_questions.c  facts to questions, questions to SQL, answers to offenders
  *     pg_inquiry_casts.c      values that change their type, and columns that are new
@@ -80,6 +81,7 @@ enum pg_form {
 struct pg_repair {
     const char *sql;
     bool loses_rows;
+    const char *fills; /* the column in which it gives all rows one value; NULL */
 };
 
 struct pg_question {
@@ -95,6 +97,7 @@ struct pg_question {
     bool nulls_equal;
     const char *build, *index; /* of pairs: creates an index that helps; its name */
     const char *function;      /* of casts: a call that gives NULL or an SQLSTATE */
+    const char *hashes;        /* table that holds the hashes of which there are several */
     const char *groups;        /* table that holds the duplicate groups, once it is made */
     VEC(struct pg_repair) repairs;
     /* the answer */
@@ -117,6 +120,8 @@ enum pg_phase { PG_PHASE_ASKING, PG_PHASE_REPAIRING, PG_PHASE_TRYING, PG_PHASE_D
 struct inquiry {
     struct arena *arena;
     struct validation statement;
+    const char *inside; /* the text of `statement`, where it stands inside of the one that failed */
+    const char *trial;  /* what the repairs must make succeed */
     struct server_message error;
     bool shows_values;
     int major; /* of the server; 0 before it said so */
@@ -155,7 +160,13 @@ const char *rh_pg_literal(struct arena *arena, const char *text); /* NULL: "NULL
  */
 const char *rh_pg_fill(struct arena *arena, const char *template, const char *const *marks);
 
+/* Whether rows could be the reason for this error of that statement. */
+bool rh_pg_is_about_rows(const struct server_message *error, const struct validation *statement);
+
 /* --- the statement */
+/* Of one that looks at no rows itself: what does so on its behalf, as the inquiry's error tells.
+   Sets statement, inside and trial. */
+bool rh_pg_inquiry_read_inside(struct inquiry *inquiry, const char *sql);
 void rh_pg_inquiry_start(struct inquiry *inquiry);
 /* Makes the schema of copies, once; nothing when it is another one. NULL allowed. */
 void rh_pg_make_schema(struct inquiry *inquiry, const char *schema);
@@ -208,9 +219,11 @@ void rh_pg_ask_cast(struct inquiry *inquiry, const struct pg_subject *subject, c
 bool rh_pg_is_integer(int64_t type_id);
 /* The USING expression of the clause that changes the column; else the column itself. */
 const char *rh_pg_using(struct inquiry *inquiry, const char *column, const char *raw);
-/* The condition of a row without its match. `alias`: of the rows. */
+/* The condition of a row without its match. `alias`: of the rows. `period`: the last pair's ranges
+   must be covered by those of all matches together (PERIOD, since 18). */
 const char *rh_pg_orphan_condition(struct arena *arena, const struct pg_pair *pairs, size_t count,
-                                   bool match_full, const char *referenced, const char *alias);
+                                   bool match_full, bool period, const char *referenced,
+                                   const char *alias);
 
 /* Whether the key's collation is a choice of ours among those that call the same texts equal. */
 bool rh_pg_is_cheaper_collation(const struct pg_key *key);
@@ -221,6 +234,8 @@ const char *rh_pg_pair_condition(struct arena *arena, const struct pg_question *
 /* --- repairs: added to the question, gentlest first */
 void rh_pg_repair_add(struct inquiry *inquiry, struct pg_question *question, bool loses_rows,
                       const char *format, ...) RH_PRINTF(4, 5);
+/* The repair added last gives all its rows one value in the column. */
+void rh_pg_repair_fills(struct pg_question *question, const char *column);
 void rh_pg_repair_null(struct inquiry *inquiry, struct pg_question *question, const char *column,
                        const char *condition, bool only);
 void rh_pg_repair_delete(struct inquiry *inquiry, struct pg_question *question,

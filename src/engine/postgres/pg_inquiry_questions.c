@@ -67,7 +67,8 @@ bool rh_pg_is_column(struct arena *arena, const char *written, const char *raw)
 }
 
 const char *rh_pg_orphan_condition(struct arena *arena, const struct pg_pair *pairs, size_t count,
-                                   bool match_full, const char *referenced, const char *alias)
+                                   bool match_full, bool period, const char *referenced,
+                                   const char *alias)
 {
     const char *present = "", *some_null = "", *some_present = "", *matches = "";
     for (size_t i = 0; i < count; i++) {
@@ -86,6 +87,15 @@ const char *rh_pg_orphan_condition(struct arena *arena, const struct pg_pair *pa
     const char *orphan = rh_arena_printf(
         arena, "%s AND NOT EXISTS (SELECT FROM %s AS rehearse_parent WHERE %s)", present,
         referenced, matches);
+    /* As RI_FKey_check asks of each row; an empty range matches nothing. */
+    if (period)
+        orphan = rh_arena_printf(
+            arena,
+            "%s AND (%s.%s OPERATOR(pg_catalog.<@) (SELECT "
+            "pg_catalog.range_agg(rehearse_parent.%s) FROM %s AS rehearse_parent WHERE %s)) "
+            "IS NOT TRUE",
+            present, alias, pairs[count - 1].column, pairs[count - 1].referenced, referenced,
+            matches);
     if (!match_full || count < 2)
         return orphan;
     return rh_arena_printf(arena, "(%s OR ((%s) AND (%s)))", orphan, some_null, some_present);
@@ -379,37 +389,100 @@ static void take_groups_made(struct inquiry *inquiry, void *data,
         take_groups, question);
 }
 
+/* CREATE TABLE ... AS, beside the table. */
+static const char *create_as(struct inquiry *inquiry, const struct pg_question *question,
+                             const char *name)
+{
+    bool is_temporary = strcmp(question->subject->scratch, "pg_temp") == 0;
+    return rh_arena_printf(inquiry->arena, "CREATE %sTABLE %s AS", is_temporary ? "" : "UNLOGGED ",
+                           name);
+}
+
 /*
  * The groups go to a table: their number is anybody's guess, for the planner too, and samples and
  * the newest row are found by a join with it. Carrying the newest row's time through the sort
  * instead costs half as much as the sort (measured: 1.6 times CREATE UNIQUE INDEX, not 1.1).
+ * `condition`: of the rows that may be in a group; NULL: all.
  */
-static void ask_groups(struct inquiry *inquiry, struct pg_question *question)
+static void ask_groups_of(struct inquiry *inquiry, struct pg_question *question,
+                          const char *condition)
 {
     struct arena *arena = inquiry->arena;
-    const char *schema = question->subject->scratch;
     const char *columns = "", *keys = "";
-    const char *condition = participants(arena, question);
-    if (!schema) {
-        rh_pg_inquiry_refuse(inquiry, "%s: the role may create no table", about(inquiry, question));
-        return;
-    }
     for (size_t i = 0; i < question->keys.count; i++) {
         const char *key = key_sql(arena, &question->keys.items[i]);
         columns = rh_arena_printf(arena, "%s%s AS rehearse_k%zu, ", columns, key, i);
         keys = rh_arena_printf(arena, "%s%s%s", keys, i ? ", " : "", key);
     }
-    question->groups = rh_arena_printf(arena, "%s.rehearse_groups_%zu", schema,
+    question->groups = rh_arena_printf(arena, "%s.rehearse_groups_%zu", question->subject->scratch,
                                        inquiry->questions.count);
-    rh_pg_inquiry_ask(
-        inquiry,
-        rh_arena_printf(arena,
-                        "CREATE %sTABLE %s AS SELECT %spg_catalog.count(*) AS rehearse_n "
-                        "FROM %s%s%s GROUP BY %s HAVING pg_catalog.count(*) > 1",
-                        strcmp(schema, "pg_temp") == 0 ? "" : "UNLOGGED ", question->groups,
-                        columns, question->from, condition ? " WHERE " : "",
-                        condition ? condition : "", keys),
-        take_groups_made, question);
+    rh_pg_inquiry_ask(inquiry,
+                      rh_arena_printf(arena,
+                                      "%s SELECT %spg_catalog.count(*) AS rehearse_n FROM %s%s%s "
+                                      "GROUP BY %s HAVING pg_catalog.count(*) > 1",
+                                      create_as(inquiry, question, question->groups), columns,
+                                      question->from, condition ? " WHERE " : "",
+                                      condition ? condition : "", keys),
+                      take_groups_made, question);
+}
+
+static const char *hash_sql(struct arena *arena, const struct pg_question *question)
+{
+    return rh_arena_printf(arena, "pg_catalog.hashtextextended(%s, 0)",
+                           key_sql(arena, &question->keys.items[0]));
+}
+
+static void take_hashes_made(struct inquiry *inquiry, void *data,
+                             const struct inquiry_answer *answer)
+{
+    struct pg_question *question = data;
+    struct arena *arena = inquiry->arena;
+    const char *condition = participants(arena, question);
+    if (!answer->error) {
+        *RH_PUSH(arena, &inquiry->drops) = rh_arena_printf(arena, "DROP TABLE %s",
+                                                           question->hashes);
+        rh_pg_inquiry_ask(inquiry, rh_arena_printf(arena, "ANALYZE %s", question->hashes), NULL,
+                          NULL);
+        condition = rh_arena_printf(arena, "%s AND %s IN (SELECT rehearse_h FROM %s)", condition,
+                                    hash_sql(arena, question), question->hashes);
+    }
+    ask_groups_of(inquiry, question, condition);
+}
+
+/*
+ * Texts are long to sort: first the hashes that more than one row has, then the texts of those rows
+ * alone (measured, 15, 3,000,000 mail addresses of which two are alike, ratio to CREATE INDEX:
+ * hashes 0.95 and another 0.12 for the second pass over the table; the texts themselves 1.4). Equal
+ * texts have equal hashes, as long as the collation calls nothing else equal.
+ */
+static bool is_hashed_first(const struct pg_question *question)
+{
+    return question->keys.count == 1 && !question->nulls_equal && question->from[0] != '(' &&
+           rh_pg_is_cheaper_collation(&question->keys.items[0]);
+}
+
+static void ask_groups(struct inquiry *inquiry, struct pg_question *question)
+{
+    struct arena *arena = inquiry->arena;
+    const char *schema = question->subject->scratch;
+    const char *condition = participants(arena, question);
+    if (!schema) {
+        rh_pg_inquiry_refuse(inquiry, "%s: the role may create no table", about(inquiry, question));
+        return;
+    }
+    if (!is_hashed_first(question)) {
+        ask_groups_of(inquiry, question, condition);
+        return;
+    }
+    question->hashes = rh_arena_printf(arena, "%s.rehearse_hashes_%zu", schema,
+                                       inquiry->questions.count);
+    rh_pg_inquiry_ask(inquiry,
+                      rh_arena_printf(arena,
+                                      "%s SELECT %s AS rehearse_h FROM %s WHERE %s GROUP BY 1 "
+                                      "HAVING pg_catalog.count(*) > 1",
+                                      create_as(inquiry, question, question->hashes),
+                                      hash_sql(arena, question), question->from, condition),
+                      take_hashes_made, question);
 }
 
 /* --- rows that conflict with another one --- */

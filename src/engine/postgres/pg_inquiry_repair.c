@@ -13,6 +13,12 @@ void rh_pg_repair_add(struct inquiry *inquiry, struct pg_question *question, boo
     va_end(args);
 }
 
+void rh_pg_repair_fills(struct pg_question *question, const char *column)
+{
+    if (question->repairs.count > 0)
+        question->repairs.items[question->repairs.count - 1].fills = column;
+}
+
 void rh_pg_repair_null(struct inquiry *inquiry, struct pg_question *question, const char *column,
                        const char *condition, bool only)
 {

@@ -35,11 +35,17 @@ const char *rh_pg_query_text(enum engine_query query, int server_version)
     case ENGINE_QUERY_LEFTOVERS:
         variants = PG_SQL_LEFTOVERS;
         break;
+    case ENGINE_QUERY_UNIQUE_KEYS:
+        variants = PG_SQL_UNIQUE_KEYS;
+        break;
     case ENGINE_QUERY_EVIDENCE_INTACT:
         variants = PG_SQL_EVIDENCE_INTACT;
         break;
     case ENGINE_QUERY_SESSION_LOCKS:
         variants = PG_SQL_SESSION_LOCKS;
+        break;
+    case ENGINE_QUERY_SOURCE_TEXTS:
+        variants = PG_SQL_SOURCE_TEXTS;
         break;
     case ENGINE_QUERY_SOURCE_LOCKS:
         variants = PG_SQL_SOURCE_LOCKS;

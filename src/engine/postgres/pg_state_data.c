@@ -1,28 +1,12 @@
 /*
  * The data state: every table read once, by several connections, a piece of a table at a time.
  *
- * What a value's digest is: with t the text form of the value (every setting that shapes it is
- * pinned, PG_STATE_SESSION_SQL) and s a 64-bit hash of the row's key (0 for a table without one),
- *
- *     sum of hashtextextended(t, s)  and  sum of hashtextextended(t, s xor SECOND_SEED)
- *
- * over the rows with a value, each modulo 2^64. Sums, never xor: equal values must not cancel. The
- * text form and not the type's own hash function, because that says 1.0 = 1.00 and cannot be
- * compared after a change of type. Odds: a change of one value is missed when both 64-bit hashes
- * collide, 2^-128 if they were independent and ideal; sums of many changes cancel with the same
- * odds. lookup3 is no cryptographic hash: it defends against accidents, not against whoever chooses
- * values to collide, and nobody gains by that in a rehearsal.
- *
- * Measured (15, 1,000,000 rows of six columns, 91 MB, cached, one connection, two cores shared with
- * others): md5 split in halves 7.9 s; this without a fence 2.1 s, because each text form and each
- * key's hash is then computed for every sum; with the fence 0.73 s; types' own hashes 0.46 s;
- * count(*) with counts of values 0.1 s. OFFSET 0 is that fence: the planner does not pull such a
- * subquery up (optimizer/prep/prepjointree.c, is_simple_subquery). It also keeps the planner from
- * parallel aggregation, so the table is cut into ranges of blocks for our own connections: TID
- * range scans, since 14. On 13 a table is one piece.
+ * How a piece is digested: pg_state_data_piece.c. The table is cut into ranges of blocks for our
+ * own connections: TID range scans, since 14. On 13 a table is one piece.
  */
 #include "engine/postgres/pg_engine_int.h"
 #include "engine/postgres/pg_sql_int.h"
+#include "engine/postgres/pg_state_data_int.h"
 
 #include "engine/postgres/pg_sql.inc.h"
 
@@ -30,10 +14,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define KEY_SEED "7310033285116641896"
-#define SAMPLE_SEED "4121372904438617151"
-#define SECOND_SEED "6148914691236517205" /* 0x5555...: flips every other bit */
 
 /* 64 MB of 8 kB blocks: some tenths of a second, so that the budget is kept to about that. */
 #define PIECE_BLOCKS 8192
@@ -48,23 +28,19 @@
    a few times. */
 #define QUERY_BYTES_MAX (4 * 1024 * 1024)
 
-struct column_form {
-    const char *name, *text_form;
-};
 struct table_work {
     size_t table;   /* index in the state */
     int64_t blocks; /* -1: not to be read by ranges */
     int64_t next_block;
     size_t next_column;
     bool has_more;
-    VEC(struct column_form) forms; /* of the state's columns, same order */
+    struct column_forms forms; /* of the state's columns, same order */
 };
 struct worker {
     struct reading *reading;
     struct connection *connection;
     struct table_work *work; /* under way; NULL: idle */
-    size_t first_column, column_count;
-    bool counts_rows, has_row;
+    struct state_piece piece;
 };
 struct reading {
     const struct data_state_options *options;
@@ -73,6 +49,7 @@ struct reading {
     struct loop *loop;
     struct mono until;
     bool is_superuser;            /* else sizes are estimates */
+    bool has_xor;                 /* the server can aggregate it: 14 */
     VEC(struct table_work) works; /* small tables first: most of them are read, whatever happens */
     size_t first_open;
     struct worker workers[STATE_CONNECTIONS_MAX];
@@ -109,6 +86,14 @@ static bool has_columns(const struct table_state *table, const char *const *name
     return true;
 }
 
+/* Then ids and numbers tell what is the same, whatever its name is now. */
+static bool is_same_lineage(const struct reading *reading)
+{
+    const struct data_state *previous = reading->options->previous;
+    return previous && previous->lineage && reading->state->lineage &&
+           strcmp(previous->lineage, reading->state->lineage) == 0;
+}
+
 static const struct table_state *find_previous(const struct reading *reading,
                                                const struct table_state *table)
 {
@@ -116,8 +101,7 @@ static const struct table_state *find_previous(const struct reading *reading,
     const struct table_state *by_name = NULL;
     if (!previous)
         return NULL;
-    bool same_lineage = previous->lineage && reading->state->lineage &&
-                        strcmp(previous->lineage, reading->state->lineage) == 0;
+    bool same_lineage = is_same_lineage(reading);
     for (size_t i = 0; i < previous->tables.count; i++) {
         const struct table_state *candidate = &previous->tables.items[i];
         if (same_lineage && candidate->id == table->id)
@@ -136,12 +120,58 @@ static unsigned sample_parts(int64_t bytes, int64_t sample_bytes)
     return parts < 1 ? 1 : (unsigned)parts;
 }
 
+static const struct column_state *find_other(const struct reading *reading,
+                                             const struct table_state *other,
+                                             const struct table_state *table,
+                                             const struct column_state *column)
+{
+    if (!is_same_lineage(reading) || other->id != table->id)
+        return find_column(other, column->name);
+    for (size_t i = 0; i < other->columns.count; i++)
+        if (other->columns.items[i].number == column->number)
+            return &other->columns.items[i];
+    return NULL;
+}
+
+/* A new column may hold what one that is gone had: it is hashed in its own type's way, unless what
+   is gone was hashed in the other way alone. */
+static bool hashes_new_as_integer(const struct reading *reading, const struct table_state *previous,
+                                  const struct table_state *table, bool is_integer)
+{
+    bool has_gone[2] = {false, false};
+    for (size_t i = 0; i < previous->columns.count; i++) {
+        const struct column_state *old = &previous->columns.items[i];
+        if (!find_other(reading, table, previous, old))
+            has_gone[old->is_integer] = true;
+    }
+    return has_gone[!is_integer] && !has_gone[is_integer] ? !is_integer : is_integer;
+}
+
+/* Values are compared by their hashes: as the state before hashed them. */
+static void choose_hashes(const struct reading *reading, struct table_state *table,
+                          const struct table_state *previous, const struct column_forms *forms)
+{
+    for (size_t i = 0; i < table->columns.count; i++) {
+        struct column_state *column = &table->columns.items[i];
+        const struct column_state *old = previous ? find_other(reading, previous, table, column)
+                                                  : NULL;
+        column->is_integer = forms->items[i].integer_bytes > 0;
+        if (old)
+            column->is_integer = old->is_integer;
+        else if (previous)
+            column->is_integer = hashes_new_as_integer(reading, previous, table,
+                                                       column->is_integer);
+    }
+}
+
 /* The same question as was asked before, wherever that is possible. */
-static void choose_method(struct reading *reading, struct table_state *table, const json_t *key)
+static void choose_method(struct reading *reading, struct table_state *table,
+                          const struct table_work *work, const json_t *key)
 {
     struct arena *arena = reading->arena;
     const struct table_state *previous = find_previous(reading, table);
     bool is_root = strcmp(table->kind, "partitioned table") == 0;
+    choose_hashes(reading, table, previous, &work->forms);
     if (previous && previous->skipped && !is_root && !table->skipped) {
         table->skipped = rh_arena_printf(arena, "not read before: %s", previous->skipped);
         return;
@@ -149,11 +179,16 @@ static void choose_method(struct reading *reading, struct table_state *table, co
     if (previous && previous->skipped)
         previous = NULL;
     if (previous && has_columns(table, previous->key.items, previous->key.count)) {
-        for (size_t i = 0; i < previous->key.count; i++)
+        for (size_t i = 0; i < previous->key.count; i++) {
             *RH_PUSH(arena, &table->key) = rh_arena_strdup(arena, previous->key.items[i]);
+            *RH_PUSH(arena, &table->key_is_integer) = previous->key_is_integer.items[i];
+        }
     } else {
-        for (size_t i = 0; i < json_array_size(key); i++)
+        for (size_t i = 0; i < json_array_size(key); i++) {
+            const struct column_form *form = rh_pg_find_form(&work->forms, string_at(key, i));
             *RH_PUSH(arena, &table->key) = rh_arena_strdup(arena, string_at(key, i));
+            *RH_PUSH(arena, &table->key_is_integer) = form && form->integer_bytes > 0;
+        }
     }
     table->sample_parts = table->key.count == 0 ? SAMPLE_PARTS
                           : previous
@@ -205,109 +240,17 @@ static enum err_code take_table(struct reading *reading, const struct rows *rows
             .type = rh_arena_strdup(arena, string_at(column, 1)),
             .number = (int)json_integer_value(json_array_get(column, 2))};
         *RH_PUSH(arena, &work.forms) = (struct column_form){
-            table->columns.items[i].name, rh_arena_strdup(arena, string_at(column, 3))};
+            .name = table->columns.items[i].name,
+            .text_form = rh_arena_strdup(arena, string_at(column, 3)),
+            .integer_bytes = (int)json_integer_value(json_array_get(column, 4)),
+            .may_be_null = json_is_true(json_array_get(column, 5))};
     }
-    choose_method(reading, table, key);
+    choose_method(reading, table, &work, key);
     json_decref(columns);
     json_decref(key);
     if (!table->skipped && strcmp(table->kind, "partitioned table") != 0)
         *RH_PUSH(arena, &reading->works) = work;
     return RH_OK;
-}
-
-/* --- the statement that reads a piece ------------------------------------------------------------
- */
-
-static const char *form_of(const struct table_work *work, const char *name)
-{
-    for (size_t i = 0; i < work->forms.count; i++)
-        if (strcmp(work->forms.items[i].name, name) == 0)
-            return work->forms.items[i].text_form;
-    return "NULL::text";
-}
-
-/* One text of several columns: a row's own text form says where each begins and ends. */
-static void add_joined(struct buf *sql, const struct table_work *work, const char *const *names,
-                       size_t count)
-{
-    if (count == 1) {
-        rh_buf_printf(sql, "(%s) COLLATE \"C\"", form_of(work, names[0]));
-        return;
-    }
-    rh_buf_add_str(sql, "ROW(");
-    for (size_t i = 0; i < count; i++)
-        rh_buf_printf(sql, "%s%s", i ? ", " : "", form_of(work, names[i]));
-    rh_buf_add_str(sql, ")::text COLLATE \"C\"");
-}
-
-static void add_key_hash(struct buf *sql, const struct table_work *work,
-                         const struct table_state *table, const char *seed)
-{
-    rh_buf_add_str(sql, "hashtextextended(");
-    add_joined(sql, work, table->key.items, table->key.count);
-    rh_buf_printf(sql, ", %s)", seed);
-}
-
-static void add_sums(struct buf *sql, const char *text, const char *seed, const char *filter)
-{
-    rh_buf_printf(sql, ", sum(hashtextextended(%s, %s))%s", text, seed, filter);
-    rh_buf_printf(sql, ", sum(hashtextextended(%s, %s # " SECOND_SEED "))%s", text, seed, filter);
-}
-
-/* All rows: the text forms are made once, inside the fence. A sample: counts are of all rows, text
-   forms are made of the chosen ones alone, outside. */
-static void add_piece(struct buf *sql, const struct worker *worker, const struct table_state *table,
-                      int64_t first_block, int64_t end_block)
-{
-    const struct table_work *work = worker->work;
-    bool is_sampled = table->sample_parts < SAMPLE_PARTS;
-    rh_buf_add_str(sql, "SELECT count(*)");
-    for (size_t i = 0; i < worker->column_count; i++) {
-        const struct column_form *form = &work->forms.items[worker->first_column + i];
-        char name[24];
-        snprintf(name, sizeof(name), "t%zu", i);
-        rh_buf_printf(sql, ", count(%s)", is_sampled ? form->name : name);
-        if (is_sampled) {
-            RH_CLEANUP_BUF struct buf text;
-            rh_buf_init(&text, QUERY_BYTES_MAX);
-            rh_buf_printf(&text, "(%s) COLLATE \"C\"", form->text_form);
-            add_sums(sql, text.data, "\"rehearse seed\"", " FILTER (WHERE \"rehearse chosen\")");
-        } else {
-            add_sums(sql, name, "s", "");
-        }
-    }
-    if (worker->has_row)
-        add_sums(sql, "r", KEY_SEED, "");
-    rh_buf_add_str(sql, " FROM (SELECT ");
-    for (size_t i = 0; i < worker->column_count; i++) {
-        const struct column_form *form = &work->forms.items[worker->first_column + i];
-        if (is_sampled)
-            rh_buf_printf(sql, "%s, ", form->name);
-        else
-            rh_buf_printf(sql, "(%s) COLLATE \"C\" AS t%zu, ", form->text_form, i);
-    }
-    if (worker->has_row) {
-        add_joined(sql, work, table->row_columns.items, table->row_columns.count);
-        rh_buf_add_str(sql, " AS r, ");
-    }
-    if (table->key.count > 0)
-        add_key_hash(sql, work, table, KEY_SEED);
-    else
-        rh_buf_add_str(sql, "0::int8");
-    rh_buf_add_str(sql, is_sampled ? " AS \"rehearse seed\"" : " AS s");
-    if (is_sampled) {
-        rh_buf_add_str(sql, ", (");
-        add_key_hash(sql, work, table, SAMPLE_SEED);
-        rh_buf_printf(sql, " & %u) < %u AS \"rehearse chosen\"", SAMPLE_PARTS - 1,
-                      table->sample_parts);
-    }
-    rh_buf_printf(sql, " FROM ONLY %s", table->identity);
-    if (end_block > 0)
-        rh_buf_printf(sql, " WHERE ctid >= '(%" PRId64 ",0)'", first_block);
-    /* The last range is open: the table may have grown since its size was read. */
-    if (end_block > 0 && end_block < work->blocks)
-        rh_buf_printf(sql, " AND ctid < '(%" PRId64 ",0)'", end_block);
-    rh_buf_add_str(sql, " OFFSET 0) AS q");
 }
 
 /* --- reading -------------------------------------------------------------------------------------
@@ -323,10 +266,10 @@ static uint64_t modulo_64(const char *text)
     return is_negative ? 0 - value : value;
 }
 
-static void add_digest(struct digest *digest, struct digest more)
+static void add_digest(const struct reading *reading, struct digest *digest, struct digest more)
 {
     digest->high += more.high;
-    digest->low += more.low;
+    digest->low = reading->has_xor ? digest->low ^ more.low : digest->low + more.low;
 }
 
 static struct digest digest_at(const struct rows *rows, size_t column)
@@ -337,42 +280,49 @@ static struct digest digest_at(const struct rows *rows, size_t column)
 
 static void take_piece(struct worker *worker, const struct rows *rows)
 {
-    struct table_state *table = &worker->reading->state->tables.items[worker->work->table];
+    const struct reading *reading = worker->reading;
+    struct table_state *table = &reading->state->tables.items[worker->work->table];
     size_t at = 1;
-    if (worker->counts_rows)
-        table->rows += rh_rows_int(rows, 0, 0, 0);
-    for (size_t i = 0; i < worker->column_count; i++, at += 3) {
-        struct column_state *column = &table->columns.items[worker->first_column + i];
-        column->non_null += rh_rows_int(rows, 0, at, 0);
-        add_digest(&column->digest, digest_at(rows, at + 1));
+    int64_t row_count = rh_rows_int(rows, 0, 0, 0);
+    if (worker->piece.counts_rows)
+        table->rows += row_count;
+    for (size_t i = 0; i < worker->piece.column_count; i++, at += 3) {
+        struct column_state *column = &table->columns.items[worker->piece.first_column + i];
+        column->non_null += rh_rows_int(rows, 0, at, row_count);
+        add_digest(reading, &column->digest, digest_at(rows, at + 1));
     }
-    if (worker->has_row)
-        add_digest(&table->row, digest_at(rows, at));
+    if (worker->piece.has_row)
+        add_digest(reading, &table->row, digest_at(rows, at));
 }
 
 /* The next piece of any table; false when nothing is left. */
-static bool choose_piece(struct reading *reading, struct worker *worker, int64_t *ret_first,
-                         int64_t *ret_end)
+static bool choose_piece(struct reading *reading, struct worker *worker)
 {
     for (; reading->first_open < reading->works.count; reading->first_open++) {
         struct table_work *work = &reading->works.items[reading->first_open];
         const struct table_state *table = &reading->state->tables.items[work->table];
         if (!work->has_more || table->skipped)
             continue;
+        size_t columns = table->columns.count - work->next_column;
+        int64_t end_block = work->blocks > PIECE_BLOCKS ? work->next_block + PIECE_BLOCKS : 0;
         worker->work = work;
-        worker->first_column = work->next_column;
-        worker->column_count = table->columns.count - work->next_column;
-        if (worker->column_count > PIECE_COLUMNS)
-            worker->column_count = PIECE_COLUMNS;
-        worker->counts_rows = work->next_column == 0;
-        worker->has_row = worker->counts_rows && table->has_row;
-        *ret_first = work->next_block;
-        *ret_end = work->blocks > PIECE_BLOCKS ? work->next_block + PIECE_BLOCKS : 0;
-        work->next_column += worker->column_count;
+        worker->piece = (struct state_piece){
+            .table = table,
+            .forms = &work->forms,
+            .first_column = work->next_column,
+            .column_count = columns > PIECE_COLUMNS ? PIECE_COLUMNS : columns,
+            .counts_rows = work->next_column == 0,
+            .has_row = work->next_column == 0 && table->has_row,
+            .has_xor = reading->has_xor,
+            .first_block = work->next_block,
+            .end_block = end_block,
+            .is_last = end_block >= work->blocks,
+        };
+        work->next_column += worker->piece.column_count;
         if (work->next_column >= table->columns.count) {
             work->next_column = 0;
-            work->next_block = *ret_end;
-            work->has_more = *ret_end > 0 && *ret_end < work->blocks;
+            work->next_block = end_block;
+            work->has_more = end_block > 0 && end_block < work->blocks;
         }
         return true;
     }
@@ -391,9 +341,9 @@ static void on_piece(void *context, struct rows **rows, const struct err *err);
 static void give_work(struct worker *worker)
 {
     struct reading *reading = worker->reading;
-    int64_t first_block = 0, end_block = 0, left_us;
+    int64_t left_us;
     worker->work = NULL;
-    while (!reading->has_failed && choose_piece(reading, worker, &first_block, &end_block)) {
+    while (!reading->has_failed && choose_piece(reading, worker)) {
         struct table_state *table = &reading->state->tables.items[worker->work->table];
         left_us = reading->until.us - rh_clock_mono().us;
         if (left_us <= 0) {
@@ -404,7 +354,7 @@ static void give_work(struct worker *worker)
         RH_CLEANUP_BUF struct buf sql;
         rh_buf_init(&sql, QUERY_BYTES_MAX);
         rh_buf_printf(&sql, "SET statement_timeout = %" PRId64 "; ", left_us / 1000 + 1);
-        add_piece(&sql, worker, table, first_block, end_block);
+        rh_pg_add_state_piece(&sql, &worker->piece);
         if (sql.failed) {
             table->skipped = "its columns have names too long for one query";
             worker->work = NULL;
@@ -534,14 +484,16 @@ static bool same_names(const struct table_state *a, const struct table_state *b)
     if (a->key.count != b->key.count)
         return false;
     for (size_t i = 0; i < a->key.count; i++)
-        if (strcmp(a->key.items[i], b->key.items[i]) != 0)
+        if (strcmp(a->key.items[i], b->key.items[i]) != 0 ||
+            a->key_is_integer.items[i] != b->key_is_integer.items[i])
             return false;
     return true;
 }
 
-static void add_partition(struct arena *arena, struct table_state *root,
+static void add_partition(const struct reading *reading, struct table_state *root,
                           const struct table_state *leaf, bool is_first)
 {
+    struct arena *arena = reading->arena;
     if (root->skipped)
         return;
     if (leaf->skipped) {
@@ -551,6 +503,8 @@ static void add_partition(struct arena *arena, struct table_state *root,
     if (is_first) {
         root->key.items = leaf->key.items;
         root->key.count = leaf->key.count;
+        root->key_is_integer.items = leaf->key_is_integer.items;
+        root->key_is_integer.count = leaf->key_is_integer.count;
         root->sample_parts = leaf->sample_parts;
         root->has_row = leaf->has_row;
     } else if (!same_names(root, leaf)) {
@@ -562,13 +516,13 @@ static void add_partition(struct arena *arena, struct table_state *root,
     }
     root->rows += leaf->rows;
     root->bytes += leaf->bytes;
-    add_digest(&root->row, leaf->row);
+    add_digest(reading, &root->row, leaf->row);
     for (size_t i = 0; i < leaf->columns.count; i++) {
         struct column_state *column = find_column(root, leaf->columns.items[i].name);
         if (!column)
             continue;
         column->non_null += leaf->columns.items[i].non_null;
-        add_digest(&column->digest, leaf->columns.items[i].digest);
+        add_digest(reading, &column->digest, leaf->columns.items[i].digest);
     }
 }
 
@@ -587,7 +541,7 @@ static void add_partitions(struct reading *reading)
             if (!root)
                 break;
             bool *seen = &has_first[root - state->tables.items];
-            add_partition(reading->arena, root, leaf, !*seen);
+            add_partition(reading, root, leaf, !*seen);
             *seen = true;
             parent = root->parent;
         }
@@ -617,6 +571,7 @@ static enum err_code read_lists(struct reading *reading, struct connection *conn
                                 struct mono deadline, struct err *err)
 {
     int major = rh_pg_server_version(connection) / 10000;
+    reading->has_xor = major >= 14;
     RH_CLEANUP_ROWS struct rows *tables = NULL;
     RH_CLEANUP_ROWS struct rows *sequences = NULL;
     enum err_code code = rh_pg_state_lineage(connection, reading->arena, deadline,

@@ -63,6 +63,40 @@ BEGIN
     ALTER TABLE t ADD CONSTRAINT t_a UNIQUE (a);
 END $$;
 
+--- case deferred_key_at_commit
+--- expect duplicate-keys groups=1 rows=2
+CREATE TABLE t (id int PRIMARY KEY, place int, UNIQUE (place) DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO t VALUES (1, 1), (2, 2), (3, 3);
+--- migration
+BEGIN;
+UPDATE t SET place = place + 1 WHERE id < 3;
+COMMIT;
+
+--- case deferred_keys_change_places
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, place int, UNIQUE (place) DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO t VALUES (1, 1), (2, 2), (3, 3);
+--- migration
+BEGIN;
+UPDATE t SET place = 2 WHERE id = 1;
+UPDATE t SET place = 1 WHERE id = 2;
+SET CONSTRAINTS ALL IMMEDIATE;
+COMMIT;
+
+--- case unique_inside_of_a_block_that_looked
+--- expect nothing
+CREATE TABLE t (id int PRIMARY KEY, a int);
+INSERT INTO t VALUES (1, 1), (2, 2), (3, 3);
+--- migration
+DO $$ BEGIN IF NOT EXISTS (SELECT FROM t GROUP BY a HAVING count(*) > 1) THEN CREATE UNIQUE INDEX t_a ON t (a); END IF; END $$;
+
+--- case unique_inside_of_a_block
+--- expect duplicate-keys groups=1 rows=2
+CREATE TABLE t (id int PRIMARY KEY, a int);
+INSERT INTO t VALUES (1, 1), (2, 1), (3, 3);
+--- migration
+DO $$ BEGIN IF true THEN CREATE UNIQUE INDEX t_a ON t (a); END IF; END $$;
+
 --- case deferred_at_commit
 --- expect failure
 CREATE TABLE p (id int PRIMARY KEY);

@@ -34,6 +34,7 @@ static struct server_message message_of(const PGresult *result)
     struct server_message message = {
         .message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY),
         .detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL),
+        .context = PQresultErrorField(result, PG_DIAG_CONTEXT),
         .schema = PQresultErrorField(result, PG_DIAG_SCHEMA_NAME),
         .table = PQresultErrorField(result, PG_DIAG_TABLE_NAME),
         .column = PQresultErrorField(result, PG_DIAG_COLUMN_NAME),

@@ -62,6 +62,63 @@ static void test_pg_inquiry_is_made_of_failures_that_rows_may_cause(void **state
     }
 }
 
+/* What the server says of where it came from; the outermost that looks at rows is asked about. */
+static void test_pg_inquiry_looks_inside_of_blocks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *context, *inside; /* NULL: nothing is asked */
+    } cases[] = {
+        {"SQL statement \"ALTER TABLE t\n  ADD CHECK (a <> '\"x\"')\"\nPL/pgSQL function "
+         "inline_code_block line 3 at SQL statement",
+         "ALTER TABLE t\n  ADD CHECK (a <> '\"x\"')"},
+        {"PL/pgSQL function f(text) line 1 at RAISE\nSQL statement \"ALTER TABLE t ALTER a TYPE "
+         "int USING f(a)\"\nPL/pgSQL function g() line 1 at EXECUTE\nSQL statement \"SELECT "
+         "g()\"\nPL/pgSQL function inline_code_block line 1 at PERFORM",
+         "ALTER TABLE t ALTER a TYPE int USING f(a)"},
+        {"SQL statement \"INSERT INTO log VALUES (1)\"\nPL/pgSQL function tr() line 1 at SQL "
+         "statement\nSQL statement \"UPDATE t SET a = 1\"\nPL/pgSQL function f() line 1 at SQL "
+         "statement",
+         "UPDATE t SET a = 1"},
+        {"SQL statement \"CREATE UNIQUE INDEX ON t (a)\"", "CREATE UNIQUE INDEX ON t (a)"},
+        {"SQL statement \"UPDATE t SET a = $1\"\nPL/pgSQL function f() line 1 at EXECUTE", NULL},
+        {"SQL statement \"SELECT 1\"\nPL/pgSQL function f() line 1 at PERFORM", NULL},
+        {"SQL statement \"", NULL},
+        {"SQL statement \"ALTER TABLE t ADD UNIQUE (a)", NULL},
+        {"it is no SQL statement \"ALTER TABLE t ADD UNIQUE (a)\"", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+        struct server_message message = failure("23505");
+        struct blocker blocker = {0};
+        message.context = cases[i].context;
+        struct inquiry *inquiry = rh_engine_postgres.inquiry_new("SELECT g()", &message, false,
+                                                                 arena);
+        assert_int_equal(inquiry != NULL, cases[i].inside != NULL);
+        if (!inquiry)
+            continue;
+        rh_engine_postgres.inquiry_result(inquiry, &blocker);
+        assert_string_equal(blocker.inside, cases[i].inside);
+    }
+}
+
+static void test_pg_inquiry_asks_about_the_key_that_a_commit_breaks(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"COMMIT", "end;", "SET CONSTRAINTS ALL IMMEDIATE"};
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct server_message message = failure("23505");
+    message.schema = "public";
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        message.constraint = NULL;
+        assert_null(rh_engine_postgres.inquiry_new(ends[i], &message, false, arena));
+        message.constraint = "t_key";
+        assert_non_null(rh_engine_postgres.inquiry_new(ends[i], &message, false, arena));
+    }
+    assert_null(rh_engine_postgres.inquiry_new("SET x = 1", &message, false, arena));
+}
+
 static const char *const statements[] = {
     "CREATE UNIQUE INDEX i ON t (a)",
     "ALTER TABLE t ADD CONSTRAINT c UNIQUE (a), ALTER a SET NOT NULL, ALTER b TYPE int USING "
@@ -168,6 +225,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pg_inquiry_is_made_of_failures_that_rows_may_cause),
+        cmocka_unit_test(test_pg_inquiry_looks_inside_of_blocks),
+        cmocka_unit_test(test_pg_inquiry_asks_about_the_key_that_a_commit_breaks),
         cmocka_unit_test(test_pg_inquiry_ends_when_every_question_fails),
         cmocka_unit_test(test_pg_inquiry_ends_when_nothing_is_there),
         cmocka_unit_test(test_pg_inquiry_survives_answers_of_another_form),

@@ -169,6 +169,130 @@ static void test_pg_state_data_keeps_its_digest_through_a_change_of_type(void **
     assert_string_equal(column_of(table_of(&after, "public.t"), "id")->type, "bigint");
 }
 
+/* Integers have a hash of their own, which folds the halves of a bigint: still no two are alike. */
+static void test_pg_state_data_tells_integers_apart(void **state)
+{
+    static const char *const pairs[][2] = {{"1", "4294967296"},
+                                           {"-1", "4294967295"},
+                                           {"-1", "0"},
+                                           {"5", "-4294967291"},
+                                           {"-2147483649", "2147483647"},
+                                           {"-2147483649", "-2147483648"},
+                                           {"9223372036854775807", "-9223372036854775808"},
+                                           {"9223372036854775807", "-1"},
+                                           {"12884901890", "8589934595"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+        test_run(session, rh_arena_printf(arena,
+                                          "DROP TABLE IF EXISTS t; CREATE TABLE t (id int PRIMARY "
+                                          "KEY, v bigint); INSERT INTO t VALUES (1, %s)",
+                                          pairs[i][0]));
+        struct data_state before = read_data(arena);
+        test_run(session, rh_arena_printf(arena, "UPDATE t SET v = %s", pairs[i][1]));
+        struct data_state after = read_data(arena);
+        if (!changed(&before, &after, "public.t", "v"))
+            fail_msg("%s and %s have one digest", pairs[i][0], pairs[i][1]);
+    }
+}
+
+static void test_pg_state_data_knows_integers_whatever_their_type(void **state)
+{
+    static const char *const types[] = {"bigint", "text", "numeric", "bigint"};
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    test_run(session,
+             "CREATE TABLE t (id int PRIMARY KEY, v int, w text, big bigint); INSERT INTO t "
+             "SELECT n, n - 50, n, n * 9999999999 - 300000000000 FROM "
+             "generate_series(1, 100) AS n; INSERT INTO t VALUES (0)");
+    struct data_state first = read_data(arena), before = first;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        struct data_state_options options = usual;
+        options.previous = &before;
+        test_run(session,
+                 rh_arena_printf(arena,
+                                 "ALTER TABLE t ALTER v TYPE %s USING v::%s, ALTER w TYPE "
+                                 "%s USING w::%s, ALTER big TYPE %s USING big::%s",
+                                 types[i], types[i], types[i], types[i], types[i], types[i]));
+        struct data_state *after = RH_NEW(arena, struct data_state);
+        *after = read_with(arena, &options);
+        assert_same(table_of(&first, "public.t"), table_of(after, "public.t"));
+        before = *after;
+    }
+    struct data_state_options options = usual;
+    options.previous = &before;
+    test_run(session, "ALTER TABLE t RENAME v TO renamed; ALTER TABLE t ALTER renamed TYPE text; "
+                      "UPDATE t SET renamed = 'x' || renamed WHERE id = 7");
+    struct data_state last = read_with(arena, &options);
+    assert_false(rh_digest_equals(column_of(table_of(&before, "public.t"), "v")->digest,
+                                  column_of(table_of(&last, "public.t"), "renamed")->digest));
+    assert_false(changed(&before, &last, "public.t", "big"));
+}
+
+static void test_pg_state_data_finds_integers_again_in_a_column_of_another_type(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    test_run(session, "CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE u (id int PRIMARY "
+                      "KEY, v text); INSERT INTO t SELECT n, n * 3 FROM generate_series(1, 100) "
+                      "AS n; INSERT INTO u SELECT * FROM t");
+    struct data_state before = read_data(arena);
+    struct data_state_options options = usual;
+    options.previous = &before;
+    test_run(session, "ALTER TABLE t ADD COLUMN w text; UPDATE t SET w = v::text; ALTER TABLE t "
+                      "DROP COLUMN v; ALTER TABLE u ADD COLUMN w bigint; UPDATE u SET w = "
+                      "v::bigint; ALTER TABLE u DROP COLUMN v");
+    struct data_state after = read_with(arena, &options);
+    for (size_t i = 0; i < 2; i++) {
+        const char *table = i ? "public.u" : "public.t";
+        assert_true(rh_digest_equals(column_of(table_of(&before, table), "v")->digest,
+                                     column_of(table_of(&after, table), "w")->digest));
+    }
+}
+
+/* Integers of a key have a hash of their own, texts do not. */
+static void test_pg_state_data_knows_rows_by_a_key_whose_type_changed(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    test_run(session,
+             "CREATE TABLE t (a int, b text, v text, PRIMARY KEY (a, b)); INSERT INTO t SELECT n - "
+             "50, n, 'v' || n FROM generate_series(1, 100) AS n; CREATE TABLE u (LIKE t INCLUDING "
+             "ALL); INSERT INTO u SELECT * FROM t");
+    struct data_state before = read_data(arena);
+    struct data_state_options options = usual;
+    options.previous = &before;
+    test_run(session, "ALTER TABLE t ALTER a TYPE text, ALTER b TYPE bigint USING b::bigint");
+    struct data_state after = read_with(arena, &options);
+    assert_same(table_of(&before, "public.t"), table_of(&after, "public.t"));
+    assert_same(table_of(&before, "public.u"), table_of(&after, "public.u"));
+    /* The next state is compared with that one, and knows the first one's way. */
+    options.previous = &after;
+    test_run(session, "UPDATE t SET v = CASE b WHEN 7 THEN 'v8' ELSE 'v7' END WHERE b IN (7, 8);"
+                      "ALTER TABLE u ALTER a TYPE bigint");
+    struct data_state last = read_with(arena, &options);
+    assert_true(changed(&before, &last, "public.t", "v"));
+    assert_false(changed(&before, &last, "public.t", "a"));
+    assert_same(table_of(&before, "public.u"), table_of(&last, "public.u"));
+    /* What is no integer any more is another row. */
+    test_run(session, "UPDATE t SET a = 'x' || a WHERE b = 7");
+    last = read_with(arena, &options);
+    assert_true(changed(&before, &last, "public.t", "a"));
+}
+
+static void test_pg_state_data_tells_columns_of_a_key_apart(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    test_run(session, "CREATE TABLE t (a int, b int, v text, PRIMARY KEY (a, b)); INSERT INTO t "
+                      "VALUES (1, 2, 'x'), (2, 1, 'y')");
+    struct data_state before = read_data(arena);
+    test_run(session, "UPDATE t SET v = CASE a WHEN 1 THEN 'y' ELSE 'x' END");
+    struct data_state after = read_data(arena);
+    assert_true(changed(&before, &after, "public.t", "v"));
+    assert_false(changed(&before, &after, "public.t", "b"));
+}
+
 static void test_pg_state_data_adds_up_partitions(void **state)
 {
     (void)state;
@@ -335,6 +459,11 @@ int main(void)
         TEST(test_pg_state_data_does_not_let_duplicates_cancel),
         TEST(test_pg_state_data_counts_values_that_are_not_null),
         TEST(test_pg_state_data_keeps_its_digest_through_a_change_of_type),
+        TEST(test_pg_state_data_tells_integers_apart),
+        TEST(test_pg_state_data_knows_integers_whatever_their_type),
+        TEST(test_pg_state_data_finds_integers_again_in_a_column_of_another_type),
+        TEST(test_pg_state_data_knows_rows_by_a_key_whose_type_changed),
+        TEST(test_pg_state_data_tells_columns_of_a_key_apart),
         TEST(test_pg_state_data_adds_up_partitions),
         TEST(test_pg_state_data_reads_pieces_that_add_up),
         TEST(test_pg_state_data_samples_large_tables_by_their_key),

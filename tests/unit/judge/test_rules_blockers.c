@@ -37,6 +37,37 @@ static struct statement *refused(struct story *story, const char *sql, const cha
     return statement;
 }
 
+/* The placeholder for NULLs and the key's repair together deleted all rows but one. */
+static void test_rules_blockers_withhold_one_value_for_all_of_a_unique_column(void **state)
+{
+    struct story *story = *state;
+    struct statement *statement = refused(story, "ALTER TABLE users ALTER email SET NOT NULL",
+                                          "23502");
+    struct blocker *blocker = add_blocker(story, statement->line, statement->sql, "23502");
+    struct offenders *offenders = add_offenders(story, blocker, OFFENCE_NULL_VALUES, -1, 5);
+    offenders->repair_fills = "email";
+    const struct finding *finding = story_expect(story, "null-values", SEVERITY_ERROR);
+    assert_non_null(finding->advice_sql);
+    offenders->made_unique = "users_email_key";
+    finding = story_expect(story, "null-values", SEVERITY_ERROR);
+    assert_null(finding->advice_sql);
+    assert_false(finding->advice_tried);
+    assert_contains(finding->advice, "value of its own");
+    assert_contains(finding->advice, "makes email unique by users_email_key");
+}
+
+static void test_rules_blockers_say_what_failed_inside(void **state)
+{
+    struct story *story = *state;
+    struct statement *statement = refused(story, "DO $$ ... $$", "23505");
+    struct blocker *blocker = add_blocker(story, statement->line, statement->sql, "23505");
+    blocker->inside = "ALTER TABLE users\n  ADD UNIQUE (email)";
+    add_offenders(story, blocker, OFFENCE_DUPLICATE_KEYS, 37, 81);
+    const struct finding *finding = story_expect(story, "duplicate-keys", SEVERITY_ERROR);
+    assert_contains(finding->why, "It came from inside: ALTER TABLE users ADD UNIQUE (email).");
+    assert_contains(finding->why, "the rows as they were before");
+}
+
 static void test_rules_blockers_replace_the_error_of_the_statement(void **state)
 {
     struct story *story = *state;
@@ -157,6 +188,8 @@ static void test_rules_blockers_say_each_offence_and_repair(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        STORY_TEST(test_rules_blockers_withhold_one_value_for_all_of_a_unique_column),
+        STORY_TEST(test_rules_blockers_say_what_failed_inside),
         STORY_TEST(test_rules_blockers_replace_the_error_of_the_statement),
         STORY_TEST(test_rules_blockers_count_statements_in_the_headline),
         STORY_TEST(test_rules_blockers_keep_the_error_where_nothing_was_asked),

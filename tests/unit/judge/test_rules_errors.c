@@ -139,6 +139,23 @@ static void test_rules_errors_what_remains_is_told(void **state)
     assert_contains(finding->why, "rolled back: nothing of it remains");
 }
 
+/* It said of one transaction, rolled back, that statements of it had been committed. */
+static void test_rules_errors_what_would_remain_of_a_dry_run(void **state)
+{
+    struct story *story = *state;
+    story->trace.outside_only = true;
+    story_run(story, "CREATE TABLE", 1 * MS);
+    story_fail(story, story_run(story, NULL, 1 * MS), "42703", "column \"x\" does not exist");
+    const struct finding *finding = story_expect(story, "statement-error", SEVERITY_ERROR);
+    assert_contains(finding->why, "run as the file says, 1 statement before it would be committed");
+    assert_lacks(finding->why, "had already been committed");
+    story->trace.statements.count = 0;
+    story_begin(story);
+    story_fail(story, story_run(story, NULL, 1 * MS), "42703", "column \"x\" does not exist");
+    finding = story_expect(story, "statement-error", SEVERITY_ERROR);
+    assert_contains(finding->why, "would be rolled back: nothing of it would remain");
+}
+
 static void test_rules_errors_consequences_are_not_repeated(void **state)
 {
     struct story *story = *state;
@@ -191,6 +208,7 @@ int main(void)
         STORY_TEST(test_rules_errors_our_own_cancel_is_no_finding),
         STORY_TEST(test_rules_errors_headline_says_which_statement),
         STORY_TEST(test_rules_errors_what_remains_is_told),
+        STORY_TEST(test_rules_errors_what_would_remain_of_a_dry_run),
         STORY_TEST(test_rules_errors_consequences_are_not_repeated),
         STORY_TEST(test_rules_errors_question_of_a_tool_is_a_note),
         STORY_TEST(test_rules_errors_failure_without_message_is_told),

@@ -249,13 +249,18 @@ static void test_check_limits_and_types(void **state)
     add_column(&made, table, "c", "varchar(5)");
     add_column(&made, table, "d", "int4");
     add_column(&made, table, "e", "int4");
-    plan("a: {rule: fixed, parameter: abcdef}, b: {rule: words, parameter: 'red, yellow'}, "
+    add_column(&made, table, "f", "numeric(5,1)");
+    add_column(&made, table, "g", "int4");
+    plan("f: {rule: fixed, parameter: 1x}, g: {rule: fixed, parameter: -1}, a: {rule: fixed, "
+         "parameter: abcdef}, b: {rule: words, parameter: 'red, yellow'}, "
          "c: {rule: hash, parameter: 8}, d: card, e: fixed");
     assert_fatal("a", "up to 6 characters");
     assert_fatal("b", "up to 6 characters");
     assert_fatal("c", "up to 8 characters");
     assert_fatal("d", "write one of keep, number, fixed, null, noise");
     assert_fatal("e", "needs the value");
+    assert_fatal("f", "\"1x\" is no value of numeric(5,1)");
+    assert_null(find_problem(&masking, "g", true, ""));
 }
 
 static void test_check_partition_keys(void **state)

@@ -135,7 +135,7 @@ static void test_domains_follow_views_where_nothing_is_lost(void **state)
     /* A view does not unmask what nobody classified. */
     assert_int_equal(decision_of(&made, &masking, logs, "what")->rule, MASK_TEXT);
     assert_int_equal(decision_of(&made, &masking, users, "status")->rule, MASK_KEEP);
-    assert_non_null(find_problem(&masking, "status", false, "in the copy no row will match"));
+    assert_non_null(find_problem(&masking, "status", false, "in the copy they will not match"));
     assert_non_null(find_problem(&masking, "id", false, "rows that matched will not"));
     assert_int_equal(count_fatal(&masking), 0);
     rh_arena_free(made.arena);

@@ -42,6 +42,22 @@ static void test_addresses_of_one_provider_keep_it_in_common(void **state)
     rh_arena_free(arena);
 }
 
+/* The host begins anew behind a local part of any length. */
+static void test_long_local_parts_change_nothing_in_the_host(void **state)
+{
+    struct arena *arena = rh_arena_new();
+    const char *host = strchr(masked_by(MASK_EMAIL, "text", "a@mail.example.com", arena), '@');
+
+    (void)state;
+    for (int len = 1; len < 300; len++) {
+        char *value = rh_arena_alloc(arena, 400);
+        memset(value, 'x', (size_t)len);
+        memcpy(value + len, "@mail.example.com", sizeof("@mail.example.com"));
+        assert_string_equal(strchr(masked_by(MASK_EMAIL, "text", value, arena), '@'), host);
+    }
+    rh_arena_free(arena);
+}
+
 static struct text *addresses(const char *format, struct arena *arena)
 {
     struct text *values = rh_arena_alloc_array(arena, VALUES, sizeof(*values));
@@ -125,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_separators_and_top_level_domain_stay),
         cmocka_unit_test(test_addresses_of_one_provider_keep_it_in_common),
+        cmocka_unit_test(test_long_local_parts_change_nothing_in_the_host),
         cmocka_unit_test(test_no_two_addresses_meet_and_case_commutes),
         cmocka_unit_test(test_urls_keep_scheme_port_and_escapes),
         cmocka_unit_test(test_pseudonyms_are_frozen),

@@ -1,3 +1,4 @@
+#include "mask/mask_json_int.h"
 #include "structured.h"
 
 #define LEAVES(...) ((const char *const[]){__VA_ARGS__})
@@ -172,6 +173,38 @@ static void test_rules_by_path(void **state)
     assert_string_not_equal(masked, "{\"count\": 7120}");
 }
 
+static void test_numbers_by_path_are_numbers_still(void **state)
+{
+    (void)state;
+    static const struct {
+        enum mask_rule rule;
+        const char *pattern;
+    } rules[] = {{MASK_NUMBER, NULL}, {MASK_TEXT, NULL}, {MASK_NOISE, NULL}, {MASK_NULL, "null"}};
+    static const char *const numbers[] = {"7120",        "-7120",           "12.50", "-0.75",
+                                          "1e5",         "0.001",           "100",   "10",
+                                          "-1234567.89", "9007199254740993"};
+    for (size_t r = 0; r < sizeof rules / sizeof rules[0]; r++) {
+        const struct mask_path path = {"$.n", rules[r].rule, NULL};
+        CLEANUP_BENCH struct bench json = bench_of((struct mask_map_options){
+            .rule = MASK_JSON, .type = "jsonb", .paths = &path, .path_count = 1});
+        int changed = 0;
+        for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+            char value[64];
+            snprintf(value, sizeof value, "{\"n\": %s}", numbers[i]);
+            const char *masked = mask_one(&json, value);
+            changed += strcmp(masked, value) != 0;
+            assert_memory_equal(masked, "{\"n\": ", 6);
+            struct text number = {masked + 6, strlen(masked) - 7};
+            if (rules[r].pattern != NULL)
+                assert_true(rh_text_is(number, rules[r].pattern));
+            else if (!rh_json_is_number(number))
+                fail_msg("%s became %s", value, masked);
+        }
+        assert_true(changed >= 5); /* noise moves a small number by nothing */
+        assert_string_equal(mask_one(&json, "{\"n\": true}"), "{\"n\": true}");
+    }
+}
+
 static void test_paths_that_cannot_be_read_are_refused(void **state)
 {
     (void)state;
@@ -311,6 +344,7 @@ int main(void)
         cmocka_unit_test(test_masked_names_of_jsonb_are_in_order),
         cmocka_unit_test(test_numbers_stay_but_for_cards_and_what_their_name_says),
         cmocka_unit_test(test_rules_by_path),
+        cmocka_unit_test(test_numbers_by_path_are_numbers_still),
         cmocka_unit_test(test_paths_that_cannot_be_read_are_refused),
         cmocka_unit_test(test_what_is_no_json_is_text),
         cmocka_unit_test(test_depth_has_an_end),

@@ -284,6 +284,28 @@ static void test_a_value_in_parts_is_the_value_at_once(void **state)
     rh_arena_free(arena);
 }
 
+/* In a batch with any others, or alone. */
+static void test_a_pseudonym_does_not_depend_on_its_neighbours(void **state)
+{
+    static const enum mask_rule rules[] = {MASK_TEXT, MASK_EMAIL};
+
+    (void)state;
+    for (size_t rule = 0; rule < 2; rule++) {
+        struct arena *arena = rh_arena_new();
+        struct mask_map *map = new_map(
+            &(struct mask_map_options){.rule = rules[rule], .type = "text"}, arena);
+        const struct text *values = random_values(19, 20000, arena);
+        const struct text *masked = mask_all(map, values, 20000, arena);
+        for (size_t i = 0; i < 20000; i += 3) {
+            struct text alone;
+            rh_mask_map_apply(map, &values[i], 1, arena, &alone);
+            assert_true(rh_text_equals(alone, masked[i]));
+        }
+        rh_mask_map_free(map);
+        rh_arena_free(arena);
+    }
+}
+
 /* Any bytes whatever: what is no UTF-8 changes too, and still no two meet. */
 static void test_bytes_of_no_encoding_do_not_meet(void **state)
 {
@@ -346,6 +368,12 @@ static void test_pseudonyms_of_a_key_never_change(void **state)
         {"Αθήνα", "Ͼͽδιϟ"},
         {"王小明", "巹市瀢"},
         {"שלום", "נצמײ"},
+        {"On 2024-05-01 Müller wrote: the parcel came back, nobody opened, call +49 30 1234567 "
+         "before ten. On 2024-05-02 Müller wrote again: still no parcel; straße 17, 10115 Berlin, "
+         "please ring twice and wait.",
+         "Bc 0262-59-50 Aítvfv xgkkp: ghi qpnpfg adkg izaw, lxsoqf jvjuel, nfyc +20 44 2581152 "
+         "upyxwz wla. Um 6317-40-37 Nçqopz umdoq mvyqd: fgfib om vycxgu; nssmßl 70, 29211 Gmrbeg, "
+         "dcwzuz xwvg pqkft btu nwlb."},
         {"😀", "🚴"},
         {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxyz",
          "kqxjaqdgflvajuzatomztxgyfqeezlauccswaxryrxwvtybnkjfgjrijdbmcnnlganazbblm"},
@@ -386,6 +414,7 @@ int main(void)
         cmocka_unit_test(test_folding_the_case_before_or_after_is_one),
         cmocka_unit_test(test_a_final_sigma_commutes_too),
         cmocka_unit_test(test_a_value_in_parts_is_the_value_at_once),
+        cmocka_unit_test(test_a_pseudonym_does_not_depend_on_its_neighbours),
         cmocka_unit_test(test_bytes_of_no_encoding_do_not_meet),
         cmocka_unit_test(test_single_byte_encodings_keep_pairs_of_case),
         cmocka_unit_test(test_pseudonyms_of_a_key_never_change),

@@ -1,4 +1,5 @@
 /* masking.yaml, read strictly. */
+#include "base/file.h"
 #include "catalog_fixture.h"
 
 static void test_masking_rules_read_everything(void **state)
@@ -142,12 +143,43 @@ static void test_masking_rules_take_a_file_that_was_cut_anywhere(void **state)
     }
 }
 
-int main(void)
+static const char *page_path;
+
+/* What docs/masking.md shows is what is read. */
+static void test_masking_rules_read_the_example_of_the_page(void **state)
 {
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct masking_rules *rules;
+    struct err err = RH_ERR_INIT;
+    struct text page;
+    (void)state;
+
+    assert_int_equal(rh_file_read(page_path, 1 << 20, arena, &page, &err), RH_OK);
+    const char *start = strstr(rh_text_dup(arena, page), "```yaml\n");
+    assert_non_null(start);
+    start += strlen("```yaml\n");
+    const char *end = strstr(start, "```");
+    assert_non_null(end);
+    if (rh_masking_rules_parse("docs/masking.md", (struct text){start, (size_t)(end - start)},
+                               arena, &rules, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(rules->columns.count, 6);
+    assert_int_equal(rules->references.count, 1);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s docs/masking.md\n", argv[0]);
+        return 2;
+    }
+    page_path = argv[1];
+
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_masking_rules_read_everything),
         cmocka_unit_test(test_masking_rules_say_where_and_what),
         cmocka_unit_test(test_masking_rules_tell_several_mistakes_at_once),
+        cmocka_unit_test(test_masking_rules_read_the_example_of_the_page),
         cmocka_unit_test(test_masking_rules_take_a_file_that_was_cut_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

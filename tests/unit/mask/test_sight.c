@@ -30,7 +30,7 @@ static void test_sight_values(void **state)
     } cases[] = {
         {"someone@example.org", SEEN_RULE, MASK_EMAIL},
         {" J.O'Hara+tag@mail.example.co.uk ", SEEN_RULE, MASK_EMAIL},
-        {"write to someone@example.org.", SEEN_NAME, 0},
+        {"write to someone@example.org.", SEEN_RULE, MASK_FREE_TEXT},
         {"+49 151 23456789", SEEN_RULE, MASK_PHONE},
         {"+14155550123", SEEN_RULE, MASK_PHONE},
         {"(415) 555-0123", SEEN_RULE, MASK_PHONE},
@@ -147,6 +147,8 @@ static void test_sight_makes_a_kind_of_shares(void **state)
     assert_int_equal(rh_detect_values(&most), PERSONAL_EMAIL);
     struct mask_sighting some = {.values = 100, .names = 3};
     assert_int_equal(rh_detect_values(&some), PERSONAL_FREE_TEXT);
+    struct mask_sighting people = {.values = 5, .names = 4};
+    assert_int_equal(rh_detect_values(&people), PERSONAL_TEXT);
     struct mask_sighting chance = {.values = 1000, .matches[MASK_CARD] = 2};
     assert_int_equal(rh_detect_values(&chance), PERSONAL_NONE);
     struct mask_sighting keys = {.values = 5, .secrets = 5};

@@ -280,6 +280,7 @@ static struct result *filled_result(struct arena *arena)
                                     .repair_sql = "DELETE"};
     *RH_PUSH(arena, &offenders->sample_keys) = "id=42";
     *RH_PUSH(arena, &blocker->unasked) = "the other clause";
+    blocker->inside = "ALTER TABLE inside";
     *RH_PUSH(arena, &result->blockers.items) = (struct blocker){
         .step = -1, .sql = "DROP INDEX i", .not_asked = "it needs another", .needs = 0};
     result->repetition.was_wanted = true;
@@ -356,6 +357,7 @@ static void test_result_json_shape(void **state)
         {"blockers.0.offenders.0.groups", "37"},
         {"blockers.0.offenders.0.sample_keys.0", "\"id=42\""},
         {"blockers.0.unasked.0", "\"the other clause\""},
+        {"blockers.0.inside", "\"ALTER TABLE inside\""},
         {"blockers.0.needs", "null"},
         {"blockers.1.step", "null"},
         {"blockers.1.needs", "1"},

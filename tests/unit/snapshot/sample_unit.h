@@ -24,6 +24,7 @@ static inline size_t add_table(struct arena *arena, struct catalog *catalog, con
                                     .identity = rh_arena_printf(arena, "public.%s", name),
                                     .kind = 'r',
                                     .parent = CATALOG_NONE,
+                                    .may_select = true,
                                     .rows_estimate = rows};
     for (int i = 0; i < columns; i++) {
         struct catalog_column *column = RH_PUSH(arena, &table->columns);

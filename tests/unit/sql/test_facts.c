@@ -187,6 +187,40 @@ static void test_facts_take_any_bytes(void **state)
     }
 }
 
+static void test_facts_tell_sql_from_a_command_line(void **state)
+{
+    static const char *const sql[] = {"ALTER TABLE users DROP COLUMN note",
+                                      "alter table users drop colum note; -- misspelt",
+                                      "/* back */ UPDATE users SET age = NULL;",
+                                      "BEGIN; DROP TABLE a; COMMIT",
+                                      "delete from users",
+                                      "DROP VIEW v",
+                                      "DO $$ BEGIN END $$",
+                                      "truncate users"};
+    static const char *const commands[] = {"alembic downgrade -1",
+                                           "psql -c 'ALTER TABLE users DROP COLUMN note'",
+                                           "make down",
+                                           "exit 7",
+                                           "truncate -s 0 state",
+                                           "update.sh",
+                                           "fetch users",
+                                           "show x",
+                                           "set -e; ./down",
+                                           "begin_undo && commit",
+                                           "drop down",
+                                           ""};
+    struct arena *arena = rh_arena_new();
+    (void)state;
+
+    for (size_t i = 0; i < COUNT(sql); i++)
+        if (!rh_sql_is_written_as_sql(rh_text(sql[i]), arena))
+            fail_msg("taken for a command line: %s", sql[i]);
+    for (size_t i = 0; i < COUNT(commands); i++)
+        if (rh_sql_is_written_as_sql(rh_text(commands[i]), arena))
+            fail_msg("taken for SQL: %s", commands[i]);
+    rh_arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_facts_do_without_a_tree_where_there_is_none),
         cmocka_unit_test(test_facts_survive_deeply_nested_text),
         cmocka_unit_test(test_facts_take_any_bytes),
+        cmocka_unit_test(test_facts_tell_sql_from_a_command_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

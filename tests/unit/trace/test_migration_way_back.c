@@ -177,7 +177,11 @@ static void test_way_back_mistakes_are_told(void **state)
 {
     struct fixture *fixture = *state;
     static const char *const cases[][2] = {
-        {"no.sql", "no such file"}, {"no/such", "no such file"}, {" ", "--down is empty"}};
+        {"no.sql", "no such file"},
+        {"no/such", "no such file"},
+        {" ", "--down is empty"},
+        /* It was run by a shell, and had "never connected". */
+        {"ALTER TABLE users DROP COLUMN note", "takes a FILE or a command, not SQL"}};
     put(fixture, "m/1_a.sql", "select 1;");
     put(fixture, "other/x.sql", "select 1;");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

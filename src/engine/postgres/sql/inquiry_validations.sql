@@ -88,6 +88,8 @@ UNION ALL
 SELECT 'index', pg_catalog.json_build_object(
            'name', ic.relname, 'unique', i.indisunique, 'exclusion', con.conexclop IS NOT NULL,
            'nulls_equal', i.indnullsnotdistinct, -- since 15
+           -- in its last column no range may be empty
+           'without_overlaps', con.conperiod, -- since 18
            'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid),
            -- behind the table's name: how a plain index for the same conditions is made
            'definition', pg_catalog.substr(pg_catalog.pg_get_indexdef(i.indexrelid), pg_catalog.length(

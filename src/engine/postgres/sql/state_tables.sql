@@ -1,7 +1,8 @@
 -- What of a database holds rows: one row each, for the data state.
 --   id, identity, kind, parent (of a partition, else NULL), bytes (of the heap), blocks
 --   (NULL where rows cannot be read by ranges of blocks), skipped (why not to be read, NULL)
---   columns: JSON [[name, type, number, text form], ...]; the text form is an SQL expression of type text
+--   columns: JSON [[name, type, number, text form, bytes of an integer or 0, may_be_null], ...]; the
+--   text form is an SQL expression of type text
 --   key: JSON [name, ...], the columns that tell rows apart: those of the primary key, else of a unique
 --   index that admits no NULL; empty for none
 -- Left out as in state_schema.sql. A partitioned table holds no rows of its own: it is listed so that
@@ -28,7 +29,14 @@ SELECT c.oid::int8 AS id, c.oid::regclass::text AS identity,
                                                         WHERE k.castsource = t.atttypid AND k.casttarget = 'text'::regtype
                                                           AND k.castfunc >= 16384)
                                          THEN format('CASE WHEN NOT %1$I IS NULL THEN format(''%%s'', %1$I) END', t.attname)
-                                         ELSE format('%I::text', t.attname) END)
+                                         ELSE format('%I::text', t.attname) END,
+                                     CASE WHEN t.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+                                         THEN t.attlen ELSE 0 END,
+                                     NOT t.attnotnull
+                                     OR EXISTS (SELECT FROM pg_constraint AS v -- since 18
+                                                 WHERE v.conrelid = c.oid AND v.contype = 'n' -- since 18
+                                                   AND NOT v.convalidated AND t.attnum = ANY (v.conkey)) -- since 18
+                                     )
                                  ORDER BY t.attnum)
                    FROM pg_attribute AS t
                   WHERE t.attrelid = c.oid AND t.attnum > 0 AND NOT t.attisdropped AND t.attgenerated <> 'v'), '[]') AS columns,

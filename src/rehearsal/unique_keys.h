@@ -1,0 +1,28 @@
+/*
+ * Unique keys that a release makes over columns in which a repair would give many rows one value: a
+ * placeholder for NULLs. Each of both is right for its own statement; together they make
+ * duplicates, which the key would refuse or its repair delete.
+ */
+#ifndef RH_REHEARSAL_UNIQUE_KEYS_H
+#define RH_REHEARSAL_UNIQUE_KEYS_H
+
+#include "model/blocker.h"
+#include "sandbox/sandbox.h"
+
+struct unique_key {
+    const char *table, *column, *name; /* "public.users", quoted column, of the index */
+};
+struct unique_keys {
+    VEC(struct unique_key) items; /* one for each column of a key */
+};
+
+/* Those of the clone's database now. Blocks; texts lie in `arena`. */
+enum err_code rh_unique_keys_read(const struct engine *engine, const struct sandbox *clone,
+                                  struct arena *arena, struct unique_keys *ret_keys,
+                                  struct err *err) RH_MUST_CHECK;
+/* Sets made_unique of the offenders whose repair is spoiled: by a key that is there afterwards and
+   was not before, or by one that failed for duplicates behind it. */
+void rh_unique_keys_mark(const struct unique_keys *before, const struct unique_keys *after,
+                         struct arena *arena, struct blockers *blockers);
+
+#endif

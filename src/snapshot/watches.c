@@ -1,0 +1,369 @@
+#include "snapshot/watches.h"
+
+#include "mask/leak.h"
+#include "mask/shape.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* All shapes together: each distinct value takes 96 bytes, in two tables. */
+#define SHAPES_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define SHAPE_VALUE_BYTES 96
+#define SHAPE_VALUES_MIN 256
+#define SHAPE_VALUES_MAX 65536
+/* Of a column that was to be masked, this share of its values may be what it was by chance. */
+#define UNCHANGED_MAX 0.0001
+/* Chance hits of short values, as a share of what was looked up. */
+#define POSSIBLE_MAX 0.01
+#define POSSIBLE_FEW 3
+/* Sentences in a certificate. */
+#define NOTES_MAX 50
+
+struct watched {
+    const struct masked_column *column;
+    const struct catalog_column *facts;
+    bool has_shape, has_leaves, is_read; /* is_read: looked through when it is restored */
+    struct shape shape;
+    int64_t telling, unchanged; /* values that say something, and stayed what they were */
+    struct leak_hits hits;
+    int64_t too_long; /* restored, not looked through */
+};
+
+struct place {
+    const char *name;
+    struct leak_hits hits;
+};
+
+struct watches {
+    struct arena *arena;
+    const struct catalog *catalog;
+    const struct masking *masking;
+    struct leak_filter filter;
+    VEC(struct watched *) columns; /* those of the plan, in its order; NULL: not watched */
+    VEC(struct place *) places;
+    int64_t texts;
+};
+
+/* What a stream's watcher needs: its columns in the order of the COPY. */
+struct watched_stream {
+    struct watches *watches;
+    struct watched **columns;
+    bool is_restored;
+};
+
+/* --- making ------------------------------------------------------------------------------------
+ */
+
+/* Values with a structure: what is personal in them is their leaves. */
+static bool has_leaves(const struct catalog_column *column)
+{
+    static const char *const types[] = {"json", "jsonb", "xml", "hstore", "public.hstore"};
+
+    if (column->is_array || column->type_kind == 'c')
+        return true;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (strcmp(column->base_type, types[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Numbers, times and truth values hold nobody's name; everything else is read. */
+static bool may_hold_text(const struct catalog_column *column)
+{
+    return column->is_array || !strchr("BDNT", column->type_category);
+}
+
+static bool keeps_shape(const struct masked_column *column)
+{
+    return column->rule != MASK_KEEP && rh_mask_rule_is_injective(column->rule);
+}
+
+struct watches *rh_watches_new(const struct catalog *catalog, const struct masking *masking,
+                               uint64_t seed)
+{
+    struct arena *arena = rh_arena_new();
+    struct watches *watches = RH_NEW(arena, struct watches);
+    size_t shapes = 0, max = SHAPE_VALUES_MAX;
+
+    *watches = (struct watches){.arena = arena, .catalog = catalog, .masking = masking};
+    rh_leak_init(&watches->filter, seed);
+    for (size_t i = 0; i < masking->columns.count; i++)
+        shapes += keeps_shape(&masking->columns.items[i]);
+    if (shapes * max * SHAPE_VALUE_BYTES > SHAPES_BYTES_MAX)
+        max = SHAPES_BYTES_MAX / SHAPE_VALUE_BYTES / shapes;
+    if (max < SHAPE_VALUES_MIN)
+        max = SHAPE_VALUES_MIN;
+    for (size_t i = 0; i < masking->columns.count; i++) {
+        const struct masked_column *column = &masking->columns.items[i];
+        struct watched *watched = RH_NEW(arena, struct watched);
+        *watched = (struct watched){
+            .column = column,
+            .facts = rh_catalog_column(&catalog->tables.items[column->table], column->column)};
+        watched->has_shape = keeps_shape(column);
+        watched->has_leaves = has_leaves(watched->facts);
+        watched->is_read = column->rule == MASK_KEEP && may_hold_text(watched->facts);
+        if (watched->has_shape)
+            rh_shape_init(&watched->shape, max, seed);
+        *RH_PUSH(arena, &watches->columns) = watched;
+    }
+    return watches;
+}
+
+void rh_watches_free(struct watches *watches)
+{
+    if (!watches)
+        return;
+    for (size_t i = 0; i < watches->columns.count; i++)
+        if (watches->columns.items[i]->has_shape)
+            rh_shape_deinit(&watches->columns.items[i]->shape);
+    rh_leak_deinit(&watches->filter);
+    rh_arena_free(watches->arena);
+}
+
+static struct watched *watched_of(const struct watches *watches, size_t table, int number)
+{
+    const struct masked_column *column = rh_masking_column(watches->masking, table, number);
+
+    return column ? watches->columns.items[column - watches->masking->columns.items] : NULL;
+}
+
+bool rh_watches_wants(const struct watches *watches, size_t table, int number)
+{
+    const struct watched *watched = watched_of(watches, table, number);
+
+    return watched && (watched->has_shape || watched->is_read);
+}
+
+/* --- before ------------------------------------------------------------------------------------
+ */
+
+static bool is_kept_value(const struct masked_column *column, struct text value)
+{
+    for (size_t i = 0; i < column->kept_values.count; i++) {
+        const char *kept = column->kept_values.items[i];
+        if (strlen(kept) == value.len && strncasecmp(kept, value.data, value.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void pass(struct watches *watches, struct watched *watched, struct text original,
+                 struct text masked)
+{
+    const struct masked_column *column = watched->column;
+
+    if (watched->has_shape)
+        rh_shape_pass(&watched->shape, original, masked);
+    if (!original.data)
+        return;
+    if (column->is_personal && watched->has_leaves)
+        rh_leak_add_leaves(&watches->filter, (uint64_t)(column - watches->masking->columns.items),
+                           original);
+    else if (column->is_personal && !is_kept_value(column, original))
+        rh_leak_add(&watches->filter, (uint64_t)(column - watches->masking->columns.items),
+                    original);
+    if (column->rule != MASK_KEEP && rh_leak_is_telling(original) &&
+        !is_kept_value(column, original)) {
+        watched->telling++;
+        watched->unchanged += masked.data && rh_text_equals(original, masked);
+    }
+}
+
+/* --- after -------------------------------------------------------------------------------------
+ */
+
+static void find(struct watches *watches, struct watched *watched, struct text value)
+{
+    if (watched->has_shape)
+        rh_shape_find(&watched->shape, value);
+    if (watched->is_read && value.data)
+        rh_leak_find(&watches->filter, value, &watched->hits);
+}
+
+static void on_values(void *context, size_t column, const struct text *originals,
+                      const struct text *masked, size_t count)
+{
+    struct watched_stream *stream = context;
+    struct watched *watched = stream->columns[column];
+
+    for (size_t i = 0; watched && i < count; i++)
+        if (stream->is_restored)
+            find(stream->watches, watched, masked[i]);
+        else
+            pass(stream->watches, watched, originals[i], masked[i]);
+}
+
+static void on_streamed(void *context, size_t column, int64_t bytes)
+{
+    struct watched_stream *stream = context;
+    struct watched *watched = stream->columns[column];
+
+    if (!watched)
+        return;
+    watched->too_long += stream->is_restored && watched->is_read;
+    if (watched->has_shape && stream->is_restored)
+        rh_shape_find_long(&watched->shape, bytes);
+    else if (watched->has_shape)
+        rh_shape_pass_long(&watched->shape, bytes);
+}
+
+static struct copy_watcher watch(struct watches *watches, size_t table, const int *numbers,
+                                 size_t count, bool is_restored)
+{
+    struct watched_stream *stream = RH_NEW(watches->arena, struct watched_stream);
+
+    *stream = (struct watched_stream){.watches = watches, .is_restored = is_restored};
+    stream->columns = rh_arena_alloc_array(watches->arena, count + 1, sizeof(stream->columns[0]));
+    for (size_t i = 0; i < count; i++)
+        stream->columns[i] = watched_of(watches, table, numbers[i]);
+    return (struct copy_watcher){.context = stream, .values = on_values, .streamed = on_streamed};
+}
+
+struct copy_watcher rh_watches_stream(struct watches *watches, size_t table, const int *numbers,
+                                      size_t count)
+{
+    return watch(watches, table, numbers, count, false);
+}
+
+struct copy_watcher rh_watches_restored(struct watches *watches, size_t table, const int *numbers,
+                                        size_t count)
+{
+    return watch(watches, table, numbers, count, true);
+}
+
+void rh_watches_text(struct watches *watches, const char *name, struct text text)
+{
+    struct leak_hits hits = {0};
+
+    watches->texts++;
+    rh_leak_find(&watches->filter, text, &hits);
+    if (hits.certain == 0)
+        return;
+    for (size_t i = 0; i < watches->places.count; i++)
+        if (strcmp(watches->places.items[i]->name, name) == 0) {
+            watches->places.items[i]->hits.certain += hits.certain;
+            return;
+        }
+    struct place *place = RH_NEW(watches->arena, struct place);
+    *place = (struct place){.name = rh_arena_strdup(watches->arena, name), .hits = hits};
+    *RH_PUSH(watches->arena, &watches->places) = place;
+}
+
+/* --- judging -----------------------------------------------------------------------------------
+ */
+
+static const char *name_of(const struct watches *watches, uint64_t index, struct arena *arena)
+{
+    const struct watched *watched = watches->columns.items[index];
+    const struct catalog_table *table = &watches->catalog->tables.items[watched->column->table];
+
+    return rh_arena_printf(arena, "%s.%s", table->identity, watched->facts->quoted);
+}
+
+static void note(struct manifest_certificate *certificate, struct arena *arena, const char *text)
+{
+    if (certificate->notes.count < NOTES_MAX)
+        *RH_PUSH(arena, &certificate->notes) = text;
+}
+
+static void judge_shape(struct watches *watches, struct arena *arena,
+                        struct manifest_certificate *certificate)
+{
+    size_t compared = 0, exact = 0, differ = 0;
+
+    for (size_t i = 0; i < watches->columns.count; i++) {
+        struct watched *watched = watches->columns.items[i];
+        if (!watched->has_shape)
+            continue;
+        struct shape_verdict verdict = rh_shape_judge(&watched->shape, arena);
+        compared++;
+        exact += verdict.is_exact;
+        differ += verdict.sentence != NULL;
+        if (verdict.sentence)
+            note(certificate, arena,
+                 rh_arena_printf(arena, "%s: %s", name_of(watches, i, arena), verdict.sentence));
+    }
+    certificate->status = differ > 0 ? "failed" : "passed";
+    certificate->detail = rh_arena_printf(
+        arena,
+        "NULLs, lengths, distinct values and how often each occurs, before the mask and in the "
+        "restored rows: %zu of %zu masked columns are the same (%zu by every value, the others by "
+        "a sample of them)",
+        compared - differ, compared, exact);
+}
+
+static bool is_more_than_chance(const struct leak_hits *hits)
+{
+    return hits->certain > 0 || (hits->possible > POSSIBLE_FEW &&
+                                 (double)hits->possible > POSSIBLE_MAX * (double)hits->looked_up);
+}
+
+/* One column: kept though it holds what was masked elsewhere, or masked and yet unchanged. */
+static bool judge_column(struct watches *watches, size_t index, struct arena *arena,
+                         struct manifest_certificate *certificate)
+{
+    const struct watched *watched = watches->columns.items[index];
+    const char *name = name_of(watches, index, arena);
+
+    if (is_more_than_chance(&watched->hits)) {
+        note(certificate, arena,
+             rh_arena_printf(arena,
+                             "%s is kept and holds %" PRId64 " values of %s, which is masked: mask "
+                             "it too",
+                             name, watched->hits.certain + watched->hits.possible,
+                             name_of(watches, watched->hits.column, arena)));
+        return true;
+    }
+    if ((double)watched->unchanged > UNCHANGED_MAX * (double)watched->telling) {
+        note(certificate, arena,
+             rh_arena_printf(arena, "%s: %" PRId64 " of %" PRId64 " values stayed what they were",
+                             name, watched->unchanged, watched->telling));
+        return true;
+    }
+    if (watched->too_long > 0)
+        note(certificate, arena,
+             rh_arena_printf(arena,
+                             "%s is kept, and %" PRId64 " values were too long to be looked "
+                             "through",
+                             name, watched->too_long));
+    return false;
+}
+
+static void judge_leak(struct watches *watches, struct arena *arena,
+                       struct manifest_certificate *certificate)
+{
+    size_t leaks = 0;
+
+    for (size_t i = 0; i < watches->columns.count; i++)
+        leaks += judge_column(watches, i, arena, certificate);
+    for (size_t i = 0; i < watches->places.count; i++) {
+        const struct place *place = watches->places.items[i];
+        leaks++;
+        note(certificate, arena,
+             rh_arena_printf(arena, "%s holds a value of %s, which is masked", place->name,
+                             name_of(watches, place->hits.column, arena)));
+    }
+    certificate->status = leaks > 0 ? "failed" : "passed";
+    const char *coverage = rh_leak_is_whole(&watches->filter)
+                               ? "all of them"
+                               : rh_arena_printf(
+                                     arena, "a sample of %.2g %% of them",
+                                     100 * rh_value_sample_share(&watches->filter.values));
+    certificate->detail = rh_arena_printf(
+        arena,
+        "%zu distinct personal values (%s) were looked for in every kept column that may hold "
+        "text, and in %" PRId64 " other texts: %s",
+        watches->filter.values.count, coverage, watches->texts,
+        leaks > 0 ? rh_arena_printf(arena, "found in %zu places", leaks) : "none was found");
+}
+
+void rh_watches_judge(struct watches *watches, struct arena *arena,
+                      struct manifest_certificate *ret_shape, struct manifest_certificate *ret_leak)
+{
+    *ret_shape = (struct manifest_certificate){.name = "shape"};
+    *ret_leak = (struct manifest_certificate){.name = "leak"};
+    judge_shape(watches, arena, ret_shape);
+    judge_leak(watches, arena, ret_leak);
+}
