@@ -20,10 +20,43 @@ static void begin(const void *own, void *state_memory)
     *(struct free_text_state *)state_memory = (struct free_text_state){0};
 }
 
-static bool is_letter(char byte)
+/* What a byte is to prose. */
+enum {
+    BYTE_WORD = 1, /* a letter or digit of ASCII */
+    BYTE_HIGH = 2, /* of a character beyond ASCII */
+    BYTE_SPACE = 4,
+    BYTE_OPENS = 8,   /* may stand before an address that is no part of it */
+    BYTE_CLOSES = 16, /* or behind it */
+};
+
+static const unsigned char bytes_of_prose[256] = {
+    ['0' ... '9'] = BYTE_WORD,
+    ['A' ... 'Z'] = BYTE_WORD,
+    ['a' ... 'z'] = BYTE_WORD,
+    [0x80 ... 0xff] = BYTE_HIGH,
+    [' '] = BYTE_SPACE,
+    ['\t' ... '\r'] = BYTE_SPACE,
+    ['('] = BYTE_OPENS,
+    ['['] = BYTE_OPENS,
+    ['{'] = BYTE_OPENS,
+    ['<'] = BYTE_OPENS,
+    [')'] = BYTE_CLOSES,
+    [']'] = BYTE_CLOSES,
+    ['}'] = BYTE_CLOSES,
+    ['>'] = BYTE_CLOSES,
+    ['"'] = BYTE_OPENS | BYTE_CLOSES,
+    ['\''] = BYTE_OPENS | BYTE_CLOSES,
+    [','] = BYTE_OPENS | BYTE_CLOSES,
+    [';'] = BYTE_OPENS | BYTE_CLOSES,
+    [':'] = BYTE_OPENS | BYTE_CLOSES,
+    ['.'] = BYTE_OPENS | BYTE_CLOSES,
+    ['!'] = BYTE_OPENS | BYTE_CLOSES,
+    ['?'] = BYTE_OPENS | BYTE_CLOSES,
+};
+
+static bool is_byte(char byte, unsigned what)
 {
-    unsigned char c = (unsigned char)byte;
-    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c >= 0x80;
+    return (bytes_of_prose[(unsigned char)byte] & what) != 0;
 }
 
 /* Bytes of the punctuation that stands at `at`: ASCII, or of UTF-8's U+0080 to U+00BF and U+2000
@@ -32,7 +65,9 @@ static size_t punctuation(const struct free_text *prose, struct text source, siz
 {
     const unsigned char *bytes = (const unsigned char *)source.data + at;
     size_t left = source.len - at;
-    if (!is_letter(source.data[at]))
+    if (is_byte(source.data[at], BYTE_WORD))
+        return 0;
+    if (!is_byte(source.data[at], BYTE_HIGH))
         return 1;
     if (prose->is_single_byte)
         return 0;
@@ -46,14 +81,15 @@ static size_t punctuation(const struct free_text *prose, struct text source, siz
 
 static size_t token_end(struct text source, size_t at)
 {
-    while (at < source.len && !rh_is_space(source.data[at]))
+    while (at < source.len && !is_byte(source.data[at], BYTE_SPACE))
         at++;
     return at;
 }
 
 static size_t word_end(const struct free_text *prose, struct text source, size_t at)
 {
-    while (at < source.len && punctuation(prose, source, at) == 0)
+    while (at < source.len &&
+           (is_byte(source.data[at], BYTE_WORD) || punctuation(prose, source, at) == 0))
         at++;
     return at;
 }
@@ -61,11 +97,12 @@ static size_t word_end(const struct free_text *prose, struct text source, size_t
 /* A token without what encloses it: (anna@example.org), */
 static struct leaf trimmed(struct text source, size_t start, size_t end)
 {
-    while (start < end && strchr("\"'([{<,;:.!?", source.data[start]) != NULL)
+    /* A parenthesis in front of digits is the beginning of a telephone number. */
+    while (start < end && is_byte(source.data[start], BYTE_OPENS) &&
+           !(source.data[start] == '(' && end - start > 1 && source.data[start + 1] >= '0' &&
+             source.data[start + 1] <= '9'))
         start++;
-    if (start + 1 < end && source.data[start] == '(')
-        start++;
-    while (end > start && strchr("\"')]}>,;:.!?", source.data[end - 1]) != NULL)
+    while (end > start && is_byte(source.data[end - 1], BYTE_CLOSES))
         end--;
     return (struct leaf){.open = start, .start = start, .end = end, .close = end};
 }
@@ -89,7 +126,7 @@ static enum leaf_step next(const void *own, void *state_memory, struct text sour
     const struct free_text *prose = own;
     struct free_text_state *state = state_memory;
     while (*at < source.len) {
-        if (rh_is_space(source.data[*at])) {
+        if (is_byte(source.data[*at], BYTE_SPACE)) {
             ++*at;
             state->is_plain = false;
             continue;

@@ -58,13 +58,18 @@ static enum err_code make_plan(struct sampling *sampling, struct err *err)
     if (code != RH_OK)
         return code;
     rh_sample_nodes(sampling);
-    code = rh_sample_choose(sampling, err);
+    code = rh_sample_check_edges(sampling, 0, err);
+    size_t edges = sampling->edges.count;
+    if (code == RH_OK)
+        code = rh_sample_choose(sampling, err);
     if (code == RH_OK)
         code = rh_sample_check_conditions(sampling, err);
     if (code == RH_OK)
         code = make_conditions(sampling, err);
     if (code == RH_OK)
         code = rh_witness_find(sampling, err);
+    if (code == RH_OK)
+        code = rh_sample_check_edges(sampling, edges, err);
     if (code == RH_OK)
         code = rh_sample_top_up(sampling, err);
     if (code == RH_OK)

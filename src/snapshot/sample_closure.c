@@ -9,8 +9,9 @@
 
 #include "sql/lexer.h"
 
-#define ROWS_AT_ONCE 50000      /* of a round, in one question: 0.7 MB of text */
-#define TABLES_AT_ONCE 50       /* of which a first row is asked for in one question */
+#define ROWS_AT_ONCE 50000 /* of a round, in one question: 0.7 MB of text */
+#define TABLES_AT_ONCE 50  /* of which a first row is asked for in one question */
+#define PLAN_TIMEOUT_US 10000000
 #define HEAVY_TIMEOUT_US 500000 /* of one key: it is among the commonest, the first one will do */
 
 static const struct catalog_table *table_of(const struct sampling *sampling, size_t table)
@@ -71,6 +72,36 @@ enum err_code rh_sample_check_conditions(struct sampling *sampling, struct err *
 }
 
 /* --- plans --- */
+
+enum err_code rh_sample_check_edges(struct sampling *sampling, size_t first, struct err *err)
+{
+    const char *search_path = sampling->search_path;
+    enum err_code code = RH_OK;
+    sampling->search_path = ""; /* as the conditions will have it */
+    for (size_t i = first; i < sampling->edges.count && code == RH_OK; i++) {
+        struct sample_edge *edge = &sampling->edges.items[i];
+        struct rows *plan RH_CLEANUP_ROWS = NULL;
+        const char *why = NULL;
+        if (edge->is_vouched)
+            continue;
+        const char *children = rh_arena_printf(sampling->scratch, "(SELECT %s FROM %s)",
+                                               rh_sample_child_columns(sampling, edge, 0),
+                                               rh_sample_from(sampling, edge->child_table));
+        code = rh_sample_probe(sampling,
+                               rh_arena_printf(sampling->scratch, "EXPLAIN SELECT FROM %s WHERE %s",
+                                               rh_sample_from(sampling, edge->parent_table),
+                                               rh_sample_is_parent(sampling, edge, children, 0)),
+                               PLAN_TIMEOUT_US, &plan, &why, err);
+        edge->is_void = why != NULL;
+        if (why)
+            *RH_PUSH(sampling->arena, &sampling->plan->notes) = rh_arena_printf(
+                sampling->arena, "what %s refers to in %s is not looked for: %s",
+                table_of(sampling, edge->child_table)->identity,
+                table_of(sampling, edge->parent_table)->identity, why);
+    }
+    sampling->search_path = search_path;
+    return code;
+}
 
 /* Whether the plan goes through a list of rows again for every row: a subplan that is neither
    hashed nor an index's. */
@@ -229,7 +260,7 @@ enum err_code rh_sample_top_up(struct sampling *sampling, struct err *err)
     enum err_code code = first_rows(sampling, err);
     for (size_t i = 0; i < sampling->edges.count && code == RH_OK; i++) {
         const struct sample_edge *edge = &sampling->edges.items[i];
-        if (sampling->nodes.items[edge->child].base && !edge->is_pending)
+        if (sampling->nodes.items[edge->child].base && edge->is_vouched)
             code = heavy_key(sampling, edge, err);
     }
     return code;
@@ -252,7 +283,8 @@ static enum err_code ask_parents(struct sampling *sampling, size_t table, const 
         const struct sample_node *parent = &sampling->nodes.items[edge->parent];
         bool is_here = edge->child == index && (edge->child_table == table ||
                                                 (!is_first && edge->child_table == node->table));
-        if (!is_here || !parent->base || (is_first && node->base && i == node->edge))
+        if (!is_here || edge->is_void || !parent->base ||
+            (is_first && node->base && i == node->edge))
             continue;
         columns = rh_arena_printf(arena, "%s%s%s", columns, named ? ", " : "",
                                   rh_sample_child_columns(sampling, edge, named));

@@ -76,7 +76,7 @@ void rh_sample_nodes(struct sampling *sampling)
         if (key->child_columns.count == key->parent_columns.count)
             rh_sample_edge_add(sampling, key->name, key->child, key->parent,
                                key->child_columns.items, key->parent_columns.items,
-                               key->child_columns.count, false);
+                               key->child_columns.count, !key->is_declared);
     }
 }
 
@@ -99,7 +99,7 @@ static bool same_columns(const struct sampling *sampling, size_t table, const in
 
 bool rh_sample_edge_add(struct sampling *sampling, const char *name, size_t child_table,
                         size_t parent_table, const int *columns, const int *parent_columns,
-                        size_t count, bool is_pending)
+                        size_t count, bool is_vouched)
 {
     size_t child = sampling->node_of[child_table], parent = sampling->node_of[parent_table];
     struct arena *arena = sampling->scratch;
@@ -131,7 +131,7 @@ bool rh_sample_edge_add(struct sampling *sampling, const char *name, size_t chil
                                .child_table = child_table,
                                .parent_table = parent_table,
                                .is_mandatory = true,
-                               .is_pending = is_pending};
+                               .is_vouched = is_vouched};
     for (size_t i = 0; i < count; i++) {
         const struct catalog_column *column = rh_catalog_column(table_of(sampling, child_table),
                                                                 columns[i]);
@@ -372,7 +372,7 @@ static bool choose_parent(struct sampling *sampling, size_t index)
     struct sample_node *node = &sampling->nodes.items[index];
     for (size_t i = 0; i < sampling->edges.count; i++) {
         const struct sample_edge *edge = &sampling->edges.items[i];
-        if (edge->child != index || edge->is_pending || edge->child_table != node->table ||
+        if (edge->child != index || edge->is_void || edge->child_table != node->table ||
             edge->parent_table != sampling->nodes.items[edge->parent].table ||
             !is_sampled(&sampling->nodes.items[edge->parent]) ||
             leads_back(sampling, index, edge->parent))

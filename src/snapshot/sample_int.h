@@ -87,7 +87,8 @@ struct sample_edge {
     size_t child_table, parent_table; /* the very tables: a leaf, where only it has the key */
     VEC(int) columns, parent_columns; /* attnum, pairwise */
     bool is_mandatory;                /* no column may be NULL */
-    bool is_pending;                  /* of the migration, not of the database */
+    bool is_vouched; /* by the server: of the database, not of the user or the migration */
+    bool is_void;    /* its columns cannot be compared */
 };
 
 struct sample_extras {
@@ -124,7 +125,7 @@ void rh_sample_nodes(struct sampling *sampling);
 /* Adds a foreign key; one that says the same is not added twice. False then. */
 bool rh_sample_edge_add(struct sampling *sampling, const char *name, size_t child_table,
                         size_t parent_table, const int *columns, const int *parent_columns,
-                        size_t count, bool is_pending);
+                        size_t count, bool is_vouched);
 /* Who is whole, who is a root, who follows whom; shares and conditions of the user. */
 enum err_code rh_sample_choose(struct sampling *sampling, struct err *err) RH_MUST_CHECK;
 /* A table as the user, or a statement, wrote it; CATALOG_NONE when there is none, or several. */
@@ -192,6 +193,10 @@ enum err_code rh_sample_check_conditions(struct sampling *sampling, struct err *
 /* Makes the table's base, as the server can work with it. */
 enum err_code rh_sample_plan_base(struct sampling *sampling, size_t node,
                                   struct err *err) RH_MUST_CHECK;
+/* Foreign keys that no server vouches for, from the `first` one on: those whose columns cannot be
+   compared become void, which is said. */
+enum err_code rh_sample_check_edges(struct sampling *sampling, size_t first,
+                                    struct err *err) RH_MUST_CHECK;
 /* --max-rows and the edge's cap, where the table exceeds them. */
 enum err_code rh_sample_cap(struct sampling *sampling, size_t node, struct err *err) RH_MUST_CHECK;
 /* A row of every partition, and of the heaviest keys. */

@@ -60,7 +60,9 @@ static enum err_code touch_all(struct witness *witness, const struct sql_facts *
             continue;
         touched[table] = true;
         witness->table = table;
+        witness->is_quiet = true;
         code = rh_witness_touch(witness, err);
+        witness->is_quiet = false;
     }
     return code;
 }

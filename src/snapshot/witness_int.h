@@ -28,6 +28,7 @@ struct witness {
     const char *label; /* "statement 3" */
     /* A query of the rows as the statement would leave them; NULL: as they are. */
     const char *source;
+    bool is_quiet; /* what is found goes without saying */
 };
 
 /* Before the closure: what it finds becomes extras, and foreign keys that the migration adds become

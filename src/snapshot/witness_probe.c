@@ -5,6 +5,8 @@
 static void say(struct witness *witness, bool is_covered, const char *sentence)
 {
     struct sampling *sampling = witness->sampling;
+    if (is_covered && witness->is_quiet)
+        return;
     if (is_covered)
         *RH_PUSH(sampling->arena, &sampling->plan->witnesses) = sentence;
     else
@@ -78,7 +80,7 @@ enum err_code rh_witness_ask(struct witness *witness, const char *what, const ch
         return code;
     say(witness, true,
         found ? rh_arena_printf(sampling->arena, "%s, %s: %s%lld row%s forced in", witness->label,
-                                what, found >= max ? "the first " : "", (long long)found,
+                                what, found >= max && max > 2 ? "the first " : "", (long long)found,
                                 found == 1 ? "" : "s")
               : rh_arena_printf(sampling->arena, "%s, %s: none there", witness->label, what));
     return RH_OK;

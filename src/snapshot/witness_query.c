@@ -71,6 +71,36 @@ static const char *participants(const struct witness *witness, const struct dema
     return *condition ? condition : "true";
 }
 
+/* An entry of an index may be too long for it ("Index size limits", 54000). */
+static enum err_code ask_longest_key(struct witness *witness, const struct demand *demand,
+                                     struct err *err)
+{
+    struct arena *arena = arena_of(witness);
+    const char *size = "";
+    struct sample_plan *plan = witness->sampling->plan;
+    size_t known = plan->not_covered.count;
+    for (size_t i = 0; i < demand->keys.count; i++)
+        size = join(arena, size, " + ",
+                    rh_arena_printf(arena, "coalesce(pg_catalog.pg_column_size(%s), 0)",
+                                    demand->keys.items[i].expression));
+    enum err_code code = rh_witness_ask(
+        witness,
+        rh_arena_printf(arena, "longest (%s) of %s", key_list(witness, demand),
+                        table_of(witness)->identity),
+        rh_arena_printf(arena,
+                        "SELECT id, place FROM (SELECT " ROW
+                        " FROM %s%s%s ORDER BY %s DESC LIMIT 1) "
+                        "AS rehearse_longest",
+                        from_own(witness), demand->condition ? " WHERE " : "",
+                        demand->condition ? demand->condition : "", size),
+        1, err);
+    /* an expression that fails is asked about for itself */
+    if (plan->not_covered.count > known &&
+        strstr(plan->not_covered.items[known], SAMPLE_VALUE_FAILS))
+        plan->not_covered.count = known;
+    return code;
+}
+
 static enum err_code ask_duplicates(struct witness *witness, const struct demand *demand,
                                     struct err *err)
 {
@@ -208,7 +238,7 @@ static enum err_code ask_orphans(struct witness *witness, const struct demand *d
     }
     /* Else the sample would have orphans of its own making. */
     rh_sample_edge_add(sampling, demand->name ? demand->name : "of the migration", witness->table,
-                       parent, columns.items, referenced.items, columns.count, true);
+                       parent, columns.items, referenced.items, columns.count, false);
     const char *orphan = rh_arena_printf(
         arena, "(%s AND NOT EXISTS (SELECT FROM %s AS rehearse_parent WHERE %s))", is_set,
         rh_sample_from(sampling, parent), match);
@@ -522,7 +552,7 @@ static enum err_code ask_written(struct witness *witness, const struct demand *d
     for (size_t i = 0; i < sampling->edges.count && code == RH_OK; i++) {
         const struct sample_edge *edge = &sampling->edges.items[i];
         if (edge->parent_table != witness->table || demand->kind != DEMAND_DELETED_ROWS ||
-            edge->is_pending)
+            edge->is_void)
             continue;
         const char *child = rh_sample_from(sampling, edge->child_table);
         const char *columns = "";
@@ -652,8 +682,11 @@ enum err_code rh_witness_demand(struct witness *witness, const struct demand *de
     struct arena *arena = arena_of(witness);
     enum err_code code = RH_OK;
     switch (demand->kind) {
+    case DEMAND_INDEXED:
+        return ask_longest_key(witness, demand, err);
     case DEMAND_UNIQUE:
-        return ask_duplicates(witness, demand, err);
+        code = ask_longest_key(witness, demand, err);
+        return code == RH_OK ? ask_duplicates(witness, demand, err) : code;
     case DEMAND_NOT_NULL:
         return ask_nulls(witness, demand->column, err);
     case DEMAND_CHECK:

@@ -130,8 +130,9 @@ static void read_index(const struct validation *validation, const struct phrase 
         demand->expression = index.keys.items[k].expression;
         demand->condition = index.condition;
     }
-    if (validation->unique)
-        *RH_PUSH(phrase->arena, &demands->items) = index;
+    if (!validation->unique)
+        index.kind = DEMAND_INDEXED;
+    *RH_PUSH(phrase->arena, &demands->items) = index;
 }
 
 /* --- constraints --- */
@@ -353,6 +354,7 @@ static void read_all(const struct validation *validation, struct arena *arena,
 static bool is_whole(const struct validation *validation, const struct demand *demand)
 {
     switch (demand->kind) {
+    case DEMAND_INDEXED:
     case DEMAND_UNIQUE:
     case DEMAND_EXCLUSION:
         return demand->keys.count > 0;

@@ -12,6 +12,7 @@
 #include "sql/validations.h"
 
 enum demand_kind {
+    DEMAND_INDEXED,       /* keys, condition: an index is made of them */
     DEMAND_UNIQUE,        /* keys, condition, nulls_equal */
     DEMAND_NOT_NULL,      /* column */
     DEMAND_CHECK,         /* condition; of a domain, over "value" */

@@ -296,6 +296,34 @@ def test_values_of_every_byte(database, encoding):
     assert int(totals[0]) == 255 and len(set(row.split(b"\t")[0] for row in masked.splitlines())) == 255
 
 
+def test_values_larger_than_what_is_gathered(database):
+    """Streamed leaf by leaf; as the server writes them, too."""
+    database.execute("""DROP TABLE IF EXISTS large, masked_large;
+        CREATE TABLE large AS SELECT 'Anna' AS a,
+            (SELECT jsonb_agg(jsonb_build_object('name', 'Anna ' || i, 'n', i, 'e', E'"\u00fc\\n')) FROM generate_series(1, 82000) i) AS b,
+            (SELECT array_agg('two "words" ' || i) || ARRAY[NULL, 'bare'] FROM generate_series(1, 185000) i) AS c,
+            ('<r>' || (SELECT string_agg(format('<e n="%s">word &amp; %s</e>', i, i), E'\\n') FROM generate_series(1, 122000) i) || '</r>')::xml AS d,
+            (SELECT string_agg('word' || i || ' anna' || i || '@example.org', ', ') FROM generate_series(1, 135000) i) AS e,
+            jsonb_build_object('file', repeat('secret+/', 540000)) AS f, repeat('x', 4200000) AS g, 'Anna' AS h;
+        CREATE TABLE masked_large (LIKE large)""")
+    maps = ["text:text", "json:jsonb", "text:text[]", "xml:xml", "free-text:text", "json:jsonb", "-", "text:text"]
+    rows = copy_out(database, "COPY large TO STDOUT")
+    for name, value in zip(maps, rows.split(b"\t")):
+        assert len(value) > 4 * 1024 * 1024 or name == "text:text"
+    masked, totals = through_filter(rows, maps)
+    assert through_filter(rows, maps, 100_003)[0] == masked
+    copy_in(database, "COPY masked_large FROM STDIN", masked)
+    again = copy_out(database, "COPY masked_large TO STDOUT")
+    for name, was, sent, came in zip(maps, *(every.split(b"\t") for every in (rows, masked, again))):
+        assert sent == came, name
+        assert len(sent) == len(was), name
+        assert b"Anna" not in sent and b"secret" not in sent
+    assert through_filter(again, ["-"] * len(maps))[1][:3] == totals[:3]
+    fields = masked.rstrip(b"\n").split(b"\t")
+    assert fields[0] == fields[7]
+    assert json.loads(fields[1].replace(b"\\\\", b"\\"))[0]["name"].split()[0].encode() == fields[0]
+
+
 def test_what_no_server_writes_is_refused(tmp_path):
     for rows, message in ((b"a\tb\n", b"1 columns"), (b"a\\\tb\n", b"backslash"), (b"a\nb", b"middle of row 2")):
         result = subprocess.run([FILTER, "0", "text:text"], input=rows, capture_output=True, timeout=60)

@@ -447,18 +447,19 @@ def test_sample_without_a_share_fails_where_production_does(version, cluster_of)
 
 USERS = """
 CREATE TABLE countries (code text PRIMARY KEY);
-CREATE TABLE users (id bigint PRIMARY KEY, email text, country text REFERENCES countries, age text, note text);
+CREATE TABLE users (id bigint PRIMARY KEY, email text, country text REFERENCES countries, age text, note text, hard text);
 CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint NOT NULL REFERENCES users, product bigint, total int);
 CREATE TABLE products (id bigint PRIMARY KEY);
 INSERT INTO countries SELECT 'c' || i FROM generate_series(1, 200) AS i;
 INSERT INTO products SELECT i FROM generate_series(1, 3000) AS i;
-INSERT INTO users SELECT i, 'u' || i || '@example.com', 'c' || 1 + i % 200, i % 90, repeat('n', i % 50)
+INSERT INTO users (id, email, country, age, note) SELECT i, 'u' || i || '@example.com', 'c' || 1 + i % 200, i % 90, repeat('n', i % 50)
     FROM generate_series(1, 20000) AS i;
 INSERT INTO orders SELECT i, 1 + i * 7919 % 20000, 1 + i % 3000, i % 100 FROM generate_series(1, 60000) AS i;
 UPDATE users SET email = 'U77@example.com' WHERE id IN (4711, 12345);
 UPDATE users SET age = 'about 40' WHERE id = 9999;
 UPDATE users SET note = repeat('long ', 1000) WHERE id = 8888;
 UPDATE orders SET total = NULL WHERE id = 33333;
+UPDATE users SET hard = (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 200) AS i) WHERE id = 7654;
 ANALYZE;
 """
 FINE = """
@@ -494,6 +495,7 @@ def copies(cluster, *names):
     ("ALTER TABLE users ADD CHECK (20 / (id - 12000) IS NOT NULL)", "22012"),
     ("ALTER TABLE users ADD UNIQUE (country, age, note)", "23505"),
     ("CREATE INDEX ON users (note); CREATE INDEX ON users ((100 / (id - 777)))", "22012"),
+    ("CREATE INDEX ON users (hard)", "54000"),
     ("UPDATE users SET id = 20000 - id WHERE id = 5555", "23505"),
     ("UPDATE orders AS o SET user_id = o.user_id * 2 WHERE o.id % 2 = 0", "23503"),
     ("DELETE FROM users WHERE id = 20000 OR id = 123", "23503"),
@@ -524,6 +526,7 @@ def test_sample_says_what_it_could_not_ask(debian_cluster, users):
         ALTER TABLE users ALTER COLUMN later SET NOT NULL;
         CREATE UNIQUE INDEX ON users (email);
         DO $$ BEGIN UPDATE users SET note = NULL; END $$;
+        ALTER TABLE users ADD FOREIGN KEY (note) REFERENCES products;
         """
     url = debian_cluster.url(users)
     with planned(url, fraction=0.01, witness=migration) as plan:
@@ -534,6 +537,7 @@ def test_sample_says_what_it_could_not_ask(debian_cluster, users):
     assert "statement 2 (CREATE INDEX), later: it is not there" in said
     assert 'statement 4 (ALTER TABLE), NULLs of public.users.later: column "later" does not exist' in said
     assert "statement 6 (DO)" in said
+    assert "statement 7 (ALTER TABLE), orphans of public.users" in said
     assert "statement 5 (CREATE INDEX), duplicates of public.users (email): " in hurried
     assert "more than is left" in hurried or "took too long" in hurried or "is over" in hurried
 

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 
+import psycopg
 import pytest
 from conftest import IS_ROOT, Cluster, Server, debian_server, wait_for
 
@@ -709,6 +710,14 @@ def certificates(directory):
     return directory
 
 
+def answers(cluster, port):
+    try:
+        with psycopg.connect(f"host={cluster.directory} port={port} user=postgres"):
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -737,7 +746,7 @@ def test_create_over_tls_with_a_password(rehearse):
              "-p", str(port), "-c", f"unix_socket_directories={cluster.directory}"], cwd="/", stdout=cluster.log,
             stderr=cluster.log, env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}, **cluster._as_server())
         url = f"postgresql://reader:reader@localhost:{port}/postgres?sslmode=verify-full&sslrootcert="
-        wait_for(lambda: (cluster.directory / f".s.PGSQL.{port}").exists(), 20, "the server answers again")
+        wait_for(lambda: answers(cluster, port), 20, "the server answers again")
         done = rehearse("snapshot", "create", "--from", url + str(keys / "server.crt"), "-o", "s")
         assert done.status == 0, done
         assert certificate(rehearse.directory / "s", "integrity")["status"] == "passed"

@@ -28,14 +28,21 @@ static const char *show_bound(struct arena *arena, const char *line,
 /* A line for each demand: its kind, then what it says. */
 static const char *show(struct arena *arena, const struct demands *demands)
 {
-    static const char *const kinds[] = {
-        [DEMAND_UNIQUE] = "unique",         [DEMAND_NOT_NULL] = "not null",
-        [DEMAND_CHECK] = "check",           [DEMAND_REFERENCE] = "reference",
-        [DEMAND_EXCLUSION] = "exclusion",   [DEMAND_TYPE] = "type",
-        [DEMAND_EXPRESSION] = "expression", [DEMAND_KEY_INDEX] = "key index",
-        [DEMAND_VALID] = "valid",           [DEMAND_ATTACH] = "attach",
-        [DEMAND_PARTITION] = "partition",   [DEMAND_CHANGED_ROWS] = "changes",
-        [DEMAND_DELETED_ROWS] = "deletes",  [DEMAND_NOT_UNDERSTOOD] = "?"};
+    static const char *const kinds[] = {[DEMAND_INDEXED] = "indexed",
+                                        [DEMAND_UNIQUE] = "unique",
+                                        [DEMAND_NOT_NULL] = "not null",
+                                        [DEMAND_CHECK] = "check",
+                                        [DEMAND_REFERENCE] = "reference",
+                                        [DEMAND_EXCLUSION] = "exclusion",
+                                        [DEMAND_TYPE] = "type",
+                                        [DEMAND_EXPRESSION] = "expression",
+                                        [DEMAND_KEY_INDEX] = "key index",
+                                        [DEMAND_VALID] = "valid",
+                                        [DEMAND_ATTACH] = "attach",
+                                        [DEMAND_PARTITION] = "partition",
+                                        [DEMAND_CHANGED_ROWS] = "changes",
+                                        [DEMAND_DELETED_ROWS] = "deletes",
+                                        [DEMAND_NOT_UNDERSTOOD] = "?"};
     const char *line = "";
     for (size_t i = 0; i < demands->items.count; i++) {
         const struct demand *demand = &demands->items.items[i];
@@ -77,7 +84,7 @@ static void test_demands_of_every_clause(void **state)
          "expression=<(c + 1)> condition=<e > 0>; unique <lower(a) COLLATE \"C\">! <b> <(c + 1)>! "
          "name=<i> condition=<e > 0>"},
         {"CREATE UNIQUE INDEX ON t (a) NULLS NOT DISTINCT", "unique nulls <a>"},
-        {"CREATE INDEX ON t (a)", ""},
+        {"CREATE INDEX ON t (a DESC, b)", "indexed <a> <b>"},
         {"ALTER TABLE t ADD UNIQUE (a, \"B\"), ADD CONSTRAINT k UNIQUE NULLS NOT DISTINCT (c)",
          "unique <a> <\"B\">; unique nulls <c> name=<k>"},
         {"ALTER TABLE t ADD PRIMARY KEY (a, b)",
