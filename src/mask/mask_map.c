@@ -13,10 +13,34 @@ static void keep_all(struct mask_map *map, const struct text *values, size_t cou
     memcpy(ret_masked, values, count * sizeof(*values));
 }
 
+static void keep_begin(struct mask_map *map, void *state)
+{
+    (void)map;
+    (void)state;
+}
+
+static void keep_feed(struct mask_map *map, void *state, struct text part, struct buf *out)
+{
+    (void)map;
+    (void)state;
+    rh_buf_add_text(out, part);
+}
+
+static void keep_finish(struct mask_map *map, void *state, struct buf *out)
+{
+    (void)map;
+    (void)state;
+    (void)out;
+}
+
 static const struct mask_kind keep_kind = {
     .is_structured = true,
     .takes_any_type = true,
     .apply = keep_all,
+    .stream_bytes = 1, /* something that says there is one */
+    .stream_begin = keep_begin,
+    .stream_feed = keep_feed,
+    .stream_finish = keep_finish,
 };
 
 void rh_mask_as_text(struct mask_map *map, const struct text *values, size_t count,

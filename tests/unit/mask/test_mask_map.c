@@ -209,9 +209,34 @@ static void test_a_short_stream_is_mapped_by_its_rule(void **state)
     rh_arena_free(arena);
 }
 
+/* Once a value streamed as text under this rule, and a checksum of what was kept was of something
+   else. */
+static void test_a_kept_value_stays_as_it_is_however_long(void **state)
+{
+    struct arena *arena = rh_arena_new();
+    struct mask_map *map = new_map(&(struct mask_map_options){.rule = MASK_KEEP, .type = "text"},
+                                   arena);
+    struct mask_stream *stream = rh_mask_stream_new(map);
+    char value[5000];
+    struct buf out;
+
+    (void)state;
+    memset(value, 'v', sizeof(value));
+    rh_buf_init(&out, sizeof(value));
+    for (size_t at = 0; at < sizeof(value); at += 1000)
+        rh_mask_stream_feed(stream, (struct text){value + at, 1000}, &out);
+    rh_mask_stream_finish(stream, &out);
+    assert_true(rh_text_equals(rh_buf_text(&out), (struct text){value, sizeof(value)}));
+    rh_mask_stream_free(stream);
+    rh_buf_deinit(&out);
+    rh_mask_map_free(map);
+    rh_arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_kept_value_stays_as_it_is_however_long),
         cmocka_unit_test(test_sentinels_and_kept_values_pass_in_any_case),
         cmocka_unit_test(test_no_value_becomes_one_that_passes),
         cmocka_unit_test(test_what_a_rule_cannot_read_stays_apart_from_what_it_can),
