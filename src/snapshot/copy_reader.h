@@ -9,6 +9,8 @@
 #include "engine/engine.h"
 
 struct copy_reader;
+/* A piece of what COPY sends, valid during the call. */
+typedef void copy_data_fn(void *context, struct text piece);
 
 /* To a server on a Unix socket. `directory` is 0700 and ours: a socket is made in it. */
 enum err_code rh_copy_reader_open(const struct engine *engine,
