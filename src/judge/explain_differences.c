@@ -322,6 +322,37 @@ static int explain(const struct act *act, struct explaining explaining, int rank
     return rank(explaining);
 }
 
+static bool is_left_behind(const struct judgement *judgement, const char *identity)
+{
+    const struct trace *trace = judgement->trace;
+    for (size_t i = 0; i < trace->leftovers.count; i++)
+        if (!trace->leftovers.items[i].preexisting &&
+            strcmp(trace->leftovers.items[i].identity, identity) == 0)
+            return true;
+    return false;
+}
+
+/* A build that fails CONCURRENTLY leaves its index, invalid: what failed has had that effect. */
+static void explain_leftovers(struct judgement *judgement)
+{
+    struct schema_differences *schema = &judgement->result->schema_differences;
+    for (size_t i = 0; i < schema->list.count; i++) {
+        struct schema_difference *difference = &schema->list.items[i];
+        if (difference->explanation != EXPLAINED_NOT ||
+            !is_left_behind(judgement, difference->identity))
+            continue;
+        for (size_t j = 0; j < judgement->acts.count; j++) {
+            const struct act *act = &judgement->acts.items[j];
+            if (act->top->ok || act->top->in_transaction ||
+                !(rh_act_names(act, difference->identity) || rh_act_names(act, difference->parent)))
+                continue;
+            difference->explanation = EXPLAINED_NAMED;
+            difference->statement = act->top->index;
+            break;
+        }
+    }
+}
+
 void rh_judgement_explain(struct judgement *judgement)
 {
     struct schema_differences *schema = &judgement->result->schema_differences;
@@ -347,4 +378,5 @@ void rh_judgement_explain(struct judgement *judgement)
                 *held, &difference->explanation, &difference->statement);
         }
     }
+    explain_leftovers(judgement);
 }

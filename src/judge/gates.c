@@ -141,7 +141,8 @@ static void measure_blocked(struct judgement *judgement, bool seen)
         return;
     struct gate *gate = &judgement->result->gates.items[before];
     gate->reason = seen ? unscaled : NULL;
-    if (judgement->result->scaling.was_tried && !unscaled && gate->measured)
+    if (judgement->result->scaling.was_tried && !judgement->result->scaling.reason && !unscaled &&
+        gate->measured)
         gate->measured = rh_arena_printf(judgement->arena, "%s in production", gate->measured);
 }
 

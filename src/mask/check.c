@@ -229,6 +229,7 @@ static void check_check(struct checking *checking, const struct catalog_check *c
                         const char *value)
 {
     const struct sql_expression *expression = read_expression(checking, check->expression, value);
+    enum predicate_fate fate = PREDICATE_UNKNOWN;
     size_t column = SIZE_MAX;
 
     if (!expression) {
@@ -242,12 +243,19 @@ static void check_check(struct checking *checking, const struct catalog_check *c
         }
     } else {
         column = masked_in(checking, expression);
-        if (rh_predicate_fate(expression, checking->columns.items, checking->columns.count) !=
-            PREDICATE_UNKNOWN)
-            return;
+        fate = rh_predicate_fate(expression, checking->columns.items, checking->columns.count);
     }
-    if (column == SIZE_MAX)
+    if (column == SIZE_MAX || fate == PREDICATE_SAME || fate == PREDICATE_HOLDS)
         return;
+    if (fate == PREDICATE_BUT_EXTREMES) {
+        problem(checking, false, column, check->name,
+                SAY(checking,
+                    "%s holds for values masked by rule %s but where one of two dates is "
+                    "a sentinel that stays (1970-01-01), or a number is near the end of "
+                    "its type: if rows are refused for it, write keep",
+                    check->expression, rule_of(checking, column)));
+        return;
+    }
     problem(checking, check->is_validated, column, check->name,
             check->is_validated
                 ? SAY(checking,
@@ -408,11 +416,14 @@ static void check_predicate(struct checking *checking, const struct catalog_key 
 {
     const struct sql_expression *expression = read_expression(checking, key->predicate, NULL);
     size_t column = expression ? masked_in(checking, expression) : SIZE_MAX;
+    enum predicate_fate fate = column == SIZE_MAX
+                                   ? PREDICATE_SAME
+                                   : rh_predicate_fate(expression, checking->columns.items,
+                                                       checking->columns.count);
 
-    if (column == SIZE_MAX || rh_predicate_fate(expression, checking->columns.items,
-                                                checking->columns.count) == PREDICATE_SAME)
+    if (fate == PREDICATE_SAME)
         return;
-    if (key->is_unique)
+    if (key->is_unique && fate != PREDICATE_BUT_EXTREMES)
         problem(checking, true, column, key->name,
                 SAY(checking,
                     "unique WHERE %s, and values masked by rule %s satisfy that for other "
@@ -490,6 +501,31 @@ static void check_keys(struct checking *checking)
     }
 }
 
+/* Of numbers the type says how far their order can be kept, so that one number becomes another in
+ * another type. */
+static void check_domains(struct planning *planning)
+{
+    const struct masking *masking = planning->masking;
+
+    for (size_t i = 0; i < masking->domains.count; i++) {
+        const struct masking_domain *domain = &masking->domains.items[i];
+        const struct decided_column *first = &planning->columns.items[domain->members.items[0]];
+        if (domain->rule != MASK_NUMBER && domain->rule != MASK_NOISE)
+            continue;
+        for (size_t m = 1; m < domain->members.count; m++) {
+            const struct decided_column *other = &planning->columns.items[domain->members.items[m]];
+            if (strcmp(first->column->type, other->column->type) == 0)
+                continue;
+            rh_planning_problem(planning, true, domain->members.items[m], NULL,
+                                "rule %s gives other numbers for %s than for %s, the type of %s.%s "
+                                "with which it is compared: write keep for both",
+                                rh_mask_rule_name(domain->rule), other->column->type,
+                                first->column->type, first->table->identity, first->column->quoted);
+            break;
+        }
+    }
+}
+
 /* ---- partitions and foreign keys ---------------------------------------------------------------
  */
 
@@ -560,5 +596,6 @@ void rh_masking_check(struct planning *planning)
         check_keys(&checking);
         check_partitions(&checking);
     }
+    check_domains(planning);
     check_foreign_keys(planning);
 }

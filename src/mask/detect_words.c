@@ -235,6 +235,7 @@ const struct name_phrase rh_detect_phrases[] = {
     {"telefoon", PERSONAL_PHONE},
     {"whatsapp", PERSONAL_PHONE},
     {"телефон", PERSONAL_PHONE},
+    {"birth", PERSONAL_BIRTH},
     {"birthdate", PERSONAL_BIRTH},
     {"birthday", PERSONAL_BIRTH},
     {"dob", PERSONAL_BIRTH},

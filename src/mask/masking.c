@@ -487,8 +487,15 @@ static void write_decisions(struct planning *planning, const struct decision *de
                                                name_of(planning, decision->decider),
                                                decision->reason);
         memset(&masked->kept_values, 0, sizeof(masked->kept_values));
-        if (masked->rule == MASK_KEEP)
+        if (masked->rule == MASK_KEEP) {
+            if (decision->decider != i && decided->kind != PERSONAL_NONE)
+                rh_planning_problem(planning, false, i, NULL,
+                                    "it stays as it is because %s does (%s), though its %s %s",
+                                    name_of(planning, decision->decider), decision->reason,
+                                    decided->is_kind_of_values ? "values look like" : "name says",
+                                    rh_personal_kind_name(decided->kind));
             continue;
+        }
         masked->is_personal = common->is_personal;
         masked->parameter = common->parameter;
         masked->max_characters = common->max_characters;

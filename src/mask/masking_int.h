@@ -215,6 +215,9 @@ void rh_schema_values(const struct catalog *catalog, const struct catalog_table 
 enum predicate_fate {
     PREDICATE_SAME,  /* true for the same rows as before */
     PREDICATE_HOLDS, /* still not false where it was not false before; more rows may satisfy it */
+    /* As before, but where one of two dates is a sentinel, and for numbers near the end of their
+       type. */
+    PREDICATE_BUT_EXTREMES,
     PREDICATE_UNKNOWN
 };
 struct predicate_column {

@@ -201,6 +201,25 @@ static const struct predicate_column *json_path(const struct proof *proof,
     return column && column->rule == MASK_JSON ? column : NULL;
 }
 
+/* NULL where it was NULL, and nowhere else. */
+static bool keeps_nulls(const struct proof *proof, const struct sql_expression *expression)
+{
+    bool is_plain;
+    const struct predicate_column *column = normalised(proof, expression, &is_plain);
+
+    if (!column)
+        column = json_path(proof, expression);
+    if (column)
+        return column->rule != MASK_NULL;
+    if (!names_masked(proof, expression))
+        return true;
+    bool is_strict = expression->kind == SQL_COALESCE ||
+                     (expression->kind == SQL_OPERATOR && strcmp(expression->name, "||") == 0);
+    for (size_t i = 0; is_strict && i < expression->arguments.count; i++)
+        is_strict = keeps_nulls(proof, expression->arguments.items[i]);
+    return is_strict;
+}
+
 /* Functions whose result the rule does not change. */
 static bool is_unchanged_call(const struct proof *proof, const struct sql_expression *call)
 {
@@ -212,13 +231,20 @@ static bool is_unchanged_call(const struct proof *proof, const struct sql_expres
     static const char *const shapes[] = {"jsonb_typeof", "json_typeof", "jsonb_array_length",
                                          "json_array_length", NULL};
     static const char *const networks[] = {"family", "masklen", NULL};
-    static const char *const searches[] = {"position", "strpos", NULL};
+    static const char *const searches[] = {"position", "strpos", "starts_with", NULL};
+    static const char *const nulls[] = {"num_nulls", "num_nonnulls", NULL};
     const struct sql_expression *first = call->arguments.count > 0 ? call->arguments.items[0]
                                                                    : NULL;
     bool is_plain;
 
     if (call->kind != SQL_CALL || !first)
         return false;
+    if (is_one_of(call->name, nulls)) {
+        bool is_unchanged = true;
+        for (size_t i = 0; is_unchanged && i < call->arguments.count; i++)
+            is_unchanged = keeps_nulls(proof, call->arguments.items[i]);
+        return is_unchanged;
+    }
     for (size_t i = 1; i < call->arguments.count; i++)
         if (names_masked(proof, call->arguments.items[i]))
             return false;
@@ -246,9 +272,11 @@ static bool is_unchanged(const struct proof *proof, const struct sql_expression 
 {
     if (!names_masked(proof, expression) || is_unchanged_call(proof, expression))
         return true;
+    if (expression->kind == SQL_IS_NULL || expression->kind == SQL_IS_NOT_NULL)
+        return expression->arguments.count == 1 &&
+               keeps_nulls(proof, expression->arguments.items[0]);
     if (expression->kind == SQL_COLUMN || expression->kind == SQL_OTHER ||
-        expression->kind == SQL_CALL || expression->kind == SQL_IS_NULL ||
-        expression->kind == SQL_IS_NOT_NULL)
+        expression->kind == SQL_CALL)
         return false;
     for (size_t i = 0; i < expression->arguments.count; i++)
         if (!is_unchanged(proof, expression->arguments.items[i]))
@@ -362,7 +390,7 @@ static enum predicate_fate of_two(const struct predicate_column *a, bool a_is_pl
         return PREDICATE_SAME;
     return a_is_plain && b_is_plain && (a->rule == MASK_DATE || a->rule == MASK_NUMBER) &&
                    is_one_of(name, orders)
-               ? PREDICATE_SAME
+               ? PREDICATE_BUT_EXTREMES
                : PREDICATE_UNKNOWN;
 }
 
@@ -415,16 +443,9 @@ static enum predicate_fate fate_of(const struct proof *proof,
     case SQL_NOT:
         return first && fate_of(proof, first) == PREDICATE_SAME ? PREDICATE_SAME
                                                                 : PREDICATE_UNKNOWN;
-    case SQL_IS_NULL:
-    case SQL_IS_NOT_NULL: {
-        const struct predicate_column *column = normalised(proof, first, &is_plain);
-        if (!column)
-            column = json_path(proof, first);
-        if (!column)
-            return PREDICATE_UNKNOWN;
-        if (column->rule == MASK_NULL)
-            return expression->kind == SQL_IS_NULL ? PREDICATE_HOLDS : PREDICATE_UNKNOWN;
-        return PREDICATE_SAME;
+    case SQL_IS_NULL: { /* what keeps NULLs is unchanged, above */
+        const struct predicate_column *column = first ? column_of(proof, first) : NULL;
+        return column && column->rule == MASK_NULL ? PREDICATE_HOLDS : PREDICATE_UNKNOWN;
     }
     case SQL_OPERATOR:
     case SQL_ANY:
@@ -440,6 +461,7 @@ static enum predicate_fate fate_of(const struct proof *proof,
         return PREDICATE_UNKNOWN;
     case SQL_CAST:
         return first ? fate_of(proof, first) : PREDICATE_UNKNOWN;
+    case SQL_IS_NOT_NULL:
     case SQL_COLUMN:
     case SQL_CONSTANT:
     case SQL_ARRAY:

@@ -108,7 +108,7 @@ static bool lengths_same(const struct shape *shape)
            shape->before.bytes == shape->after.bytes;
 }
 
-struct shape_verdict rh_shape_judge(struct shape *shape, struct arena *arena)
+struct shape_verdict rh_shape_judge(struct shape *shape, bool keeps_lengths, struct arena *arena)
 {
     if (!shape->is_sealed)
         seal(shape);
@@ -117,7 +117,7 @@ struct shape_verdict rh_shape_judge(struct shape *shape, struct arena *arena)
         .is_exact = rh_value_sample_is_whole(&shape->values) && shape->unsampled == 0,
         .distinct = (int64_t)((double)shape->values.count / share + 0.5),
         .nulls_same = shape->before.nulls == shape->after.nulls,
-        .lengths_same = lengths_same(shape),
+        .lengths_same = !keeps_lengths || lengths_same(shape),
     };
     int64_t missing = 0, frequencies = 0;
 

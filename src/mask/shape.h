@@ -45,7 +45,7 @@ struct shape_verdict {
     int64_t merged;       /* pseudonyms that stand for more than one original */
     const char *sentence; /* what differs; NULL: nothing */
 };
-/* After the last rh_shape_find. */
-struct shape_verdict rh_shape_judge(struct shape *shape, struct arena *arena);
+/* After the last rh_shape_find. Lengths count where the rule keeps them. */
+struct shape_verdict rh_shape_judge(struct shape *shape, bool keeps_lengths, struct arena *arena);
 
 #endif

@@ -8,9 +8,19 @@
 #include <string.h>
 
 /* Raised with every change of the form. */
-#define STATE_FORMAT 1
+#define STATE_FORMAT 2
 /* Both halves of a digest, in hexadecimal. */
 #define DIGEST_LENGTH 32
+
+/* Whoever adds a member adds it here, too: a state that was kept would lack it. */
+#define KNOWS_ALL_OF(type, size) \
+    _Static_assert(sizeof(void *) != 8 || sizeof(struct type) == (size), "members of " #type)
+KNOWS_ALL_OF(state_object, 64);
+KNOWS_ALL_OF(schema_state, 32);
+KNOWS_ALL_OF(column_state, 56);
+KNOWS_ALL_OF(table_state, 184);
+KNOWS_ALL_OF(sequence_state, 32);
+KNOWS_ALL_OF(data_state, 72);
 
 static void put(json_t *object, const char *name, json_t *value)
 {
@@ -60,13 +70,16 @@ static json_t *column_json(const struct column_state *column)
     put(object, "number", json_integer(column->number));
     put(object, "non_null", json_integer(column->non_null));
     put(object, "digest", digest_json(column->digest));
+    put(object, "is_integer", json_boolean(column->is_integer));
     return object;
 }
 
 static json_t *table_json(const struct table_state *table)
 {
-    json_t *object = json_object(), *columns = json_array();
+    json_t *object = json_object(), *columns = json_array(), *key_is_integer = json_array();
 
+    for (size_t i = 0; i < table->key_is_integer.count; i++)
+        json_array_append_new(key_is_integer, json_boolean(table->key_is_integer.items[i]));
     put(object, "identity", rh_json_text(table->identity));
     put(object, "kind", rh_json_text(table->kind));
     put(object, "parent", rh_json_text(table->parent));
@@ -75,6 +88,7 @@ static json_t *table_json(const struct table_state *table)
     put(object, "bytes", json_integer(table->bytes));
     put(object, "skipped", rh_json_text(table->skipped));
     put(object, "key", texts_json(table->key.items, table->key.count));
+    put(object, "key_is_integer", key_is_integer);
     put(object, "row", table->has_row ? digest_json(table->row) : json_null());
     put(object, "row_columns", texts_json(table->row_columns.items, table->row_columns.count));
     put(object, "sample_parts", json_integer(table->sample_parts));
@@ -242,6 +256,7 @@ static struct column_state take_column(struct taking *taking, const json_t *json
         .number = (int)number(taking, json, "number"),
         .non_null = number(taking, json, "non_null"),
         .digest = digest(taking, json, "digest"),
+        .is_integer = json_is_true(member(taking, json, "is_integer")),
     };
 }
 
@@ -263,6 +278,8 @@ static struct table_state take_table(struct taking *taking, const json_t *json)
     const json_t *columns = array(taking, json, "columns"), *item;
     size_t i;
 
+    json_array_foreach(array(taking, json, "key_is_integer"), i, item) *
+        RH_PUSH(taking->arena, &table.key_is_integer) = json_is_true(item);
     memcpy(&table.key, &key.items, sizeof(table.key));
     memcpy(&table.row_columns, &row_columns.items, sizeof(table.row_columns));
     if (table.has_row)

@@ -15,12 +15,13 @@ static enum err_code make_conditions(struct sampling *sampling, struct err *err)
     return RH_OK;
 }
 
-static void fill_table(struct sampling *sampling, size_t table, struct sample_table *out)
+static enum err_code fill_table(struct sampling *sampling, size_t table, struct sample_table *out,
+                                struct err *err)
 {
     size_t index = sampling->node_of[table];
     *out = (struct sample_table){.table = table, .is_whole = true, .rows = -1, .fraction = 1};
     if (index == CATALOG_NONE)
-        return;
+        return RH_OK;
     const struct sample_node *node = &sampling->nodes.items[index];
     struct sample_extras *extras = &sampling->extras[table];
     bool holds_rows = sampling->catalog->tables.items[table].kind == 'r';
@@ -28,13 +29,21 @@ static void fill_table(struct sampling *sampling, size_t table, struct sample_ta
     out->fraction = node->fraction;
     out->witnesses = extras->witnesses;
     if (!holds_rows || !node->base)
-        return;
+        return RH_OK;
     out->is_whole = false;
     rh_row_set_sort(&extras->set);
     out->condition_sql = rh_sample_condition(sampling, table);
     out->added = (int64_t)extras->set.rows.count;
     if (strcmp(node->base, "false") == 0)
         out->rows = out->added;
+    if (out->condition_sql && strlen(out->condition_sql) > SAMPLE_CONDITION_MAX) {
+        const char *name = sampling->catalog->tables.items[table].identity;
+        rh_err_set(err, RH_ERR_LIMIT, "too many rows of %s would have to be added to the sample",
+                   name);
+        rh_err_hint(err, "Keep it whole (--sample %s=100%%), or take a smaller share.", name);
+        return err->code;
+    }
+    return RH_OK;
 }
 
 static void say_notes(struct sampling *sampling)
@@ -76,10 +85,10 @@ static enum err_code make_plan(struct sampling *sampling, struct err *err)
         code = rh_sample_close(sampling, err);
     if (code != RH_OK)
         return code;
-    for (size_t i = 0; i < sampling->catalog->tables.count; i++)
-        fill_table(sampling, i, RH_PUSH(sampling->arena, &sampling->plan->tables));
+    for (size_t i = 0; i < sampling->catalog->tables.count && code == RH_OK; i++)
+        code = fill_table(sampling, i, RH_PUSH(sampling->arena, &sampling->plan->tables), err);
     say_notes(sampling);
-    return RH_OK;
+    return code;
 }
 
 enum err_code rh_sample_plan(const struct engine *engine, struct connection *connection,

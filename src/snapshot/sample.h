@@ -40,6 +40,9 @@ struct sample_options {
     uint64_t seed; /* of the hash that chooses roots: the same seed, the same roots */
 };
 
+/* Bytes of a condition: whoever sends it must be able to. Two million added rows of a table. */
+#define SAMPLE_CONDITION_MAX ((size_t)32 * 1024 * 1024)
+
 struct sample_table {
     size_t table;  /* index into the catalogue's tables */
     bool is_whole; /* every row */

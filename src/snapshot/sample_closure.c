@@ -189,12 +189,12 @@ static enum err_code cap_edge(struct sampling *sampling, size_t index, struct er
     return RH_OK;
 }
 
-enum err_code rh_sample_cap(struct sampling *sampling, size_t node, struct err *err)
+enum err_code rh_sample_cap(struct sampling *sampling, size_t index, struct err *err)
 {
-    if (sampling->nodes.items[node].choice == SAMPLE_OMITTED)
+    if (sampling->nodes.items[index].choice == SAMPLE_OMITTED)
         return RH_OK;
-    enum err_code code = cap_edge(sampling, node, err);
-    return code == RH_OK ? cap_rows(sampling, node, err) : code;
+    enum err_code code = cap_edge(sampling, index, err);
+    return code == RH_OK ? cap_rows(sampling, index, err) : code;
 }
 
 /* --- what should be represented --- */
@@ -308,6 +308,20 @@ static enum err_code ask_parents(struct sampling *sampling, size_t table, const 
     return code == RH_OK ? rh_sample_take(sampling, rows, false, NULL, err) : code;
 }
 
+/* Rows whose parents are asked for at once, above which their parents are read in order: the
+   planner knows nothing of what a hash selects, takes it for 200 keys, and would go through an
+   index for each (measured on 15, parents of 1,000,000 rows: 8.9 s so, 2.4 s by a hash join). */
+#define INDEXED_ROWS_MAX 200000
+
+static enum err_code allow_nested_loops(struct sampling *sampling, bool is_allowed, struct err *err)
+{
+    return rh_sample_query(sampling,
+                           is_allowed
+                               ? "SELECT pg_catalog.set_config('enable_nestloop', 'on', true)"
+                               : "SELECT pg_catalog.set_config('enable_nestloop', 'off', true)",
+                           NULL, 0, NULL, err);
+}
+
 static enum err_code first_round(struct sampling *sampling, struct err *err)
 {
     enum err_code code = RH_OK;
@@ -315,9 +329,15 @@ static enum err_code first_round(struct sampling *sampling, struct err *err)
         const struct sample_node *node = &sampling->nodes.items[i];
         if (node->choice == SAMPLE_OMITTED || (node->base && strcmp(node->base, "false") == 0))
             continue;
-        code = ask_parents(sampling, node->table, node->base, NULL, true, err);
+        bool is_large = (double)node->weight * node->fraction > INDEXED_ROWS_MAX;
+        if (is_large)
+            code = allow_nested_loops(sampling, false, err);
+        if (code == RH_OK)
+            code = ask_parents(sampling, node->table, node->base, NULL, true, err);
         for (size_t l = 0; node->is_partitioned && l < node->leaves.count && code == RH_OK; l++)
             code = ask_parents(sampling, node->leaves.items[l], node->base, NULL, true, err);
+        if (is_large && code == RH_OK)
+            code = allow_nested_loops(sampling, true, err);
     }
     return code;
 }

@@ -145,11 +145,11 @@ const char *rh_sample_from(const struct sampling *sampling, size_t table);
 /* An int8 that depends on the row's key alone. */
 const char *rh_sample_key_hash(const struct sampling *sampling, size_t node);
 /* Makes node->base and hash_columns; the node it follows has its own. */
-void rh_sample_base(struct sampling *sampling, size_t node);
+void rh_sample_base(struct sampling *sampling, size_t index);
 /* `base` AND the hash of the row's key is below the limit. */
-void rh_sample_base_below(struct sampling *sampling, size_t node, int64_t limit);
+void rh_sample_base_below(struct sampling *sampling, size_t index, int64_t limit);
 /* At most `max` rows of each parent along the edge. */
-void rh_sample_base_edge_cap(struct sampling *sampling, size_t node, int64_t max);
+void rh_sample_base_edge_cap(struct sampling *sampling, size_t index, int64_t max);
 /* Whether a key names its rows. */
 bool rh_sample_has_key(const struct sampling *sampling, size_t node);
 /* "a AS rehearse_<first>, ...": what rows of the edge's child refer to, and whether rows of its
@@ -191,14 +191,14 @@ const char *rh_sample_gather(const struct sampling *sampling, const char *query,
 /* --- sample_closure.c --- */
 enum err_code rh_sample_check_conditions(struct sampling *sampling, struct err *err) RH_MUST_CHECK;
 /* Makes the table's base, as the server can work with it. */
-enum err_code rh_sample_plan_base(struct sampling *sampling, size_t node,
+enum err_code rh_sample_plan_base(struct sampling *sampling, size_t index,
                                   struct err *err) RH_MUST_CHECK;
 /* Foreign keys that no server vouches for, from the `first` one on: those whose columns cannot be
    compared become void, which is said. */
 enum err_code rh_sample_check_edges(struct sampling *sampling, size_t first,
                                     struct err *err) RH_MUST_CHECK;
 /* --max-rows and the edge's cap, where the table exceeds them. */
-enum err_code rh_sample_cap(struct sampling *sampling, size_t node, struct err *err) RH_MUST_CHECK;
+enum err_code rh_sample_cap(struct sampling *sampling, size_t index, struct err *err) RH_MUST_CHECK;
 /* A row of every partition, and of the heaviest keys. */
 enum err_code rh_sample_top_up(struct sampling *sampling, struct err *err) RH_MUST_CHECK;
 enum err_code rh_sample_close(struct sampling *sampling, struct err *err) RH_MUST_CHECK;

@@ -44,22 +44,30 @@ bool rh_row_set_add(struct row_set *set, uint64_t row, struct arena *arena)
     return true;
 }
 
+/* Takes a number of at most `max` off *at; false when there is none. No more is looked at: what
+   follows may be megabytes. */
+static bool take_number(const char **at, uint64_t max, uint64_t *ret_number)
+{
+    const char *digit = *at;
+    uint64_t number = 0;
+    for (; *digit >= '0' && *digit <= '9' && number <= max; digit++)
+        number = 10 * number + (uint64_t)(*digit - '0');
+    if (digit == *at || number > max)
+        return false;
+    *at = digit;
+    *ret_number = number;
+    return true;
+}
+
 uint64_t rh_row_parse(const char **rest)
 {
-    struct text text = rh_text(*rest);
-    int64_t block, number;
-    if (text.len < 5 || text.data[0] != '(')
+    const char *at = *rest;
+    uint64_t block = 0, number = 0;
+    if (*at++ != '(' || !take_number(&at, UINT32_MAX, &block) || *at++ != ',' ||
+        !take_number(&at, UINT16_MAX, &number) || *at++ != ')' || number == 0)
         return 0;
-    text = (struct text){text.data + 1, text.len - 1};
-    if (!rh_text_take_int64(&text, &block) || text.len == 0 || text.data[0] != ',')
-        return 0;
-    text = (struct text){text.data + 1, text.len - 1};
-    if (!rh_text_take_int64(&text, &number) || text.len == 0 || text.data[0] != ')')
-        return 0;
-    if (block < 0 || block > UINT32_MAX || number < 1 || number > UINT16_MAX)
-        return 0;
-    *rest = text.data + 1;
-    return (uint64_t)block << 16 | (uint64_t)number;
+    *rest = at;
+    return block << 16 | number;
 }
 
 #define PLACE_BYTES_MAX 22 /* "(4294967295,65535)", with a comma and a blank */

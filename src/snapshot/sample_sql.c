@@ -154,8 +154,9 @@ static const char *row_hash(const struct sampling *sampling, const struct catalo
             const struct hash_rule *rule = rule_of(column);
             if (column->is_generated || !(rule || as_text))
                 continue;
+            uint64_t own = sampling->options->seed + i;
             const char *seed = rh_arena_printf(sampling->scratch, "'%lld'::pg_catalog.int8",
-                                               (long long)(sampling->options->seed + i));
+                                               (long long)(int64_t)own);
             sum = rh_arena_printf(sampling->scratch, "%s%scoalesce(%s, 0)", sum ? sum : "(",
                                   sum ? " # " : "",
                                   hash(sampling, rule ? rule : &text_rule, column->quoted, seed));

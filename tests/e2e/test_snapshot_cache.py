@@ -31,10 +31,19 @@ def shop(debian_cluster, tmp_path_factory):
     return make_snapshot(debian_cluster, database, tmp_path_factory.mktemp("shop") / "shop.snapshot")
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("templates")
+    directory.chmod(0o700)
+    return directory
+
+
 @pytest.fixture
-def kept(rehearse, tmp_path):
-    """A cache of the test's own, so that what lies there is known."""
+def kept(rehearse, tmp_path, templates):
+    """A cache of the test's own, so that what lies there is known; only the empty clusters are everybody's."""
     rehearse.cache = tmp_path / "kept"
+    rehearse.cache.mkdir(mode=0o700)
+    (rehearse.cache / "templates").symlink_to(templates)
     rehearse.environment["REHEARSE_CACHE_DIR"] = str(rehearse.cache)
     rehearse.write("migration.sql", MIGRATION)
     return rehearse
@@ -155,8 +164,12 @@ def test_a_script_that_reads_other_files_is_never_kept(kept):
     assert came_from_cache(kept("run", "--schema", schema, "migration.sql"))
 
 
-def test_a_schema_that_loads_at_once_is_not_worth_keeping(kept):
-    assert not came_from_cache(kept.run(MIGRATION, "CREATE TABLE users (id int); INSERT INTO users VALUES (1);"))
+def test_a_schema_that_loads_at_once_is_not_worth_keeping(kept, shop):
+    run(kept, shop, "--no-cache")  # initdb is not what takes long
+    outcome = kept.run(MIGRATION, "CREATE TABLE users (id int); INSERT INTO users VALUES (1);")
+    assert not came_from_cache(outcome)
+    if re.search(r"\(\d[\d.]* s\)", outcome.stderr.partition("clone the sandbox")[0]):
+        pytest.skip("this machine is too busy to load it at once")
     assert entries(kept) == []
 
 
@@ -226,7 +239,7 @@ def test_what_a_run_uses_is_not_removed(kept, shop):
 
 
 def test_another_user_s_directory_is_not_used(kept, shop):
-    (kept.cache / "sandboxes").mkdir(parents=True)
+    (kept.cache / "sandboxes").mkdir()
     (kept.cache / "sandboxes").chmod(0o777)
     outcome = run(kept, shop)
     assert not came_from_cache(outcome)

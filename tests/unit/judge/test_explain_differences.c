@@ -22,6 +22,20 @@ static void test_explain_differences_by_what_the_server_reported(void **state)
     EXPECT(column, EXPLAINED_NAMED, 1);
 }
 
+static void test_explain_differences_by_what_failed_and_left_an_index(void **state)
+{
+    struct story *story = *state;
+    struct schema_difference *index = story_schema_difference(
+        story, DIFFERENCE_ADDED, "index", "public.users_email_key", "public.users");
+    struct statement *statement = story_say(
+        story, "CREATE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY users_email_key ON users (email)");
+    story_fail(story, statement, "23505", "could not create unique index");
+    EXPECT(index, EXPLAINED_NOT, 0);
+    story_leftover(story, "invalid index", "public.users_email_key", "public.users");
+    EXPECT(index, EXPLAINED_NAMED, 1);
+    story_expect_none(story, "unnamed-side-effect");
+}
+
 static void test_explain_differences_by_what_was_dropped(void **state)
 {
     struct story *story = *state;
@@ -131,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY_TEST(test_explain_differences_by_what_the_server_reported),
+        STORY_TEST(test_explain_differences_by_what_failed_and_left_an_index),
         STORY_TEST(test_explain_differences_by_what_was_dropped),
         STORY_TEST(test_explain_differences_by_words_where_the_server_reports_no_name),
         STORY_TEST(test_explain_differences_not_by_what_failed_or_was_rolled_back),

@@ -333,6 +333,51 @@ static void test_check_foreign_keys(void **state)
     assert_fatal("cb", "public.t has no such row");
 }
 
+static void test_check_numbers_of_a_domain_have_one_type(void **state)
+{
+    (void)state;
+    add_column(&made, table, "tax_number", "int8");
+    size_t child = add_table(&made, "child");
+    add_column(&made, child, "tax", "int4");
+    add_foreign_key(&made, child, "tax", table, "tax_number");
+    plan(NULL);
+    assert_fatal("tax", "gives other numbers for int4 than for int8");
+    start_again();
+    add_column(&made, table, "tax_number", "int8");
+    child = add_table(&made, "child");
+    add_column(&made, child, "tax", "int8");
+    add_foreign_key(&made, child, "tax", table, "tax_number");
+    plan(NULL);
+    assert_fine();
+}
+
+static void test_check_dates_that_are_compared_are_shifted_together(void **state)
+{
+    (void)state;
+    add_column(&made, table, "born", "date");
+    add_column(&made, table, "joined", "date");
+    add_check(&made, table, "t_check", "born", "CHECK ((joined >= born))");
+    *RH_PUSH(made.arena, &made.catalog.tables.items[table].checks.items[0].columns) = 2;
+    plan(NULL);
+    assert_note("joined", "a sentinel that stays");
+    assert_int_equal(count_fatal(&masking), 0);
+    assert_int_equal(decision_of(&made, &masking, table, "joined")->rule, MASK_DATE);
+    assert_string_equal(decision_of(&made, &masking, table, "joined")->domain, "public.t.born");
+}
+
+static void test_check_tells_what_stays_because_of_another_column(void **state)
+{
+    (void)state;
+    add_column(&made, table, "email", "text");
+    size_t child = add_table(&made, "child");
+    add_column(&made, child, "who", "text");
+    add_foreign_key(&made, child, "who", table, "email");
+    make_plan(&made, "version: 1\ntables: {public.child: {columns: {who: keep}}}", &masking);
+    assert_note("email", "it stays as it is because public.child.who does (masking.yaml:2), though "
+                         "its name says e-mail");
+    assert_int_equal(count_fatal(&masking), 0);
+}
+
 static void test_check_collations_that_take_more_for_equal(void **state)
 {
     struct catalog_column *column = add_column(&made, table, "name", "text");
@@ -362,6 +407,9 @@ int main(void)
         CASE(test_check_partition_keys),
         CASE(test_check_the_same_is_not_told_of_every_partition),
         CASE(test_check_foreign_keys),
+        CASE(test_check_numbers_of_a_domain_have_one_type),
+        CASE(test_check_dates_that_are_compared_are_shifted_together),
+        CASE(test_check_tells_what_stays_because_of_another_column),
         CASE(test_check_collations_that_take_more_for_equal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,7 @@ static void test_detect_names(void **state)
         {"users", "zipCode", PERSONAL_ADDRESS},
         {"u", "PLZ", PERSONAL_ADDRESS},
         {"users", "date_of_birth", PERSONAL_BIRTH},
+        {"person", "birth", PERSONAL_BIRTH},
         {"users", "dob", PERSONAL_BIRTH},
         {"u", "geburtsdatum", PERSONAL_BIRTH},
         {"u", "fecha_nacimiento", PERSONAL_BIRTH},

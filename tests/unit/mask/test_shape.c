@@ -69,7 +69,7 @@ static void test_the_same_shape_in_any_order(void **state)
     rh_shape_pass(&column->shape, none, none);
     find(column, 0, 300, 2);
     rh_shape_find(&column->shape, none);
-    struct shape_verdict verdict = rh_shape_judge(&column->shape, column->arena);
+    struct shape_verdict verdict = rh_shape_judge(&column->shape, true, column->arena);
     assert_null(verdict.sentence);
     assert_true(verdict.is_exact);
     assert_int_equal(verdict.distinct, 300);
@@ -81,7 +81,7 @@ static void test_large_columns_are_compared_by_a_sample(void **state)
     struct column *column = *state;
     pass(column, 0, 60000, 1);
     find(column, 0, 60000, 1);
-    struct shape_verdict verdict = rh_shape_judge(&column->shape, column->arena);
+    struct shape_verdict verdict = rh_shape_judge(&column->shape, true, column->arena);
     assert_null(verdict.sentence);
     assert_false(verdict.is_exact);
     assert_true(verdict.distinct > 54000 && verdict.distinct < 66000);
@@ -92,7 +92,7 @@ static void test_a_lost_null_is_seen(void **state)
     struct column *column = *state;
     rh_shape_pass(&column->shape, none, none);
     rh_shape_find(&column->shape, (struct text){"", 0});
-    struct shape_verdict verdict = rh_shape_judge(&column->shape, column->arena);
+    struct shape_verdict verdict = rh_shape_judge(&column->shape, true, column->arena);
     assert_string_equal(verdict.sentence, "1 NULLs became 0");
 }
 
@@ -102,7 +102,7 @@ static void test_a_row_that_is_missing_is_seen(void **state)
     pass(column, 0, 300, 2);
     find(column, 0, 300, 2);
     pass(column, 7, 8, 1);
-    struct shape_verdict verdict = rh_shape_judge(&column->shape, column->arena);
+    struct shape_verdict verdict = rh_shape_judge(&column->shape, true, column->arena);
     assert_false(verdict.frequencies_same);
     assert_non_null(verdict.sentence);
 }
@@ -115,7 +115,7 @@ static void test_values_that_fall_together_are_seen(void **state)
     rh_shape_pass(&column->shape, (struct text){"emma", 4}, masked);
     rh_shape_find(&column->shape, masked);
     rh_shape_find(&column->shape, masked);
-    struct shape_verdict verdict = rh_shape_judge(&column->shape, column->arena);
+    struct shape_verdict verdict = rh_shape_judge(&column->shape, true, column->arena);
     assert_int_equal(verdict.merged, 1);
     assert_string_equal(verdict.sentence, "1 pseudonyms stand for more than one value each");
 }
@@ -128,7 +128,7 @@ static void test_a_value_with_two_pseudonyms_is_seen(void **state)
         rh_shape_pass(&column->shape, (struct text){"anna", 4}, masked);
         rh_shape_find(&column->shape, masked);
     }
-    struct shape_verdict verdict = rh_shape_judge(&column->shape, column->arena);
+    struct shape_verdict verdict = rh_shape_judge(&column->shape, true, column->arena);
     assert_string_equal(verdict.sentence, "1 values did not always become the same pseudonym");
 }
 
@@ -137,12 +137,13 @@ static void test_long_values_are_compared_by_length(void **state)
     struct column *column = *state;
     rh_shape_pass_long(&column->shape, INT64_C(1) << 30);
     rh_shape_find_long(&column->shape, INT64_C(1) << 30);
-    struct shape_verdict verdict = rh_shape_judge(&column->shape, column->arena);
+    struct shape_verdict verdict = rh_shape_judge(&column->shape, true, column->arena);
     assert_null(verdict.sentence);
     assert_false(verdict.is_exact);
     rh_shape_find_long(&column->shape, INT64_C(1) << 20);
-    verdict = rh_shape_judge(&column->shape, column->arena);
+    verdict = rh_shape_judge(&column->shape, true, column->arena);
     assert_string_equal(verdict.sentence, "lengths differ");
+    assert_null(rh_shape_judge(&column->shape, false, column->arena).sentence);
 }
 
 int main(void)

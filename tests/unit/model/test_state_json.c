@@ -33,9 +33,14 @@ static void sample(struct arena *arena, struct schema_state *schema, struct data
                                   .row = {UINT64_MAX, 1},
                                   .sample_parts = SAMPLE_PARTS};
     *RH_PUSH(arena, &table->key) = "a";
+    *RH_PUSH(arena, &table->key_is_integer) = true;
     *RH_PUSH(arena, &table->row_columns) = "a";
-    *RH_PUSH(arena, &table->columns) = (struct column_state){
-        .name = "a", .type = "text", .number = 1, .non_null = 4, .digest = {9, UINT64_MAX - 1}};
+    *RH_PUSH(arena, &table->columns) = (struct column_state){.name = "a",
+                                                             .type = "text",
+                                                             .number = 1,
+                                                             .non_null = 4,
+                                                             .digest = {9, UINT64_MAX - 1},
+                                                             .is_integer = true};
     *RH_PUSH(arena, &data->tables) = (struct table_state){
         .identity = "public.f", .kind = "foreign table", .skipped = "it is elsewhere"};
     *RH_PUSH(arena, &data->sequences) = (struct sequence_state){
@@ -72,6 +77,7 @@ static void test_state_json_gives_back_what_it_was_given(void **state)
     assert_true(
         rh_digest_equals(table->columns.items[0].digest, (struct digest){9, UINT64_MAX - 1}));
     assert_int_equal(table->columns.items[0].non_null, 4);
+    assert_true(table->columns.items[0].is_integer && table->key_is_integer.items[0]);
     assert_false(data_back.tables.items[1].has_row);
     assert_string_equal(data_back.tables.items[1].skipped, "it is elsewhere");
     assert_int_equal(data_back.sequences.items[0].last_value, -4);
