@@ -81,9 +81,6 @@ struct connecting; /* a connection that is being opened */
    and setting *rows to NULL. err is NULL on success. */
 typedef void query_done_fn(void *context, struct rows **rows, const struct err *err);
 
-/* A piece of what COPY sends, valid during the call. */
-typedef void copy_data_fn(void *context, struct text piece);
-
 /*
  * Named queries of the observer; the columns each returns are the contract (all text, NULL allowed
  * where said). Every engine and every server version gives the same columns.
@@ -359,12 +356,6 @@ struct engine {
     enum err_code (*source_lacks)(struct connection *connection, struct arena *arena,
                                   struct mono deadline, struct source_lacks *ret_lacks,
                                   struct err *err);
-    /* COPY ... TO STDOUT: its data, as it comes. ret_rows, as the server counted them, may be NULL.
-     */
-    enum err_code (*copy_out)(struct connection *connection, const char *sql, copy_data_fn *fn,
-                              void *context, struct mono deadline, int64_t *ret_rows,
-                              struct err *err);
-
     /* The server's log, from the current end on. next: RH_OK with *ret_any false at the end. */
     enum err_code (*log_open)(const char *path, struct server_log **ret_log, struct err *err);
     void (*log_close)(struct server_log *log);

@@ -1,5 +1,7 @@
 #include "snapshot/certificate.h"
 
+#include "snapshot/copy_reader.h"
+
 #include "base/file.h"
 
 #include <fcntl.h>
@@ -24,7 +26,8 @@ struct comparison {
     const struct certify_options *options;
     struct arena *arena;
     struct connection *connection;
-    struct mask_map *keep; /* a map that keeps what it is given */
+    struct copy_reader *reader; /* for rows */
+    struct mask_map *keep;      /* a map that keeps what it is given */
     int64_t tables, rows;
     size_t different;
     VEC(const char *) differences;
@@ -95,8 +98,7 @@ static enum err_code read_table(struct comparison *comparison, size_t index, con
         mask.watcher = rh_watches_restored(options->watches, index, numbers, mask.column_count);
     reading.mask = rh_copy_mask_new(&mask);
     rh_buf_init(&reading.out, SIZE_MAX / 2);
-    enum err_code code = options->sandbox.engine->copy_out(comparison->connection, sql, take_rows,
-                                                           &reading, RH_NEVER, NULL, err);
+    enum err_code code = rh_copy_reader_run(comparison->reader, sql, take_rows, &reading, err);
     if (!code && reading.err.code) {
         *err = reading.err;
         code = err->code;
@@ -162,11 +164,11 @@ static enum err_code look_through_views(struct comparison *comparison, struct er
         struct view_reading reading = {
             options->watches,
             rh_arena_printf(comparison->arena, "materialized view %s", table->identity)};
-        code = options->sandbox.engine->copy_out(
-            comparison->connection,
-            rh_arena_printf(comparison->arena, "COPY (SELECT * FROM %s) TO STDOUT",
-                            table->identity),
-            take_view_rows, &reading, RH_NEVER, NULL, err);
+        code = rh_copy_reader_run(comparison->reader,
+                                  rh_arena_printf(comparison->arena,
+                                                  "COPY (SELECT * FROM %s) TO STDOUT",
+                                                  table->identity),
+                                  take_view_rows, &reading, err);
         /* One that the archive does not fill ("WITH NO DATA") has no rows to look through. */
         if (code == RH_ERR_SERVER && strcmp(err->sqlstate, "55000") == 0) {
             *err = (struct err)RH_ERR_INIT;
@@ -225,9 +227,7 @@ static enum err_code set_up_session(const struct comparison *comparison, struct 
         "SET row_security = off",
         options->dump->encoding);
 
-    return options->sandbox.engine->query(comparison->connection, sql, NULL, 0,
-                                          rh_clock_after(rh_clock_mono(), CONNECT_MAX_US), NULL,
-                                          err);
+    return rh_copy_reader_run(comparison->reader, sql, NULL, NULL, err);
 }
 
 static enum err_code compare_all(struct comparison *comparison, struct sandbox *sandbox,
@@ -240,8 +240,14 @@ static enum err_code compare_all(struct comparison *comparison, struct sandbox *
 
     rh_progress_phase(options->sandbox.progress, "compare the restored rows");
     parameters.application_name = "rehearse certify";
+    const char *directory = rh_file_join(comparison->arena, rh_sandbox_directory(sandbox), "tap");
+
+    if ((code = rh_file_make_directories(directory, 0700, err)))
+        return code;
     code = engine->connect(&parameters, rh_clock_after(rh_clock_mono(), CONNECT_MAX_US),
                            &comparison->connection, err);
+    if (!code)
+        code = rh_copy_reader_open(engine, &parameters, directory, &comparison->reader, err);
     if (!code)
         code = set_up_session(comparison, err);
     for (size_t i = 0; i < options->catalog->tables.count && !code; i++)
@@ -249,7 +255,9 @@ static enum err_code compare_all(struct comparison *comparison, struct sandbox *
             code = compare_table(comparison, i, err);
     if (!code && options->watches)
         code = look_through(comparison, sandbox, err);
+    rh_copy_reader_close(comparison->reader);
     engine->close(comparison->connection);
+    comparison->reader = NULL;
     comparison->connection = NULL;
     return code;
 }

@@ -39,11 +39,9 @@ struct connection {
     bool is_lost;
     struct err loss;
     bool prepared[ENGINE_QUERY_COUNT];
-    PGresult *result;      /* last result of the request in flight */
-    bool copies_out;       /* COPY data is coming: */
-    copy_data_fn *copy_fn; /* for it; NULL: for nobody */
-    void *copy_context;
-    bool has_failed; /* it failed: */
+    PGresult *result; /* last result of the request in flight */
+    bool copies_out;  /* COPY data is coming, for nobody */
+    bool has_failed;  /* it failed: */
     struct err failure;
     int dispatching; /* callbacks on the stack; memory stays until they returned */
     bool is_closed;
@@ -247,16 +245,13 @@ static void collect(struct connection *connection, PGresult *result)
 enum io_step { STEP_WAIT, STEP_DONE, STEP_LOST };
 
 /* Data of COPY TO STDOUT goes as it comes; false when more is to come. */
-static bool pass_copied(struct connection *connection)
+static bool drop_copied(struct connection *connection)
 {
     char *piece = NULL;
     int len;
 
-    while ((len = PQgetCopyData(connection->conn, &piece, 1)) > 0) {
-        if (connection->copy_fn)
-            connection->copy_fn(connection->copy_context, (struct text){piece, (size_t)len});
+    while ((len = PQgetCopyData(connection->conn, &piece, 1)) > 0)
         PQfreemem(piece);
-    }
     connection->copies_out = len == 0;
     return !connection->copies_out; /* an error is told by the next result */
 }
@@ -269,7 +264,7 @@ static enum io_step advance(struct connection *connection)
         return STEP_LOST;
     }
     for (;;) {
-        if (connection->copies_out && !pass_copied(connection))
+        if (connection->copies_out && !drop_copied(connection))
             return STEP_WAIT;
         if (PQisBusy(connection->conn))
             return STEP_WAIT;
@@ -423,27 +418,6 @@ enum err_code rh_pg_query(struct connection *connection, const char *sql,
     return run_blocking(
         connection, request_new(sql, ENGINE_QUERY_COUNT, parameters, parameter_count, NULL, NULL),
         deadline, ret_rows, err);
-}
-
-enum err_code rh_pg_copy_out(struct connection *connection, const char *sql, copy_data_fn *fn,
-                             void *context, struct mono deadline, int64_t *ret_rows,
-                             struct err *err)
-{
-    RH_CLEANUP_ROWS struct rows *rows = NULL;
-    enum err_code code;
-
-    connection->copy_fn = fn;
-    connection->copy_context = context;
-    code = rh_pg_query(connection, sql, NULL, 0, deadline, &rows, err);
-    connection->copy_fn = NULL;
-    if (!code && ret_rows) {
-        struct text tag = rh_text(rh_rows_command_tag(rows)); /* "COPY 31" */
-
-        tag = rh_text_starts_with(tag, "COPY ") ? (struct text){tag.data + 5, tag.len - 5} : tag;
-        if (!rh_text_parse_int64(tag, ret_rows))
-            return rh_err_set(err, RH_ERR_PROTOCOL, "the server did not say how many rows it sent");
-    }
-    return code;
 }
 
 enum err_code rh_pg_query_single(struct connection *connection, const char *sql,

@@ -54,10 +54,6 @@ void rh_pg_send_query(struct connection *connection, enum engine_query query,
 
 void rh_pg_place(const struct connection *connection, struct arena *arena,
                  struct connection_place *ret_place);
-enum err_code rh_pg_copy_out(struct connection *connection, const char *sql, copy_data_fn *fn,
-                             void *context, struct mono deadline, int64_t *ret_rows,
-                             struct err *err) RH_MUST_CHECK;
-
 /* --- pg_source.c ---------------------------------------------------------------------------------
  */
 enum err_code rh_pg_source_begin(struct connection *connection,

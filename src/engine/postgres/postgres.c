@@ -49,7 +49,6 @@ const struct engine rh_engine_postgres = {
     .place = rh_pg_place,
     .source_begin = rh_pg_source_begin,
     .source_lacks = rh_pg_source_lacks,
-    .copy_out = rh_pg_copy_out,
     .log_open = rh_pg_log_open,
     .log_close = rh_pg_log_close,
     .log_next = rh_pg_log_next,
