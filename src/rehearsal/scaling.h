@@ -8,9 +8,9 @@
 
 #include "rehearsal/rehearsal_int.h"
 
-/* Fills result.scaling and the statements' in_production. Does nothing where the snapshot is not one
-   of ours, or is whole, or no table that the migration touches is larger in production. An error
-   only for the user's interrupt and the clock of the run. */
+/* Fills result.scaling and the statements' in_production. Does nothing where the snapshot is not
+   one of ours, or is whole, or no table that the migration touches is larger in production. An
+   error only for the user's interrupt and the clock of the run. */
 enum err_code rh_scaling_run(struct rehearsal *rehearsal, struct err *err) RH_MUST_CHECK;
 
 #endif

@@ -233,7 +233,7 @@ struct copy_watcher rh_watches_restored(struct watches *watches, size_t table, c
     return watch(watches, table, numbers, count, true);
 }
 
-void rh_watches_text(struct watches *watches, const char *name, struct text text)
+void rh_watches_text(struct watches *watches, const char *place, struct text text)
 {
     struct leak_hits hits = {0};
 
@@ -242,13 +242,13 @@ void rh_watches_text(struct watches *watches, const char *name, struct text text
     if (hits.certain == 0)
         return;
     for (size_t i = 0; i < watches->places.count; i++)
-        if (strcmp(watches->places.items[i]->name, name) == 0) {
+        if (strcmp(watches->places.items[i]->name, place) == 0) {
             watches->places.items[i]->hits.certain += hits.certain;
             return;
         }
-    struct place *place = RH_NEW(watches->arena, struct place);
-    *place = (struct place){.name = rh_arena_strdup(watches->arena, name), .hits = hits};
-    *RH_PUSH(watches->arena, &watches->places) = place;
+    struct place *found = RH_NEW(watches->arena, struct place);
+    *found = (struct place){.name = rh_arena_strdup(watches->arena, place), .hits = hits};
+    *RH_PUSH(watches->arena, &watches->places) = found;
 }
 
 /* --- judging -----------------------------------------------------------------------------------

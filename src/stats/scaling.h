@@ -28,11 +28,11 @@ enum scaling_shape {
 const char *rh_scaling_shape_name(enum scaling_shape shape);
 
 /* X(symbol, sentence) */
-#define SCALING_REFUSAL_LIST(X)                                                               \
-    X(SCALING_FITS, "")                                                                       \
-    X(SCALING_TOO_FEW, "fewer than three sizes were measured")                                \
-    X(SCALING_TOO_CLOSE, "the sizes measured are too close to one another")                   \
-    X(SCALING_TOO_FAR, "production is too many times larger than what was measured")          \
+#define SCALING_REFUSAL_LIST(X)                                                      \
+    X(SCALING_FITS, "")                                                              \
+    X(SCALING_TOO_FEW, "fewer than three sizes were measured")                       \
+    X(SCALING_TOO_CLOSE, "the sizes measured are too close to one another")          \
+    X(SCALING_TOO_FAR, "production is too many times larger than what was measured") \
     X(SCALING_NO_SHAPE, "the durations measured grow in no regular way with the size")
 enum scaling_refusal {
 #define X(symbol, sentence) symbol,
