@@ -23,7 +23,7 @@ struct manifest_view {
     const char *path; /* of the snapshot, as the user named it */
 };
 void rh_report_manifest(const struct manifest *manifest, const struct terminal *terminal,
-                        struct manifest_view view, struct buf *out);
+                        struct manifest_view options, struct buf *out);
 /* rollback.md: how the migration can be undone, exact commands first. */
 void rh_report_rollback(const struct result *result, struct buf *out);
 /* summary.txt: the same, verdict first, plain, 100 columns. */
