@@ -191,7 +191,7 @@ struct planning {
 /* SIZE_MAX: not of the plan. */
 size_t rh_planning_find(const struct planning *planning, size_t table, int column);
 void rh_planning_problem(struct planning *planning, bool is_fatal, size_t column,
-                         const char *object, const char *sentence, ...) RH_PRINTF(5, 6);
+                         const char *object, const char *fmt, ...) RH_PRINTF(5, 6);
 /* Fills edges and groups; declared domains are checked. */
 enum err_code rh_domains_find(struct planning *planning, struct err *err) RH_MUST_CHECK;
 /* After the decisions: masking->domains, and the names in its columns. */

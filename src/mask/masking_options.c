@@ -63,32 +63,32 @@ static void read_precision(const char *type, struct mask_map_options *options)
 }
 
 struct mask_map_options rh_masking_map_options(const struct catalog *catalog,
-                                               const struct masked_column *masked,
+                                               const struct masked_column *column,
                                                const struct mask_master_key *key,
                                                struct arena *arena)
 {
-    const struct catalog_table *table = &catalog->tables.items[masked->table];
-    const struct catalog_column *column = rh_catalog_column(table, masked->column);
+    const struct catalog_table *table = &catalog->tables.items[column->table];
+    const struct catalog_column *own = rh_catalog_column(table, column->column);
     struct mask_map_options options = {
         .key = key,
-        .domain = masked->domain,
-        .rule = masked->rule,
-        .type = column->base_type,
-        .is_array = column->is_array,
-        .parameter = masked->parameter,
-        .paths = masked->paths.items,
-        .path_count = masked->paths.count,
-        .max_characters = masked->max_characters,
+        .domain = column->domain,
+        .rule = column->rule,
+        .type = own->base_type,
+        .is_array = own->is_array,
+        .parameter = column->parameter,
+        .paths = column->paths.items,
+        .path_count = column->paths.count,
+        .max_characters = column->max_characters,
         .encoding = catalog->encoding,
-        .kept_values = masked->kept_values.items,
-        .kept_value_count = masked->kept_values.count,
+        .kept_values = column->kept_values.items,
+        .kept_value_count = column->kept_values.count,
     };
 
-    read_precision(column->type, &options);
-    if (rh_mask_family(column) == FAMILY_COMPOSITE && masked->rule != MASK_NULL &&
-        masked->rule != MASK_FIXED) {
+    read_precision(own->type, &options);
+    if (rh_mask_family(own) == FAMILY_COMPOSITE && column->rule != MASK_NULL &&
+        column->rule != MASK_FIXED) {
         struct mask_map_options whole = options;
-        add_attributes(&options, column->attributes.items, column->attributes.count, &whole, arena);
+        add_attributes(&options, own->attributes.items, own->attributes.count, &whole, arena);
     }
     return options;
 }

@@ -534,18 +534,9 @@ static bool is_address(struct text value)
         "lane",   "ln",        "drive", "dr",     "dr.",   "blvd",   "court",   "square", "terrace",
         "rue",    "boulevard", "allee", "chemin", "place", "calle",  "avenida", "plaza",  "via",
         "viale",  "piazza",    "rua",   "ulica",  "ul.",   "strada", NULL};
-    static const char *const endings[] = {"strasse",
-                                          "stra\xC3\x9F"
-                                          "e",
-                                          "str.",
-                                          "weg",
-                                          "gasse",
-                                          "platz",
-                                          "allee",
-                                          "straat",
-                                          "laan",
-                                          "plein",
-                                          NULL};
+    static const char *const endings[] = {"strasse", "stra\303\237e", "str.",  "weg",
+                                          "gasse",   "platz",         "allee", "straat",
+                                          "laan",    "plein",         NULL};
     bool has_road = false, has_number = false;
 
     if (value.len > 200)

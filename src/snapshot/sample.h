@@ -66,8 +66,10 @@ struct sample_plan {
 
 /*
  * `connection` is inside a read-only, repeatable-read transaction whose snapshot the dump will
- * share. Options that name unknown tables, or a fraction out of range, are RH_ERR_USAGE. Blocking,
- * up to the deadline.
+ * share; its settings are then as pg_dump's sessions have them, until the transaction ends, and it
+ * must stay open until the dump is done: rows are named by their places. Options that name unknown
+ * tables, or a fraction out of range, are RH_ERR_USAGE; too many rows to add are RH_ERR_LIMIT.
+ * Blocking, up to the deadline.
  */
 enum err_code rh_sample_plan(const struct engine *engine, struct connection *connection,
                              const struct catalog *catalog, const struct sample_options *options,

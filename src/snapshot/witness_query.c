@@ -2,6 +2,8 @@
 
 #include "sql/phrase.h"
 
+#include <strings.h>
+
 #define ROW "tableoid::pg_catalog.int8 AS id, ctid AS place"
 #define TIDS_HAVE_ORDER 14 /* min(tid), max(tid) */
 #define LONG_COLUMNS_MAX 64

@@ -97,7 +97,8 @@ def section(directory, arguments, table, goal):
           [[name, f"{statistics.median(times[i] for times in seen):.2f}",
             f"{statistics.median(times[i] / times[0] for times in seen):.2f}",
             f"{statistics.median(times[i] / times[1] for times in seen):.2f}"] for i, name in enumerate(names)])
-    goal("planning and reading a sample of 1 %, to a sequential read of all",
-         statistics.median((times[2] + times[3]) / times[0] for times in seen), 1.5, at_most=True)
-    goal("the same, to COPY of all", statistics.median((times[2] + times[3]) / times[1] for times in seen), 1.0,
-         at_most=True)
+    # Cached tables: count(*) of parallel workers reads 3 GB/s then, and touches no column; a dump reads by COPY.
+    goal("planning a sample of 1 %, to a sequential read of all", statistics.median(times[2] / times[0] for times in seen),
+         1.5, at_most=True)
+    goal("planning and COPY of the sample, to COPY of all",
+         statistics.median((times[2] + times[3]) / times[1] for times in seen), 0.75, at_most=True)
