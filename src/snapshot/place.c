@@ -16,6 +16,8 @@
 
 #define INCOMPLETE ".incomplete-"
 #define LOCK_NAME "lock"
+#define SOCKETS_NAME "sockets" /* a link to where they are, for whoever cleans up */
+#define SOCKETS_PREFIX "/tmp/rehearse-"
 #define RANDOM_BYTES 6
 
 bool rh_snapshot_is(const char *path)
@@ -49,6 +51,19 @@ static int take_lock(const char *directory, struct arena *arena, int flags)
     return fd;
 }
 
+static void remove_sockets_of(const char *directory, struct arena *arena)
+{
+    char target[64] = "";
+    struct stat status;
+
+    if (readlink(rh_file_join(arena, directory, SOCKETS_NAME), target, sizeof(target) - 1) < 0 ||
+        strncmp(target, SOCKETS_PREFIX, strlen(SOCKETS_PREFIX)) != 0 ||
+        strchr(target + strlen(SOCKETS_PREFIX), '/') || lstat(target, &status) != 0 ||
+        !S_ISDIR(status.st_mode) || status.st_uid != geteuid())
+        return;
+    remove_quietly(target);
+}
+
 /* Of runs that were killed: their lock is free. One without a lock is just being made, or old; a
    minute is more than making takes. */
 #define MAKING_MAX_S 60
@@ -60,8 +75,10 @@ static void remove_incomplete(const char *path, struct arena *arena)
 
     if (lstat(path, &status) != 0 || !S_ISDIR(status.st_mode) || status.st_uid != geteuid())
         return;
-    if (fd >= 0 || (!has_lock && rh_clock_wall().us / 1000000 - status.st_mtime > MAKING_MAX_S))
+    if (fd >= 0 || (!has_lock && rh_clock_wall().us / 1000000 - status.st_mtime > MAKING_MAX_S)) {
+        remove_sockets_of(path, arena);
         remove_quietly(path);
+    }
 }
 
 static const char *parent_of(const char *path, struct arena *arena)
@@ -135,11 +152,13 @@ static const char *random_name(struct arena *arena)
 static enum err_code make_socket_directory(struct snapshot_place *place, struct arena *arena,
                                            struct err *err)
 {
-    char *path = rh_arena_strdup(arena, "/tmp/rehearse-XXXXXX");
+    char *path = rh_arena_strdup(arena, SOCKETS_PREFIX "XXXXXX");
 
     if (!mkdtemp(path))
         return rh_err_set_errno(err, errno, "cannot make a directory below /tmp");
     place->sockets = path;
+    if (symlink(path, rh_file_join(arena, place->directory, SOCKETS_NAME)) != 0)
+        return rh_err_set_errno(err, errno, "cannot write in \"%s\"", place->directory);
     return RH_OK;
 }
 
@@ -221,6 +240,7 @@ enum err_code rh_snapshot_place_finish(struct snapshot_place *place, struct err 
     enum err_code code;
 
     (void)unlink(rh_file_join(arena, place->directory, LOCK_NAME));
+    (void)unlink(rh_file_join(arena, place->directory, SOCKETS_NAME));
     code = sync_directory(place->directory, err);
     if (!code)
         code = take_name(place, err);

@@ -117,6 +117,7 @@ static void test_place_appears_when_it_is_finished(void **state)
     assert_int_equal(stat(at(fixture, "s"), &status), 0);
     assert_int_equal(status.st_mode & 0777, 0700);
     assert_false(rh_file_exists(at(fixture, "s/lock")));
+    assert_int_equal(unlink(at(fixture, "s/sockets")), -1);
 }
 
 static void test_place_closed_early_leaves_nothing(void **state)
@@ -172,13 +173,17 @@ static void test_place_removes_what_a_killed_run_left_and_nothing_of_a_living_on
     struct snapshot_place living = opened(fixture, false), next;
     struct err err = RH_ERR_INIT;
     const char *dead = at(fixture, "s.incomplete-dead");
+    char sockets[] = "/tmp/rehearse-XXXXXX";
 
     assert_int_equal(rh_file_make_directories(dead, 0700, &err), RH_OK);
     assert_int_equal(
         rh_file_write(rh_file_join(fixture->arena, dead, "lock"), rh_text(""), 0600, &err), RH_OK);
+    assert_non_null(mkdtemp(sockets));
+    assert_int_equal(symlink(sockets, rh_file_join(fixture->arena, dead, "sockets")), 0);
     assert_int_equal(rh_file_make_directories(at(fixture, "s.incomplete-new"), 0700, &err), RH_OK);
     next = opened(fixture, false);
     assert_false(rh_file_exists(dead));
+    assert_false(rh_file_exists(sockets));
     assert_true(rh_file_is_directory(living.directory));
     assert_true(rh_file_is_directory(at(fixture, "s.incomplete-new"))); /* just being made */
     rh_snapshot_place_close(&next);
