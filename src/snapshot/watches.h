@@ -29,7 +29,7 @@ struct copy_watcher rh_watches_restored(struct watches *watches, size_t table, c
 bool rh_watches_wants(const struct watches *watches, size_t table, int number);
 /* Any other text that is left behind: a comment, a function, a row of a materialized view, a log.
    `name` says which. Pseudonyms may stand there as well: what could be chance does not count. */
-void rh_watches_text(struct watches *watches, const char *name, struct text text);
+void rh_watches_text(struct watches *watches, const char *place, struct text text);
 /* "shape" and "leak". Texts lie in `arena`. */
 void rh_watches_judge(struct watches *watches, struct arena *arena,
                       struct manifest_certificate *ret_shape,
