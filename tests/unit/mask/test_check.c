@@ -341,7 +341,7 @@ static void test_check_numbers_of_a_domain_have_one_type(void **state)
     add_column(&made, child, "tax", "int4");
     add_foreign_key(&made, child, "tax", table, "tax_number");
     plan(NULL);
-    assert_fatal("tax", "gives other numbers for int4 than for int8");
+    assert_fatal("tax", "gives other values for int4 than for int8");
     start_again();
     add_column(&made, table, "tax_number", "int8");
     child = add_table(&made, "child");
