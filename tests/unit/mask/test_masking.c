@@ -404,6 +404,9 @@ static void test_masking_makes_options_of_composites(void **state)
     assert_int_equal(options.attributes[1].attribute_count, 2);
     assert_int_equal(options.attributes[1].attributes[0].rule, MASK_KEEP);
     assert_int_equal(options.attributes[1].attributes[1].rule, MASK_TEXT);
+    assert_int_equal(options.attributes[2].rule, MASK_NUMBER);
+    assert_int_equal(options.attributes[2].precision, 8);
+    assert_int_equal(options.attributes[2].scale, 2);
     options = rh_masking_map_options(&made.catalog, decision_of(&made, &masking, users, "price"),
                                      &key, made.arena);
     assert_int_equal(options.precision, 10);
