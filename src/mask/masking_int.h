@@ -1,7 +1,7 @@
 /*
  * Inside of `mask`: how a masking plan comes about. masking_rules.c reads masking.yaml, detect.c
- * and sight.c tell what a column seems to hold, domains.c joins columns, masking.c decides, check.c
- * looks for what stands against it.
+ * and sight.c tell what a column seems to hold, category.c what the schema says of its values,
+ * domains.c joins columns, masking.c decides, check.c looks for what stands against it.
  */
 #ifndef RH_MASK_MASKING_INT_H
 #define RH_MASK_MASKING_INT_H
