@@ -170,8 +170,10 @@ void rh_describe_snapshot(const struct description *description, struct arena *a
     manifest->is_masked = description->masking != NULL;
     manifest->is_complete = true;
     manifest->sample_fraction = description->fraction;
-    manifest->footprint.statements = description->dump->statements;
-    manifest->footprint.bytes_read = description->dump->bytes_read;
+    manifest->footprint.statements = description->dump->statements +
+                                     description->traffic.statements;
+    manifest->footprint.bytes_read = description->dump->bytes_read +
+                                     description->traffic.bytes_received;
     manifest->large_objects = description->dump->large_objects;
     manifest->large_object_bytes = description->dump->large_object_bytes;
     COPY_LIST(description->dump->locks, manifest->footprint.locks);

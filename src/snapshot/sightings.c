@@ -89,13 +89,10 @@ static void count_values(struct looking *looking, size_t table, const size_t *co
                 rh_mask_sight(sighting, rh_text(value));
         }
     }
-    looking->sightings->tables++;
-    looking->sightings->rows += (int64_t)rh_rows_count(rows);
 }
 
 static enum err_code say(struct looking *looking, const char *sql, struct err *err)
 {
-    looking->sightings->statements++;
     return looking->engine->query(looking->connection, sql, NULL, 0, looking->deadline, NULL, err);
 }
 
@@ -153,7 +150,6 @@ static enum err_code look_at(struct looking *looking, size_t table, struct err *
                              err);
     if (code)
         return code;
-    looking->sightings->statements++;
     if (looking->engine->query(looking->connection, query.data, NULL, 0, looking->deadline, &rows,
                                &refusal)) {
         if (refusal.code != RH_ERR_SERVER) {

@@ -172,6 +172,18 @@ static void test_describe_problems_of_the_plan_are_notes(void **state)
                         "public.whole.mail: a CHECK was not understood");
 }
 
+static void test_describe_footprint_counts_our_own_session_too(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->dump.bytes_read = 1000;
+    fixture->description.traffic = (struct connection_traffic){.statements = 20,
+                                                               .bytes_received = 300};
+    described(fixture, "whole");
+    assert_int_equal(fixture->manifest.footprint.statements, 27);
+    assert_int_equal(fixture->manifest.footprint.bytes_read, 1300);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +196,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_describe_columns_have_their_decision, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_describe_problems_of_the_plan_are_notes, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_describe_footprint_counts_our_own_session_too, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
