@@ -1,5 +1,7 @@
 #include "snapshot/sightings.h"
 
+#include "base/say.h"
+
 #include <inttypes.h>
 
 /* Rows of one table, and characters of one value, that are looked at. */
@@ -203,7 +205,8 @@ enum err_code rh_sightings_read(const struct engine *engine, struct connection *
         }
     }
     if (left_out > 0)
-        not_observed(&looking, "values of %zu tables: the time for looking was over", left_out);
+        not_observed(&looking, "values of %s: the time for looking was over",
+                     rh_say_count(arena, (int64_t)left_out, "table"));
     *ret_sightings = sightings;
     return RH_OK;
 }

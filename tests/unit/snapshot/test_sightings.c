@@ -74,6 +74,22 @@ static int64_t values_seen(const struct look *look)
     return values;
 }
 
+/* Those of which a value was seen; a table's sightings lie together. */
+static size_t tables_seen(const struct look *look)
+{
+    size_t tables = 0, last = SIZE_MAX;
+
+    for (size_t i = 0; i < look->sightings.items.count; i++) {
+        const struct mask_sighting *sighting = &look->sightings.items.items[i];
+
+        if (sighting->values > 0 && sighting->table != last) {
+            last = sighting->table;
+            tables++;
+        }
+    }
+    return tables;
+}
+
 static struct look look_at(const char *role, int64_t table_budget_us)
 {
     struct look look = {.arena = rh_arena_new(), .connection = connect_to("original", role)};
@@ -399,7 +415,7 @@ static void test_sightings_stop_when_their_time_is_over(void **state)
 
     ASSERT_OK(rh_sightings_read(&rh_engine_postgres, look.connection, &look.catalog, &options,
                                 in_seconds(30), look.arena, &look.sightings, err));
-    assert_int_equal(values_seen(&look), 0);
+    assert_true(tables_seen(&look) <= 1);
     assert_non_null(strstr(look.sightings.not_observed.items[0], "the time for looking was over"));
     close_look(&look);
 }
