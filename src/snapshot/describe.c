@@ -195,8 +195,6 @@ void rh_describe_snapshot(const struct description *description, struct arena *a
                                                                problem->sentence);
         }
     if (description->sample) {
-        COPY_LIST(description->sample->witnesses, manifest->notes);
-        COPY_LIST(description->sample->not_covered, manifest->notes);
         COPY_LIST(description->sample->notes, manifest->notes);
         describe_witnesses(description, arena, manifest);
     }
