@@ -280,8 +280,8 @@ enum err_code rh_load_dump(struct sandbox *sandbox, const char *path, bool is_sc
     return load_file(&load, err);
 }
 
-enum err_code rh_sandbox_apply_manifest(struct sandbox *sandbox, const struct manifest *manifest,
-                                        struct err *err)
+static enum err_code apply_manifest(struct sandbox *sandbox, const struct manifest *manifest,
+                                    struct err *err)
 {
     struct wall taken_at;
 
@@ -309,7 +309,7 @@ static enum err_code load_own(struct sandbox *sandbox, const char *path, struct 
         (code = rh_snapshot_own_check_head(path, &manifest, &load.file, err)) ||
         (code = check_file(&load, err)) || (code = load_file(&load, err)))
         return code;
-    return rh_sandbox_apply_manifest(sandbox, &manifest, err);
+    return apply_manifest(sandbox, &manifest, err);
 }
 
 enum err_code rh_load_snapshot(struct sandbox *sandbox, const char *path, struct err *err)
