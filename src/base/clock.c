@@ -100,6 +100,46 @@ void rh_clock_compact(struct wall at, char out[static 20])
         snprintf(out, 20, "invalid");
 }
 
+/* `digits` of them, which make a number in [least, most], and what is behind them. */
+static bool take_field(const char **rest, int digits, char behind, int least, int most,
+                       int *ret_value)
+{
+    int value = 0;
+    for (int i = 0; i < digits; i++, (*rest)++) {
+        if (**rest < '0' || **rest > '9')
+            return false;
+        value = 10 * value + (**rest - '0');
+    }
+    *ret_value = value;
+    if (value < least || value > most || (behind && **rest != behind))
+        return false;
+    *rest += behind != 0;
+    return true;
+}
+
+bool rh_clock_parse_rfc3339(const char *stamp, struct wall *ret_at)
+{
+    struct tm utc = {0};
+    int year, month, ms = 0;
+    if (!take_field(&stamp, 4, '-', 0, 9999, &year) || !take_field(&stamp, 2, '-', 1, 12, &month) ||
+        !take_field(&stamp, 2, 'T', 1, 31, &utc.tm_mday) ||
+        !take_field(&stamp, 2, ':', 0, 23, &utc.tm_hour) ||
+        !take_field(&stamp, 2, ':', 0, 59, &utc.tm_min) ||
+        !take_field(&stamp, 2, 0, 0, 60, &utc.tm_sec))
+        return false;
+    if (*stamp == '.') {
+        stamp++;
+        if (!take_field(&stamp, 3, 0, 0, 999, &ms))
+            return false;
+    }
+    if (strcmp(stamp, "Z") != 0)
+        return false;
+    utc.tm_year = year - 1900;
+    utc.tm_mon = month - 1;
+    ret_at->us = (int64_t)timegm(&utc) * US_PER_S + ms * US_PER_MS;
+    return true;
+}
+
 /* value/unit with one decimal below ten thousand units, cut (not rounded up into the next unit). */
 static void format_tenths(int64_t value, int64_t unit, const char *name, char out[static 24])
 {

@@ -29,6 +29,8 @@ int rh_clock_poll_ms(struct mono deadline);
 /* "2026-11-20T10:49:12.123Z" (RFC 3339) and "20261120T104912Z" (for directory names). */
 void rh_clock_rfc3339(struct wall at, char out[static 32]);
 void rh_clock_compact(struct wall at, char out[static 20]);
+/* A stamp as rh_clock_rfc3339 makes it, with or without its fraction; false: it is none. */
+bool rh_clock_parse_rfc3339(const char *stamp, struct wall *ret_at);
 
 /* "340 us", "12.3 ms", "4.2 s", "15m02s", "3h04m": as a person says a duration. */
 void rh_duration_format(int64_t us, char out[static 24]);

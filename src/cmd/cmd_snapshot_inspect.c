@@ -2,6 +2,7 @@
 #include "cmd/run_options.h"
 
 #include "base/clock.h"
+#include "base/say.h"
 #include "report/report.h"
 #include "sandbox/sandbox.h"
 #include "snapshot/place.h"
@@ -65,12 +66,8 @@ static int inspect_archive(const struct options *options, const char *path)
     rh_buf_printf(&text, "of        database %s, PostgreSQL %s, by pg_dump %s\n",
                   or_unknown(facts.database), or_unknown(facts.server_version),
                   or_unknown(facts.dump_version));
-    if (facts.age_s >= 0) {
-        char age[24];
-
-        rh_duration_format(facts.age_s * 1000000, age);
-        rh_buf_printf(&text, "taken     %s ago\n", age);
-    }
+    if (facts.age_s >= 0)
+        rh_buf_printf(&text, "taken     %s ago\n", rh_say_age(options->arena, facts.age_s));
     rh_buf_add_str(&text, "masking   nobody knows: \"rehearse snapshot import\" makes a masked "
                           "snapshot of it\n");
     return rh_cli_finish(rh_buf_text(&text), 0);

@@ -59,6 +59,11 @@ struct url_upstream {
 /* --- connections and rows -------------------------------------------------------------------- */
 
 struct connection;
+/* What a connection has cost its server. */
+struct connection_traffic {
+    int64_t statements;     /* answered, also with an error; each of several in one string */
+    int64_t bytes_received; /* of values and of COPY data, without what the protocol adds */
+};
 struct rows; /* a result set; owned by the receiver, rh_rows_free */
 
 size_t rh_rows_count(const struct rows *rows);
@@ -209,6 +214,7 @@ struct engine {
     void (*close)(struct connection *connection);               /* NULL allowed */
     int (*server_version)(const struct connection *connection); /* 150018; 0 when lost */
     int64_t (*backend_pid)(const struct connection *connection);
+    struct connection_traffic (*traffic)(const struct connection *connection); /* so far */
 
     /* Blocking, parameters as text (NULL: SQL NULL). What COPY TO STDOUT sends is dropped; COPY
        FROM STDIN fails, for want of data. `sql` may hold several statements only when

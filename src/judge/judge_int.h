@@ -8,6 +8,7 @@
 #ifndef RH_JUDGE_JUDGE_INT_H
 #define RH_JUDGE_JUDGE_INT_H
 
+#include "base/say.h"
 #include "judge/rules.h"
 #include "model/result.h"
 
@@ -154,13 +155,9 @@ void rh_evidence_json(struct found *found, const char *key, json_t *value); /* s
 /* judge_text.c: how things are said. Results lie in the arena. */
 const char *rh_say_duration(struct arena *arena, int64_t us); /* "15m02s" */
 const char *rh_say_limit(struct arena *arena, int64_t us);    /* as a user writes it: "2s" */
-const char *rh_say_bytes(struct arena *arena, int64_t bytes);
-const char *rh_say_count(struct arena *arena, int64_t count, const char *noun); /* "1,204 rows" */
 /* "public.orders (98,100,000 rows, 41 GB)"; what is not known is left out. */
 const char *rh_say_relation(struct arena *arena, const char *relation,
                             const struct relation_facts *facts);
-/* "a, b and c", at most `most` of them, then "and 7 more". */
-const char *rh_say_list(struct arena *arena, const char *const *items, size_t count, size_t most);
 /* A name for a new object: "orders_email_not_null"; quoted where needed, at most 63 bytes. */
 const char *rh_say_new_name(struct arena *arena, const char *relation, const char *column,
                             const char *suffix);

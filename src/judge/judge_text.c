@@ -35,20 +35,6 @@ const char *rh_say_limit(struct arena *arena, int64_t us)
     return rh_arena_printf(arena, "%llds", (long long)s);
 }
 
-const char *rh_say_bytes(struct arena *arena, int64_t bytes)
-{
-    char text[24];
-    rh_bytes_format(bytes, text);
-    return rh_arena_strdup(arena, text);
-}
-
-const char *rh_say_count(struct arena *arena, int64_t count, const char *noun)
-{
-    char text[32];
-    rh_count_format(count, text);
-    return rh_arena_printf(arena, "%s %s%s", text, noun, count == 1 ? "" : "s");
-}
-
 const char *rh_say_relation(struct arena *arena, const char *relation,
                             const struct relation_facts *facts)
 {
@@ -65,19 +51,6 @@ const char *rh_say_relation(struct arena *arena, const char *relation,
     if (facts->bytes > 0)
         return rh_arena_printf(arena, "%s (%s)", relation, rh_say_bytes(arena, facts->bytes));
     return relation;
-}
-
-const char *rh_say_list(struct arena *arena, const char *const *items, size_t count, size_t most)
-{
-    const char *text = "";
-    size_t shown = count > most ? most : count;
-    for (size_t i = 0; i < shown; i++) {
-        const char *joint = i == 0 ? "" : i + 1 == count ? " and " : ", ";
-        text = rh_arena_printf(arena, "%s%s%s", text, joint, items[i]);
-    }
-    if (count > shown)
-        text = rh_arena_printf(arena, "%s and %zu more", text, count - shown);
-    return text;
 }
 
 static void add_unquoted(struct buf *name, const char *part)

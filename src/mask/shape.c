@@ -1,8 +1,8 @@
 #include "mask/shape.h"
 
 #include "base/err.h"
+#include "base/say.h"
 
-#include <inttypes.h>
 #include <xxhash.h>
 
 /* Beyond 64 bytes: one place for each power of two, as many as there can be. */
@@ -133,18 +133,18 @@ struct shape_verdict rh_shape_judge(struct shape *shape, bool keeps_lengths, str
     verdict.distinct_same = verdict.merged == 0 && missing == 0 && shape->torn == 0;
     verdict.frequencies_same = verdict.distinct_same && frequencies == 0;
     if (!verdict.nulls_same)
-        verdict.sentence = rh_arena_printf(arena, "%" PRId64 " NULLs became %" PRId64,
-                                           shape->before.nulls, shape->after.nulls);
+        verdict.sentence = rh_arena_printf(arena, "%s became %s",
+                                           rh_say_count(arena, shape->before.nulls, "NULL"),
+                                           rh_say_number(arena, shape->after.nulls));
     else if (shape->torn > 0)
-        verdict.sentence = rh_arena_printf(
-            arena, "%" PRId64 " values did not always become the same pseudonym", shape->torn);
+        verdict.sentence = rh_arena_printf(arena, "%s did not always become the same pseudonym",
+                                           rh_say_count(arena, shape->torn, "value"));
     else if (verdict.merged > 0)
-        verdict.sentence = rh_arena_printf(
-            arena, "%" PRId64 " pseudonyms stand for more than one value each", verdict.merged);
+        verdict.sentence = rh_arena_printf(arena, "standing for more than one value each: %s",
+                                           rh_say_count(arena, verdict.merged, "pseudonym"));
     else if (!verdict.frequencies_same)
-        verdict.sentence = rh_arena_printf(
-            arena, "%" PRId64 " pseudonyms are not there as often as their values were",
-            missing + frequencies);
+        verdict.sentence = rh_arena_printf(arena, "not there as often as their values were: %s",
+                                           rh_say_count(arena, missing + frequencies, "pseudonym"));
     else if (!verdict.lengths_same)
         verdict.sentence = "lengths differ";
     return verdict;

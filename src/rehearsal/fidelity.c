@@ -1,5 +1,6 @@
 #include "rehearsal/fidelity.h"
 
+#include "base/say.h"
 #include "mask/mask_map.h"
 #include "sandbox/snapshot_own.h"
 
@@ -69,7 +70,9 @@ static void take_witnesses(struct rehearsal *rehearsal, struct likeness *likenes
         }
         for (size_t i = 0; i < witness->not_covered.count; i++) {
             likeness->cover = WITNESS_PARTLY;
-            *RH_PUSH(rehearsal->arena, &likeness->not_covered) = witness->not_covered.items[i];
+            if (!rh_say_was_said(likeness->not_covered.items, likeness->not_covered.count,
+                                 witness->not_covered.items[i]))
+                *RH_PUSH(rehearsal->arena, &likeness->not_covered) = witness->not_covered.items[i];
         }
     }
 }
@@ -176,24 +179,13 @@ void rh_fidelity_fill(struct rehearsal *rehearsal, const struct sandbox_facts *f
 
 /* --- what masking weakens --------------------------------------------------------------------- */
 
+/* Columns of a table by what their rules keep of them. */
 struct columns {
-    VEC(const char *) names;
+    VEC(const char *) same_length; /* lengths and equality */
+    VEC(const char *) equal;       /* equality */
+    VEC(const char *) numbers;     /* equality, and order up to a bound */
+    VEC(const char *) replaced;
 };
-
-static const char *say(struct arena *arena, const struct columns *columns)
-{
-    const char *text = "";
-    for (size_t n = 0; n < columns->names.count && n < COLUMNS_SHOWN; n++)
-        text = rh_arena_printf(arena, "%s%s%s", text,
-                               n == 0                          ? ""
-                               : n + 1 == columns->names.count ? " and "
-                                                               : ", ",
-                               columns->names.items[n]);
-    if (columns->names.count > COLUMNS_SHOWN)
-        text = rh_arena_printf(arena, "%s and %zu more", text,
-                               columns->names.count - COLUMNS_SHOWN);
-    return text;
-}
 
 static bool is_touched(const struct trace *trace, const char *identity)
 {
@@ -203,39 +195,83 @@ static bool is_touched(const struct trace *trace, const char *identity)
     return false;
 }
 
-static bool keeps_order(enum mask_rule rule)
+/* Of these a length is that of the value itself. In arrays, composite values and documents it is
+   that of their leaves, and an IP address in them becomes another one that is as long as it takes.
+ */
+static bool is_plain(const char *type)
 {
-    return rule == MASK_KEEP || rule == MASK_DATE || rule == MASK_NUMBER;
+    static const char *const types[] = {"text", "character", "name",    "citext",       "uuid",
+                                        "bit",  "bytea",     "macaddr", "public.citext"};
+    size_t len = strcspn(type, " (");
+    for (size_t n = 0; n < sizeof(types) / sizeof(types[0]); n++)
+        if (strlen(types[n]) == len && strncmp(types[n], type, len) == 0)
+            return strchr(type, '[') == NULL;
+    return false;
+}
+
+static void sort_column(struct rehearsal *rehearsal, const struct manifest_column *column,
+                        struct columns *columns)
+{
+    struct arena *arena = rehearsal->arena;
+    enum mask_rule rule;
+    /* A date is moved as all others are: lengths, equality and order stay. */
+    if (!rh_mask_rule_find(column->rule, &rule) || rule == MASK_KEEP || rule == MASK_DATE)
+        return;
+    if (!rh_mask_rule_is_injective(rule))
+        *RH_PUSH(arena, &columns->replaced) = column->name;
+    else if (rule == MASK_NUMBER)
+        *RH_PUSH(arena, &columns->numbers) = column->name;
+    else if (rh_mask_rule_keeps_length(rule) && rule != MASK_FREE_TEXT && is_plain(column->type))
+        *RH_PUSH(arena, &columns->same_length) = column->name;
+    else
+        *RH_PUSH(arena, &columns->equal) = column->name;
+}
+
+#define ORDER_LOST "so that range scans, sorted plans and partition bounds may be others there."
+
+static void weaken(struct rehearsal *rehearsal, const char *table, const struct columns *columns)
+{
+    struct arena *arena = rehearsal->arena;
+    struct likeness *likeness = &rehearsal->result.fidelity.likeness;
+#define NAMED(list) \
+    rh_say_list(arena, (list).items, (list).count, COLUMNS_SHOWN), (list).count == 1 ? "is" : "are"
+    if (columns->same_length.count > 0)
+        *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
+            arena,
+            "%s: %s %s masked: lengths and equal values are production's, their order is "
+            "not, " ORDER_LOST,
+            table, NAMED(columns->same_length));
+    if (columns->equal.count > 0)
+        *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
+            arena,
+            "%s: %s %s masked: equal values are production's, their lengths and their order need "
+            "not be, " ORDER_LOST,
+            table, NAMED(columns->equal));
+    if (columns->numbers.count > 0)
+        *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
+            arena,
+            "%s: %s %s masked: equal values are production's, and so is the order of numbers below "
+            "the bound of their type (docs/masking.md); greater ones have another order.",
+            table, NAMED(columns->numbers));
+    if (columns->replaced.count > 0)
+        *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
+            arena,
+            "%s: the values of %s are replaced: duplicates, NULLs and misfits that production has "
+            "there need not be seen here.",
+            table,
+            rh_say_list(arena, columns->replaced.items, columns->replaced.count, COLUMNS_SHOWN));
+#undef NAMED
 }
 
 void rh_fidelity_weaken(struct rehearsal *rehearsal)
 {
-    struct arena *arena = rehearsal->arena;
-    struct likeness *likeness = &rehearsal->result.fidelity.likeness;
     for (size_t n = 0; n < rehearsal->manifest.tables.count; n++) {
         const struct manifest_table *table = &rehearsal->manifest.tables.items[n];
-        struct columns unordered = {0}, replaced = {0};
+        struct columns columns = {0};
         if (!is_touched(&rehearsal->trace, table->identity))
             continue;
-        for (size_t i = 0; i < table->columns.count; i++) {
-            enum mask_rule rule;
-            if (!rh_mask_rule_find(table->columns.items[i].rule, &rule) || keeps_order(rule))
-                continue;
-            *RH_PUSH(arena, rh_mask_rule_is_injective(rule)
-                                ? &unordered.names
-                                : &replaced.names) = table->columns.items[i].name;
-        }
-        if (unordered.names.count > 0)
-            *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
-                arena,
-                "%s: %s %s masked: lengths and equal values are production's, their order is not, "
-                "so that range scans, sorted plans and partition bounds may be others there.",
-                table->identity, say(arena, &unordered), unordered.names.count == 1 ? "is" : "are");
-        if (replaced.names.count > 0)
-            *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
-                arena,
-                "%s: the values of %s are replaced: duplicates, NULLs and misfits that "
-                "production has there are not to be seen here.",
-                table->identity, say(arena, &replaced));
+        for (size_t i = 0; i < table->columns.count; i++)
+            sort_column(rehearsal, &table->columns.items[i], &columns);
+        weaken(rehearsal, table->identity, &columns);
     }
 }

@@ -1,26 +1,21 @@
 /* The lines under the first one of a report: what production is, and what of it is not here. */
 #include "report/report_int.h"
 
+#include "base/say.h"
+
 #include <string.h>
 
-static const char *join(const struct layout *layout, const char *text, const char *part)
-{
-    return text[0] ? rh_arena_printf(layout->arena, "%s%s%s", text, layout->glyphs->dot, part)
-                   : part;
-}
-
-/* "from the cache, prepared 3h04m ago", and whether the server had read the rows before. */
+/* "from the cache, prepared 3 h ago", and whether the server had read the rows before. */
 const char *rh_report_sandbox_state(const struct layout *layout, const struct fidelity *fidelity)
 {
     const char *text = "";
     if (fidelity->from_cache) {
-        char ago[24];
-        rh_duration_format(fidelity->prepared_s * 1000000, ago);
-        text = fidelity->prepared_s < 1
+        text = fidelity->prepared_s < 60
                    ? "from the cache"
-                   : rh_arena_printf(layout->arena, "from the cache, prepared %s ago", ago);
+                   : rh_arena_printf(layout->arena, "from the cache, prepared %s ago",
+                                     rh_say_age(layout->arena, fidelity->prepared_s));
     }
-    return join(layout, text, fidelity->is_cold ? "cold" : "warm");
+    return rh_report_join(layout, text, fidelity->is_cold ? "cold" : "warm");
 }
 
 static const char *say_rows(const struct layout *layout, const struct likeness *likeness)
@@ -51,7 +46,8 @@ static const char *say_certificates(const struct layout *layout, const struct li
                                         certificate->name);
         }
         if (names[0])
-            text = join(layout, text, rh_arena_printf(layout->arena, "%s %s", names, words[s]));
+            text = rh_report_join(layout, text,
+                                  rh_arena_printf(layout->arena, "%s %s", names, words[s]));
     }
     return text[0] ? rh_arena_printf(layout->arena, "certificates: %s", text) : NULL;
 }
@@ -67,16 +63,16 @@ void rh_report_likeness(const struct layout *layout, const struct likeness *like
     const char *rows = say_rows(layout, likeness);
     const char *certificates = say_certificates(layout, likeness);
     if (rows)
-        text = join(layout, text, rows);
+        text = rh_report_join(layout, text, rows);
     if (!likeness->is_masked)
-        text = join(layout, text, "not masked");
+        text = rh_report_join(layout, text, "not masked");
     if (certificates)
-        text = join(layout, text, certificates);
+        text = rh_report_join(layout, text, certificates);
     if (likeness->settings_kept > 0)
-        text = join(layout, text,
-                    rh_arena_printf(arena, "%s setting%s kept",
-                                    rh_layout_count(arena, likeness->settings_kept),
-                                    likeness->settings_kept == 1 ? "" : "s"));
+        text = rh_report_join(layout, text,
+                              rh_arena_printf(arena, "%s setting%s kept",
+                                              rh_layout_count(arena, likeness->settings_kept),
+                                              likeness->settings_kept == 1 ? "" : "s"));
     rh_layout_labelled(layout, "copy of", text);
     rh_report_sentences(layout, "not kept", likeness->settings_not_kept.items,
                         likeness->settings_not_kept.count, detail);

@@ -1,10 +1,7 @@
 #include "report/report_int.h"
 
 #include "base/clock.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <time.h>
+#include "base/say.h"
 
 /* Longest name of a table shown in its column; longer ones push their line apart. */
 #define NAME_COLUMNS_MAX 40
@@ -31,22 +28,12 @@ static const char *text(const struct view *view, const char *fmt, ...)
 
 static const char *bytes_text(const struct view *view, int64_t bytes)
 {
-    char out[24];
-
-    if (bytes < 0)
-        return "?";
-    rh_bytes_format(bytes, out);
-    return rh_arena_strdup(view->arena, out);
+    return bytes < 0 ? "?" : rh_say_bytes(view->arena, bytes);
 }
 
 static const char *count_text(const struct view *view, int64_t count)
 {
-    char out[32];
-
-    if (count < 0)
-        return "?";
-    rh_count_format(count, out);
-    return rh_arena_strdup(view->arena, out);
+    return count < 0 ? "?" : rh_say_number(view->arena, count);
 }
 
 static const char *duration_text(const struct view *view, int64_t us)
@@ -65,11 +52,6 @@ static const char *share_text(const struct view *view, double share)
     if (share <= 0)
         return "none";
     return text(view, share >= 0.0995 ? "%.0f %%" : "%.2g %%", share * 100);
-}
-
-static const char *plural(const struct view *view, int64_t count, const char *one, const char *many)
-{
-    return text(view, "%s %s", count_text(view, count), count == 1 ? one : many);
 }
 
 /* --- the head -------------------------------------------------------------------------------- */
@@ -99,7 +81,7 @@ static const char *masking_text(const struct view *view)
     if (!manifest->is_masked)
         return "NOT MASKED: rows as production has them";
     return text(view, "%s masked, %s kept; key %s",
-                plural(view, manifest->masked_columns, "column", "columns"),
+                rh_say_count(view->arena, manifest->masked_columns, "column"),
                 count_text(view, manifest->kept_columns), manifest->key_id);
 }
 
@@ -112,8 +94,9 @@ static const char *rows_text(const struct view *view)
                                    share_text(view, manifest->sample_fraction))
                             : "not complete";
 
-    return text(view, "%s in %s, %s as text; %s", plural(view, rows_here(manifest), "row", "rows"),
-                plural(view, (int64_t)manifest->tables.count, "table", "tables"),
+    return text(view, "%s in %s, %s as text; %s",
+                rh_say_count(view->arena, rows_here(manifest), "row"),
+                rh_say_count(view->arena, (int64_t)manifest->tables.count, "table"),
                 bytes_text(view, bytes_here(manifest)), share);
 }
 
@@ -130,53 +113,21 @@ static const char *footprint_text(const struct view *view)
     for (size_t i = 0; i < manifest->footprint.locks.count; i++)
         locks = text(view, "%s, %s", locks, manifest->footprint.locks.items[i]);
     return text(view, "%s, %s read, its snapshot held %s%s",
-                plural(view, manifest->footprint.statements, "statement", "statements"),
+                rh_say_count(view->arena, manifest->footprint.statements, "statement"),
                 bytes_text(view, manifest->footprint.bytes_read),
                 duration_text(view, manifest->footprint.snapshot_age_us), locks);
-}
-
-/* Seconds since 1970 of "2026-11-20T10:00:00.000Z"; false where the stamp is not one of ours. */
-static bool parse_stamp(const char *stamp, int64_t *ret_s)
-{
-    static const char separators[] = "--T::";
-    struct text rest = rh_text(stamp);
-    int64_t fields[6];
-    struct tm tm = {0};
-
-    for (size_t i = 0; i < 6; i++) {
-        if (rest.len == 0 || rest.data[0] < '0' || rest.data[0] > '9' ||
-            !rh_text_take_int64(&rest, &fields[i]) || fields[i] > 9999)
-            return false;
-        if (i < 5 && (rest.len == 0 || rest.data[0] != separators[i]))
-            return false;
-        rest.data += i < 5;
-        rest.len -= i < 5;
-    }
-    tm.tm_year = (int)fields[0] - 1900;
-    tm.tm_mon = (int)fields[1] - 1;
-    tm.tm_mday = (int)fields[2];
-    tm.tm_hour = (int)fields[3];
-    tm.tm_min = (int)fields[4];
-    tm.tm_sec = (int)fields[5];
-    *ret_s = (int64_t)timegm(&tm);
-    return true;
 }
 
 /* ", 3 days ago"; "" when nobody knows. */
 static const char *age_text(const struct view *view)
 {
-    int64_t taken_s, age_s;
+    struct wall taken_at;
+    int64_t age_us;
 
-    if (!parse_stamp(view->manifest->taken_at, &taken_s))
+    if (!rh_clock_parse_rfc3339(view->manifest->taken_at, &taken_at))
         return "";
-    age_s = view->options.now_us / 1000000 - taken_s;
-    if (age_s < 0)
-        return "";
-    if (age_s < 2 * 3600)
-        return text(view, ", %" PRId64 " min ago", age_s / 60);
-    if (age_s < 3 * 86400)
-        return text(view, ", %" PRId64 " h ago", age_s / 3600);
-    return text(view, ", %" PRId64 " days ago", age_s / 86400);
+    age_us = view->options.now_us - taken_at.us;
+    return age_us < 0 ? "" : text(view, ", %s ago", rh_say_age(view->arena, age_us / 1000000));
 }
 
 static void add_head(const struct view *view)
@@ -326,6 +277,29 @@ static void add_environment(const struct view *view)
                       manifest->replicas.items[i].state, manifest->replicas.items[i].sync_state));
 }
 
+/* What was looked for, once each, though it was for several files together. */
+static void add_witnesses(const struct view *view)
+{
+    const struct manifest *manifest = view->manifest;
+    VEC(const char *) found = {0}, not_covered = {0};
+
+    for (size_t i = 0; i < manifest->witnesses.count; i++) {
+        const struct manifest_witness *witness = &manifest->witnesses.items[i];
+
+        for (size_t n = 0; n < witness->found.count; n++)
+            if (!rh_say_was_said(found.items, found.count, witness->found.items[n]))
+                *RH_PUSH(view->arena, &found) = witness->found.items[n];
+        for (size_t n = 0; n < witness->not_covered.count; n++)
+            if (!rh_say_was_said(not_covered.items, not_covered.count,
+                                 witness->not_covered.items[n]))
+                *RH_PUSH(view->arena, &not_covered) = witness->not_covered.items[n];
+    }
+    for (size_t i = 0; i < found.count; i++)
+        add_line(view, i ? "" : "witness", found.items[i]);
+    for (size_t i = 0; i < not_covered.count; i++)
+        add_line(view, i ? "" : "not asked", not_covered.items[i]);
+}
+
 static void add_lists(const struct view *view)
 {
     const struct manifest *manifest = view->manifest;
@@ -334,10 +308,15 @@ static void add_lists(const struct view *view)
     if (manifest->large_objects > 0)
         add_line(view, "objects",
                  text(view, "%s of %s",
-                      plural(view, manifest->large_objects, "large object", "large objects"),
+                      rh_say_count(view->arena, manifest->large_objects, "large object"),
                       bytes_text(view, manifest->large_object_bytes)));
     if (!view->options.is_brief)
         add_environment(view);
+    else if (manifest->settings.count > 0)
+        add_line(view, "settings",
+                 text(view, "%s not at the default: see rehearse snapshot inspect",
+                      rh_say_number(view->arena, (int64_t)manifest->settings.count)));
+    add_witnesses(view);
     for (size_t i = 0; i < manifest->notes.count; i++)
         add_line(view, i ? "" : "note", manifest->notes.items[i]);
 }

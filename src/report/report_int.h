@@ -47,6 +47,8 @@ const char *rh_report_place(const struct layout *layout, const struct finding *f
 /* SQL behind the comments and blanks in front of it. */
 const char *rh_report_first_words(const char *sql);
 
+/* terminal.c: both with a dot between; `part` alone behind "". */
+const char *rh_report_join(const struct layout *layout, const char *text, const char *part);
 /* terminal.c: sentences behind a label; only the first of many, but for verbose. */
 void rh_report_sentences(const struct layout *layout, const char *label,
                          const char *const *sentences, size_t count, enum report_detail detail);

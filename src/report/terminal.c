@@ -1,5 +1,7 @@
 #include "report/report_int.h"
 
+#include "base/say.h"
+
 #include <string.h>
 
 /* Notes and gaps shown before the rest is only counted. */
@@ -7,19 +9,10 @@
 
 /* --- fidelity --- */
 
-static const char *join(const struct layout *layout, const char *text, const char *part)
+const char *rh_report_join(const struct layout *layout, const char *text, const char *part)
 {
     return text[0] ? rh_arena_printf(layout->arena, "%s%s%s", text, layout->glyphs->dot, part)
                    : part;
-}
-
-static const char *age_text(struct arena *arena, int64_t age_s)
-{
-    if (age_s < 7200)
-        return rh_arena_printf(arena, "%lld min old", (long long)(age_s / 60));
-    if (age_s < 3 * 86400)
-        return rh_arena_printf(arena, "%lld h old", (long long)(age_s / 3600));
-    return rh_arena_printf(arena, "%lld days old", (long long)(age_s / 86400));
 }
 
 static const char *contents_text(const struct layout *layout, const struct fidelity *fidelity)
@@ -55,27 +48,30 @@ void rh_report_fidelity(const struct layout *layout, const struct result *result
     const struct fidelity *fidelity = &result->fidelity;
     const char *text = "";
     if (fidelity->server_version)
-        text = join(layout, text,
-                    rh_arena_printf(arena, "PostgreSQL %s", fidelity->server_version));
+        text = rh_report_join(layout, text,
+                              rh_arena_printf(arena, "PostgreSQL %s", fidelity->server_version));
     if (fidelity->source)
-        text = join(layout, text, fidelity->source);
+        text = rh_report_join(layout, text, fidelity->source);
     if (fidelity->snapshot_age_s >= 0)
-        text = join(layout, text, age_text(arena, fidelity->snapshot_age_s));
+        text = rh_report_join(
+            layout, text,
+            rh_arena_printf(arena, "%s old", rh_say_age(arena, fidelity->snapshot_age_s)));
     const char *contents = contents_text(layout, fidelity);
     if (contents)
-        text = join(layout, text, contents);
+        text = rh_report_join(layout, text, contents);
     if (fidelity->sample_fraction > 0 && fidelity->sample_fraction < 1)
-        text = join(layout, text,
-                    rh_arena_printf(arena, "%.3g %% sample", fidelity->sample_fraction * 100));
+        text = rh_report_join(
+            layout, text,
+            rh_arena_printf(arena, "%.3g %% sample", fidelity->sample_fraction * 100));
     if (fidelity->masked_columns > 0)
-        text = join(layout, text,
-                    rh_arena_printf(arena, "%s column%s masked",
-                                    rh_layout_count(arena, fidelity->masked_columns),
-                                    fidelity->masked_columns == 1 ? "" : "s"));
+        text = rh_report_join(layout, text,
+                              rh_arena_printf(arena, "%s column%s masked",
+                                              rh_layout_count(arena, fidelity->masked_columns),
+                                              fidelity->masked_columns == 1 ? "" : "s"));
     if (fidelity->isolated)
-        text = join(layout, text, "isolated");
+        text = rh_report_join(layout, text, "isolated");
     if (!result->rollback.is_dry_run)
-        text = join(layout, text, rh_report_sandbox_state(layout, fidelity));
+        text = rh_report_join(layout, text, rh_report_sandbox_state(layout, fidelity));
     rh_layout_labelled(layout, result->rollback.is_dry_run ? "database" : "sandbox", text);
     rh_report_likeness(layout, &fidelity->likeness, detail);
     rh_report_sentences(layout, "note", fidelity->notes.items, fidelity->notes.count, detail);
@@ -103,7 +99,7 @@ void rh_report_gates(const struct layout *layout, const struct result *result)
 {
     const char *text = "";
     for (size_t i = 0; i < result->gates.count; i++)
-        text = join(layout, text, gate_text(layout, &result->gates.items[i]));
+        text = rh_report_join(layout, text, gate_text(layout, &result->gates.items[i]));
     if (text[0])
         rh_layout_labelled(layout, "gates", text);
     if (result->run_directory)

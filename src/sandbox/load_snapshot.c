@@ -9,7 +9,6 @@
 #include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Between two looks at how far a decompressor has come. */
@@ -281,23 +280,16 @@ enum err_code rh_load_dump(struct sandbox *sandbox, const char *path, bool is_sc
     return load_file(&load, err);
 }
 
-/* RFC 3339, in UTC, as a manifest has it; -1 when it is not. */
-static int64_t age_of(const char *taken_at)
-{
-    struct tm at = {0};
-    const char *rest = strptime(taken_at, "%Y-%m-%dT%H:%M:%S", &at);
-    int64_t age_s = rest ? (int64_t)(time(NULL) - timegm(&at)) : -1;
-
-    return rest && age_s < 0 ? 0 : age_s;
-}
-
 static enum err_code apply_manifest(struct sandbox *sandbox, const struct manifest *manifest,
                                     struct err *err)
 {
-    int64_t age_s = age_of(manifest->taken_at);
+    struct wall taken_at;
 
-    if (age_s >= 0)
-        sandbox->facts.snapshot_age_s = age_s;
+    if (rh_clock_parse_rfc3339(manifest->taken_at, &taken_at)) {
+        int64_t age_us = rh_clock_wall().us - taken_at.us;
+
+        sandbox->facts.snapshot_age_s = age_us > 0 ? age_us / 1000000 : 0;
+    }
     return rh_production_apply(sandbox, manifest, err);
 }
 

@@ -3,9 +3,9 @@
 #include "snapshot/copy_reader.h"
 
 #include "base/file.h"
+#include "base/say.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <unistd.h>
 
 #define CONNECT_MAX_US (30 * INT64_C(1000000))
@@ -31,8 +31,9 @@ static void add_difference(struct comparison *comparison, const struct catalog_t
         return;
     if (expected != found)
         *RH_PUSH(comparison->arena, &comparison->differences) = rh_arena_printf(
-            comparison->arena, "%s has %" PRId64 " rows, of %" PRId64, table->identity, found,
-            expected);
+            comparison->arena, "%s has %s, of %s", table->identity,
+            rh_say_count(comparison->arena, found, "row"),
+            rh_say_count(comparison->arena, expected, "row"));
     else
         *RH_PUSH(comparison->arena, &comparison->differences) = rh_arena_printf(
             comparison->arena, "%s has other rows than left production", table->identity);
@@ -288,15 +289,16 @@ static void say_integrity(const struct comparison *comparison, struct arena *are
 {
     if (comparison->different == 0) {
         certificate->status = CERTIFICATE_PASSED;
-        certificate->detail = rh_arena_printf(
-            arena, "%" PRId64 " rows in %" PRId64 " restored tables are those that left production",
-            comparison->rows, comparison->tables);
+        certificate->detail = rh_arena_printf(arena, "restored unchanged: %s in %s",
+                                              rh_say_count(arena, comparison->rows, "row"),
+                                              rh_say_count(arena, comparison->tables, "table"));
         return;
     }
     certificate->status = CERTIFICATE_FAILED;
     certificate->detail = rh_arena_printf(
-        arena, "%zu of %" PRId64 " restored tables are not what left production",
-        comparison->different, comparison->tables);
+        arena, "%s of %s not what left production",
+        rh_say_number(arena, (int64_t)comparison->different),
+        rh_say_count(arena, comparison->tables, "restored table"));
     for (size_t i = 0; i < comparison->differences.count; i++)
         *RH_PUSH(arena, &certificate->notes) = comparison->differences.items[i];
 }

@@ -248,6 +248,7 @@ static void describe(struct creation *creation, const struct dump_program *progr
         .sample_options = creation->is_sampled ? &options->sample : NULL,
         .is_omitted = creation->is_omitted,
         .dump = &creation->dump,
+        .traffic = creation->source.engine->traffic(creation->source.connection),
         .is_standby = creation->source.facts.is_standby,
         .fraction = creation->is_sampled ? options->sample.fraction : 1,
     };

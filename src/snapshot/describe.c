@@ -170,8 +170,10 @@ void rh_describe_snapshot(const struct description *description, struct arena *a
     manifest->is_masked = description->masking != NULL;
     manifest->is_complete = true;
     manifest->sample_fraction = description->fraction;
-    manifest->footprint.statements = description->dump->statements;
-    manifest->footprint.bytes_read = description->dump->bytes_read;
+    manifest->footprint.statements = description->dump->statements +
+                                     description->traffic.statements;
+    manifest->footprint.bytes_read = description->dump->bytes_read +
+                                     description->traffic.bytes_received;
     manifest->large_objects = description->dump->large_objects;
     manifest->large_object_bytes = description->dump->large_object_bytes;
     COPY_LIST(description->dump->locks, manifest->footprint.locks);
@@ -193,8 +195,6 @@ void rh_describe_snapshot(const struct description *description, struct arena *a
                                                                problem->sentence);
         }
     if (description->sample) {
-        COPY_LIST(description->sample->witnesses, manifest->notes);
-        COPY_LIST(description->sample->not_covered, manifest->notes);
         COPY_LIST(description->sample->notes, manifest->notes);
         describe_witnesses(description, arena, manifest);
     }

@@ -16,6 +16,7 @@ struct description {
     const struct sample_options *sample_options; /* that it was made of; NULL without one */
     const bool *is_omitted;                      /* NULL: none */
     const struct dump_result *dump;
+    struct connection_traffic traffic; /* of our own session, which plans and looks */
     bool is_standby;
     double fraction; /* asked for */
 };

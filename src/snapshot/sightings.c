@@ -1,5 +1,7 @@
 #include "snapshot/sightings.h"
 
+#include "base/say.h"
+
 #include <inttypes.h>
 
 /* Rows of one table, and characters of one value, that are looked at. */
@@ -89,13 +91,10 @@ static void count_values(struct looking *looking, size_t table, const size_t *co
                 rh_mask_sight(sighting, rh_text(value));
         }
     }
-    looking->sightings->tables++;
-    looking->sightings->rows += (int64_t)rh_rows_count(rows);
 }
 
 static enum err_code say(struct looking *looking, const char *sql, struct err *err)
 {
-    looking->sightings->statements++;
     return looking->engine->query(looking->connection, sql, NULL, 0, looking->deadline, NULL, err);
 }
 
@@ -153,7 +152,6 @@ static enum err_code look_at(struct looking *looking, size_t table, struct err *
                              err);
     if (code)
         return code;
-    looking->sightings->statements++;
     if (looking->engine->query(looking->connection, query.data, NULL, 0, looking->deadline, &rows,
                                &refusal)) {
         if (refusal.code != RH_ERR_SERVER) {
@@ -207,7 +205,8 @@ enum err_code rh_sightings_read(const struct engine *engine, struct connection *
         }
     }
     if (left_out > 0)
-        not_observed(&looking, "values of %zu tables: the time for looking was over", left_out);
+        not_observed(&looking, "values of %s: the time for looking was over",
+                     rh_say_count(arena, (int64_t)left_out, "table"));
     *ret_sightings = sightings;
     return RH_OK;
 }

@@ -18,7 +18,6 @@ struct sightings_options {
 
 struct sightings {
     VEC(struct mask_sighting) items;
-    int64_t tables, rows, statements;
     VEC(const char *) not_observed; /* sentences */
 };
 

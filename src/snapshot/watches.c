@@ -1,9 +1,9 @@
 #include "snapshot/watches.h"
 
+#include "base/say.h"
 #include "mask/leak.h"
 #include "mask/shape.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -299,11 +299,12 @@ static void judge_shape(struct watches *watches, struct arena *arena,
     certificate->detail = rh_arena_printf(
         arena,
         "NULLs, lengths where the rule keeps them, distinct values and how often each occurs are "
-        "the same in %zu of %zu masked columns, before the mask and in the restored rows (%s)",
-        compared - differ, compared,
+        "the same in %s of %s, before the mask and in the restored rows (%s)",
+        rh_say_number(arena, (int64_t)(compared - differ)),
+        rh_say_count(arena, (int64_t)compared, "masked column"),
         exact == compared ? "every value was counted"
-                          : rh_arena_printf(arena, "of %zu a sample of the values was counted",
-                                            compared - exact));
+                          : rh_arena_printf(arena, "of %s a sample of the values was counted",
+                                            rh_say_number(arena, (int64_t)(compared - exact))));
 }
 
 static bool is_more_than_chance(const struct leak_hits *hits)
@@ -321,25 +322,23 @@ static bool judge_column(struct watches *watches, size_t index, struct arena *ar
 
     if (is_more_than_chance(&watched->hits)) {
         note(certificate, arena,
-             rh_arena_printf(arena,
-                             "%s is kept and holds %" PRId64 " values of %s, which is masked: mask "
-                             "it too",
-                             name, watched->hits.certain + watched->hits.possible,
-                             name_of(watches, watched->hits.column, arena)));
+             rh_arena_printf(
+                 arena, "%s is kept and holds %s of %s, which is masked: mask it too", name,
+                 rh_say_count(arena, watched->hits.certain + watched->hits.possible, "value"),
+                 name_of(watches, watched->hits.column, arena)));
         return true;
     }
     if ((double)watched->unchanged > UNCHANGED_MAX * (double)watched->telling) {
         note(certificate, arena,
-             rh_arena_printf(arena, "%s: %" PRId64 " of %" PRId64 " values stayed what they were",
-                             name, watched->unchanged, watched->telling));
+             rh_arena_printf(arena, "%s: stayed what they were: %s of %s", name,
+                             rh_say_number(arena, watched->unchanged),
+                             rh_say_count(arena, watched->telling, "value")));
         return true;
     }
     if (watched->too_long > 0)
         note(certificate, arena,
-             rh_arena_printf(arena,
-                             "%s is kept, and %" PRId64 " values were too long to be looked "
-                             "through",
-                             name, watched->too_long));
+             rh_arena_printf(arena, "%s is kept; too long to be looked through: %s", name,
+                             rh_say_count(arena, watched->too_long, "value")));
     return false;
 }
 
@@ -364,11 +363,12 @@ static void judge_leak(struct watches *watches, struct arena *arena,
                                      arena, "a sample of %.2g %% of them",
                                      100 * rh_value_sample_share(&watches->filter.values));
     certificate->detail = rh_arena_printf(
-        arena,
-        "%zu distinct personal values (%s) were looked for in every kept column that may hold "
-        "text, and in %" PRId64 " other texts: %s",
-        watches->filter.values.count, coverage, watches->texts,
-        leaks > 0 ? rh_arena_printf(arena, "found in %zu places", leaks) : "none was found");
+        arena, "looked for %s (%s) in every kept column that may hold text, and in %s: %s",
+        rh_say_count(arena, (int64_t)watches->filter.values.count, "distinct personal value"),
+        coverage, rh_say_count(arena, watches->texts, "other text"),
+        leaks > 0
+            ? rh_arena_printf(arena, "found in %s", rh_say_count(arena, (int64_t)leaks, "place"))
+            : "none was found");
 }
 
 void rh_watches_judge(struct watches *watches, struct arena *arena,

@@ -1,5 +1,7 @@
 #include "snapshot/witness_int.h"
 
+#include "base/say.h"
+
 #include <stdlib.h>
 
 static void say(struct witness *witness, bool is_covered, const char *sentence)
@@ -79,9 +81,9 @@ enum err_code rh_witness_ask(struct witness *witness, const char *what, const ch
     if (code != RH_OK)
         return code;
     say(witness, true,
-        found ? rh_arena_printf(sampling->arena, "%s, %s: %s%lld row%s forced in", witness->label,
-                                what, found >= max && max > 2 ? "the first " : "", (long long)found,
-                                found == 1 ? "" : "s")
+        found ? rh_arena_printf(sampling->arena, "%s, %s: %s%s forced in", witness->label, what,
+                                found >= max && max > 2 ? "the first " : "",
+                                rh_say_count(sampling->arena, found, "row"))
               : rh_arena_printf(sampling->arena, "%s, %s: none there", witness->label, what));
     return RH_OK;
 }

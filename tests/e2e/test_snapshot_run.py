@@ -88,6 +88,23 @@ def test_a_value_that_is_replaced_weakens_more(rehearse, snapshot_with):
     assert any("values of email are replaced" in text for text in outcome.result["fidelity"]["snapshot"]["weakened"])
 
 
+@pytest.mark.parametrize("rule, type_name, said", [
+    ("text", "text", "lengths and equal values are production's, their order is not"),
+    ("text", "text[]", "their lengths and their order need not be"),
+    ("free-text", "text", "their lengths and their order need not be"),
+    ("inet", "inet", "their lengths and their order need not be"),
+    ("tsvector", "tsvector", "their lengths and their order need not be"),
+    ("number", "integer", "the order of numbers below the bound of their type"),
+    ("date", "date", None)])
+def test_of_a_masked_column_only_that_is_said_which_its_rule_keeps(rehearse, snapshot_with, rule, type_name, said):
+    def tables(manifest):
+        manifest["tables"][1]["columns"][1].update(rule=rule, type=type_name)
+        return manifest["tables"]
+    weakened = run(rehearse, snapshot_with(tables=tables)).result["fidelity"]["snapshot"]["weakened"]
+    about = [sentence for sentence in weakened if "email is masked" in sentence]
+    assert [said in sentence for sentence in about] == ([True] if said else []), weakened
+
+
 def test_a_plain_dump_says_nothing_of_itself(rehearse, town):
     cluster, database, whole = town
     outcome = run(rehearse, whole / "archive")
@@ -225,6 +242,18 @@ def test_witnesses_of_this_very_migration_make_the_difference(rehearse, snapshot
     assert said["not_covered"] == not_covered
     # Another migration is another matter.
     assert run(rehearse, snapshot, migration=UNIQUE + "-- more\n").status == 3
+
+
+def test_what_was_not_covered_for_several_files_is_said_once(rehearse, snapshot_with):
+    import hashlib
+    said = "duplicates of users (email) were too expensive"
+    files = {"1_migration.sql": UNIQUE, "2_more.sql": SAFE}
+    witnesses = [{"name": name, "sha256": hashlib.sha256(sql.encode()).hexdigest(), "found": [], "not_covered": [said]}
+                 for name, sql in files.items()]
+    snapshot = snapshot_with(**sampled(), witnesses=witnesses)
+    outcome = run(rehearse, snapshot, rehearse.write("2_more.sql", SAFE).name, migration=UNIQUE)
+    assert outcome.result["fidelity"]["snapshot"]["not_covered"] == [said], outcome
+    assert " ".join(outcome.stdout.split()).count(said) == 1, outcome.stdout
 
 
 def test_counts_of_a_sample_say_so(rehearse, snapshot_with):

@@ -39,6 +39,7 @@ struct connection {
     bool is_lost;
     struct err loss;
     bool prepared[ENGINE_QUERY_COUNT];
+    struct connection_traffic traffic;
     PGresult *result; /* last result of the request in flight */
     bool copies_out;  /* COPY data is coming, for nobody */
     bool has_failed;  /* it failed: */
@@ -92,7 +93,7 @@ static void free_result(void *result)
     PQclear(result);
 }
 
-static struct rows *rows_of_result(PGresult *result)
+static struct rows *rows_of_result(PGresult *result, int64_t *bytes)
 {
     const char **values;
     int row_count = PQresultStatus(result) == PGRES_TUPLES_OK ? PQntuples(result) : 0;
@@ -102,9 +103,11 @@ static struct rows *rows_of_result(PGresult *result)
 
     for (int row = 0; row < row_count; row++)
         for (int column = 0; column < column_count; column++)
-            if (!PQgetisnull(result, row, column))
+            if (!PQgetisnull(result, row, column)) {
                 values[(size_t)row * (size_t)column_count + (size_t)column] = PQgetvalue(
                     result, row, column);
+                *bytes += PQgetlength(result, row, column);
+            }
     /* 1664 columns at most (MaxTupleAttributeNumber). */
     const char **names = checked(calloc((size_t)column_count + 1, sizeof(*names)));
     for (int column = 0; column < column_count; column++)
@@ -207,7 +210,13 @@ static bool start(struct connection *connection, const struct request *request)
 /* One result of the request in flight; takes it. */
 static void collect(struct connection *connection, PGresult *result)
 {
-    switch (PQresultStatus(result)) {
+    ExecStatusType status = PQresultStatus(result);
+
+    /* One for each statement of a string; what COPY begins with is followed by another. */
+    if (!connection->is_preparing &&
+        (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_FATAL_ERROR))
+        connection->traffic.statements++;
+    switch (status) {
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
     case PGRES_EMPTY_QUERY:
@@ -250,8 +259,10 @@ static bool drop_copied(struct connection *connection)
     char *piece = NULL;
     int len;
 
-    while ((len = PQgetCopyData(connection->conn, &piece, 1)) > 0)
+    while ((len = PQgetCopyData(connection->conn, &piece, 1)) > 0) {
         PQfreemem(piece);
+        connection->traffic.bytes_received += len;
+    }
     connection->copies_out = len == 0;
     return !connection->copies_out; /* an error is told by the next result */
 }
@@ -293,7 +304,8 @@ static enum err_code take_answer(struct connection *connection, struct rows **re
         return err->code;
     }
     if (ret_rows)
-        *ret_rows = rows_of_result(result ? result : PQmakeEmptyPGresult(NULL, PGRES_COMMAND_OK));
+        *ret_rows = rows_of_result(result ? result : PQmakeEmptyPGresult(NULL, PGRES_COMMAND_OK),
+                                   &connection->traffic.bytes_received);
     else
         PQclear(result);
     return RH_OK;
@@ -649,6 +661,11 @@ int rh_pg_server_version(const struct connection *connection)
 int64_t rh_pg_backend_pid(const struct connection *connection)
 {
     return PQbackendPID(connection->conn);
+}
+
+struct connection_traffic rh_pg_traffic(const struct connection *connection)
+{
+    return connection->traffic;
 }
 
 void rh_pg_place(const struct connection *connection, struct arena *arena,

@@ -34,6 +34,7 @@ enum err_code rh_pg_describe_upstream(const char *url, struct arena *arena,
 void rh_pg_close(struct connection *connection);
 int rh_pg_server_version(const struct connection *connection);
 int64_t rh_pg_backend_pid(const struct connection *connection);
+struct connection_traffic rh_pg_traffic(const struct connection *connection);
 enum err_code rh_pg_query(struct connection *connection, const char *sql,
                           const char *const *parameters, int parameter_count, struct mono deadline,
                           struct rows **ret_rows, struct err *err) RH_MUST_CHECK;

@@ -12,6 +12,7 @@ const struct engine rh_engine_postgres = {
     .close = rh_pg_close,
     .server_version = rh_pg_server_version,
     .backend_pid = rh_pg_backend_pid,
+    .traffic = rh_pg_traffic,
     .query = rh_pg_query,
     .query_single = rh_pg_query_single,
     .attach = rh_pg_attach,

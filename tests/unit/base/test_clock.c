@@ -30,6 +30,36 @@ static void test_clock_poll_ms_rounds_up(void **state)
     assert_in_range(ms, 9000, 10001);
 }
 
+static void test_clock_parses_its_own_stamps(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        "",
+        "2026-11-20",
+        "2026-11-20T10:49:12",
+        "2026-11-20 10:49:12Z",
+        "2026-13-20T10:49:12Z",
+        "2026-11-20T24:00:00Z",
+        "2026-11-20T10:49:12.1Z",
+        "2026-11-20T10:49:12.123+01:00",
+        "2026-11-20T10:49:12.123Zx",
+        "-026-11-20T10:49:12Z",
+    };
+    static const int64_t stamps[] = {0, INT64_C(1795171752123000), INT64_C(951782400000000), -1000};
+    struct wall at = {7};
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        assert_false(rh_clock_parse_rfc3339(wrong[i], &at));
+    assert_int_equal(at.us, 7);
+    for (size_t i = 0; i < COUNT(stamps); i++) {
+        char text[32];
+        rh_clock_rfc3339((struct wall){stamps[i]}, text);
+        assert_true(rh_clock_parse_rfc3339(text, &at));
+        assert_int_equal(at.us, stamps[i]);
+    }
+    assert_true(rh_clock_parse_rfc3339("2026-11-20T10:49:12Z", &at));
+    assert_int_equal(at.us, INT64_C(1795171752000000));
+}
+
 static void test_clock_formats_wall_time(void **state)
 {
     (void)state;
@@ -210,6 +240,7 @@ int main(void)
         cmocka_unit_test(test_clock_deadlines),
         cmocka_unit_test(test_clock_poll_ms_rounds_up),
         cmocka_unit_test(test_clock_formats_wall_time),
+        cmocka_unit_test(test_clock_parses_its_own_stamps),
         cmocka_unit_test(test_duration_format_table),
         cmocka_unit_test(test_duration_parse_table),
         cmocka_unit_test(test_bytes_format_table),

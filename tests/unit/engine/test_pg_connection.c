@@ -107,6 +107,34 @@ static void test_pg_connection_copy_sends_to_nobody_and_gets_nothing(void **stat
     engine->close(connection);
 }
 
+static void test_pg_connection_counts_what_it_cost(void **state)
+{
+    (void)state;
+    struct connection *connection = test_connect(&server, "t");
+    struct connection_traffic before = engine->traffic(connection), after;
+    struct err why = RH_ERR_INIT;
+    struct rows *rows = NULL;
+
+    ASSERT_OK(engine->query(connection, "SET work_mem = '1MB'; SELECT 'four', NULL, 'six666'", NULL,
+                            0, in_seconds(10), &rows, err));
+    rh_rows_free(rows);
+    after = engine->traffic(connection);
+    assert_int_equal(after.statements - before.statements, 2);
+    assert_int_equal(after.bytes_received - before.bytes_received, 10);
+    /* Preparing is no statement of its own, a refused one is; COPY is one, with its data. */
+    before = after;
+    ASSERT_OK(engine->ask(connection, ENGINE_QUERY_POSITION, NULL, 0, in_seconds(10), NULL, err));
+    ASSERT_OK(engine->ask(connection, ENGINE_QUERY_POSITION, NULL, 0, in_seconds(10), NULL, err));
+    assert_int_equal(engine->query(connection, "SELECT 1 / 0", NULL, 0, in_seconds(10), NULL, &why),
+                     RH_ERR_SERVER);
+    ASSERT_OK(engine->query(connection, "COPY (SELECT 12345) TO STDOUT", NULL, 0, in_seconds(10),
+                            NULL, err));
+    after = engine->traffic(connection);
+    assert_int_equal(after.statements - before.statements, 4);
+    assert_int_equal(after.bytes_received - before.bytes_received, 6);
+    engine->close(connection);
+}
+
 static void test_pg_connection_failure_says_what_failed(void **state)
 {
     (void)state;
@@ -355,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_pg_connection_error_has_sqlstate_and_no_values),
         cmocka_unit_test(test_pg_connection_deadline_gives_up_for_good),
         cmocka_unit_test(test_pg_connection_copy_sends_to_nobody_and_gets_nothing),
+        cmocka_unit_test(test_pg_connection_counts_what_it_cost),
         cmocka_unit_test(test_pg_connection_failure_says_what_failed),
         cmocka_unit_test(test_pg_connection_takes_nothing_from_the_environment),
         cmocka_unit_test(test_pg_connection_answers_come_in_order),

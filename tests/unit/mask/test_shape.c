@@ -93,7 +93,7 @@ static void test_a_lost_null_is_seen(void **state)
     rh_shape_pass(&column->shape, none, none);
     rh_shape_find(&column->shape, (struct text){"", 0});
     struct shape_verdict verdict = rh_shape_judge(&column->shape, true, column->arena);
-    assert_string_equal(verdict.sentence, "1 NULLs became 0");
+    assert_string_equal(verdict.sentence, "1 NULL became 0");
 }
 
 static void test_a_row_that_is_missing_is_seen(void **state)
@@ -117,7 +117,7 @@ static void test_values_that_fall_together_are_seen(void **state)
     rh_shape_find(&column->shape, masked);
     struct shape_verdict verdict = rh_shape_judge(&column->shape, true, column->arena);
     assert_int_equal(verdict.merged, 1);
-    assert_string_equal(verdict.sentence, "1 pseudonyms stand for more than one value each");
+    assert_string_equal(verdict.sentence, "standing for more than one value each: 1 pseudonym");
 }
 
 static void test_a_value_with_two_pseudonyms_is_seen(void **state)
@@ -129,7 +129,7 @@ static void test_a_value_with_two_pseudonyms_is_seen(void **state)
         rh_shape_find(&column->shape, masked);
     }
     struct shape_verdict verdict = rh_shape_judge(&column->shape, true, column->arena);
-    assert_string_equal(verdict.sentence, "1 values did not always become the same pseudonym");
+    assert_string_equal(verdict.sentence, "1 value did not always become the same pseudonym");
 }
 
 static void test_long_values_are_compared_by_length(void **state)

@@ -75,7 +75,7 @@ static void test_likeness_says_how_the_sandbox_came_to_be(void **state)
     fidelity.prepared_s = 11040;
     fidelity.is_cold = true;
     assert_string_equal(rh_report_sandbox_state(&layout, &fidelity),
-                        "from the cache, prepared 3h04m ago · cold");
+                        "from the cache, prepared 3 h ago · cold");
 }
 
 int main(void)

@@ -93,6 +93,51 @@ static void test_manifest_shows_columns_when_asked(void **state)
     rh_arena_free(arena);
 }
 
+static size_t times_said(const char *text, const char *part)
+{
+    size_t times = 0;
+
+    for (const char *at = text; (at = strstr(at, part)); at++)
+        times++;
+    return times;
+}
+
+static void test_manifest_says_once_what_witnesses_found_and_what_was_not_asked(void **state)
+{
+    struct arena *arena = rh_arena_new();
+    struct manifest *manifest = manifest_new(arena);
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct manifest_witness *witness = RH_PUSH(arena, &manifest->witnesses);
+
+        *witness = (struct manifest_witness){.name = "1.sql", .sha256 = "00"};
+        *RH_PUSH(arena, &witness->found) = "duplicates of email: 3 rows forced in";
+        *RH_PUSH(arena, &witness->not_covered) = "a clause: not understood";
+    }
+    const char *text = shown(arena, manifest, (struct manifest_view){REPORT_NORMAL});
+    assert_says(text, "witness   duplicates of email: 3 rows forced in\n");
+    assert_says(text, "not asked a clause: not understood\n");
+    assert_int_equal(times_said(text, "forced in"), 1);
+    assert_int_equal(times_said(text, "not understood"), 1);
+    rh_arena_free(arena);
+}
+
+static void test_manifest_in_brief_counts_settings(void **state)
+{
+    struct arena *arena = rh_arena_new();
+    struct manifest *manifest = manifest_new(arena);
+
+    (void)state;
+    *RH_PUSH(arena, &manifest->settings) = (struct catalog_setting){"server", "work_mem", "64MB"};
+    const char *text = shown(arena, manifest,
+                             (struct manifest_view){REPORT_NORMAL, .is_brief = true});
+    assert_says(text, "settings  1 not at the default: see rehearse snapshot inspect");
+    assert_null(strstr(text, "work_mem"));
+    assert_says(shown(arena, manifest, (struct manifest_view){REPORT_NORMAL}), "work_mem = 64MB");
+    rh_arena_free(arena);
+}
+
 static void test_manifest_that_is_not_masked_says_so_first(void **state)
 {
     struct arena *arena = rh_arena_new();
@@ -121,6 +166,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_manifest_shows_tables_masking_certificates_and_cost),
         cmocka_unit_test(test_manifest_shows_columns_when_asked),
+        cmocka_unit_test(test_manifest_says_once_what_witnesses_found_and_what_was_not_asked),
+        cmocka_unit_test(test_manifest_in_brief_counts_settings),
         cmocka_unit_test(test_manifest_that_is_not_masked_says_so_first),
         cmocka_unit_test(test_manifest_in_one_line_when_quiet),
     };

@@ -172,6 +172,37 @@ static void test_describe_problems_of_the_plan_are_notes(void **state)
                         "public.whole.mail: a CHECK was not understood");
 }
 
+static void test_describe_witnesses_are_no_notes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample_options options = {.fraction = 1};
+
+    for (size_t i = 0; i < 2; i++)
+        *RH_PUSH(fixture->arena,
+                 &options.witness_files) = (struct sample_witness_file){.name = "1.sql"};
+    *RH_PUSH(fixture->arena, &fixture->sample.witnesses) = "duplicates: 3 rows forced in";
+    *RH_PUSH(fixture->arena, &fixture->sample.not_covered) = "a clause: not understood";
+    fixture->description.sample = &fixture->sample;
+    fixture->description.sample_options = &options;
+    described(fixture, "whole");
+    assert_int_equal(fixture->manifest.notes.count, 0);
+    assert_int_equal(fixture->manifest.witnesses.count, 2);
+    assert_string_equal(fixture->manifest.witnesses.items[1].not_covered.items[0],
+                        "a clause: not understood");
+}
+
+static void test_describe_footprint_counts_our_own_session_too(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->dump.bytes_read = 1000;
+    fixture->description.traffic = (struct connection_traffic){.statements = 20,
+                                                               .bytes_received = 300};
+    described(fixture, "whole");
+    assert_int_equal(fixture->manifest.footprint.statements, 27);
+    assert_int_equal(fixture->manifest.footprint.bytes_read, 1300);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +215,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_describe_columns_have_their_decision, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_describe_problems_of_the_plan_are_notes, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_describe_witnesses_are_no_notes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_describe_footprint_counts_our_own_session_too, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

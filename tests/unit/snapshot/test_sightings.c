@@ -65,6 +65,31 @@ struct look {
     struct sightings sightings;
 };
 
+static int64_t values_seen(const struct look *look)
+{
+    int64_t values = 0;
+
+    for (size_t i = 0; i < look->sightings.items.count; i++)
+        values += look->sightings.items.items[i].values;
+    return values;
+}
+
+/* Those of which a value was seen; a table's sightings lie together. */
+static size_t tables_seen(const struct look *look)
+{
+    size_t tables = 0, last = SIZE_MAX;
+
+    for (size_t i = 0; i < look->sightings.items.count; i++) {
+        const struct mask_sighting *sighting = &look->sightings.items.items[i];
+
+        if (sighting->values > 0 && sighting->table != last) {
+            last = sighting->table;
+            tables++;
+        }
+    }
+    return tables;
+}
+
 static struct look look_at(const char *role, int64_t table_budget_us)
 {
     struct look look = {.arena = rh_arena_new(), .connection = connect_to("original", role)};
@@ -164,7 +189,7 @@ static void test_sightings_decide_about_a_nasty_schema(void **state)
     struct masking masking;
     (void)state;
 
-    assert_true(look.sightings.rows > 500);
+    assert_true(values_seen(&look) > 500);
     assert_int_equal(look.sightings.not_observed.count, 0);
     plan(&look, NULL, &masking);
     for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
@@ -403,7 +428,7 @@ static void test_sightings_stop_when_their_time_is_over(void **state)
 
     ASSERT_OK(rh_sightings_read(&rh_engine_postgres, look.connection, &look.catalog, &options,
                                 in_seconds(30), look.arena, &look.sightings, err));
-    assert_true(look.sightings.tables <= 1);
+    assert_true(tables_seen(&look) <= 1);
     assert_non_null(strstr(look.sightings.not_observed.items[0], "the time for looking was over"));
     close_look(&look);
 }
