@@ -7,6 +7,7 @@
  */
 #include "snapshot/sample_int.h"
 
+#include "snapshot/server_words.h"
 #include "sql/lexer.h"
 
 #define ROWS_AT_ONCE 50000 /* of a round, in one question: 0.7 MB of text */
@@ -57,6 +58,7 @@ enum err_code rh_sample_check_conditions(struct sampling *sampling, struct err *
         enum err_code code = sampling->engine->query_single(sampling->connection, sql,
                                                             sampling->deadline, NULL, &failure);
         if (code == RH_ERR_SERVER) {
+            rh_server_words_hide_values(&failure);
             rh_err_set(err, RH_ERR_USAGE, "--where %s: %s", identity, failure.message);
             rh_err_hint(err,
                         "The condition is used with an empty search_path, as pg_dump's sessions "

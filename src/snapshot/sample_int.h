@@ -166,8 +166,6 @@ const char *rh_sample_condition(const struct sampling *sampling, size_t table);
 const char *rh_sample_literal(struct arena *arena, const char *text);
 
 /* --- sample_ask.c --- */
-/* How a probe's reason begins when a row's value is to blame. */
-#define SAMPLE_VALUE_FAILS "a value makes it fail"
 /* The session as pg_dump's will be: what a condition means must not depend on it. */
 enum err_code rh_sample_prepare(struct sampling *sampling, struct err *err) RH_MUST_CHECK;
 enum err_code rh_sample_query(struct sampling *sampling, const char *sql,
@@ -175,8 +173,9 @@ enum err_code rh_sample_query(struct sampling *sampling, const char *sql,
                               struct rows **ret_rows, struct err *err) RH_MUST_CHECK;
 /*
  * A question that may fail, or take too long: *ret_why is then a reason for a person (the plan's
- * arena), and nothing happened. sampling->search_path is in force. RH_OK but when the
- * connection or the transaction is lost. *ret_rows NULL when there is a reason.
+ * arena; it begins with SERVER_VALUE_FAILS when a row's value is to blame), and nothing happened.
+ * sampling->search_path is in force. RH_OK but when the connection or the transaction is lost.
+ * *ret_rows NULL when there is a reason.
  */
 enum err_code rh_sample_probe(struct sampling *sampling, const char *sql, int64_t timeout_us,
                               struct rows **ret_rows, const char **ret_why,

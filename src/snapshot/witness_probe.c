@@ -1,5 +1,7 @@
 #include "snapshot/witness_int.h"
 
+#include "snapshot/server_words.h"
+
 #include <stdlib.h>
 
 static void say(struct witness *witness, bool is_covered, const char *sentence)
@@ -96,7 +98,7 @@ struct search {
 
 static bool is_failure(const char *why)
 {
-    return strncmp(why, SAMPLE_VALUE_FAILS, strlen(SAMPLE_VALUE_FAILS)) == 0;
+    return strncmp(why, SERVER_VALUE_FAILS, strlen(SERVER_VALUE_FAILS)) == 0;
 }
 
 /* Whether computing it fails for a row of blocks [from, to). */

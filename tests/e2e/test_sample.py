@@ -1,5 +1,6 @@
 """Samples of real databases: what the conditions of a plan select, read as a dump reads it."""
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -540,6 +541,38 @@ def test_sample_says_what_it_could_not_ask(debian_cluster, users):
     assert "statement 7 (ALTER TABLE), orphans of public.users" in said
     assert "statement 5 (CREATE INDEX), duplicates of public.users (email): " in hurried
     assert "more than is left" in hurried or "took too long" in hurried or "is over" in hurried
+
+
+LOUD = """
+CREATE TABLE people (id int PRIMARY KEY, email text);
+CREATE FUNCTION loud(value text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN RAISE 'no %', value USING ERRCODE = '45000', DETAIL = value, HINT = value; END $$;
+INSERT INTO people SELECT i, 'bob@example.com' FROM generate_series(1, 100) AS i;
+ANALYZE;
+"""
+
+
+@pytest.mark.parametrize("condition, sqlstate", [
+    ("split_part(email, '.', 1)::int > 0", "22P02"),
+    ("public.loud(email) > ''", "45000"),
+    ("email::regclass > 0", "3F000"),
+])
+def test_sample_errors_show_no_values(debian_cluster, condition, sqlstate):
+    with database(debian_cluster, "sample_loud", LOUD) as url:
+        with pytest.raises(Failed) as failed:
+            with planned(url, fraction=1, conditions={"people": condition}, max_rows=10):
+                pass
+    assert "bob" not in str(failed.value)
+    assert f"a value makes it fail (SQLSTATE {sqlstate})" in str(failed.value)
+
+
+def test_sample_witnesses_show_no_values(debian_cluster):
+    migration = "ALTER TABLE people ALTER email TYPE text USING loud(email); CREATE INDEX ON people ((email::regclass));"
+    with database(debian_cluster, "sample_loud", LOUD) as url:
+        with planned(url, fraction=0, witness=migration) as plan:
+            said = json.dumps({key: plan.answer[key] for key in ("not_covered", "witnesses", "notes")})
+    assert "bob" not in said
+    assert "no text: 1 row forced in" in said, "whatever a function raises is the value's failure"
 
 
 # --- production is only read -------------------------------------------------------------------------
