@@ -8,6 +8,7 @@
 #include "snapshot/sample_int.h"
 
 #include "snapshot/server_words.h"
+#include "sql/calls.h"
 #include "sql/lexer.h"
 
 #define ROWS_AT_ONCE 50000 /* of a round, in one question: 0.7 MB of text */
@@ -50,6 +51,15 @@ enum err_code rh_sample_check_conditions(struct sampling *sampling, struct err *
         if (!is_one_expression(node->condition)) {
             rh_err_set(err, RH_ERR_USAGE, "--where %s: this is not one condition", identity);
             rh_err_hint(err, "Write what would stand behind WHERE, without a semicolon.");
+            return err->code;
+        }
+        /* We ask in one transaction, each of pg_dump's sessions in its own. */
+        const char *changing = rh_sql_changing_word(rh_text(node->condition), sampling->scratch);
+        if (changing) {
+            rh_err_set(err, RH_ERR_USAGE,
+                       "--where %s: %s means something else in each session that asks", identity,
+                       changing);
+            rh_err_hint(err, "Write the time itself: created_at > '2026-10-21'.");
             return err->code;
         }
         const char *sql = rh_arena_printf(sampling->scratch, "EXPLAIN SELECT FROM %s WHERE (%s\n)",

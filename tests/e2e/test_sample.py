@@ -173,6 +173,8 @@ def test_sample_options_say_who_decides(shop):
     ({"conditions": {"orders": "true) OR (true"}}, "not one condition"),
     ({"conditions": {"orders": "true; SELECT 1"}}, "not one condition"),
     ({"conditions": {"orders": ""}}, "not one condition"),
+    ({"conditions": {"orders": "id > extract(epoch from now())"}}, "now means something else in each session"),
+    ({"conditions": {"orders": "id < 10 AND CURRENT_DATE > '2026-01-01'"}}, "current_date means"),
     ({"max_rows": -1}, "--max-rows"),
 ])
 def test_sample_options_that_make_no_sense(debian_cluster, request_, words, tmp_path_factory):
