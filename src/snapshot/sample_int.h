@@ -97,6 +97,13 @@ struct sample_extras {
     int64_t witnesses;
 };
 
+/* A name that may do more than read: 'f' a function, 's' one of the server's, 'a' one that an
+   attribute of a row may be, 'o' an operator, 't' a type to which casts are. */
+struct sample_volatile {
+    char kind;
+    const char *name;
+};
+
 struct sampling {
     const struct engine *engine;
     struct connection *connection;
@@ -117,6 +124,7 @@ struct sampling {
     const char *statement_timeout; /* that the caller's session has */
     struct sample_plan *plan;
     struct mono witness_deadline;
+    VEC(struct sample_volatile) volatiles; /* for witnesses */
 };
 
 /* --- sample_graph.c: pure --- */

@@ -45,6 +45,8 @@ static enum err_code ask(struct witness *witness, const char *what, const char *
     enum err_code code = RH_OK;
     if (remaining_us(witness) <= 0)
         why = "the time for such questions is over";
+    else if (rh_witness_may_do_more(sampling, sql))
+        why = "it calls a function that may do more than read";
     if (!why)
         code = rh_sample_probe(sampling, rh_arena_printf(sampling->scratch, "EXPLAIN %s", sql),
                                remaining_us(witness), &plan, &why, err);

@@ -577,6 +577,39 @@ def test_sample_witnesses_show_no_values(debian_cluster):
     assert "no text: 1 row forced in" in said, "whatever a function raises is the value's failure"
 
 
+
+REACHING = """
+CREATE TABLE people (id int PRIMARY KEY, email text);
+CREATE FUNCTION reach(value text) RETURNS text LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_advisory_lock(4711); RETURN value; END $$;
+CREATE FUNCTION follow(value people) RETURNS text LANGUAGE sql AS $$ SELECT public.reach(value.email) $$;
+CREATE OPERATOR <~~> (FUNCTION = reach, RIGHTARG = text);
+CREATE DOMAIN reached AS text CHECK (public.reach(VALUE) IS NOT NULL);
+CREATE FUNCTION still(value text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT value $$;
+INSERT INTO people SELECT i, 'bob@example.com' FROM generate_series(1, 100) AS i;
+ANALYZE;
+"""
+
+
+@pytest.mark.parametrize("expression, is_asked", [
+    ("still(email)", True), ("md5(email)", True), ("CASE WHEN random() < 2 THEN email END", True),
+    ("reach(email)", False), ('public."reach" /* ( */ (email)', False), ("people.follow", False), ("<~~> email", False),
+    ("email::reached::text", False), ("pg_advisory_lock(4711)::text || email", False),
+    ("pg_catalog.pg_advisory_lock_shared(4711)::text || email", False), ("nextval('s')::text", False),
+    ("set_config('a.b', email, false)", False),
+])
+def test_sample_witnesses_call_nothing_that_does_more_than_read(debian_cluster, expression, is_asked):
+    migration = f"UPDATE people SET email = {expression} WHERE {expression} IS NOT NULL;"
+    with database(debian_cluster, "sample_reaching", REACHING) as url:
+        with planned(url, fraction=0, witness=migration) as plan:
+            with debian_cluster.connect("sample_reaching") as connection:  # the planner's session is still there
+                locks = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()[0]
+            said = plan.answer["not_covered"]
+    assert locks == 0
+    assert bool(said) != is_asked, said
+    assert all(it.endswith("it calls a function that may do more than read") for it in said), said
+
+
 # --- production is only read -------------------------------------------------------------------------
 
 class Standby(Cluster):
