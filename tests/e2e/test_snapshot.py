@@ -766,6 +766,8 @@ def test_create_over_tls_with_a_password(rehearse):
         done = rehearse("snapshot", "create", "--from", url + str(keys / "server.crt"), "-o", "s")
         assert done.status == 0, done
         assert certificate(rehearse.directory / "s", "integrity")["status"] == "passed"
+        done = rehearse("snapshot", "create", "--from", url + str(keys / "server.crt") + "&sslcertmode=allow", "-o", "u")
+        assert done.status == 0, done
         done = rehearse("snapshot", "create", "--from", url + "/dev/null", "-o", "t")
         assert done.status == 1, done
         done = rehearse("snapshot", "create", "--from", f"postgresql://reader:reader@localhost:{port}/postgres?"
