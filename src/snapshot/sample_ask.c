@@ -19,12 +19,28 @@
     "pg_catalog.pg_settings AS s WHERE s.name = 'search_path'), true), "    \
     "pg_catalog.current_setting('statement_timeout')"
 
+bool rh_sample_failed_at_partition(const struct sampling *sampling, struct err *err)
+{
+    size_t partition = rh_sample_unreadable_partition(sampling);
+    /* "cannot access temporary or unlogged relations during recovery" (plancat.c) */
+    if (strcmp(err->sqlstate, "0A000") != 0 || partition == CATALOG_NONE)
+        return false;
+    rh_err_set(err, RH_ERR_USAGE,
+               "the sample needs rows of a partitioned table whose partition %s is unlogged, and "
+               "this is a standby",
+               sampling->catalog->tables.items[partition].identity);
+    rh_err_hint(err, "Only the primary has its rows: sample from the primary.");
+    return true;
+}
+
 enum err_code rh_sample_query(struct sampling *sampling, const char *sql,
                               const char *const *parameters, int parameter_count,
                               struct rows **ret_rows, struct err *err)
 {
     enum err_code code = sampling->engine->query(
         sampling->connection, sql, parameters, parameter_count, sampling->deadline, ret_rows, err);
+    if (code != RH_OK && rh_sample_failed_at_partition(sampling, err))
+        return err->code;
     if (code != RH_OK) {
         rh_server_words_hide_values(err);
         rh_err_while(err, "while choosing the rows of the sample");
@@ -59,6 +75,8 @@ static const char *reason_of(struct sampling *sampling, struct err *err)
 {
     if (strcmp(err->sqlstate, "57014") == 0)
         return "it took too long";
+    if (rh_sample_failed_at_partition(sampling, err))
+        return "it needs rows of an unlogged partition, which a standby does not have";
     rh_server_words_hide_values(err);
     return rh_arena_printf(sampling->arena, "%s", err->message);
 }

@@ -147,6 +147,12 @@ bool rh_sample_same_name(const struct sampling *sampling, const char *one, const
 /* Nodes in an order in which everybody comes behind whom he follows. */
 const size_t *rh_sample_order(const struct sampling *sampling);
 
+/* Whether nobody has its rows: unlogged, on a standby. */
+bool rh_sample_is_unreadable(const struct sampling *sampling, size_t table);
+/* An unreadable partition among others that are readable: who reads the whole fails at it.
+   CATALOG_NONE when there is none. */
+size_t rh_sample_unreadable_partition(const struct sampling *sampling);
+
 /* --- sample_sql.c: pure --- */
 /* "ONLY public.users", "public.events" of partitions. */
 const char *rh_sample_from(const struct sampling *sampling, size_t table);
@@ -176,6 +182,8 @@ const char *rh_sample_literal(struct arena *arena, const char *text);
 /* --- sample_ask.c --- */
 /* The session as pg_dump's will be: what a condition means must not depend on it. */
 enum err_code rh_sample_prepare(struct sampling *sampling, struct err *err) RH_MUST_CHECK;
+/* Whether it failed at such a partition; then *err says so. */
+bool rh_sample_failed_at_partition(const struct sampling *sampling, struct err *err);
 enum err_code rh_sample_query(struct sampling *sampling, const char *sql,
                               const char *const *parameters, int parameter_count,
                               struct rows **ret_rows, struct err *err) RH_MUST_CHECK;

@@ -208,9 +208,11 @@ enum err_code rh_witness_fails(struct witness *witness, const char *what, const 
     bool is_tree = node->table == witness->table && node->is_partitioned, found = false;
     size_t count = is_tree ? node->leaves.count : 1;
     enum err_code code = RH_OK;
-    for (size_t i = 0; i < count && code == RH_OK && !found; i++)
-        code = search_table(witness, is_tree ? node->leaves.items[i] : witness->table, what,
-                            expression, condition, &found, err);
+    for (size_t i = 0; i < count && code == RH_OK && !found; i++) {
+        size_t table = is_tree ? node->leaves.items[i] : witness->table;
+        if (!rh_sample_is_unreadable(sampling, table))
+            code = search_table(witness, table, what, expression, condition, &found, err);
+    }
     if (code == RH_OK && !found)
         say(witness, true,
             rh_arena_printf(sampling->arena, "%s, %s: none there", witness->label, what));
