@@ -546,7 +546,7 @@ static void take_field(void *context, char code, const char *value)
     else if (code == 'M')
         snprintf(err->message, sizeof(err->message), "%s", value);
     else if (code == 'P')
-        err->position = atoi(value);
+        err->position = (int)strtol(value, NULL, 10);
 }
 
 static bool is_one_of(const char *sqlstate, const char *const *list, size_t count)
