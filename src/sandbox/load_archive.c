@@ -296,8 +296,7 @@ static bool is_damage(const char *message)
     return false;
 }
 
-/* What of the server's words says why a row is refused; not the row's own. */
-static const char *words_without_values(const char *message)
+const char *rh_load_words_without_values(const char *message)
 {
     static const char *const words[] = {
         "invalid input syntax",
@@ -343,7 +342,7 @@ static const char *without_values(const struct restore *restore, const char *mes
         reads_rows |= after(restore->entry, entries[i]) != NULL;
     return server && reads_rows
                ? rh_arena_printf(restore->load->sandbox->arena, "%.*s%s", (int)(server - message),
-                                 message, words_without_values(server))
+                                 message, rh_load_words_without_values(server))
                : message;
 }
 

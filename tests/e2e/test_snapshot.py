@@ -542,6 +542,7 @@ def test_import_of_rows_that_are_refused_shows_none(production, rehearse):
         production.cluster.sql("CREATE TABLE people (id int PRIMARY KEY, email text); "
                                "INSERT INTO people VALUES (1, 'bob@example.com')", database=database)
         production.cluster.dump(rehearse.directory / "whole.dump", "-Fd", "-Z0", database=database)
+        production.cluster.dump(rehearse.directory / "whole.sql", database=database)
     finally:
         production.cluster.sql(f"DROP DATABASE {database}")
     for data in (rehearse.directory / "whole.dump").glob("[0-9]*.dat"):
@@ -549,6 +550,11 @@ def test_import_of_rows_that_are_refused_shows_none(production, rehearse):
     done = rehearse("snapshot", "import", "whole.dump", "-o", "s")
     assert done.status == 1 and "bob" not in done.stdout + done.stderr, done
     assert 'COPY failed for table "people": invalid input syntax' in done.stderr, done
+    plain = rehearse.directory / "whole.sql"
+    plain.write_bytes(plain.read_bytes().replace(b"1\tbob@example.com", b"bob@example.com\t1"))
+    done = rehearse("snapshot", "import", "whole.sql", "-o", "t")
+    assert done.status == 1 and "bob" not in done.stdout + done.stderr, done
+    assert "invalid input syntax" in done.stderr, done
 
 
 def test_import_refuses_a_snapshot(production, rehearse):
