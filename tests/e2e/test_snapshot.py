@@ -536,15 +536,14 @@ def test_import_of_an_archive(production, rehearse):
 
 
 def test_import_of_rows_that_are_refused_shows_none(production, rehearse):
-    database = "refused"
-    production.cluster.sql(f"CREATE DATABASE {database}")
+    production.cluster.sql("CREATE DATABASE refused")
     try:
         production.cluster.sql("CREATE TABLE people (id int PRIMARY KEY, email text); "
-                               "INSERT INTO people VALUES (1, 'bob@example.com')", database=database)
-        production.cluster.dump(rehearse.directory / "whole.dump", "-Fd", "-Z0", database=database)
-        production.cluster.dump(rehearse.directory / "whole.sql", database=database)
+                               "INSERT INTO people VALUES (1, 'bob@example.com')", database="refused")
+        production.cluster.dump(rehearse.directory / "whole.dump", "-Fd", "-Z0", database="refused")
+        production.cluster.dump(rehearse.directory / "whole.sql", database="refused")
     finally:
-        production.cluster.sql(f"DROP DATABASE {database}")
+        production.cluster.sql("DROP DATABASE refused")
     for data in (rehearse.directory / "whole.dump").glob("[0-9]*.dat"):
         data.write_bytes(data.read_bytes().replace(b"1\tbob@example.com", b"bob@example.com\t1"))
     done = rehearse("snapshot", "import", "whole.dump", "-o", "s")
