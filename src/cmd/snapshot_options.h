@@ -48,8 +48,8 @@
     {                                                                                          \
         .name = "where", .kind = OPTION_TEXTS, .value_name = "TABLE=SQL", .group = GROUP_ROWS, \
         .environment = "REHEARSE_WHERE", .help = "Copy the rows of TABLE that this selects.",  \
-        .details = "A condition over its columns: --where \"orders=created_at > now() - "      \
-                   "interval '30 days'\".",                                                    \
+        .details = "A condition over its columns: --where \"orders=created_at > "              \
+                   "'2026-10-21'\". The time itself: now() is refused.",                       \
     }
 #define OPTION_ROW_MAX_ROWS                                                                      \
     {                                                                                            \

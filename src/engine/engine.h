@@ -54,6 +54,7 @@ struct url_upstream {
     const char *password; /* also from the password file, of the first host; NULL: none. A secret.
                            */
     const char *options;  /* of the session ("-c ..."), NULL: none */
+    const char *url;      /* as connect() takes it: without what is newer than our own library */
 };
 
 /* --- connections and rows -------------------------------------------------------------------- */

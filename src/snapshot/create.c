@@ -58,13 +58,13 @@ static enum err_code open_source(struct creation *creation, struct err *err)
     } else {
         const struct engine *engine = options->sandbox.engine;
 
-        if ((code = engine->describe_url(options->url, creation->arena, &url, err)) ||
-            (code = engine->describe_upstream(options->url, creation->arena, &upstream, err))) {
+        if ((code = engine->describe_upstream(options->url, creation->arena, &upstream, err)) ||
+            (code = engine->describe_url(upstream.url, creation->arena, &url, err))) {
             rh_err_while(err, "while reading --from");
             return code;
         }
         creation->connection = (struct connection_parameters){
-            .url = options->url, .host = url.hosts[0] ? url.hosts : "the local socket"};
+            .url = upstream.url, .host = url.hosts[0] ? url.hosts : "the local socket"};
     }
     creation->connection.application_name = "rehearse snapshot";
 

@@ -1,6 +1,7 @@
 #include "snapshot/describe.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* Why there are no rows where production has some; NULL: they are here. */
 static const char *omission(const struct description *description, size_t index)
@@ -114,21 +115,35 @@ static void describe_tables(const struct description *description, struct arena 
     }
 }
 
-/* What the role may not see; but for rows of views, which nobody copies. */
+/* Whether a sentence names the table: "rows of public.a, public.b and 3 more: why". */
+static bool names(const char *sentence, const char *identity)
+{
+    size_t len = strlen(identity);
+
+    for (const char *at = strstr(sentence, identity); at; at = strstr(at + 1, identity))
+        if (at > sentence && at[-1] == ' ' && (at[len] == 0 || strchr(" ,:", at[len])))
+            return true;
+    return false;
+}
+
+/* What the role may not see; but for rows of views alone, which nobody copies. */
 static void add_unobserved(const struct catalog *catalog, struct arena *arena,
                            struct manifest *manifest)
 {
     for (size_t i = 0; i < catalog->not_observed.count; i++) {
         const char *sentence = catalog->not_observed.items[i];
-        bool is_of_view = false;
+        bool is_of_view = false, is_of_table = false;
 
-        for (size_t t = 0; t < catalog->tables.count && !is_of_view; t++) {
+        for (size_t t = 0; t < catalog->tables.count; t++) {
             const struct catalog_table *table = &catalog->tables.items[t];
+            bool is_view = table->kind == 'm' || table->kind == 'v' || table->kind == 'f';
 
-            is_of_view = (table->kind == 'm' || table->kind == 'v' || table->kind == 'f') &&
-                         strstr(sentence, table->identity) != NULL;
+            if (!names(sentence, table->identity))
+                continue;
+            is_of_view |= is_view;
+            is_of_table |= !is_view;
         }
-        if (!is_of_view)
+        if (!is_of_view || is_of_table)
             *RH_PUSH(arena, &manifest->notes) = sentence;
     }
 }

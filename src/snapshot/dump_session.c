@@ -2,6 +2,7 @@
 
 #include "snapshot/dump_secrets.h"
 #include "snapshot/large_object.h"
+#include "snapshot/server_words.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -544,6 +545,8 @@ static void take_field(void *context, char code, const char *value)
         snprintf(err->sqlstate, sizeof(err->sqlstate), "%s", value);
     else if (code == 'M')
         snprintf(err->message, sizeof(err->message), "%s", value);
+    else if (code == 'P')
+        err->position = (int)strtol(value, NULL, 10);
 }
 
 static bool is_one_of(const char *sqlstate, const char *const *list, size_t count)
@@ -582,11 +585,9 @@ static void on_error(struct dump_session *own, const struct pg_message *message)
 
     if (!rh_pg_decode_fields(message->body, take_field, &said))
         snprintf(said.message, sizeof(said.message), "an error that cannot be read");
-    /* 22: data exceptions, whose words quote the value. */
-    rh_err_set(&err, RH_ERR_SERVER, "%s",
-               strncmp(said.sqlstate, "22", 2) == 0 && !own->is_joining
-                   ? "a value cannot be converted"
-                   : said.message);
+    if (own->state != COPY_NONE) /* the catalogue has no rows of anybody's */
+        rh_server_words_hide_values(&said);
+    rh_err_set(&err, RH_ERR_SERVER, "%s", said.message);
     snprintf(err.sqlstate, sizeof(err.sqlstate), "%s", said.sqlstate);
     add_hint(own, said.message, &err);
     if (own->state == COPY_NONE)

@@ -1,5 +1,7 @@
 #include "snapshot/sample_int.h"
 
+#include "snapshot/server_words.h"
+
 #include <stdlib.h>
 
 /* As pg_dump's sessions are (setup_connection, pg_dump.c); besides, plans that do not surprise. */
@@ -17,14 +19,32 @@
     "pg_catalog.pg_settings AS s WHERE s.name = 'search_path'), true), "    \
     "pg_catalog.current_setting('statement_timeout')"
 
+bool rh_sample_failed_at_partition(const struct sampling *sampling, struct err *err)
+{
+    size_t partition = rh_sample_unreadable_partition(sampling);
+    /* "cannot access temporary or unlogged relations during recovery" (plancat.c) */
+    if (strcmp(err->sqlstate, "0A000") != 0 || partition == CATALOG_NONE)
+        return false;
+    rh_err_set(err, RH_ERR_USAGE,
+               "the sample needs rows of a partitioned table whose partition %s is unlogged, and "
+               "this is a standby",
+               sampling->catalog->tables.items[partition].identity);
+    rh_err_hint(err, "Only the primary has its rows: sample from the primary.");
+    return true;
+}
+
 enum err_code rh_sample_query(struct sampling *sampling, const char *sql,
                               const char *const *parameters, int parameter_count,
                               struct rows **ret_rows, struct err *err)
 {
     enum err_code code = sampling->engine->query(
         sampling->connection, sql, parameters, parameter_count, sampling->deadline, ret_rows, err);
-    if (code != RH_OK)
+    if (code != RH_OK && rh_sample_failed_at_partition(sampling, err))
+        return err->code;
+    if (code != RH_OK) {
+        rh_server_words_hide_values(err);
         rh_err_while(err, "while choosing the rows of the sample");
+    }
     return code;
 }
 
@@ -51,17 +71,13 @@ enum err_code rh_sample_prepare(struct sampling *sampling, struct err *err)
 
 /* --- questions that may fail --- */
 
-static const char *reason_of(struct sampling *sampling, const struct err *err)
+static const char *reason_of(struct sampling *sampling, struct err *err)
 {
     if (strcmp(err->sqlstate, "57014") == 0)
         return "it took too long";
-    /* Classes 22 and 23 and what functions raise quote values: their codes alone. 0A000: "cannot
-       convert NaN to integer". */
-    static const char *const classes[] = {"22", "23", "P0", "0A"};
-    for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++)
-        if (strncmp(err->sqlstate, classes[i], 2) == 0)
-            return rh_arena_printf(sampling->arena, SAMPLE_VALUE_FAILS " (SQLSTATE %s)",
-                                   err->sqlstate);
+    if (rh_sample_failed_at_partition(sampling, err))
+        return "it needs rows of an unlogged partition, which a standby does not have";
+    rh_server_words_hide_values(err);
     return rh_arena_printf(sampling->arena, "%s", err->message);
 }
 

@@ -7,6 +7,8 @@
  */
 #include "snapshot/sample_int.h"
 
+#include "snapshot/server_words.h"
+#include "sql/calls.h"
 #include "sql/lexer.h"
 
 #define ROWS_AT_ONCE 50000 /* of a round, in one question: 0.7 MB of text */
@@ -51,12 +53,24 @@ enum err_code rh_sample_check_conditions(struct sampling *sampling, struct err *
             rh_err_hint(err, "Write what would stand behind WHERE, without a semicolon.");
             return err->code;
         }
+        /* We ask in one transaction, each of pg_dump's sessions in its own. */
+        const char *changing = rh_sql_changing_word(rh_text(node->condition), sampling->scratch);
+        if (changing) {
+            rh_err_set(err, RH_ERR_USAGE,
+                       "--where %s: %s means something else in each session that asks", identity,
+                       changing);
+            rh_err_hint(err, "Write the time itself: created_at > '2026-10-21'.");
+            return err->code;
+        }
         const char *sql = rh_arena_printf(sampling->scratch, "EXPLAIN SELECT FROM %s WHERE (%s\n)",
                                           rh_sample_from(sampling, node->table), node->condition);
         struct err failure = RH_ERR_INIT;
         enum err_code code = sampling->engine->query_single(sampling->connection, sql,
                                                             sampling->deadline, NULL, &failure);
+        if (code == RH_ERR_SERVER && rh_sample_failed_at_partition(sampling, &failure))
+            code = failure.code;
         if (code == RH_ERR_SERVER) {
+            rh_server_words_hide_values(&failure);
             rh_err_set(err, RH_ERR_USAGE, "--where %s: %s", identity, failure.message);
             rh_err_hint(err,
                         "The condition is used with an empty search_path, as pg_dump's sessions "
@@ -207,7 +221,8 @@ static enum err_code first_rows(struct sampling *sampling, struct err *err)
     for (size_t i = 0; i <= catalog->tables.count; i++) {
         size_t index = i < catalog->tables.count ? sampling->node_of[i] : CATALOG_NONE;
         bool is_wanted = index != CATALOG_NONE && sampling->nodes.items[index].base &&
-                         catalog->tables.items[i].kind == 'r';
+                         catalog->tables.items[i].kind == 'r' &&
+                         !rh_sample_is_unreadable(sampling, i);
         if (is_wanted)
             query = rh_arena_printf(sampling->scratch,
                                     "%s%s(SELECT tableoid::pg_catalog.int8 AS id, ctid AS place "
@@ -335,7 +350,8 @@ static enum err_code first_round(struct sampling *sampling, struct err *err)
         if (code == RH_OK)
             code = ask_parents(sampling, node->table, node->base, NULL, true, err);
         for (size_t l = 0; node->is_partitioned && l < node->leaves.count && code == RH_OK; l++)
-            code = ask_parents(sampling, node->leaves.items[l], node->base, NULL, true, err);
+            if (!rh_sample_is_unreadable(sampling, node->leaves.items[l]))
+                code = ask_parents(sampling, node->leaves.items[l], node->base, NULL, true, err);
         if (is_large && code == RH_OK)
             code = allow_nested_loops(sampling, true, err);
     }

@@ -303,6 +303,24 @@ static bool is_small(const struct sampling *sampling, const struct sample_node *
     return node->rows >= 0 ? node->rows <= small : node->bytes <= SAMPLE_SMALL_BYTES;
 }
 
+bool rh_sample_is_unreadable(const struct sampling *sampling, size_t table)
+{
+    return sampling->catalog->is_standby && table_of(sampling, table)->is_unlogged;
+}
+
+size_t rh_sample_unreadable_partition(const struct sampling *sampling)
+{
+    for (size_t i = 0; i < sampling->nodes.count; i++) {
+        const struct sample_node *node = &sampling->nodes.items[i];
+        if (!node->is_partitioned || node->choice == SAMPLE_OMITTED)
+            continue;
+        for (size_t l = 0; l < node->leaves.count; l++)
+            if (rh_sample_is_unreadable(sampling, node->leaves.items[l]))
+                return node->leaves.items[l];
+    }
+    return CATALOG_NONE;
+}
+
 /* What is clear before anybody follows anybody. */
 static void choose_alone(struct sampling *sampling, struct sample_node *node)
 {
@@ -311,7 +329,10 @@ static void choose_alone(struct sampling *sampling, struct sample_node *node)
         node->fraction = sampling->options->fraction;
     node->choice = SAMPLE_ROOT;
     node->has_hash = !node->condition || node->has_share;
-    if (table->is_unlogged && sampling->catalog->is_standby) {
+    bool is_unreadable = node->leaves.count > 0;
+    for (size_t i = 0; i < node->leaves.count; i++)
+        is_unreadable = is_unreadable && rh_sample_is_unreadable(sampling, node->leaves.items[i]);
+    if (is_unreadable) {
         node->choice = SAMPLE_OMITTED;
         node->reason = "unlogged, on a standby";
     } else if (!table->may_select) {

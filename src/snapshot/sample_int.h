@@ -97,6 +97,13 @@ struct sample_extras {
     int64_t witnesses;
 };
 
+/* A name that may do more than read: 'f' a function, 's' one of the server's, 'a' one that an
+   attribute of a row may be, 'o' an operator, 't' a type to which casts are. */
+struct sample_volatile {
+    char kind;
+    const char *name;
+};
+
 struct sampling {
     const struct engine *engine;
     struct connection *connection;
@@ -117,6 +124,7 @@ struct sampling {
     const char *statement_timeout; /* that the caller's session has */
     struct sample_plan *plan;
     struct mono witness_deadline;
+    VEC(struct sample_volatile) volatiles; /* for witnesses */
 };
 
 /* --- sample_graph.c: pure --- */
@@ -138,6 +146,12 @@ const char *rh_sample_name(const struct sampling *sampling, const char *written)
 bool rh_sample_same_name(const struct sampling *sampling, const char *one, const char *other);
 /* Nodes in an order in which everybody comes behind whom he follows. */
 const size_t *rh_sample_order(const struct sampling *sampling);
+
+/* Whether nobody has its rows: unlogged, on a standby. */
+bool rh_sample_is_unreadable(const struct sampling *sampling, size_t table);
+/* An unreadable partition among others that are readable: who reads the whole fails at it.
+   CATALOG_NONE when there is none. */
+size_t rh_sample_unreadable_partition(const struct sampling *sampling);
 
 /* --- sample_sql.c: pure --- */
 /* "ONLY public.users", "public.events" of partitions. */
@@ -166,17 +180,18 @@ const char *rh_sample_condition(const struct sampling *sampling, size_t table);
 const char *rh_sample_literal(struct arena *arena, const char *text);
 
 /* --- sample_ask.c --- */
-/* How a probe's reason begins when a row's value is to blame. */
-#define SAMPLE_VALUE_FAILS "a value makes it fail"
 /* The session as pg_dump's will be: what a condition means must not depend on it. */
 enum err_code rh_sample_prepare(struct sampling *sampling, struct err *err) RH_MUST_CHECK;
+/* Whether it failed at such a partition; then *err says so. */
+bool rh_sample_failed_at_partition(const struct sampling *sampling, struct err *err);
 enum err_code rh_sample_query(struct sampling *sampling, const char *sql,
                               const char *const *parameters, int parameter_count,
                               struct rows **ret_rows, struct err *err) RH_MUST_CHECK;
 /*
  * A question that may fail, or take too long: *ret_why is then a reason for a person (the plan's
- * arena), and nothing happened. sampling->search_path is in force. RH_OK but when the
- * connection or the transaction is lost. *ret_rows NULL when there is a reason.
+ * arena; it begins with SERVER_VALUE_FAILS when a row's value is to blame), and nothing happened.
+ * sampling->search_path is in force. RH_OK but when the connection or the transaction is lost.
+ * *ret_rows NULL when there is a reason.
  */
 enum err_code rh_sample_probe(struct sampling *sampling, const char *sql, int64_t timeout_us,
                               struct rows **ret_rows, const char **ret_why,

@@ -141,6 +141,8 @@ enum err_code rh_witness_find(struct sampling *sampling, struct err *err)
     enum err_code code = RH_OK;
     sampling->witness_deadline = rh_clock_earlier(sampling->deadline,
                                                   rh_clock_after(rh_clock_mono(), budget_us));
+    if (options->witness_count > 0)
+        code = rh_witness_read_volatile(sampling, err);
     for (size_t i = 0; i < options->witness_count && code == RH_OK; i++)
         code = look_at(sampling, i, touched, err);
     return code;

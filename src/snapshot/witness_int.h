@@ -3,6 +3,7 @@
  *
  *     witness.c          statement by statement: what it demands, of which table
  *     witness_query.c    a demand as a question
+ *     witness_calls.c    whether a question might do more than read
  *     witness_probe.c    questions within the budget; rows whose value makes an expression fail
  *
  * A witness may turn out to be harmless (an earlier statement mends it): it is one more row. What
@@ -41,6 +42,13 @@ enum err_code rh_witness_demand(struct witness *witness, const struct demand *de
                                 struct err *err) RH_MUST_CHECK;
 /* Of a statement that touches the table, whatever it does: a few rows, and the longest. */
 enum err_code rh_witness_touch(struct witness *witness, struct err *err) RH_MUST_CHECK;
+
+/* --- witness_calls.c --- */
+/* A read-only transaction keeps nobody from reaching other servers (dblink, HTTP), or from taking
+   advisory locks. Reads what could; before the first question. */
+enum err_code rh_witness_read_volatile(struct sampling *sampling, struct err *err) RH_MUST_CHECK;
+/* Whether `sql` names any of it: too often rather than too seldom. Pure. */
+bool rh_witness_may_do_more(const struct sampling *sampling, const char *sql);
 
 /* --- witness_probe.c --- */
 /* `query` has the columns id and place. */

@@ -1,6 +1,7 @@
 #include "snapshot/witness_int.h"
 
 #include "base/say.h"
+#include "snapshot/server_words.h"
 
 #include <stdlib.h>
 
@@ -45,6 +46,8 @@ static enum err_code ask(struct witness *witness, const char *what, const char *
     enum err_code code = RH_OK;
     if (remaining_us(witness) <= 0)
         why = "the time for such questions is over";
+    else if (rh_witness_may_do_more(sampling, sql))
+        why = "it calls a function that may do more than read";
     if (!why)
         code = rh_sample_probe(sampling, rh_arena_printf(sampling->scratch, "EXPLAIN %s", sql),
                                remaining_us(witness), &plan, &why, err);
@@ -98,7 +101,7 @@ struct search {
 
 static bool is_failure(const char *why)
 {
-    return strncmp(why, SAMPLE_VALUE_FAILS, strlen(SAMPLE_VALUE_FAILS)) == 0;
+    return strncmp(why, SERVER_VALUE_FAILS, strlen(SERVER_VALUE_FAILS)) == 0;
 }
 
 /* Whether computing it fails for a row of blocks [from, to). */
@@ -206,9 +209,11 @@ enum err_code rh_witness_fails(struct witness *witness, const char *what, const 
     bool is_tree = node->table == witness->table && node->is_partitioned, found = false;
     size_t count = is_tree ? node->leaves.count : 1;
     enum err_code code = RH_OK;
-    for (size_t i = 0; i < count && code == RH_OK && !found; i++)
-        code = search_table(witness, is_tree ? node->leaves.items[i] : witness->table, what,
-                            expression, condition, &found, err);
+    for (size_t i = 0; i < count && code == RH_OK && !found; i++) {
+        size_t table = is_tree ? node->leaves.items[i] : witness->table;
+        if (!rh_sample_is_unreadable(sampling, table))
+            code = search_table(witness, table, what, expression, condition, &found, err);
+    }
     if (code == RH_OK && !found)
         say(witness, true,
             rh_arena_printf(sampling->arena, "%s, %s: none there", witness->label, what));

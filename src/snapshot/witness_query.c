@@ -1,5 +1,6 @@
 #include "snapshot/witness_int.h"
 
+#include "snapshot/server_words.h"
 #include "sql/phrase.h"
 
 #include <strings.h>
@@ -98,7 +99,7 @@ static enum err_code ask_longest_key(struct witness *witness, const struct deman
         1, err);
     /* an expression that fails is asked about for itself */
     if (plan->not_covered.count > known &&
-        strstr(plan->not_covered.items[known], SAMPLE_VALUE_FAILS))
+        strstr(plan->not_covered.items[known], SERVER_VALUE_FAILS))
         plan->not_covered.count = known;
     return code;
 }

@@ -47,6 +47,9 @@ class Plan:
                     found[table] = [json.loads(row[0]) for row in rows]
         return found
 
+    def rows_of(self, table):
+        return self._rows({table: self.kept()[table]})[table]
+
     def kept(self):
         return {table: condition or "true" for table, condition in
                 ((t, self.tables[t]["condition"]) for t in self.tables if self.tables[t]["kind"] == "r")}

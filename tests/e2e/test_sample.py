@@ -1,5 +1,6 @@
 """Samples of real databases: what the conditions of a plan select, read as a dump reads it."""
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -172,6 +173,8 @@ def test_sample_options_say_who_decides(shop):
     ({"conditions": {"orders": "true) OR (true"}}, "not one condition"),
     ({"conditions": {"orders": "true; SELECT 1"}}, "not one condition"),
     ({"conditions": {"orders": ""}}, "not one condition"),
+    ({"conditions": {"orders": "id > extract(epoch from now())"}}, "now means something else in each session"),
+    ({"conditions": {"orders": "id < 10 AND CURRENT_DATE > '2026-01-01'"}}, "current_date means"),
     ({"max_rows": -1}, "--max-rows"),
 ])
 def test_sample_options_that_make_no_sense(debian_cluster, request_, words, tmp_path_factory):
@@ -543,7 +546,81 @@ def test_sample_says_what_it_could_not_ask(debian_cluster, users):
     assert "more than is left" in hurried or "took too long" in hurried or "is over" in hurried
 
 
+LOUD = """
+CREATE TABLE people (id int PRIMARY KEY, email text);
+CREATE FUNCTION loud(value text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+    $$ BEGIN RAISE 'no %', value USING ERRCODE = '45000', DETAIL = value, HINT = value; END $$;
+INSERT INTO people SELECT i, 'bob@example.com' FROM generate_series(1, 100) AS i;
+ANALYZE;
+"""
+
+
+@pytest.mark.parametrize("condition, sqlstate", [
+    ("split_part(email, '.', 1)::int > 0", "22P02"),
+    ("public.loud(email) > ''", "45000"),
+    ("email::regclass > 0", "3F000"),
+])
+def test_sample_errors_show_no_values(debian_cluster, condition, sqlstate):
+    with database(debian_cluster, "sample_loud", LOUD) as url:
+        with pytest.raises(Failed) as failed:
+            with planned(url, fraction=1, conditions={"people": condition}, max_rows=10):
+                pass
+    assert "bob" not in str(failed.value)
+    assert f"a value makes it fail (SQLSTATE {sqlstate})" in str(failed.value)
+
+
+def test_sample_witnesses_show_no_values(debian_cluster):
+    migration = "ALTER TABLE people ALTER email TYPE text USING loud(email); CREATE INDEX ON people ((email::regclass));"
+    with database(debian_cluster, "sample_loud", LOUD) as url:
+        with planned(url, fraction=0, witness=migration) as plan:
+            said = json.dumps({key: plan.answer[key] for key in ("not_covered", "witnesses", "notes")})
+    assert "bob" not in said
+    assert "no text: 1 row forced in" in said, "whatever a function raises is the value's failure"
+
+
+
+REACHING = """
+CREATE TABLE people (id int PRIMARY KEY, email text);
+CREATE FUNCTION reach(value text) RETURNS text LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_advisory_lock(4711); RETURN value; END $$;
+CREATE FUNCTION follow(value people) RETURNS text LANGUAGE sql AS $$ SELECT public.reach(value.email) $$;
+CREATE OPERATOR <~~> (FUNCTION = reach, RIGHTARG = text);
+CREATE DOMAIN reached AS text CHECK (public.reach(VALUE) IS NOT NULL);
+CREATE FUNCTION still(value text) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT value $$;
+INSERT INTO people SELECT i, 'bob@example.com' FROM generate_series(1, 100) AS i;
+ANALYZE;
+"""
+
+
+@pytest.mark.parametrize("expression, is_asked", [
+    ("still(email)", True), ("md5(email)", True), ("CASE WHEN random() < 2 THEN email END", True),
+    ("reach(email)", False), ('public."reach" /* ( */ (email)', False), ("people.follow", False), ("<~~> email", False),
+    ("email::reached::text", False), ("pg_advisory_lock(4711)::text || email", False),
+    ("pg_catalog.pg_advisory_lock_shared(4711)::text || email", False), ("nextval('s')::text", False),
+    ("set_config('a.b', email, false)", False),
+])
+def test_sample_witnesses_call_nothing_that_does_more_than_read(debian_cluster, expression, is_asked):
+    migration = f"UPDATE people SET email = {expression} WHERE {expression} IS NOT NULL;"
+    with database(debian_cluster, "sample_reaching", REACHING) as url:
+        with planned(url, fraction=0, witness=migration) as plan:
+            with debian_cluster.connect("sample_reaching") as connection:  # the planner's session is still there
+                locks = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()[0]
+            said = plan.answer["not_covered"]
+    assert locks == 0
+    assert bool(said) != is_asked, said
+    assert all(it.endswith("it calls a function that may do more than read") for it in said), said
+
+
 # --- production is only read -------------------------------------------------------------------------
+
+PARTS_ON_STANDBY = """
+CREATE TABLE measures (id int PRIMARY KEY, value int) PARTITION BY RANGE (id);
+CREATE TABLE measures_1 PARTITION OF measures FOR VALUES FROM (0) TO (100);
+CREATE UNLOGGED TABLE measures_2 PARTITION OF measures FOR VALUES FROM (100) TO (200);
+INSERT INTO measures SELECT i, i FROM generate_series(1, 199) AS i;
+ANALYZE;
+"""
+
 
 class Standby(Cluster):
     """A streaming replica of a cluster."""
@@ -583,6 +660,8 @@ def test_sample_of_a_standby_by_a_role_that_only_reads(debian_cluster, users):
         debian_cluster.sql("CREATE ROLE reader LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader",
                            database=users)
         debian_cluster.sql("VACUUM", database=users)
+        debian_cluster.sql("CREATE DATABASE sample_parts")
+        debian_cluster.sql(PARTS_ON_STANDBY, database="sample_parts")
         standby.start(debian_cluster)
         debian_cluster.sql("CHECKPOINT")
         with debian_cluster.connect(users, autocommit=True) as connection:
@@ -601,6 +680,14 @@ def test_sample_of_a_standby_by_a_role_that_only_reads(debian_cluster, users):
         found = {row["id"] for row in rows["public.users"]}
         assert len({77, 4711, 12345} & found) >= 2, "two of the three with one address"
         assert 9999 in found
+        parts = standby.url("sample_parts")
+        with planned(parts, fraction=0.2) as plan:
+            assert 5 < len(plan.rows_of("public.measures_1")) < 60
+        with pytest.raises(Failed) as failed:
+            with planned(parts, fraction=0.2, max_rows=10):
+                pass
+        assert "measures_2 is unlogged" in str(failed.value) and "sample from the primary" in str(failed.value)
     finally:
         standby.stop()
+        debian_cluster.sql("DROP DATABASE IF EXISTS sample_parts")
         debian_cluster.sql("DROP OWNED BY reader; DROP ROLE reader", database=users)

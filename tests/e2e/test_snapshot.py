@@ -541,6 +541,27 @@ def test_import_of_an_archive(production, rehearse):
     assert b"user7@example.org" not in archive_bytes(snapshot)
 
 
+def test_import_of_rows_that_are_refused_shows_none(production, rehearse):
+    production.cluster.sql("CREATE DATABASE refused")
+    try:
+        production.cluster.sql("CREATE TABLE people (id int PRIMARY KEY, email text); "
+                               "INSERT INTO people VALUES (1, 'bob@example.com')", database="refused")
+        production.cluster.dump(rehearse.directory / "whole.dump", "-Fd", "-Z0", database="refused")
+        production.cluster.dump(rehearse.directory / "whole.sql", database="refused")
+    finally:
+        production.cluster.sql("DROP DATABASE refused")
+    for data in (rehearse.directory / "whole.dump").glob("[0-9]*.dat"):
+        data.write_bytes(data.read_bytes().replace(b"1\tbob@example.com", b"bob@example.com\t1"))
+    done = rehearse("snapshot", "import", "whole.dump", "-o", "s")
+    assert done.status == 1 and "bob" not in done.stdout + done.stderr, done
+    assert 'COPY failed for table "people": invalid input syntax' in done.stderr, done
+    plain = rehearse.directory / "whole.sql"
+    plain.write_bytes(plain.read_bytes().replace(b"1\tbob@example.com", b"bob@example.com\t1"))
+    done = rehearse("snapshot", "import", "whole.sql", "-o", "t")
+    assert done.status == 1 and "bob" not in done.stdout + done.stderr, done
+    assert "invalid input syntax" in done.stderr, done
+
+
 def test_import_refuses_a_snapshot(production, rehearse):
     assert create(rehearse, production, "--no-verify").status == 0
     done = rehearse("snapshot", "import", "s", "-o", "t")
@@ -764,6 +785,8 @@ def test_create_over_tls_with_a_password(rehearse):
         done = rehearse("snapshot", "create", "--from", url + str(keys / "server.crt"), "-o", "s")
         assert done.status == 0, done
         assert certificate(rehearse.directory / "s", "integrity")["status"] == "passed"
+        done = rehearse("snapshot", "create", "--from", url + str(keys / "server.crt") + "&sslcertmode=allow", "-o", "u")
+        assert done.status == 0, done
         done = rehearse("snapshot", "create", "--from", url + "/dev/null", "-o", "t")
         assert done.status == 1, done
         done = rehearse("snapshot", "create", "--from", f"postgresql://reader:reader@localhost:{port}/postgres?"

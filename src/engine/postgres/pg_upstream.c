@@ -110,6 +110,17 @@ static const char *cut_newer(const char *url, struct arena *arena, struct newer 
     return rh_arena_strndup(arena, rh_buf_text(&out).data, out.len);
 }
 
+/* Whether our libpq has both keywords. */
+static bool knows_newer(void)
+{
+    PQconninfoOption *options = PQconninfoParse("", NULL); /* looks at no environment */
+    bool knows = false;
+    for (const PQconninfoOption *it = options; it && it->keyword; it++)
+        knows = knows || strcmp(it->keyword, "sslnegotiation") == 0;
+    PQconninfoFree(options);
+    return knows;
+}
+
 /* --- what libpq would use ------------------------------------------------------------------------
  */
 
@@ -423,6 +434,7 @@ enum err_code rh_pg_describe_upstream(const char *url, struct arena *arena,
     code = read_all(conn, options, &newer, &said, arena, &upstream, err);
     PQconninfoFree(options);
     PQfinish(conn);
+    upstream.url = knows_newer() ? rh_arena_strdup(arena, url) : older;
     if (code == RH_OK)
         *ret_upstream = upstream;
     return code;

@@ -167,6 +167,12 @@ static void test_pg_upstream_cuts_newer_keywords_out_anywhere(void **state)
         check_text("database", u.database, "shop");
         check_text("user", u.user, "me");
         assert_int_equal(u.upstream.tls_mode, TLS_MODE_REQUIRE);
+        /* what our own libpq is given, it can read */
+        struct url_place place;
+        struct err err = RH_ERR_INIT;
+        assert_int_equal(rh_engine_postgres.describe_url(u.url, arena, &place, &err), RH_OK);
+        check_text("host", place.hosts, "db");
+        check_text("user", place.user, "me");
     }
     /* A value that only looks like one. */
     struct url_upstream u = describe("host=db user='a sslnegotiation=direct b'", arena);

@@ -203,6 +203,24 @@ static void test_describe_footprint_counts_our_own_session_too(void **state)
     assert_int_equal(fixture->manifest.footprint.bytes_read, 1300);
 }
 
+static void test_describe_notes_of_views_take_no_other_table_s_with_them(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const sentences[] = {
+        "rows of public.view: no rights", "rows of public.views: no rights",
+        "rows of public.view, public.whole: no rights", "replicas, their state and lag: no rights",
+        "what view public.view joins: too long"};
+
+    fixture->catalog.tables.items[FOREIGN].identity = "public.view";
+    for (size_t i = 0; i < sizeof(sentences) / sizeof(*sentences); i++)
+        *RH_PUSH(fixture->arena, &fixture->catalog.not_observed) = sentences[i];
+    described(fixture, "whole");
+    assert_int_equal(fixture->manifest.notes.count, 3);
+    assert_string_equal(fixture->manifest.notes.items[0], sentences[1]);
+    assert_string_equal(fixture->manifest.notes.items[1], sentences[2]);
+    assert_string_equal(fixture->manifest.notes.items[2], sentences[3]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +232,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_describe_columns_have_their_decision, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_describe_notes_of_views_take_no_other_table_s_with_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_describe_problems_of_the_plan_are_notes, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_describe_witnesses_are_no_notes, set_up, tear_down),
