@@ -73,7 +73,7 @@ static size_t punctuation(const struct free_text *prose, struct text source, siz
         return 0;
     if (left >= 2 && bytes[0] == 0xc2 && (bytes[1] & 0xc0) == 0x80)
         /* Ordinals, superscript digits and the micro sign: they are letters and digits. */
-        return memchr("\xaa\xb2\xb3\xb5\xb9\xba", bytes[1], 6) == NULL ? 2 : 0;
+        return strchr("\xaa\xb2\xb3\xb5\xb9\xba", bytes[1]) == NULL ? 2 : 0;
     if (left >= 3 && bytes[0] == 0xe2 && (bytes[1] == 0x80 || bytes[1] == 0x81) &&
         (bytes[2] & 0xc0) == 0x80)
         return bytes[1] == 0x80 || bytes[2] < 0xb0 ? 3 : 0; /* superscripts of U+2070 on */
