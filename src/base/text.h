@@ -40,6 +40,16 @@ bool rh_text_take_int64(struct text *rest, int64_t *ret_value);
 /* The same for a text that is a number and nothing else. */
 bool rh_text_parse_int64(struct text a, int64_t *ret_value);
 
+/* Of a hexadecimal digit in either case; -1: it is none. */
+static inline int rh_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* Offset of the first byte that is not valid UTF-8, or `len` when all is. */
 size_t rh_text_utf8_valid_prefix(struct text a);
 /* Columns on a terminal (wcwidth of each character, 1 for what is not printable). */

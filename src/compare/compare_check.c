@@ -38,11 +38,6 @@ static void hash_row(const char *const *cells, size_t count, char ret_hash[stati
     rh_file_sha256(rh_buf_text(&row), ret_hash);
 }
 
-static unsigned hex_value(char c)
-{
-    return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a' + 10);
-}
-
 void rh_check_digest_row(struct check_digest *digest, const char *const *cells, size_t count)
 {
     char hash[65];
@@ -50,7 +45,8 @@ void rh_check_digest_row(struct check_digest *digest, const char *const *cells, 
 
     hash_row(cells, count, hash);
     for (size_t i = sizeof(digest->sum); i-- > 0;) {
-        carry += digest->sum[i] + hex_value(hash[2 * i]) * 16 + hex_value(hash[2 * i + 1]);
+        carry += digest->sum[i] + (unsigned)rh_hex_value(hash[2 * i]) * 16 +
+                 (unsigned)rh_hex_value(hash[2 * i + 1]);
         digest->sum[i] = (unsigned char)carry;
         carry >>= 8;
     }

@@ -2,6 +2,7 @@
 #include "mask/copy_text.h"
 #include "mask/copy_words.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 /* An end of a field: its offset, and whether a backslash stands in it. */
@@ -84,8 +85,8 @@ void rh_copy_mask_free(struct copy_mask *mask)
     free(mask->masked_columns);
     /* Originals were in here. */
     if (mask->pending != NULL) {
-        memset(mask->pending, 0, COPY_BATCH_BYTES);
-        memset(mask->unescaped, 0, COPY_BATCH_BYTES);
+        OPENSSL_cleanse(mask->pending, COPY_BATCH_BYTES);
+        OPENSSL_cleanse(mask->unescaped, COPY_BATCH_BYTES);
     }
     free(mask->pending);
     free(mask->unescaped);

@@ -15,17 +15,6 @@ size_t rh_copy_special(const char *data, size_t len)
     return len;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool is_octal(char c)
 {
     return c >= '0' && c <= '7';
@@ -61,8 +50,8 @@ static size_t read_escape(const char *raw, size_t len, bool at_end, char *ret_ch
         *ret_char = '\v';
         return used;
     case 'x':
-        while (used < len && used < 4 && hex_value(raw[used]) >= 0)
-            value = value * 16 + (unsigned)hex_value(raw[used++]);
+        while (used < len && used < 4 && rh_hex_value(raw[used]) >= 0)
+            value = value * 16 + (unsigned)rh_hex_value(raw[used++]);
         if (used < 4 && used == len && !at_end)
             return 0;
         *ret_char = used == 2 ? 'x' : (char)value;

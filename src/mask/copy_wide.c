@@ -1,6 +1,7 @@
 #include "mask/copy_int.h"
 #include "mask/copy_text.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 /* What is unescaped at once on its way into a stream. */
@@ -9,6 +10,7 @@
 enum field_phase {
     FIELD_GATHERED, /* until its end, or until it is too large */
     FIELD_STREAMED,
+    FIELD_REPLACED, /* too large, by a rule that looks at its beginning or at nothing of it */
     FIELD_KEPT,
 };
 
@@ -55,10 +57,11 @@ void rh_copy_wide_free(struct copy_wide *wide)
         return;
     rh_mask_stream_free(wide->stream);
     if (wide->field.data != NULL)
-        memset(wide->field.data, 0, wide->field.len);
+        OPENSSL_cleanse(wide->field.data, wide->field.capacity);
     rh_buf_deinit(&wide->field);
     rh_buf_deinit(&wide->masked);
     rh_arena_free(wide->scratch);
+    OPENSSL_cleanse(wide->chunk, CHUNK_BYTES);
     free(wide->chunk);
     free(wide);
 }
@@ -81,7 +84,7 @@ static enum err_code emit_value(struct copy_wide *wide, struct text value, struc
     return code;
 }
 
-/* A field that was gathered: mapped as it would be in a batch. */
+/* What was gathered of a field: mapped as it would be in a batch. */
 static enum err_code map_field(struct copy_wide *wide, struct buf *out, struct err *err)
 {
     struct text raw = rh_buf_text(&wide->field), value = {NULL, 0}, masked = {NULL, 0};
@@ -166,12 +169,20 @@ static enum err_code take_bytes(struct copy_wide *wide, struct text bytes, struc
             rh_buf_add_text(&wide->field, bytes);
             return RH_OK;
         }
+        if (rh_mask_map_replaces(wide->maps[wide->column])) {
+            /* As many as can be held, whatever the cuts. */
+            rh_buf_add(&wide->field, bytes.data, COPY_VALUE_BYTES - wide->field.len);
+            wide->phase = FIELD_REPLACED;
+            return RH_OK;
+        }
         code = begin_stream(wide, out, err);
         if (code != RH_OK)
             return code;
         return feed_stream(wide, bytes, false, out, err);
     case FIELD_STREAMED:
         return feed_stream(wide, bytes, false, out, err);
+    case FIELD_REPLACED:
+        return RH_OK;
     }
     return code;
 }
@@ -182,6 +193,7 @@ static enum err_code end_field(struct copy_wide *wide, struct buf *out, struct e
     case FIELD_KEPT:
         return RH_OK;
     case FIELD_GATHERED:
+    case FIELD_REPLACED:
         return map_field(wide, out, err);
     case FIELD_STREAMED:
         return end_stream(wide, out, err);

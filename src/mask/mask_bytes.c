@@ -26,11 +26,10 @@ struct bytes_state {
 static const char prefix[] = "\\x";
 #define PREFIX_BYTES (sizeof(prefix) - 1)
 
+/* As it is written there: no capitals. */
 static int hex_value(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= 'A' && c <= 'F' ? -1 : rh_hex_value(c);
 }
 
 static void put_block(const struct bytes_keys *keys, struct bytes_state *state, char *out)

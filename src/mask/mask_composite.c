@@ -26,7 +26,7 @@ static void begin(const void *own, void *state_memory)
 
 /* The end of the attribute that begins at `at`: an unquoted comma or parenthesis. Quoted parts may
    stand anywhere in it; record_out sets quotes around all of it. */
-static bool find_end(struct text source, size_t at, bool at_end, size_t *ret_end)
+static bool find_end(struct text source, size_t at, size_t *ret_end)
 {
     bool in_quotes = false;
     for (; at < source.len; at++) {
@@ -40,7 +40,6 @@ static bool find_end(struct text source, size_t at, bool at_end, size_t *ret_end
             return true;
         }
     }
-    (void)at_end;
     return false;
 }
 
@@ -61,7 +60,7 @@ static enum leaf_step next(const void *own, void *state_memory, struct text sour
             continue;
         case BEFORE_ATTRIBUTE: {
             size_t end;
-            if (!find_end(source, *at, at_end, &end))
+            if (!find_end(source, *at, &end))
                 return at_end ? LEAF_BROKEN : LEAF_MORE;
             if (end == *at) { /* NULL, or there are no attributes at all */
                 state->phase = BEHIND_ATTRIBUTE;

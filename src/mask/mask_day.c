@@ -55,19 +55,51 @@ static bool take_char(struct text *rest, char c)
     return true;
 }
 
-/* Digits, colons, a dot, an offset; it is not looked at further, for it stays. */
-static bool is_time(struct text time)
+/* Two digits and, if `mark` is not NUL, that in front of them. */
+static bool take_two(struct text *rest, char mark)
+{
+    struct text at = *rest;
+    int64_t ignored;
+    if ((mark != '\0' && !take_char(&at, mark)) || !take_digits(&at, 2, 2, &ignored))
+        return false;
+    *rest = at;
+    return true;
+}
+
+/* "Z", "+01", "-0330", "+05:30", "+00:53:28", or nothing. */
+static bool is_offset(struct text rest)
+{
+    if (rest.len == 0 || rh_text_is(rest, "Z"))
+        return true;
+    if ((!take_char(&rest, '+') && !take_char(&rest, '-')) || !take_two(&rest, '\0'))
+        return false;
+    if (take_two(&rest, ':'))
+        return rest.len == 0 || (take_two(&rest, ':') && rest.len == 0);
+    return rest.len == 0 || (take_two(&rest, '\0') && rest.len == 0);
+}
+
+/* The server has six digits behind the seconds; others have up to nine. */
+#define FRACTION_DIGITS 9
+
+bool rh_day_is_time(struct text time)
+{
+    int64_t ignored;
+    if ((!take_char(&time, ' ') && !take_char(&time, 'T')) || !take_two(&time, '\0') ||
+        !take_two(&time, ':'))
+        return false;
+    if (take_two(&time, ':') && take_char(&time, '.') &&
+        !take_digits(&time, 1, FRACTION_DIGITS, &ignored))
+        return false;
+    return is_offset(time);
+}
+
+/* As the server writes it, with its seconds; it stays. */
+static bool is_written_time(struct text time)
 {
     if (time.len == 0)
         return true;
-    if (time.len < sizeof(" 00:00:00") - 1 || time.data[0] != ' ')
-        return false;
-    static const char marks[] = {':', '.', '+', '-'};
-    for (size_t i = 1; i < time.len; i++)
-        if ((time.data[i] < '0' || time.data[i] > '9') &&
-            !memchr(marks, time.data[i], sizeof(marks)))
-            return false;
-    return time.data[3] == ':' && time.data[6] == ':';
+    return time.len >= sizeof(" 00:00:00") - 1 && time.data[0] == ' ' && time.data[6] == ':' &&
+           time.data[time.len - 1] != 'Z' && rh_day_is_time(time);
 }
 
 /* "YYYY-MM-DD" of a year before or after Christ, padded to four digits. */
@@ -95,7 +127,8 @@ bool rh_day_read(struct text value, int64_t end, struct day_text *ret_day)
     }
     if (!take_digits(&rest, 4, 7, &year) || !take_char(&rest, '-') ||
         !take_digits(&rest, 2, 2, &month) || !take_char(&rest, '-') ||
-        !take_digits(&rest, 2, 2, &day) || month < 1 || month > 12 || day < 1 || !is_time(rest))
+        !take_digits(&rest, 2, 2, &day) || month < 1 || month > 12 || day < 1 ||
+        !is_written_time(rest))
         return false;
     const int64_t julian = day_of(is_bc ? 1 - year : year, (int)month, (int)day);
     if (julian < 0 || julian >= end)

@@ -16,6 +16,8 @@ struct day_text {
 #define DATE_END_DAY INT64_C(2147483494)
 #define TIMESTAMP_END_DAY INT64_C(109203528)
 
+/* A time of day behind a date, and nothing else: "T10:20", " 10:20:30.5+01". */
+bool rh_day_is_time(struct text time);
 /* Exactly what rh_day_write would write, of a day in [0, end). */
 bool rh_day_read(struct text value, int64_t end, struct day_text *ret_day);
 struct text rh_day_write(const struct day_text *day, struct arena *arena);

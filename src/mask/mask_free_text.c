@@ -60,7 +60,7 @@ static bool is_byte(char byte, unsigned what)
 }
 
 /* Bytes of the punctuation that stands at `at`: ASCII, or of UTF-8's U+0080 to U+00BF and U+2000
-   to U+206F, dashes and quotation marks; 0: a letter. */
+   to U+206F, dashes and quotation marks; 0: a letter or digit. */
 static size_t punctuation(const struct free_text *prose, struct text source, size_t at)
 {
     const unsigned char *bytes = (const unsigned char *)source.data + at;
@@ -72,10 +72,11 @@ static size_t punctuation(const struct free_text *prose, struct text source, siz
     if (prose->is_single_byte)
         return 0;
     if (left >= 2 && bytes[0] == 0xc2 && (bytes[1] & 0xc0) == 0x80)
-        return 2;
+        /* Ordinals, superscript digits and the micro sign: they are letters and digits. */
+        return strchr("\xaa\xb2\xb3\xb5\xb9\xba", bytes[1]) == NULL ? 2 : 0;
     if (left >= 3 && bytes[0] == 0xe2 && (bytes[1] == 0x80 || bytes[1] == 0x81) &&
         (bytes[2] & 0xc0) == 0x80)
-        return 3;
+        return bytes[1] == 0x80 || bytes[2] < 0xb0 ? 3 : 0; /* superscripts of U+2070 on */
     return 0;
 }
 

@@ -1,20 +1,12 @@
 #include "mask/mask_hex_int.h"
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool rh_hex_read(struct text value, struct hex_text *ret_hex)
 {
     struct hex_text hex = {0};
     bool has_lower = false, has_upper = false;
 
     for (size_t i = 0; i < value.len; i++) {
-        const int digit = hex_value(value.data[i]);
+        const int digit = rh_hex_value(value.data[i]);
         if (digit < 0)
             continue;
         if (hex.count == HEX_MAX_DIGITS)

@@ -125,6 +125,7 @@ struct mask_map {
 struct mask_kind {
     bool is_structured; /* gets every value; see above */
     bool takes_any_type;
+    bool replaces; /* what comes out has neither length nor order of what went in */
     /* Refuses types that cannot work and makes map->own; NULL: nothing to make, and text-like types
        alone unless takes_any_type.
        map->options.key is the master key during this call only. */

@@ -493,8 +493,6 @@ static enum err_code open_path(struct mask_map *map, struct json *json, size_t i
     path->rule = given->rule;
     path->map = maps->list.count;
     json->path_is_injective[index] = rh_mask_rule_is_injective(given->rule);
-    if (given->rule == MASK_KEEP)
-        return RH_OK;
     if (given->rule != MASK_JSON && given->rule != MASK_DATE)
         return rh_leaf_maps_add(maps, map, given->rule, given->domain, arena, err);
     /* Dates that are none are text: all kinds are at hand, too. */

@@ -5,14 +5,6 @@
 
 #define REPLACEMENT UINT32_C(0xfffd)
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* XXXX of \uXXXX; -1: it is not all here. */
 static int32_t read_unit(const char *at, const char *end)
 {
@@ -20,7 +12,7 @@ static int32_t read_unit(const char *at, const char *end)
         return -1;
     int32_t unit = 0;
     for (int i = 2; i < 6; i++) {
-        int digit = hex_value(at[i]);
+        int digit = rh_hex_value(at[i]);
         if (digit < 0)
             return -1;
         unit = unit * 16 + digit;

@@ -1,5 +1,7 @@
 #include "mask/mask_leaf_kinds.h"
 
+#include "mask/mask_day_int.h"
+
 /* A name of digits alone is data from that many on: fewer are indexes, years, codes. */
 #define KEY_DIGITS_MIN 6
 /* ISO/IEC 7812-1: numbers of payment cards have up to 19 digits; the shortest in use have 13. */
@@ -132,33 +134,24 @@ bool rh_leaf_is_date(struct text value)
     int day = (value.data[8] - '0') * 10 + value.data[9] - '0';
     if (month < 1 || month > 12 || day < 1 || day > 31)
         return false;
-    if (value.len == LEAF_DATE_BYTES)
-        return true;
-    /* A time of day of at least hours and minutes: T10:20, " 10:20:30.5+01". */
-    if ((value.data[10] != 'T' && value.data[10] != ' ') || value.len < LEAF_DATE_BYTES + 6)
-        return false;
-    for (size_t i = LEAF_DATE_BYTES + 1; i < value.len; i++)
-        if (!is_digit(value.data[i]) && strchr(":.+-Z", value.data[i]) == NULL)
-            return false;
-    return value.len <= LEAF_DATE_BYTES + 25;
+    struct text behind = {value.data + LEAF_DATE_BYTES, value.len - LEAF_DATE_BYTES};
+    return behind.len == 0 || rh_day_is_time(behind);
 }
 
-static bool is_ipv4(struct text value)
+bool rh_leaf_is_ipv4(struct text value)
 {
-    int octets = 0;
-    size_t at = 0;
-    while (at < value.len) {
+    for (int octet = 0; octet < 4; octet++) {
         int number = 0;
-        size_t start = at;
-        while (at < value.len && at - start < 3 && is_digit(value.data[at]))
-            number = number * 10 + value.data[at++] - '0';
-        if (at == start || number > 255)
+        size_t len = 0;
+        while (len < value.len && len < 3 && is_digit(value.data[len]))
+            number = number * 10 + value.data[len++] - '0';
+        if (len == 0 || number > 255 || (len > 1 && value.data[0] == '0'))
             return false;
-        octets++;
-        if (at < value.len && value.data[at++] != '.')
+        if (octet < 3 && (len == value.len || value.data[len++] != '.'))
             return false;
+        value = (struct text){value.data + len, value.len - len};
     }
-    return octets == 4 && value.data[value.len - 1] != '.';
+    return value.len == 0;
 }
 
 bool rh_leaf_is_card_number(struct text number)
@@ -197,7 +190,7 @@ enum leaf_kind rh_leaf_kind(struct mask_map *const *maps, struct text value)
             value.len >= IBAN_MIN && value.len <= IBAN_MAX && value.data[0] >= 'A' &&
             value.data[0] <= 'Z')
             return reads(maps, LEAF_IBAN, value) ? LEAF_IBAN : LEAF_TEXT;
-        if (shape.dots == 3 && shape.dots + shape.digits == value.len && is_ipv4(value))
+        if (shape.dots == 3 && shape.dots + shape.digits == value.len && rh_leaf_is_ipv4(value))
             return LEAF_INET;
         if (shape.colons >= 2 && shape.others == 0 && shape.ats == 0 && shape.dashes == 0 &&
             shape.dots == 0 && reads(maps, LEAF_INET, value))

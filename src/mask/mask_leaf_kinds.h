@@ -45,6 +45,8 @@ enum leaf_kind rh_leaf_kind(struct mask_map *const *maps, struct text value);
 bool rh_leaf_key_is_data(struct mask_map *const *maps, struct text key, enum leaf_kind *ret_kind);
 /* Whether `value` begins with a date, and holds nothing but a time of day behind it. */
 bool rh_leaf_is_date(struct text value);
+/* Four numbers up to 255 with dots between, and no zeros in front. */
+bool rh_leaf_is_ipv4(struct text value);
 /* Whether a whole number, perhaps with a sign, may be the number of a payment card. */
 bool rh_leaf_is_card_number(struct text number);
 /* Whether the name of a member says that its number is a person's: phone, ssn, iban... */

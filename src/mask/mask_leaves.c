@@ -242,8 +242,9 @@ void rh_leaves_apply(struct leaves *leaves, const struct text *values, size_t co
 
 enum stream_phase {
     STREAM_WALKS,
-    STREAM_LEAF, /* inside a leaf that is larger than a piece */
-    STREAM_TEXT, /* the format has given up */
+    STREAM_LEAF,     /* inside a leaf that is larger than a piece */
+    STREAM_REPLACED, /* the same, by a rule that replaces it */
+    STREAM_TEXT,     /* the format has given up */
 };
 
 struct leaves_stream {
@@ -252,7 +253,8 @@ struct leaves_stream {
     void *state;
     struct buf pending;
     struct mask_stream *inner;
-    unsigned form;
+    struct leaf leaf;    /* the large one */
+    struct buf replaced; /* its beginning, for a rule that replaces it */
     struct buf masked;
     char *decoded;
     size_t decoded_capacity;
@@ -267,6 +269,7 @@ struct leaves_stream *rh_leaves_stream_new(struct leaves *leaves)
     stream->scratch = rh_arena_new();
     rh_buf_init(&stream->pending, SIZE_MAX / 2);
     rh_buf_init(&stream->masked, SIZE_MAX / 2);
+    rh_buf_init(&stream->replaced, LEAVES_PIECE_BYTES);
     leaves->format->begin(leaves->own, stream->state);
     return stream;
 }
@@ -278,7 +281,12 @@ void rh_leaves_stream_free(struct leaves_stream *stream)
     rh_mask_stream_free(stream->inner);
     if (stream->pending.data != NULL)
         OPENSSL_cleanse(stream->pending.data, stream->pending.capacity);
+    if (stream->replaced.data != NULL)
+        OPENSSL_cleanse(stream->replaced.data, stream->replaced.capacity);
+    if (stream->decoded != NULL)
+        OPENSSL_cleanse(stream->decoded, stream->decoded_capacity);
     rh_buf_deinit(&stream->pending);
+    rh_buf_deinit(&stream->replaced);
     rh_buf_deinit(&stream->masked);
     rh_arena_free(stream->scratch);
     free(stream->state);
@@ -316,10 +324,14 @@ static bool walk_piece(struct leaves_stream *stream, bool at_end, struct buf *ou
     }
     if (is_large && !at_end && format->enter != NULL &&
         format->enter(leaves->own, stream->state, source, at, &leaf)) {
-        rh_buf_add(out, source.data + at, leaf.start - at);
-        stream->phase = STREAM_LEAF;
-        stream->form = leaf.form;
-        stream->inner = rh_mask_stream_new(leaves->maps[leaf.map]);
+        stream->leaf = leaf;
+        if (rh_mask_map_replaces(leaves->maps[leaf.map])) {
+            stream->phase = STREAM_REPLACED;
+        } else {
+            rh_buf_add(out, source.data + at, leaf.start - at);
+            stream->phase = STREAM_LEAF;
+            stream->inner = rh_mask_stream_new(leaves->maps[leaf.map]);
+        }
         at = leaf.start;
     } else {
         give_up(stream);
@@ -331,35 +343,65 @@ static bool walk_piece(struct leaves_stream *stream, bool at_end, struct buf *ou
 static void encode_masked(struct leaves_stream *stream, struct buf *out)
 {
     const struct leaf_format *format = stream->leaves->format;
-    format->encode_part(stream->leaves->own, stream->form, rh_buf_text(&stream->masked), out);
+    format->encode_part(stream->leaves->own, stream->leaf.form, rh_buf_text(&stream->masked), out);
     rh_buf_clear(&stream->masked);
+}
+
+/* Takes the bytes of the leaf, which are decoded, or closes it when that was all of it. */
+static void take_masked(struct leaves_stream *stream, struct text decoded, bool is_over,
+                        struct buf *out)
+{
+    rh_mask_stream_feed(stream->inner, decoded, &stream->masked);
+    encode_masked(stream, out);
+    if (!is_over)
+        return;
+    rh_mask_stream_finish(stream->inner, &stream->masked);
+    encode_masked(stream, out);
+    rh_mask_stream_free(stream->inner);
+    stream->inner = NULL;
+}
+
+static void take_replaced(struct leaves_stream *stream, struct text decoded, bool is_over,
+                          struct buf *out)
+{
+    struct leaves *leaves = stream->leaves;
+    size_t room = LEAVES_PIECE_BYTES - stream->replaced.len;
+    rh_buf_add(&stream->replaced, decoded.data, decoded.len < room ? decoded.len : room);
+    if (!is_over)
+        return;
+    struct text value = rh_buf_text(&stream->replaced), masked;
+    rh_mask_map_apply(leaves->maps[stream->leaf.map], &value, 1, stream->scratch, &masked);
+    leaves->format->encode(leaves->own, &stream->leaf, value, masked, out);
+    rh_arena_clear(stream->scratch);
+    rh_buf_clear(&stream->replaced);
 }
 
 static bool feed_leaf(struct leaves_stream *stream, bool at_end, struct buf *out)
 {
     const struct leaf_format *format = stream->leaves->format;
     const void *own = stream->leaves->own;
+    const unsigned form = stream->leaf.form;
+    const bool is_replaced = stream->phase == STREAM_REPLACED;
     struct text inner = rh_buf_text(&stream->pending);
     size_t len;
-    bool is_over = format->part(own, stream->form, inner, at_end, &len) || at_end;
+    bool is_over = format->part(own, form, inner, at_end, &len) || at_end;
     if (len > stream->decoded_capacity) {
-        stream->decoded = grow(stream->decoded, len, 1);
+        if (stream->decoded != NULL)
+            OPENSSL_cleanse(stream->decoded, stream->decoded_capacity);
+        free(stream->decoded);
+        stream->decoded = grow(NULL, len, 1);
         stream->decoded_capacity = len;
     }
-    size_t decoded = format->decode(own, stream->form, (struct text){inner.data, len},
-                                    stream->decoded);
-    rh_mask_stream_feed(stream->inner, (struct text){stream->decoded, decoded}, &stream->masked);
-    encode_masked(stream, out);
+    size_t count = format->decode(own, form, (struct text){inner.data, len}, stream->decoded);
+    (is_replaced ? take_replaced : take_masked)(stream, (struct text){stream->decoded, count},
+                                                is_over, out);
     if (is_over) {
-        rh_mask_stream_finish(stream->inner, &stream->masked);
-        encode_masked(stream, out);
-        rh_mask_stream_free(stream->inner);
-        stream->inner = NULL;
         stream->phase = STREAM_WALKS;
-        size_t closing = format->leave(own, stream->state, stream->form);
+        size_t closing = format->leave(own, stream->state, form);
         if (closing > inner.len - len)
             closing = inner.len - len;
-        rh_buf_add(out, inner.data + len, closing);
+        if (!is_replaced) /* else what closes it came with what replaced it */
+            rh_buf_add(out, inner.data + len, closing);
         len += closing;
     }
     rh_buf_consume(&stream->pending, len);
@@ -383,6 +425,7 @@ static void work(struct leaves_stream *stream, bool at_end, struct buf *out)
             again = walk_piece(stream, at_end, out);
             break;
         case STREAM_LEAF:
+        case STREAM_REPLACED:
             again = feed_leaf(stream, at_end, out);
             break;
         case STREAM_TEXT:

@@ -221,6 +221,11 @@ bool rh_mask_map_keeps(const struct mask_map *map, struct text value)
     return rh_kept_values_has(map->kept, value);
 }
 
+bool rh_mask_map_replaces(const struct mask_map *map)
+{
+    return map->kind->replaces;
+}
+
 /* Values of a batch that go the same way, and where each belongs. */
 struct group {
     struct text *values;

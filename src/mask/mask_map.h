@@ -103,6 +103,10 @@ void rh_mask_map_free(struct mask_map *map);
 void rh_mask_map_apply(struct mask_map *map, const struct text *values, size_t count,
                        struct arena *scratch, struct text *ret_masked);
 
+/* Whether something else is put in the place of a value (fixed, null, hash, words): a stream is not
+   for that; as much of the value as can be held is mapped in its place. */
+bool rh_mask_map_replaces(const struct mask_map *map);
+
 /* Whether a value passes unchanged, as NULL does: '', blanks, a sentinel. It is no secret then. */
 bool rh_mask_map_keeps(const struct mask_map *map, struct text value);
 

@@ -3,6 +3,7 @@
  * minutes, as its value and the key say. Equal values stay equal; different ones may meet.
  */
 #include "mask/mask_day_int.h"
+#include "mask/mask_json_int.h"
 #include "mask/mask_number_int.h"
 
 #include <openssl/crypto.h>
@@ -121,6 +122,17 @@ static struct text move_time(const struct noise_own *own, struct text value,
     return rh_day_write(&moved, scratch);
 }
 
+static bool reads_noise(const struct mask_map *map, struct text value)
+{
+    const struct noise_own *own = map->own;
+    struct day_text ignored;
+
+    if (own->number != NUMBER_NONE)
+        return rh_number_is_special(value) || rh_json_is_number(value);
+    return rh_text_is(value, "infinity") || rh_text_is(value, "-infinity") ||
+           rh_day_read(value, own->end, &ignored);
+}
+
 static void apply_noise(struct mask_map *map, const struct text *values, size_t count,
                         struct arena *scratch, struct text *ret_masked)
 {
@@ -129,14 +141,14 @@ static void apply_noise(struct mask_map *map, const struct text *values, size_t 
     for (size_t i = 0; i < count; i++) {
         struct number number;
         struct day_text day;
-        if (own->number != NUMBER_NONE)
-            ret_masked[i] = rh_number_read(values[i], own->number, scratch, &number)
-                                ? move_number(own, values[i], &number, scratch)
-                                : values[i];
-        else
+        if (own->number == NUMBER_NONE)
             ret_masked[i] = rh_day_read(values[i], own->end, &day)
                                 ? move_time(own, values[i], &day, scratch)
                                 : values[i];
+        else if (rh_number_read(values[i], own->number, scratch, &number))
+            ret_masked[i] = move_number(own, values[i], &number, scratch);
+        else
+            rh_number_shift(map, values[i], scratch, &ret_masked[i]);
     }
 }
 
@@ -203,4 +215,4 @@ static void close_noise(struct mask_map *map)
 }
 
 const struct mask_kind rh_mask_noise = {
-    .open = open_noise, .close = close_noise, .apply = apply_noise};
+    .open = open_noise, .close = close_noise, .reads = reads_noise, .apply = apply_noise};

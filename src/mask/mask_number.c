@@ -8,6 +8,7 @@
  * of greater numbers are shifted one by one, and where that meets what smaller ones became, it is
  * walked back through the map of those to a number that is still free.
  */
+#include "mask/mask_json_int.h"
 #include "mask/mask_number_int.h"
 
 struct number_own {
@@ -86,28 +87,10 @@ static struct number map_one(struct mask_map *map, struct number number, struct 
     return number;
 }
 
-/* What is not in the server's own form ("1E5" in a JSON text): its digits are shifted where they
-   stand, but those of an exponent, and the first does not become a zero. */
-static void set_modes(struct text value, unsigned char *modes)
+static bool reads_number(const struct mask_map *map, struct text value)
 {
-    bool is_first = true;
-
-    for (size_t i = 0; i < value.len; i++) {
-        const bool is_digit = value.data[i] >= '0' && value.data[i] <= '9';
-        if (is_digit && is_first)
-            modes[i] = TEXT_NOT_ZERO;
-        is_first = is_first && !is_digit;
-        if ((value.data[i] | 0x20) == 'e' && !is_first) {
-            memset(modes + i, TEXT_KEEP, value.len - i);
-            break;
-        }
-    }
-}
-
-static bool is_special(struct text value)
-{
-    return rh_text_is(value, "NaN") || rh_text_is(value, "Infinity") ||
-           rh_text_is(value, "-Infinity");
+    (void)map;
+    return rh_number_is_special(value) || rh_json_is_number(value);
 }
 
 static void apply_number(struct mask_map *map, const struct text *values, size_t count,
@@ -118,10 +101,7 @@ static void apply_number(struct mask_map *map, const struct text *values, size_t
     for (size_t i = 0; i < count; i++) {
         struct number number;
         if (!rh_number_read(values[i], own->type, scratch, &number)) {
-            if (is_special(values[i]))
-                ret_masked[i] = values[i];
-            else
-                rh_mask_with_modes(map, &values[i], 1, set_modes, scratch, &ret_masked[i]);
+            rh_number_shift(map, values[i], scratch, &ret_masked[i]);
             continue;
         }
         number = map_one(map, number, scratch);
@@ -171,4 +151,4 @@ static void close_number(struct mask_map *map)
 }
 
 const struct mask_kind rh_mask_number = {
-    .open = open_number, .close = close_number, .apply = apply_number};
+    .open = open_number, .close = close_number, .reads = reads_number, .apply = apply_number};

@@ -37,6 +37,14 @@ bool rh_number_read(struct text value, enum number_type type, struct arena *aren
 struct text rh_number_write(const struct number *number, enum number_type type,
                             struct arena *arena);
 
+/* "NaN", "Infinity", "-Infinity": they stay. */
+bool rh_number_is_special(struct text value);
+/* What is special, or a number that is not in the server's own form for the type ("1E5" in a JSON
+   text): its digits are shifted where they stand, but those of an exponent, and the first does not
+   become a zero. */
+void rh_number_shift(struct mask_map *map, struct text value, struct arena *scratch,
+                     struct text *ret_masked);
+
 /* The fewest digits that are read as the float that this decimal is read as. */
 struct decimal rh_float_shortest(const struct decimal *decimal, enum number_type type,
                                  struct arena *arena);

@@ -163,3 +163,34 @@ struct text rh_number_write(const struct number *number, enum number_type type, 
         write_plain(&number->decimal, number->scale, &out);
     return (struct text){rh_text_dup(arena, rh_buf_text(&out)), out.len};
 }
+
+bool rh_number_is_special(struct text value)
+{
+    return rh_text_is(value, "NaN") || rh_text_is(value, "Infinity") ||
+           rh_text_is(value, "-Infinity");
+}
+
+static void set_modes(struct text value, unsigned char *modes)
+{
+    bool is_first = true;
+
+    for (size_t i = 0; i < value.len; i++) {
+        const bool is_leading = is_first && is_digit(value.data[i]);
+        if (is_leading)
+            modes[i] = TEXT_NOT_ZERO;
+        is_first = is_first && !is_leading;
+        if ((value.data[i] | 0x20) == 'e' && !is_first) {
+            memset(modes + i, TEXT_KEEP, value.len - i);
+            break;
+        }
+    }
+}
+
+void rh_number_shift(struct mask_map *map, struct text value, struct arena *scratch,
+                     struct text *ret_masked)
+{
+    if (rh_number_is_special(value))
+        *ret_masked = value;
+    else
+        rh_mask_with_modes(map, &value, 1, set_modes, scratch, ret_masked);
+}

@@ -51,7 +51,7 @@ static void apply_fixed(struct mask_map *map, const struct text *values, size_t 
 }
 
 const struct mask_kind rh_mask_fixed = {
-    .is_structured = true, .open = open_fixed, .apply = apply_fixed};
+    .is_structured = true, .replaces = true, .open = open_fixed, .apply = apply_fixed};
 
 static void apply_null(struct mask_map *map, const struct text *values, size_t count,
                        struct arena *scratch, struct text *ret_masked)
@@ -64,7 +64,7 @@ static void apply_null(struct mask_map *map, const struct text *values, size_t c
 }
 
 const struct mask_kind rh_mask_null = {
-    .is_structured = true, .takes_any_type = true, .apply = apply_null};
+    .is_structured = true, .takes_any_type = true, .replaces = true, .apply = apply_null};
 
 /* ---- hash ------------------------------------------------------------------------------------ */
 
@@ -119,7 +119,8 @@ static void close_hash(struct mask_map *map)
         OPENSSL_cleanse(map->own, sizeof(struct hash_own));
 }
 
-const struct mask_kind rh_mask_hash = {.open = open_hash, .close = close_hash, .apply = apply_hash};
+const struct mask_kind rh_mask_hash = {
+    .replaces = true, .open = open_hash, .close = close_hash, .apply = apply_hash};
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
@@ -184,4 +185,4 @@ static void close_words(struct mask_map *map)
 }
 
 const struct mask_kind rh_mask_words = {
-    .open = open_words, .close = close_words, .apply = apply_words};
+    .replaces = true, .open = open_words, .close = close_words, .apply = apply_words};

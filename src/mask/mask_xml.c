@@ -8,6 +8,8 @@
 
 /* Longer names of entities are text. */
 #define ENTITY_MAX ((size_t)64)
+/* The longest name of an encoding that IANA has registered has 45 bytes. */
+#define ENCODING_MAX ((size_t)45)
 
 enum xml_form {
     FORM_TEXT,
@@ -27,10 +29,14 @@ struct xml {
 
 struct xml_state {
     enum { IN_TEXT, IN_TAG, IN_VALUE, IN_DOCTYPE } phase;
-    enum xml_form form; /* of the value */
-    bool keeps_value;   /* of the attribute at hand */
-    bool behind_equals;
+    enum xml_form form;              /* of the value */
+    bool is_begun;                   /* something was walked */
+    bool keeps_value;                /* of the attribute at hand */
+    bool behind_name, behind_equals; /* of an attribute */
+    enum { TAG_OPENS, TAG_CLOSES, TAG_IS_EMPTY } tag;
+    size_t depth; /* elements that are open */
     int brackets; /* of a DOCTYPE */
+    int words;    /* of it, outside of brackets and literals */
 };
 
 static void begin(const void *own, void *state_memory)
@@ -47,6 +53,29 @@ static bool is_space(char c)
 static bool is_name(char c)
 {
     return c != '=' && c != '>' && c != '/' && c != '<' && c != '"' && c != '\'' && !is_space(c);
+}
+
+/* What may stand in a name, beside characters beyond ASCII. */
+static bool is_name_byte(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '_' ||
+           c == ':' || c == '.' || c == '-' || (unsigned char)c >= 0x80;
+}
+
+static bool is_whole_name(struct text name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!is_name_byte(name.data[i]))
+            return false;
+    return name.len > 0;
+}
+
+/* The end of the name that may begin at `at`. */
+static size_t name_end(struct text source, size_t at)
+{
+    while (at < source.len && is_name(source.data[at]))
+        at++;
+    return at;
 }
 
 /* Where `what` begins from `at` on; source.len: nowhere. */
@@ -123,8 +152,7 @@ static void leave_value(struct xml_state *state)
 static size_t own_entity_bytes(struct text source, size_t at)
 {
     size_t end = at + 1;
-    while (end < source.len && end - at < ENTITY_MAX && is_name(source.data[end]) &&
-           source.data[end] != ';' && source.data[end] != '&')
+    while (end < source.len && end - at < ENTITY_MAX && is_name_byte(source.data[end]))
         end++;
     return end < source.len && source.data[end] == ';' ? end + 1 - at : 1;
 }
@@ -176,24 +204,63 @@ static bool trim(struct text source, struct leaf *leaf)
     return leaf->end > leaf->start;
 }
 
+/* Names of a declaration's attributes, and what their values may consist of. */
+static bool is_declared(struct text name, struct text value)
+{
+    if (rh_text_is(name, "version"))
+        return rh_text_is(value, "1.0") || rh_text_is(value, "1.1");
+    if (rh_text_is(name, "standalone"))
+        return rh_text_is(value, "yes") || rh_text_is(value, "no");
+    return rh_text_is(name, "encoding") && value.len <= ENCODING_MAX && is_whole_name(value);
+}
+
+/* Whether this, behind "<?xml" and before "?>", is an XML declaration's: it stays. */
+static bool is_declaration(struct text inner)
+{
+    for (size_t at = 0;;) {
+        size_t start = at;
+        while (at < inner.len && is_space(inner.data[at]))
+            at++;
+        if (at == inner.len)
+            return true;
+        size_t end = name_end(inner, at), quote = end + 1;
+        if (at == start || quote >= inner.len || inner.data[end] != '=' ||
+            (inner.data[quote] != '"' && inner.data[quote] != '\''))
+            return false;
+        const char mark[] = {inner.data[quote], '\0'};
+        size_t close = find(inner, quote + 1, mark);
+        if (close == inner.len ||
+            !is_declared((struct text){inner.data + at, end - at},
+                         (struct text){inner.data + quote + 1, close - quote - 1}))
+            return false;
+        at = close + 1;
+    }
+}
+
 /* What begins with `opening` and ends with `closing`, at *at. */
-static enum leaf_step walk_section(const struct xml *xml, struct text source, size_t *at,
-                                   bool at_end, size_t opening, const char *closing,
+static enum leaf_step walk_section(const struct xml *xml, const struct xml_state *state,
+                                   struct text source, size_t *at, bool at_end, size_t opening,
                                    enum xml_form form, struct leaf *leaf, bool *ret_found)
 {
-    size_t end = find(source, *at + opening, closing);
+    size_t end = find(source, *at + opening, closing(form));
     *ret_found = true;
     if (end == source.len)
         return at_end ? LEAF_BROKEN : LEAF_MORE;
     *leaf = (struct leaf){.start = *at + opening, .end = end, .form = form};
     if (form == FORM_INSTRUCTION) {
-        bool is_declaration = stands(source, *at, "<?xml ") || stands(source, *at, "<?xml?");
         while (leaf->start < end && !is_space(source.data[leaf->start]))
             leaf->start++;
-        if (is_declaration)
+        struct text target = {source.data + *at + opening, leaf->start - *at - opening};
+        if (!is_whole_name(target))
+            return LEAF_BROKEN;
+        if (rh_text_is(target, "xml")) {
+            struct text inner = {source.data + leaf->start, end - leaf->start};
+            if (state->is_begun || !is_declaration(inner))
+                return LEAF_BROKEN;
             leaf->start = end;
+        }
     }
-    *at = end + strlen(closing);
+    *at = end + strlen(closing(form));
     *ret_found = trim(source, leaf);
     return *ret_found ? found(xml, source, leaf) : LEAF_FOUND;
 }
@@ -204,73 +271,111 @@ static enum leaf_step walk_markup(const struct xml *xml, struct xml_state *state
                                   bool *ret_found)
 {
     *ret_found = true;
-    if (source.len - *at < strlen("<![CDATA[") && !at_end &&
+    if (source.len - *at < strlen("<!DOCTYPE ") && !at_end &&
         (source.len - *at < 2 || source.data[*at + 1] == '!'))
         return LEAF_MORE;
     if (stands(source, *at, "<!--"))
-        return walk_section(xml, source, at, at_end, 4, "-->", FORM_COMMENT, leaf, ret_found);
+        return walk_section(xml, state, source, at, at_end, 4, FORM_COMMENT, leaf, ret_found);
     if (stands(source, *at, "<![CDATA["))
-        return walk_section(xml, source, at, at_end, 9, "]]>", FORM_CDATA, leaf, ret_found);
+        return walk_section(xml, state, source, at, at_end, 9, FORM_CDATA, leaf, ret_found);
     if (stands(source, *at, "<?"))
-        return walk_section(xml, source, at, at_end, 2, "?>", FORM_INSTRUCTION, leaf, ret_found);
-    *ret_found = false;
-    if (stands(source, *at, "<!")) {
+        return walk_section(xml, state, source, at, at_end, 2, FORM_INSTRUCTION, leaf, ret_found);
+    size_t name = *at + 1;
+    if (stands(source, *at, "<!DOCTYPE") && source.len - *at > 9 &&
+        is_space(source.data[*at + 9])) {
+        *ret_found = false;
         state->phase = IN_DOCTYPE;
-        state->brackets = 0;
-        *at += 2;
+        state->brackets = state->words = 0;
+        *at += 9;
         return LEAF_FOUND;
     }
-    size_t name = *at + 1;
-    if (name < source.len && source.data[name] == '/')
-        name++;
-    if (name < source.len && (is_space(source.data[name]) || !is_name(source.data[name]))) {
-        *ret_found = true;
-        return LEAF_BROKEN;
-    }
-    size_t end = name;
-    while (end < source.len && is_name(source.data[end]))
-        end++;
-    if (end == source.len) {
-        *ret_found = true;
+    bool is_closing = name < source.len && source.data[name] == '/';
+    name += is_closing;
+    size_t end = name_end(source, name);
+    if (end == source.len)
         return at_end ? LEAF_BROKEN : LEAF_MORE;
-    }
+    if (!is_whole_name((struct text){source.data + name, end - name}) ||
+        (is_closing && state->depth == 0))
+        return LEAF_BROKEN;
+    *ret_found = false;
     *at = end;
     state->phase = IN_TAG;
-    state->behind_equals = false;
+    state->tag = is_closing ? TAG_CLOSES : TAG_OPENS;
+    state->behind_name = state->behind_equals = false;
     return LEAF_FOUND;
+}
+
+/* A tag's marks; false: this one cannot stand here. */
+static bool take_mark(struct xml_state *state, char c)
+{
+    if (is_space(c))
+        return true;
+    if (c == '=') {
+        bool may_stand = state->behind_name;
+        state->behind_name = false;
+        state->behind_equals = true;
+        return may_stand;
+    }
+    if (state->behind_name)
+        return false;
+    if (c == '"' || c == '\'') {
+        bool may_stand = state->behind_equals;
+        state->phase = IN_VALUE;
+        state->form = c == '"' ? FORM_QUOTES : FORM_APOSTROPHES;
+        state->behind_equals = false;
+        return may_stand;
+    }
+    if (state->behind_equals)
+        return false;
+    if (c == '/') {
+        bool may_stand = state->tag == TAG_OPENS;
+        state->tag = TAG_IS_EMPTY;
+        return may_stand;
+    }
+    if (c != '>')
+        return false;
+    state->phase = IN_TEXT;
+    if (state->tag == TAG_OPENS)
+        state->depth++;
+    else if (state->tag == TAG_CLOSES)
+        state->depth--;
+    return true;
 }
 
 static enum leaf_step walk_tag(struct xml_state *state, struct text source, size_t *at, bool at_end,
                                bool *ret_found)
 {
-    const char c = source.data[*at];
-    *ret_found = (c == '<' || ((c == '"' || c == '\'') && !state->behind_equals));
-    if (*ret_found)
-        return LEAF_BROKEN;
-    if (c == '"' || c == '\'') {
-        state->phase = IN_VALUE;
-        state->form = c == '"' ? FORM_QUOTES : FORM_APOSTROPHES;
-        state->behind_equals = false;
-    } else if (c == '>') {
-        state->phase = IN_TEXT;
-    } else if (c == '=') {
-        state->behind_equals = true;
-    }
-    if (!is_name(c)) {
+    if (!is_name(source.data[*at])) {
+        *ret_found = !take_mark(state, source.data[*at]);
         ++*at;
-        return LEAF_FOUND;
+        return *ret_found ? LEAF_BROKEN : LEAF_FOUND;
     }
-    size_t end = *at;
-    while (end < source.len && is_name(source.data[end]))
-        end++;
-    if (end == source.len) {
-        *ret_found = true;
+    *ret_found = true;
+    size_t end = name_end(source, *at);
+    if (end == source.len)
         return at_end ? LEAF_BROKEN : LEAF_MORE;
-    }
     struct text name = {source.data + *at, end - *at};
+    if (state->tag != TAG_OPENS || state->behind_name || state->behind_equals ||
+        !is_whole_name(name))
+        return LEAF_BROKEN;
+    *ret_found = false;
+    state->behind_name = true;
     state->keeps_value = rh_text_starts_with(name, "xmlns") || rh_text_starts_with(name, "xml:");
     *at = end;
     return LEAF_FOUND;
+}
+
+/* A word of a DOCTYPE: its name and where it is from. Between the declarations in its brackets
+   there are none. */
+static bool takes_word(struct xml_state *state, struct text word)
+{
+    if (state->brackets == 1)
+        return word.data[0] == '%';
+    if (state->brackets > 1)
+        return true;
+    if (++state->words == 1)
+        return is_whole_name(word);
+    return state->words == 2 && (rh_text_is(word, "SYSTEM") || rh_text_is(word, "PUBLIC"));
 }
 
 static enum leaf_step walk_doctype(const struct xml *xml, struct xml_state *state,
@@ -282,7 +387,22 @@ static enum leaf_step walk_doctype(const struct xml *xml, struct xml_state *stat
     if (c == '<' && source.len - *at < 4 && !at_end)
         return LEAF_MORE;
     if (stands(source, *at, "<!--"))
-        return walk_section(xml, source, at, at_end, 4, "-->", FORM_COMMENT, leaf, ret_found);
+        return walk_section(xml, state, source, at, at_end, 4, FORM_COMMENT, leaf, ret_found);
+    if (stands(source, *at, "<?"))
+        return walk_section(xml, state, source, at, at_end, 2, FORM_INSTRUCTION, leaf, ret_found);
+    if (is_name(c) && c != '[' && c != ']') {
+        size_t end = *at;
+        while (end < source.len && is_name(source.data[end]) && source.data[end] != '[' &&
+               source.data[end] != ']')
+            end++;
+        if (end == source.len)
+            return at_end ? LEAF_BROKEN : LEAF_MORE;
+        if (!takes_word(state, (struct text){source.data + *at, end - *at}))
+            return LEAF_BROKEN;
+        *ret_found = false;
+        *at = end;
+        return LEAF_FOUND;
+    }
     *ret_found = false;
     if (c == '"' || c == '\'') {
         state->phase = IN_VALUE;
@@ -358,10 +478,13 @@ static enum leaf_step next(const void *own, void *state_memory, struct text sour
             step = walk_doctype(xml, state, source, at, at_end, leaf, &is_found);
             break;
         }
+        state->is_begun |= step == LEAF_FOUND;
         if (is_found)
             return step;
     }
-    return !at_end ? LEAF_MORE : state->phase == IN_TEXT ? LEAF_END : LEAF_BROKEN;
+    if (!at_end)
+        return LEAF_MORE;
+    return state->phase == IN_TEXT && state->depth == 0 ? LEAF_END : LEAF_BROKEN;
 }
 
 /* --- leaves as they are written --------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * has a check digit and one of the known beginnings, a secret has more than one kind of character
  * and no words.
  */
+#include "mask/mask_leaf_kinds.h"
 #include "mask/masking_int.h"
 
 /* Longer values are prose; of prose the beginning is looked at. */
@@ -349,25 +350,12 @@ static bool is_url(struct text value)
 
 static bool is_ipv4(struct text value)
 {
-    unsigned octets = 0;
-
-    for (size_t at = 0; at < value.len;) {
-        unsigned number = 0;
-        size_t start = at;
-        while (at < value.len && at - start < 3 && is_digit(value.data[at]))
-            number = number * 10 + (unsigned)(value.data[at++] - '0');
-        if (at == start || number > 255 || (at - start > 1 && value.data[start] == '0'))
-            return false;
-        octets++;
-        if (at == value.len)
-            break;
-        if (octets == 4)
-            return value.data[at] == '/' && at + 1 < value.len && is_digit(value.data[at + 1]);
-        if (value.data[at++] != '.' || at == value.len)
-            return false;
-    }
-    /* 1.2.3.4 is a version more often than an address. */
-    return octets == 4 && value.len >= 9;
+    const char *slash = memchr(value.data, '/', value.len);
+    if (slash == NULL) /* 1.2.3.4 is a version more often than an address. */
+        return value.len >= 9 && rh_leaf_is_ipv4(value);
+    const size_t len = (size_t)(slash - value.data);
+    return len + 1 < value.len && is_digit(slash[1]) &&
+           rh_leaf_is_ipv4((struct text){value.data, len});
 }
 
 static bool is_ipv6(struct text value)

@@ -305,11 +305,10 @@ static enum err_code read_real(const struct reader *reader, const char *path, co
     return RH_OK;
 }
 
+/* As it is written there: no capitals. */
 static int hex_value(char c)
 {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= 'A' && c <= 'F' ? -1 : rh_hex_value(c);
 }
 
 static enum err_code read_digest(const struct reader *reader, const char *path, const json_t *json,

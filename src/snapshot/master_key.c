@@ -24,22 +24,13 @@ void rh_master_key_wipe(struct mask_master_key *key)
     OPENSSL_cleanse(key, sizeof(*key));
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static bool parse_key(struct text text, struct mask_master_key *ret_key)
 {
     text = rh_text_trim(text);
     if (text.len != KEY_DIGITS)
         return false;
     for (size_t i = 0; i < KEY_DIGITS; i += 2) {
-        int high = hex_value(text.data[i]), low = hex_value(text.data[i + 1]);
+        int high = rh_hex_value(text.data[i]), low = rh_hex_value(text.data[i + 1]);
 
         if (high < 0 || low < 0)
             return false;

@@ -259,9 +259,20 @@ static void test_buf_consume_drops_from_the_front(void **state)
     assert_string_equal(buf.data, "");
 }
 
+static void test_hexadecimal_digits(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        const char *digits = "0123456789abcdef";
+        const char *found = c != 0 ? strchr(digits, c >= 'A' && c <= 'F' ? c | 0x20 : c) : NULL;
+        assert_int_equal(rh_hex_value((char)c), found != NULL ? found - digits : -1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hexadecimal_digits),
         cmocka_unit_test(test_text_compares_views),
         cmocka_unit_test(test_text_trim_removes_ascii_space_at_both_ends),
         cmocka_unit_test(test_text_parse_int64_table),

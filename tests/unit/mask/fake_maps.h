@@ -66,6 +66,12 @@ void __wrap_rh_mask_map_apply(struct mask_map *map, const struct text *values, s
     }
 }
 
+bool __wrap_rh_mask_map_replaces(const struct mask_map *map);
+bool __wrap_rh_mask_map_replaces(const struct mask_map *map)
+{
+    return map->kind == FAKE_NULL || map->kind == FAKE_HARD;
+}
+
 struct mask_stream *__wrap_rh_mask_stream_new(struct mask_map *map);
 struct mask_stream *__wrap_rh_mask_stream_new(struct mask_map *map)
 {

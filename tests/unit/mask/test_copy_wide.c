@@ -190,6 +190,43 @@ static void test_null_and_empty_fields_of_a_wide_row(void **state)
     }
 }
 
+/* However large: there is nothing of it in what comes out, and no more is held than of others. */
+static void test_a_larger_field_is_replaced_where_the_rule_replaces(void **state)
+{
+    (void)state;
+    struct mask_map rot = {FAKE_ROT13, 0}, null = {FAKE_NULL, 0}, hard = {FAKE_HARD, 0},
+                    *maps[] = {&rot, &null, &hard, &rot};
+    struct sightings seen = {0};
+    struct copy_mask_options options = {maps, 4, {&seen, see, see_streamed}};
+    RH_CLEANUP_BUF struct buf out, large;
+    rh_buf_init(&out, 1 << 16);
+    rh_buf_init(&large, 1 << 24);
+    while (large.len < COPY_VALUE_BYTES + 100000)
+        rh_buf_add_str(&large, "Anna Muster\\t");
+    for (size_t step = 60000; step < 60004; step++) {
+        struct copy_mask *mask = rh_copy_mask_new(&options);
+        struct err err = RH_ERR_INIT;
+        rh_buf_clear(&out);
+        assert_int_equal(rh_copy_mask_feed(mask, rh_text("no"), &out, &err), RH_OK);
+        for (int field = 0; field < 2; field++) {
+            assert_int_equal(rh_copy_mask_feed(mask, rh_text("\t"), &out, &err), RH_OK);
+            for (size_t at = 0; at < large.len; at += step) {
+                size_t len = large.len - at < step ? large.len - at : step;
+                assert_int_equal(
+                    rh_copy_mask_feed(mask, (struct text){large.data + at, len}, &out, &err),
+                    RH_OK);
+            }
+        }
+        assert_int_equal(rh_copy_mask_feed(mask, rh_text("\tno\n"), &out, &err), RH_OK);
+        assert_int_equal(rh_copy_mask_flush(mask, true, &out, &err), RH_OK);
+        assert_true(
+            rh_text_is(rh_buf_text(&out), "ab\t\\N\t\\b\\t\\n\\v\\f\\r\\\\N\x01\x7f\tab\n"));
+        rh_copy_mask_free(mask);
+    }
+    assert_int_equal(seen.streams, 0);
+    assert_int_equal(seen.whole, 4 * 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +235,7 @@ int main(void)
         cmocka_unit_test(test_a_gigabyte_passes_in_flat_memory),
         cmocka_unit_test(test_malformed_wide_rows_are_refused),
         cmocka_unit_test(test_null_and_empty_fields_of_a_wide_row),
+        cmocka_unit_test(test_a_larger_field_is_replaced_where_the_rule_replaces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

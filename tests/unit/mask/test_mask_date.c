@@ -13,9 +13,20 @@ static int64_t day_in(const char *value)
 static void test_days_are_those_of_the_calendar(void **state)
 {
     struct arena *arena = rh_arena_new();
-    static const char *const wrong[] = {
-        "2023-02-29",  "2024-13-01",  "2024-00-10", "24-01-01",        "2024-1-1",
-        "02024-01-01", "2024-01-01x", "0000-01-01", "2024-01-01 noon", ""};
+    static const char *const wrong[] = {"2023-02-29",
+                                        "2024-13-01",
+                                        "2024-00-10",
+                                        "24-01-01",
+                                        "2024-1-1",
+                                        "02024-01-01",
+                                        "2024-01-01x",
+                                        "0000-01-01",
+                                        "2024-01-01 noon",
+                                        "",
+                                        "2024-01-01 07:08:09+491701234567",
+                                        "2024-01-01 07:08:0941111111",
+                                        "2024-01-01 07-08:09",
+                                        "2024-01-01 07:08:09."};
 
     (void)state;
     assert_int_equal(day_in("1970-01-01"), 2440588);

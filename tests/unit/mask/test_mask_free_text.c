@@ -14,6 +14,12 @@ static void test_words_are_masked_one_by_one(void **state)
     check_leaves(&prose, &text, "M\xc3\xbcller \xe2\x80\x9eruft\xe2\x80\x9c",
                  "\1 \xe2\x80\x9e\2\xe2\x80\x9c", LEAVES("M\xc3\xbcller", "ruft"));
     check_leaves(&prose, &text, " ... !", " ... !", NULL);
+    /* Superscripts are digits, an ordinal is a letter. */
+    check_leaves(&prose, &text, "\xe2\x81\xb4\xe2\x81\xb9 2\xc2\xb2\xc2\xb9 M\xc2\xaa\xc2\xa7",
+                 "\1 \2 \3\xc2\xa7",
+                 LEAVES("\xe2\x81\xb4\xe2\x81\xb9", "2\xc2\xb2\xc2\xb9", "M\xc2\xaa"));
+    assert_string_not_equal(mask_one(&prose, "\xe2\x81\xb4\xe2\x81\xb9\xe2\x81\xb5"),
+                            "\xe2\x81\xb4\xe2\x81\xb9\xe2\x81\xb5");
 }
 
 static void test_addresses_in_prose_join_with_columns(void **state)

@@ -333,6 +333,77 @@ static void test_escapes_of_large_leaves_are_never_cut(void **state)
     }
 }
 
+/* {"note":"<five megabytes>","n":"x"}, by a rule at $.note that is the last of its paths. */
+static const char *large_by_path(struct bench *json, enum mask_rule rule, const char *unit,
+                                 struct buf *value)
+{
+    const struct mask_path paths[] = {{"$.n", MASK_KEEP, NULL}, {"$.note", rule, NULL}};
+    *json = bench_of((struct mask_map_options){
+        .rule = MASK_JSON, .type = "jsonb", .paths = paths, .path_count = 2});
+    rh_buf_init(value, 1 << 24);
+    rh_buf_add_str(value, "{\"note\":\"");
+    while (value->len < 5 << 20)
+        rh_buf_add_str(value, unit);
+    rh_buf_add_str(value, "\",\"n\":\"x\"}");
+    return mask_streamed(json, rh_buf_text(value), 70001);
+}
+
+static void test_a_large_string_that_is_kept_stays(void **state)
+{
+    (void)state;
+    CLEANUP_BENCH struct bench json;
+    RH_CLEANUP_BUF struct buf value;
+    const char *masked = large_by_path(&json, MASK_KEEP, "kept as it is ", &value);
+    assert_true(rh_text_is(rh_buf_text(&value), masked));
+}
+
+static void test_a_large_string_is_replaced_where_its_rule_replaces(void **state)
+{
+    (void)state;
+    static const struct {
+        enum mask_rule rule;
+        const char *masked;
+    } cases[] = {{MASK_NULL, "{\"note\":null,\"n\":\"x\"}"},
+                 {MASK_FIXED, "{\"note\":\"masked\",\"n\":\"x\"}"},
+                 {MASK_HASH, NULL},
+                 {MASK_WORDS, NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        CLEANUP_BENCH struct bench json;
+        RH_CLEANUP_BUF struct buf value;
+        const char *masked = large_by_path(&json, cases[i].rule, "Anna \\u00fc\\\" ", &value);
+        assert_in_range(strlen(masked), 16, 64);
+        assert_true(rh_text_ends_with(rh_text(masked), ",\"n\":\"x\"}"));
+        if (cases[i].masked != NULL)
+            assert_string_equal(masked, cases[i].masked);
+        /* The cuts do not matter. */
+        assert_string_equal(mask_streamed(&json, rh_buf_text(&value), 9973), masked);
+    }
+}
+
+static void test_what_a_rule_of_numbers_cannot_read_is_text(void **state)
+{
+    (void)state;
+    static const enum mask_rule rules[] = {MASK_NUMBER, MASK_NOISE};
+    static const char *const values[] = {"3 weeks, ask Anna Muster", "Anna Muster", "2024-05-06",
+                                         "+49 30 1234567"};
+    CLEANUP_BENCH struct bench text = bench_new(MASK_TEXT, "text");
+    for (size_t r = 0; r < 2; r++) {
+        const struct mask_path path = {"$.n", rules[r], NULL};
+        CLEANUP_BENCH struct bench json = bench_of((struct mask_map_options){
+            .rule = MASK_JSON, .type = "jsonb", .paths = &path, .path_count = 1});
+        for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+            char value[64], expected[64];
+            snprintf(value, sizeof value, "{\"n\": \"%s\"}", values[i]);
+            snprintf(expected, sizeof expected, "{\"n\": \"%s\"}", mask_one(&text, values[i]));
+            assert_string_equal(mask_one(&json, value), expected);
+        }
+        /* Of a number in another form the digits change, and it is one still. */
+        const char *masked = mask_one(&json, "{\"n\": 7129345E5}");
+        assert_string_not_equal(masked, "{\"n\": 7129345E5}");
+        assert_true(rh_json_is_number((struct text){masked + 6, strlen(masked) - 7}));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +422,9 @@ int main(void)
         cmocka_unit_test(test_values_stay_as_many),
         cmocka_unit_test(test_large_documents_stream_as_they_are_mapped),
         cmocka_unit_test(test_escapes_of_large_leaves_are_never_cut),
+        cmocka_unit_test(test_a_large_string_that_is_kept_stays),
+        cmocka_unit_test(test_a_large_string_is_replaced_where_its_rule_replaces),
+        cmocka_unit_test(test_what_a_rule_of_numbers_cannot_read_is_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,15 @@ static void test_a_doctype_hides_nothing(void **state)
                  "<!DOCTYPE r [<!ELEMENT r ANY><!ENTITY own \"secret\"><!-- hush -->]><r>&own;</r>",
                  "<!DOCTYPE r [<!ELEMENT r ANY><!ENTITY own \"\1\"><!-- \2 -->]><r>&own;</r>",
                  LEAVES("secret", "hush"));
+    check_leaves(&xml, &text, "<!DOCTYPE r [ <?note Anna Muster?> %p; ]><r>two</r>",
+                 "<!DOCTYPE r [ <?note \1?> %p; ]><r>\2</r>", LEAVES("Anna Muster", "two"));
+    check_leaves(&xml, &text,
+                 "<!DOCTYPE r PUBLIC \"one\" 'two' [<!ATTLIST r a CDATA #IMPLIED>]><r/>",
+                 "<!DOCTYPE r PUBLIC \"\1\" '\2' [<!ATTLIST r a CDATA #IMPLIED>]><r/>",
+                 LEAVES("one", "two"));
+    CLEANUP_BENCH struct bench email = bench_new(MASK_EMAIL, "text");
+    check_leaves(&xml, &email, "<?xml version='1.0' encoding=\"UTF-8\" standalone='yes' ?><r/>",
+                 "<?xml version='1.0' encoding=\"UTF-8\" standalone='yes' ?><r/>", NULL);
 }
 
 static void test_what_is_no_xml_is_text(void **state)
@@ -71,9 +80,35 @@ static void test_what_is_no_xml_is_text(void **state)
     (void)state;
     CLEANUP_BENCH struct bench xml = bench_new(MASK_XML, "xml");
     CLEANUP_BENCH struct bench text = bench_new(MASK_TEXT, "text");
-    static const char *const broken[] = {"<secret",         "<a b=secret\"x\"", "<!-- secret",
-                                         "<a b=\"secret>",  "<a <secret>",      "< secret>",
-                                         "<![CDATA[secret", "<a \"secret\">"};
+    static const char *const broken[] = {"<secret",
+                                         "<a b=secret\"x\"",
+                                         "<!-- secret",
+                                         "<a b=\"secret>",
+                                         "<a <secret>",
+                                         "< secret>",
+                                         "<![CDATA[secret",
+                                         "<a \"secret\">",
+                                         "Anna <anna@example.org> wrote",
+                                         "<p class=anna@example.org>x</p>",
+                                         "<p class = anna>x</p>",
+                                         "<Anna Muster, Berlin>",
+                                         "<Anna Muster/>",
+                                         "<a Anna=\"x\" Muster></a>",
+                                         "<a x=/>",
+                                         "<a></a Muster>",
+                                         "<a></a></a>",
+                                         "<a>x",
+                                         "</a>",
+                                         "<?xml Anna Muster?>",
+                                         "<?xml version=\"Anna\"?>",
+                                         "<?xml encoding=\"Anna Muster\"?>",
+                                         " <?xml version=\"1.0\"?>",
+                                         "<a/><?xml version=\"1.0\"?>",
+                                         "<?anna@example.org x?>",
+                                         "<!Anna Muster>",
+                                         "<!DOCTYPE Anna Muster>",
+                                         "<!DOCTYPE a [Anna Muster]>",
+                                         "<!DOCTYPE anna@example.org>"};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
         assert_string_equal(mask_one(&xml, broken[i]), mask_one(&text, broken[i]));
 }
