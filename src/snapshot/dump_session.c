@@ -310,12 +310,18 @@ static void count_progress(struct dump_session *own)
     own->seen_rows = totals.rows;
 }
 
-static void send_rows(struct dump_session *own)
+/* False: pg_dump was gone, and with its session `own` is. */
+static bool send_rows(struct dump_session *own)
 {
-    if (own->out.len > 0)
-        rh_tap_session_send_client_message(own->session, 'd', rh_buf_text(&own->out));
-    rh_buf_clear(&own->out);
+    struct tap_session *session = own->session;
+
     count_progress(own);
+    if (own->out.len > 0)
+        rh_tap_session_send_client_message(session, 'd', rh_buf_text(&own->out));
+    if (*rh_tap_session_data(session) != own)
+        return false;
+    rh_buf_clear(&own->out);
+    return true;
 }
 
 static void on_resume(void *context)
@@ -325,7 +331,8 @@ static void on_resume(void *context)
     rh_tap_session_pause_server(own->session, false);
 }
 
-/* Keeps all sessions together at the rate: this one pauses for as long as they are ahead of it. */
+/* Keeps all sessions together at the rate: this one pauses for as long as they are ahead of it.
+   Where pg_dump is gone, `own` is, too, when this returns. */
 static void keep_rate(struct dump_session *own, size_t length)
 {
     struct dump *dump = own->dump;
@@ -343,15 +350,14 @@ static void keep_rate(struct dump_session *own, size_t length)
     dump->rate_bytes += (int64_t)length;
     if (ahead_us < RATE_PAUSE_MIN_US)
         return;
-    rh_tap_session_pause_server(own->session, true);
     rh_loop_timer_start(own->resume_timer, ahead_us, 0);
+    rh_tap_session_pause_server(own->session, true);
 }
 
 static void on_rows(struct dump_session *own, struct text bytes)
 {
     struct err err = RH_ERR_INIT;
 
-    keep_rate(own, bytes.len);
     if (own->state != COPY_RUNNING) {
         refuse(own, "rows came that nobody asked for");
         return;
@@ -361,10 +367,12 @@ static void on_rows(struct dump_session *own, struct text bytes)
         rh_dump_fail(own->dump, &err);
         return;
     }
-    if (own->out.len >= DUMP_MESSAGE_BYTES)
-        send_rows(own);
+    if (own->out.len >= DUMP_MESSAGE_BYTES && !send_rows(own))
+        return;
+    keep_rate(own, bytes.len);
 }
 
+/* False: failed, or `own` is gone. */
 static bool flush_rows(struct dump_session *own, bool at_end)
 {
     struct err err = RH_ERR_INIT;
@@ -374,8 +382,7 @@ static bool flush_rows(struct dump_session *own, bool at_end)
         rh_dump_fail(own->dump, &err);
         return false;
     }
-    send_rows(own);
-    return true;
+    return send_rows(own);
 }
 
 static void on_copy_begins(struct dump_session *own, const struct pg_message *message)

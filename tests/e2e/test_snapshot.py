@@ -1,4 +1,5 @@
 """rehearse snapshot: a server of the test's own stands for production, and a replica of it."""
+import contextlib
 import gzip
 import json
 import os
@@ -160,6 +161,10 @@ def children(pid, name):
             child = parents[child][0]
         return child == pid
     return [child for child, (_, command) in parents.items() if command == name and is_below(child)]
+
+
+def parent_of(pid):
+    return int(pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 def no_traces(rehearse, out="s"):
@@ -381,6 +386,29 @@ def test_create_fails_when_pg_dump_is_killed(production, large, rehearse):
         os.kill(pid, signal.SIGKILL)
     done = rehearse.finish(process, timeout=15)
     assert done.status == 1, done
+    no_traces(rehearse)
+    no_sessions(production, large)
+
+
+def test_create_fails_when_workers_are_killed_while_rows_flow(production, large, rehearse):
+    """The one that would tell, pg_dump itself, sleeps: the next rows are sent to nobody."""
+    process = start_slowly(rehearse, production, large, "--jobs", "2")
+    sessions = children(process.pid, "pg_dump")
+    leader = next(pid for pid in sessions if parent_of(pid) == process.pid)
+    try:
+        os.kill(leader, signal.SIGSTOP)
+        for pid in sessions:
+            if pid != leader:
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: production.rows("SELECT count(*) FROM pg_stat_activity WHERE query LIKE "
+                                         "'COPY public.filler%'", large)[0][0] == 0, 10, "the copy ends")
+        assert process.poll() is None, "it ended by itself"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(leader, signal.SIGCONT)
+    done = rehearse.finish(process, timeout=15)
+    assert done.status == 1, done
+    assert "public.filler" in done.stderr, done
     no_traces(rehearse)
     no_sessions(production, large)
 
