@@ -240,7 +240,8 @@ static enum tap_action on_query(struct dump_session *own, struct text sql)
         return TAP_SWALLOW;
     }
     rh_arena_clear(own->arena);
-    if (own->dump->options->maps && !rh_dump_without_secrets(sql, own->arena, &changed)) {
+    /* Also without a mask: passwords are no rows, and a copy must not reach other servers. */
+    if (!rh_dump_without_secrets(sql, own->arena, &changed)) {
         refuse(own, "pg_dump asks for what may hold passwords in a way that is not understood");
         return TAP_SWALLOW;
     }
