@@ -28,6 +28,7 @@ struct comparison {
     struct connection *connection;
     struct copy_reader *reader; /* for rows */
     struct mask_map *keep;      /* a map that keeps what it is given */
+    bool has_restored;
     int64_t tables, rows;
     size_t different;
     VEC(const char *) differences;
@@ -274,6 +275,7 @@ static enum err_code restore_and_compare(struct comparison *comparison, struct e
     if ((code = rh_sandbox_start(&sandbox_options, &sandbox, err)) ||
         (code = rh_sandbox_load_snapshot(sandbox, options->archive, err)))
         return code;
+    comparison->has_restored = true;
     return compare_all(comparison, sandbox, err);
 }
 
@@ -310,6 +312,28 @@ static void say_integrity(const struct comparison *comparison, struct arena *are
         *RH_PUSH(arena, &certificate->notes) = comparison->differences.items[i];
 }
 
+/* The attempt ended early: because of the archive, or for want of what a restore takes. */
+static void say_why_not(const struct comparison *comparison, const struct err *why,
+                        struct arena *arena, struct manifest *manifest, size_t first)
+{
+    bool has_failed = comparison->has_restored || why->code == RH_ERR_FORMAT;
+
+    for (size_t i = first; i < manifest->certificates.count; i++)
+        manifest->certificates.items[i].detail = rh_arena_printf(
+            arena,
+            has_failed ? "the archive was restored, and not to its end: %s"
+                       : "the archive was not restored here: %s",
+            why->message);
+    if (!has_failed)
+        return;
+
+    struct manifest_certificate *integrity = &manifest->certificates.items[first];
+
+    integrity->status = CERTIFICATE_FAILED;
+    if (why->detail[0])
+        *RH_PUSH(arena, &integrity->notes) = rh_arena_strdup(arena, why->detail);
+}
+
 static enum err_code make_keep_map(struct comparison *comparison, struct err *err)
 {
     /* Nothing is keyed; every map is made with a key. */
@@ -341,11 +365,10 @@ enum err_code rh_snapshot_certify(const struct certify_options *options, struct 
         add_certificate(arena, manifest, "leak");
     }
     struct manifest_certificate *certificates = &manifest->certificates.items[first];
-    for (size_t i = first; code && i < manifest->certificates.count; i++)
-        manifest->certificates.items[i].detail = rh_arena_printf(
-            arena, "the archive was not restored here: %s", why.message);
-    if (code)
+    if (code) {
+        say_why_not(&comparison, &why, arena, manifest, first);
         return RH_OK;
+    }
     say_integrity(&comparison, arena, &certificates[0]);
     if (options->watches)
         rh_watches_judge(options->watches, arena, &certificates[1], &certificates[2]);
