@@ -240,6 +240,13 @@ static enum tap_action on_query(struct dump_session *own, struct text sql)
         return TAP_SWALLOW;
     }
     rh_arena_clear(own->arena);
+    /* pg_dump waits without a limit for views that are being altered, behind its own limit for
+       tables: it says "SET lock_timeout = 0". */
+    if (starts_with_word(sql, "SET lock_timeout")) {
+        send_query(own, rh_arena_printf(own->arena, "SET lock_timeout = %" PRId64,
+                                        own->dump->options->lock_timeout_us / 1000));
+        return TAP_SWALLOW;
+    }
     /* Also without a mask: passwords are no rows, and a copy must not reach other servers. */
     if (!rh_dump_without_secrets(sql, own->arena, &changed)) {
         refuse(own, "pg_dump asks for what may hold passwords in a way that is not understood");
