@@ -22,6 +22,8 @@
 /* pg_dump cancels its workers when it is told to end. */
 #define STOP_GRACE_US (2 * INT64_C(1000000))
 #define LOCK_ASK_US (30 * INT64_C(1000000))
+/* Of pg_dump, until the server let it in: as for our own connection. */
+#define CONNECT_MAX_S 30
 
 /* --- the command line ------------------------------------------------------------------------ */
 
@@ -95,6 +97,7 @@ static const char *const *environment(const struct dump *dump)
     add_word(&words, "PGUSER=%s", place->user);
     add_word(&words, "PGDATABASE=%s", place->database);
     add_word(&words, "PGAPPNAME=rehearse snapshot");
+    add_word(&words, "PGCONNECT_TIMEOUT=%d", CONNECT_MAX_S);
     if (place->password)
         add_word(&words, "PGPASSWORD=%s", place->password);
     /* The same texts for the same values everywhere, so that checksums can be compared. */
@@ -141,16 +144,17 @@ static void on_locks(void *context, struct rows **rows, const struct err *err)
         keep_most(dump, rh_rows_value(*rows, i, 0), rh_rows_int(*rows, i, 1, 0));
 }
 
-static const char *pid_array(const struct dump *dump)
+/* Valid until it is called again. */
+static const char *pid_array(struct dump *dump)
 {
-    RH_CLEANUP_BUF struct buf text;
+    struct buf *text = &dump->pids;
 
-    rh_buf_init(&text, (size_t)DUMP_JOBS_MAX * 64);
-    rh_buf_printf(&text, "{%" PRId64, dump->options->engine->backend_pid(dump->options->source));
+    rh_buf_clear(text);
+    rh_buf_printf(text, "{%" PRId64, dump->options->engine->backend_pid(dump->options->source));
     for (size_t i = 0; i < dump->backend_pids.count; i++)
-        rh_buf_printf(&text, ",%" PRId64, dump->backend_pids.items[i]);
-    rh_buf_add_str(&text, "}");
-    return rh_text_dup(dump->arena, rh_buf_text(&text));
+        rh_buf_printf(text, ",%" PRId64, dump->backend_pids.items[i]);
+    rh_buf_add_str(text, "}");
+    return text->data;
 }
 
 static void show_progress(const struct dump *dump)
@@ -187,18 +191,37 @@ static void on_changes(void *context, struct rows **rows, const struct err *err)
     rh_dump_resume(dump);
 }
 
+/* A server that does not answer this question sends no rows either: nobody would end the dump. */
+static void check_silence(struct dump *dump)
+{
+    struct err failure = RH_ERR_INIT;
+
+    if (!rh_clock_passed(rh_clock_after(dump->asked_locks_at, LOCK_ASK_US)))
+        return;
+    rh_err_set(&failure, RH_ERR_CONNECTION, "the server does not answer any more");
+    rh_err_hint(&failure,
+                "Is it, and the network on the way to it, still there? The dump holds "
+                "the snapshot open, and nothing came for %d seconds.",
+                (int)(LOCK_ASK_US / 1000000));
+    rh_err_while(&failure, "while holding the snapshot");
+    rh_dump_fail(dump, &failure);
+}
+
 static void on_look(void *context)
 {
     struct dump *dump = context;
     const struct dump_options *options = dump->options;
 
     show_progress(dump);
-    if (dump->asks_locks)
+    if (dump->asks_locks) {
+        check_silence(dump);
         return;
+    }
 
     const char *pids = pid_array(dump);
 
     dump->asks_locks = true;
+    dump->asked_locks_at = rh_clock_mono();
     options->engine->send_query(options->source, ENGINE_QUERY_SOURCE_LOCKS, &pids, 1, on_locks,
                                 dump);
 }
@@ -442,6 +465,7 @@ enum err_code rh_dump(const struct dump_options *options, struct arena *arena,
     for (size_t i = 0; i < options->catalog->tables.count; i++)
         dump.whole_bytes += options->catalog->tables.items[i].bytes;
     rh_buf_init(&dump.words, WORDS_MAX + 4096);
+    rh_buf_init(&dump.pids, (size_t)DUMP_JOBS_MAX * 64);
     code = start(&dump, err);
     if (!code)
         code = rh_loop_run(dump.loop, RH_NEVER, err);
@@ -454,6 +478,7 @@ enum err_code rh_dump(const struct dump_options *options, struct arena *arena,
         code = check_tables(&dump, err);
     if (!code)
         code = last_locks(&dump, err);
+    rh_buf_deinit(&dump.pids);
     if (!code)
         *ret_result = dump.result;
     return code;

@@ -74,7 +74,8 @@ static size_t take_message(struct tap_session *session, struct text bytes, struc
 void rh_tap_auth_take(struct tap_session *session, struct text bytes, struct buf *out)
 {
     struct buf *gathered = &session->auth.bytes;
-    /* Every turn takes bytes: what fills all of the room is a whole message, or ends the looking. */
+    /* Every turn takes bytes: what fills all of the room is a whole message, or ends the looking.
+     */
     while (session->auth.is_on && bytes.len > 0) {
         size_t room = gathered->max - gathered->len;
         size_t added = bytes.len < room ? bytes.len : room;

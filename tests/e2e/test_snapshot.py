@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -432,6 +433,63 @@ def test_create_killed_leaves_what_the_next_one_removes(production, large, rehea
     assert done.status == 0, done
     assert list(rehearse.directory.glob("s.incomplete-*")) == []
     no_sessions(production, large)
+
+
+def test_create_fails_when_the_archive_cannot_be_restored(production, rehearse):
+    """Rows came into production past its foreign keys."""
+    production.database("broken", "CREATE TABLE parent (id int PRIMARY KEY); "
+                        "CREATE TABLE child (parent_id int CONSTRAINT child_of REFERENCES parent); "
+                        "SET session_replication_role = replica; INSERT INTO child VALUES (1)")
+    done = create(rehearse, production, database="broken")
+    assert done.status == 1, done
+    assert 'failed its certificate "integrity"' in done.stderr and "child_of" in done.stderr, done
+    no_traces(rehearse)
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not IS_ROOT, reason="stopping a backend needs its owner")
+def test_create_gives_up_on_a_server_that_is_silent(production, large, rehearse):
+    process = rehearse.start("snapshot", "create", "--from", production.url(large), "-o", "s", "--rate-limit",
+                             "100kB/s")
+    ours = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_locks%' AND pid <> pg_backend_pid()"
+    wait_for(lambda: production.rows(ours, large), 20, "locks are looked at")
+    pid = production.rows(ours, large)[0][0]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        done = rehearse.finish(process, timeout=60)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert done.status == 1, done
+    assert "does not answer any more" in done.stderr, done
+    no_traces(rehearse)
+    no_sessions(production, large)
+
+
+def test_create_sets_a_limit_for_locks_where_pg_dump_sets_none(production, rehearse):
+    log = production.directory / "log"
+    start = log.stat().st_size
+    done = create(rehearse, production, "--no-verify", "--lock-timeout", "7654ms")
+    assert done.status == 0, done
+    said = [line for line in log.read_bytes()[start:].decode(errors="replace").splitlines()
+            if line.startswith("rehearse snapshot|") and "statement: SET lock_timeout" in line]
+    assert said and {line.rpartition("statement: ")[2] for line in said} == {"SET lock_timeout = 7654"}, said
+
+
+def test_create_forbids_core_files(production, large, rehearse):
+    """Of itself and of pg_dump."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    try:
+        if IS_ROOT:  # whose limit may be raised: what is to be forbidden must be allowed first
+            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        process = start_slowly(rehearse, production, large)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+    for pid in [process.pid, *children(process.pid, "pg_dump")]:
+        limits = pathlib.Path(f"/proc/{pid}/limits").read_text()
+        core = next(line for line in limits.splitlines() if line.startswith("Max core file size")).split()
+        assert core[4:6] == ["1", "1"] or core[4:6] == ["0", "0"], core
+    process.send_signal(signal.SIGINT)
+    assert rehearse.finish(process, timeout=15).status == 130
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="mounting a small file system needs root")
