@@ -1,6 +1,7 @@
 #include "snapshot/certificate.h"
 
 #include "snapshot/copy_reader.h"
+#include "snapshot/line_pieces.h"
 
 #include "base/file.h"
 
@@ -140,16 +141,21 @@ static enum err_code compare_table(struct comparison *comparison, size_t index, 
 /* --- what else is left behind ------------------------------------------------------------------
  */
 
-struct view_reading {
+struct text_reading {
     struct watches *watches;
     const char *place;
 };
 
-static void take_view_rows(void *context, struct text piece)
+static void look_through_piece(void *context, struct text piece)
 {
-    struct view_reading *reading = context;
+    const struct text_reading *reading = context;
 
     rh_watches_text(reading->watches, reading->place, piece);
+}
+
+static void take_view_rows(void *context, struct text piece)
+{
+    rh_line_pieces_add(context, piece);
 }
 
 /* Rows that the restored database made itself, of masked ones. */
@@ -162,14 +168,18 @@ static enum err_code look_through_views(struct comparison *comparison, struct er
         const struct catalog_table *table = &options->catalog->tables.items[i];
         if (table->kind != 'm')
             continue;
-        struct view_reading reading = {
+        struct text_reading reading = {
             options->watches,
             rh_arena_printf(comparison->arena, "materialized view %s", table->identity)};
+        struct line_pieces pieces;
+        rh_line_pieces_init(&pieces, look_through_piece, &reading);
         code = rh_copy_reader_run(comparison->reader,
                                   rh_arena_printf(comparison->arena,
                                                   "COPY (SELECT * FROM %s) TO STDOUT",
                                                   table->identity),
-                                  take_view_rows, &reading, err);
+                                  take_view_rows, &pieces, err);
+        rh_line_pieces_end(&pieces);
+        rh_line_pieces_deinit(&pieces);
         /* One that the archive does not fill ("WITH NO DATA") has no rows to look through. */
         if (code == RH_ERR_SERVER && strcmp(err->sqlstate, "55000") == 0) {
             *err = (struct err)RH_ERR_INIT;
@@ -196,12 +206,16 @@ static enum err_code look_through_schema(struct comparison *comparison, struct e
 static void look_through_log(const struct comparison *comparison, const struct sandbox *sandbox)
 {
     RH_CLEANUP_FD int fd = open(rh_sandbox_log_path(sandbox), O_RDONLY | O_CLOEXEC);
+    struct text_reading reading = {comparison->options->watches, "the log of the sandbox"};
+    struct line_pieces pieces;
     char bytes[LOG_PIECE_BYTES];
     ssize_t count;
 
+    rh_line_pieces_init(&pieces, look_through_piece, &reading);
     while (fd >= 0 && (count = read(fd, bytes, sizeof(bytes))) > 0)
-        rh_watches_text(comparison->options->watches, "the log of the sandbox",
-                        (struct text){bytes, (size_t)count});
+        rh_line_pieces_add(&pieces, (struct text){bytes, (size_t)count});
+    rh_line_pieces_end(&pieces);
+    rh_line_pieces_deinit(&pieces);
 }
 
 static enum err_code look_through(struct comparison *comparison, const struct sandbox *sandbox,
