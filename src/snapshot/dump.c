@@ -22,6 +22,10 @@
 /* pg_dump cancels its workers when it is told to end. */
 #define STOP_GRACE_US (2 * INT64_C(1000000))
 #define LOCK_ASK_US (30 * INT64_C(1000000))
+/* Of asking for what has failed to be cancelled. */
+#define CANCEL_MAX_US (2 * INT64_C(1000000))
+/* What pg_dump's sessions are called on the server. */
+#define DUMP_NAME "rehearse snapshot"
 /* Of pg_dump, until the server let it in: as for our own connection. */
 #define CONNECT_MAX_S 30
 
@@ -96,7 +100,7 @@ static const char *const *environment(const struct dump *dump)
     add_word(&words, "PGPORT=5432");
     add_word(&words, "PGUSER=%s", place->user);
     add_word(&words, "PGDATABASE=%s", place->database);
-    add_word(&words, "PGAPPNAME=rehearse snapshot");
+    add_word(&words, "PGAPPNAME=" DUMP_NAME);
     add_word(&words, "PGCONNECT_TIMEOUT=%d", CONNECT_MAX_S);
     if (place->password)
         add_word(&words, "PGPASSWORD=%s", place->password);
@@ -106,8 +110,9 @@ static const char *const *environment(const struct dump *dump)
        rows, which decides what an index scan costs. */
     add_word(&words,
              "PGOPTIONS=%s -c default_transaction_read_only=on -c bytea_output=hex "
-             "-c max_parallel_workers_per_gather=0",
-             place->options ? place->options : "");
+             "-c max_parallel_workers_per_gather=0%s",
+             place->options ? place->options : "",
+             dump->options->facts->checks_client ? " -c client_connection_check_interval=2s" : "");
     *RH_PUSH(words.arena, &words.items) = NULL;
     return words.items.items;
 }
@@ -335,6 +340,27 @@ static enum err_code start(struct dump *dump, struct err *err)
     return RH_OK;
 }
 
+/*
+ * What the sessions of a dump that failed do on the server would go on until they send something:
+ * with a condition that few rows meet, for hours. A number may be somebody else's by now, or come
+ * from a pooler: the name tells.
+ */
+static void cancel_sessions(struct dump *dump)
+{
+    struct err ignored = RH_ERR_INIT;
+    const char *sql = rh_arena_printf(
+        dump->arena,
+        "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity "
+        "WHERE pid = ANY ('%s'::pg_catalog.int8[]) AND pid <> pg_catalog.pg_backend_pid() "
+        "AND application_name = '" DUMP_NAME "' AND state = 'active'",
+        pid_array(dump));
+
+    if (dump->backend_pids.count > 0)
+        (void)!dump->options->engine->query(dump->options->source, sql, NULL, 0,
+                                            rh_clock_after(rh_clock_mono(), CANCEL_MAX_US), NULL,
+                                            &ignored);
+}
+
 static void dump_deinit(struct dump *dump)
 {
     struct tap_statistics statistics = {0};
@@ -474,6 +500,8 @@ enum err_code rh_dump(const struct dump_options *options, struct arena *arena,
         code = check_end(&dump, err);
     }
     dump_deinit(&dump);
+    if (code)
+        cancel_sessions(&dump);
     if (!code)
         code = check_tables(&dump, err);
     if (!code)

@@ -374,6 +374,20 @@ def test_create_interrupted_leaves_nothing(production, large, rehearse, signal_n
     assert children(process.pid, "pg_dump") == []
 
 
+def test_create_interrupted_cancels_what_runs_on_the_server(production, large, rehearse):
+    """A condition that no row meets: nothing is sent that would tell the server."""
+    running = ("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%pg_sleep%' AND state = 'active' "
+               "AND pid <> pg_backend_pid()")
+    process = rehearse.start("snapshot", "create", "--from", production.url(large), "-o", "s", "--where",
+                             "filler=pg_sleep(0.01) IS NULL")
+    wait_for(lambda: production.rows(running, large)[0][0] > 0, 20, "it runs")
+    process.send_signal(signal.SIGINT)
+    done = rehearse.finish(process, timeout=15)
+    assert done.status == 130, done
+    no_sessions(production, large)
+    no_traces(rehearse)
+
+
 def test_create_keeps_to_its_timeout(production, large, rehearse):
     process = start_slowly(rehearse, production, large, "--timeout", "2s")
     done = rehearse.finish(process, timeout=15)
