@@ -100,15 +100,19 @@ enum err_code rh_file_write(const char *path, struct text content, mode_t mode, 
         unlink(temporary);
         return rh_err_set_errno(err, saved_errno, "cannot write \"%s\"", path);
     }
-    /* The new name is durable once its directory is; a directory that cannot be opened for reading
-       (write and search permission alone) costs durability, not correctness. */
+    /* The new name is durable once its directory is. */
     const char *slash = strrchr(path, '/');
     char *directory = slash == NULL   ? rh_arena_strdup(arena, ".")
                       : slash == path ? rh_arena_strdup(arena, "/")
                                       : rh_arena_strndup(arena, path, (size_t)(slash - path));
-    RH_CLEANUP_FD int directory_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory_fd >= 0 && fsync(directory_fd) != 0 && errno != EINVAL && errno != EROFS)
-        return rh_err_set_errno(err, errno, "cannot write \"%s\"", path);
+    return rh_file_sync_directory(directory, err);
+}
+
+enum err_code rh_file_sync_directory(const char *path, struct err *err)
+{
+    RH_CLEANUP_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
+        return rh_err_set_errno(err, errno, "cannot write \"%s\" to disk", path);
     return RH_OK;
 }
 

@@ -29,6 +29,9 @@ enum err_code rh_file_read(const char *path, size_t max_bytes, struct arena *are
 /* Writes to a temporary name beside `path`, fsyncs, renames: all or nothing. */
 enum err_code rh_file_write(const char *path, struct text content, mode_t mode,
                             struct err *err) RH_MUST_CHECK;
+/* Makes the names in a directory durable. A directory that cannot be opened for reading, and a file
+   system that has no such thing, cost durability and not correctness: no error. */
+enum err_code rh_file_sync_directory(const char *path, struct err *err) RH_MUST_CHECK;
 enum err_code rh_file_make_directories(const char *path, mode_t mode,
                                        struct err *err) RH_MUST_CHECK;
 /* Removes a tree without following symbolic links and without leaving `path`'s file system; a path

@@ -17,7 +17,42 @@ static const char exit_codes[] =
     "\n"
     "With --exit-zero a verdict exits 0, whatever it is; everything that kept the\n"
     "rehearsal from ending still has its own code. The status of a wrapped command is\n"
-    "recorded in the result and never returned.\n";
+    "recorded in the result and never returned.\n"
+    "\n"
+    "Exit codes of \"rehearse snapshot create\" and \"rehearse snapshot import\":\n"
+    "\n"
+    "      0  there is a snapshot, or with --suggest a plan\n"
+    "      1  it could not be made, or failed a certificate; nothing is left of it\n"
+    "      2  usage: an unknown option, a missing or unreadable file\n"
+    "    124  --timeout passed\n"
+    "    130  interrupted (Ctrl-C), after clean-up\n"
+    "    143  terminated, after clean-up\n"
+    "\n"
+    "\"rehearse snapshot inspect\" and \"rehearse snapshot prune\" end with 0, 1 (it\n"
+    "could not be done) or 2.\n";
+
+static bool has_variable(const struct command *command, const struct option *option)
+{
+    size_t index = rh_options_find(command, option->name);
+
+    return index != SIZE_MAX && command->options[index].environment &&
+           strcmp(command->options[index].environment, option->environment) == 0;
+}
+
+/* Of an option whose name an earlier command gives another variable: the commands it is of. */
+static void add_owners(size_t first, const struct option *option, struct buf *out)
+{
+    bool is_shared = false, is_any = false;
+
+    for (size_t c = 0; c < first && !is_shared; c++)
+        is_shared = rh_options_find(rh_commands[c], option->name) != SIZE_MAX;
+    for (size_t c = first; is_shared && rh_commands[c]; c++) {
+        if (!has_variable(rh_commands[c], option))
+            continue;
+        rh_buf_printf(out, "%s%s", is_any ? ", " : " of ", rh_commands[c]->name);
+        is_any = true;
+    }
+}
 
 /* The variables of all subcommands, each once, in table order. */
 static void add_environment(struct buf *out)
@@ -35,10 +70,11 @@ static void add_environment(struct buf *out)
             bool is_known = !option->environment;
 
             for (size_t before = 0; before < c && !is_known; before++)
-                is_known = rh_options_find(rh_commands[before], option->name) != SIZE_MAX;
+                is_known = has_variable(rh_commands[before], option);
             if (is_known)
                 continue;
             rh_buf_printf(out, "    %-31s --%s", option->environment, option->name);
+            add_owners(c, option, out);
             if (option->kind == OPTION_PATHS)
                 rh_buf_add_str(out, " (several: separated by ':')");
             if (option->kind == OPTION_TEXTS || option->kind == OPTION_PAIRS)
@@ -49,10 +85,16 @@ static void add_environment(struct buf *out)
     rh_buf_add_char(out, '\n');
     rh_help_paragraph(
         "Also looked at: NO_COLOR, TERM, COLUMNS and LC_ALL, LC_CTYPE, LANG for what the "
-        "terminal can show; REHEARSE_MASK_KEY for the master key of masking; TMPDIR and "
-        "XDG_CACHE_HOME for where sandboxes and their "
-        "cache lie. PG* variables and DATABASE_URL are never read: a rehearsal touches "
-        "only servers it started.",
+        "terminal can show; REHEARSE_MASK_KEY for the master key of masking, XDG_CONFIG_HOME "
+        "for where one that was made is kept; REHEARSE_SERVER_PATH, directories separated by ':', "
+        "for where servers are installed; TMPDIR and XDG_CACHE_HOME for where sandboxes and their "
+        "cache lie.",
+        0, out);
+    rh_buf_add_char(out, '\n');
+    rh_help_paragraph(
+        "PG* variables and DATABASE_URL are never read. A rehearsal touches only servers it "
+        "started, with --rollback also that of --sandbox-url; \"snapshot create\" reads the one of "
+        "--from. For these two ~/.pgpass and ~/.pg_service.conf count, as with libpq.",
         0, out);
 }
 

@@ -23,7 +23,15 @@ static const struct option rows[] = {
         .is_common = true,
         .help = "The manifest as one JSON object.",
     },
-    OPTION_ROW_VERBOSE,
+    {
+        .name = "verbose",
+        .short_name = 'v',
+        .kind = OPTION_FLAG,
+        .group = GROUP_OUTPUT,
+        .environment = "REHEARSE_VERBOSE",
+        .is_common = true,
+        .help = "Why each table has the rows it has.",
+    },
     OPTION_ROW_COLOR,
 };
 
@@ -84,7 +92,7 @@ static int run(const struct options *parsed)
         rh_err_set(&err, RH_ERR_USAGE, "DIR is missing: which snapshot?");
         return rh_cli_fail(&err);
     }
-    if (!rh_snapshot_is(path))
+    if (!rh_snapshot_is_own(path))
         return inspect_archive(&options, path);
     if (rh_snapshot_read(path, options.arena, &manifest, &err))
         return rh_cli_fail(&err);

@@ -148,6 +148,7 @@ static enum err_code read_sample(const struct options *options, struct sample_op
 
     sample->fraction = 1;
     sample->max_rows = rh_option_number(options, "max-rows", 0);
+    sample->edge_max_rows = rh_option_number(options, "max-children", 0);
     if ((code = read_shares(options, sample, err)) ||
         (code = read_conditions(options, sample, err)))
         return code;
@@ -160,8 +161,6 @@ static enum err_code check_together(const struct options *options, struct err *e
 {
     bool suggests = flag(options, "suggest");
 
-    if (flag(options, "quiet") && flag(options, "verbose"))
-        return rh_err_set(err, RH_ERR_USAGE, "both --quiet and --verbose were given");
     if (flag(options, "unmasked") && (suggests || rh_option_text(options, "masking")))
         return rh_err_set(err, RH_ERR_USAGE, "--unmasked and --%s contradict each other",
                           suggests ? "suggest" : "masking");
@@ -187,8 +186,10 @@ static enum err_code check_together(const struct options *options, struct err *e
     return RH_OK;
 }
 
-enum err_code rh_snapshot_options_read(const struct options *options, struct progress *progress,
-                                       struct snapshot_options *ret_snapshot, struct err *err)
+/* Every row is a named one, so the tables of both commands may differ. RH_ERR_USAGE as a user
+   reads it. `progress` is the caller's. */
+static enum err_code read_options(const struct options *options, struct progress *progress,
+                                  struct snapshot_options *ret_snapshot, struct err *err)
 {
     const char *key = getenv("REHEARSE_MASK_KEY");
     struct snapshot_options snapshot = {
@@ -215,7 +216,6 @@ enum err_code rh_snapshot_options_read(const struct options *options, struct pro
                 .text = key && key[0] ? key : NULL},
         .rate_bytes_per_s = number(options, "rate-limit", 0),
         .lock_timeout_us = number(options, "lock-timeout", 10 * 1000000),
-        .statement_timeout_us = number(options, "statement-timeout", 0),
         .no_large_objects = rh_option_flag(options, "no-large-objects"),
         .keeps_comments = rh_option_flag(options, "keep-comments"),
         .no_verify = rh_option_flag(options, "no-verify"),
@@ -335,7 +335,7 @@ static int create(const struct run *run, struct progress *progress)
     enum err_code code;
     int status;
 
-    if (rh_snapshot_options_read(run->options, progress, &options, &err))
+    if (read_options(run->options, progress, &options, &err))
         return fail(run, &err);
     code = rh_snapshot_create(&options, &snapshot, &err);
     rh_progress_end(progress);

@@ -16,7 +16,7 @@
 #define OPTION_ROW_SNAPSHOT_OUT                                                                 \
     {                                                                                           \
         .name = "out", .short_name = 'o', .kind = OPTION_PATH, .value_name = "DIR",             \
-        .group = GROUP_OUTPUT, .environment = "REHEARSE_OUT", .is_common = true,                \
+        .group = GROUP_OUTPUT, .environment = "REHEARSE_SNAPSHOT_OUT", .is_common = true,       \
         .help = "The snapshot's directory; made at the end.",                                   \
         .details = "It appears when all of it is on disk: what fails or is interrupted leaves " \
                    "nothing.",                                                                  \
@@ -27,12 +27,13 @@
         .environment = "REHEARSE_REPLACE", .help = "Take the place of the snapshot at DIR.", \
         .details = "The old one stays until the new one is complete.",                       \
     }
-#define OPTION_ROW_JOBS                                                                  \
-    {                                                                                    \
-        .name = "jobs", .short_name = 'j', .kind = OPTION_COUNT, .value_name = "N",      \
-        .group = GROUP_COPY, .environment = "REHEARSE_JOBS", .default_text = "2",        \
-        .is_common = true, .help = "Tables copied at a time.",                           \
-        .details = "Each is a session of pg_dump on the source, beside two of our own.", \
+#define OPTION_ROW_JOBS                                                                          \
+    {                                                                                            \
+        .name = "jobs", .short_name = 'j', .kind = OPTION_COUNT, .value_name = "N",              \
+        .group = GROUP_COPY, .environment = "REHEARSE_JOBS", .default_text = "2",                \
+        .is_common = true, .help = "Tables copied at a time.",                                   \
+        .details =                                                                               \
+            "Each is a session of pg_dump on the source, beside one of ours and pg_dump's own.", \
     }
 #define OPTION_ROW_SAMPLE                                                                         \
     {                                                                                             \
@@ -55,6 +56,13 @@
         .name = "max-rows", .kind = OPTION_COUNT, .value_name = "N", .group = GROUP_ROWS,        \
         .environment = "REHEARSE_MAX_ROWS", .help = "At most about so many rows of each table.", \
         .details = "What foreign keys and witnesses need comes on top.",                         \
+    }
+#define OPTION_ROW_MAX_CHILDREN                                                                    \
+    {                                                                                              \
+        .name = "max-children", .kind = OPTION_COUNT, .value_name = "N", .group = GROUP_ROWS,      \
+        .environment = "REHEARSE_MAX_CHILDREN", .help = "At most so many children of one parent.", \
+        .details = "Along each foreign key by which a table follows another: the events of "       \
+                   "one busy user do not fill the sample.",                                        \
     }
 #define OPTION_ROW_WITNESS                                                                       \
     {                                                                                            \
@@ -128,11 +136,28 @@
         .details = "Its certificates say \"not observed\" then.",                               \
     }
 
-/* Every row is a named one, so the tables of both commands may differ. RH_ERR_USAGE as a user
-   reads it. `progress` is the caller's. */
-enum err_code rh_snapshot_options_read(const struct options *options, struct progress *progress,
-                                       struct snapshot_options *ret_snapshot,
-                                       struct err *err) RH_MUST_CHECK;
+#define OPTION_ROW_SNAPSHOT_QUIET                                                       \
+    {                                                                                   \
+        .name = "quiet", .short_name = 'q', .kind = OPTION_FLAG, .group = GROUP_OUTPUT, \
+        .environment = "REHEARSE_QUIET", .is_common = true,                             \
+        .help = "No progress, and one line at the end.",                                \
+    }
+#define OPTION_ROW_SNAPSHOT_JSON                                                                   \
+    {                                                                                              \
+        .name = "json", .kind = OPTION_FLAG, .group = GROUP_OUTPUT, .is_common = true,             \
+        .environment = "REHEARSE_JSON", .help = "Events and manifest as JSON, one object a line.", \
+        .details = "On standard output: the first line names the format version, the last one "    \
+                   "holds the manifest (\"event\": \"snapshot\"), or the error that kept the "     \
+                   "snapshot from being made.",                                                    \
+    }
+#define OPTION_ROW_SNAPSHOT_TIMEOUT                                                      \
+    {                                                                                    \
+        .name = "timeout", .kind = OPTION_DURATION, .value_name = "DURATION",            \
+        .group = GROUP_SANDBOX, .environment = "REHEARSE_TIMEOUT", .is_common = true,    \
+        .help = "Give up after this time (exit code 124).",                              \
+        .details = "Everything is cleaned up, and nothing is left of the new snapshot.", \
+    }
+
 /* Makes the snapshot and prints what came of it; the exit status. */
 int rh_snapshot_command(const struct options *parsed);
 

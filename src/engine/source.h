@@ -23,7 +23,6 @@ struct connection_place {
 
 struct source_options {
     int64_t lock_timeout_us;
-    int64_t statement_timeout_us; /* of our own questions; 0: none */
 };
 
 /* What the transaction that was begun can say of itself. Arena of the asker. */

@@ -174,7 +174,8 @@ const char *rh_judgement_snapshot_doubt(const struct judgement *judgement)
 
     for (size_t i = 0; i < likeness->certificates.count; i++) {
         const struct manifest_certificate *certificate = &likeness->certificates.items[i];
-        if (strcmp(certificate->status, "failed") == 0 && strcmp(certificate->name, "leak") != 0)
+        if (strcmp(certificate->status, CERTIFICATE_FAILED) == 0 &&
+            strcmp(certificate->name, "leak") != 0)
             return rh_arena_printf(judgement->arena,
                                    "the snapshot is not like production: its certificate \"%s\" "
                                    "failed%s%s",

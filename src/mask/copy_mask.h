@@ -16,9 +16,6 @@
 
 #define COPY_BATCH_BYTES (256 * 1024)
 #define COPY_VALUE_BYTES (4 * 1024 * 1024)
-/* Room that `out` should have: one call lets out at most a batch, or a value that was gathered and
-   twice the part that came. Only "fixed" with a long value, of very short rows, may need more. */
-#define COPY_OUT_BYTES ((size_t)64 * 1024 * 1024)
 
 /* Sees what passes, for certificates; optional. */
 struct copy_watcher {

@@ -13,7 +13,6 @@
 
 #define WORD_ONES UINT64_C(0x0101010101010101)
 #define WORD_LOW7 (WORD_ONES * 0x7f)
-#define WORD_HIGH (WORD_ONES * 0x80)
 
 /* The first byte in memory is the lowest. */
 static inline uint64_t rh_word_load(const char *at)

@@ -100,10 +100,6 @@ void rh_mask_permute(EVP_CIPHER_CTX *cipher, struct bit_pair *items, size_t coun
                      unsigned left_bits, unsigned right_bits,
                      const unsigned char tweak[MASK_BLOCK_BYTES]);
 
-/* Value by value through the text core, with no look at kept values. */
-void rh_mask_as_text(struct mask_map *map, const struct text *values, size_t count,
-                     struct arena *scratch, struct text *ret_masked);
-
 /* ---- values that pass ------------------------------------------------------------------------ */
 
 /* Longer values, blanks around them included, are no sentinels. */

@@ -43,8 +43,9 @@ static const struct mask_kind keep_kind = {
     .stream_finish = keep_finish,
 };
 
-void rh_mask_as_text(struct mask_map *map, const struct text *values, size_t count,
-                     struct arena *scratch, struct text *ret_masked)
+/* Value by value through the text core, with no look at kept values. */
+static void mask_as_text(struct mask_map *map, const struct text *values, size_t count,
+                         struct arena *scratch, struct text *ret_masked)
 {
     struct text_item *items = rh_arena_alloc_array(scratch, count, sizeof(*items));
 
@@ -56,7 +57,7 @@ void rh_mask_as_text(struct mask_map *map, const struct text *values, size_t cou
     rh_text_core_map(map->core, items, count);
 }
 
-const struct mask_kind rh_mask_text = {.apply = rh_mask_as_text};
+const struct mask_kind rh_mask_text = {.apply = mask_as_text};
 
 // clang-format off
 static const struct mask_kind *const kinds[MASK_RULE_COUNT] = {
@@ -256,8 +257,8 @@ static void map_group(struct mask_map *map, struct group *group, bool as_text,
     struct text *masked = rh_arena_alloc_array(scratch, group->count, sizeof(*masked));
 
     while (group->count > 0) {
-        (as_text ? rh_mask_as_text : map->kind->apply)(map, group->values, group->count, scratch,
-                                                       masked);
+        (as_text ? mask_as_text : map->kind->apply)(map, group->values, group->count, scratch,
+                                                    masked);
         size_t again = 0;
         for (size_t i = 0; i < group->count; i++) {
             if ((is_injective || as_text) && goes_on(map, masked[i], as_text)) {

@@ -25,7 +25,6 @@ struct walk {
     unsigned char link[MASK_BLOCK_BYTES];
     uint64_t width;
     uint64_t starts[CHILDREN + 1]; /* of the children, in units of the next digit */
-    bool is_root;
 };
 
 static void draw(EVP_CIPHER_CTX *cipher, unsigned char kind, int64_t number,
@@ -70,7 +69,6 @@ static void begin(struct walk *walk, EVP_CIPHER_CTX *cipher, int64_t top)
     const unsigned from = lead(cipher, top);
 
     walk->cipher = cipher;
-    walk->is_root = true;
     draw(cipher, 2, top, walk->link);
     /* The first digit is 1 to 9. */
     cut(walk, 1, from, 10 * lead(cipher, top + 1) - from);

@@ -236,11 +236,6 @@ enum predicate_fate rh_predicate_fate(const struct sql_expression *expression,
 bool rh_expression_commutes(const struct sql_expression *expression,
                             const struct predicate_column *columns, size_t count);
 bool rh_expression_names(const struct sql_expression *expression, const char *column);
-/* Whether a value passes a map unchanged: '', blanks, a kept value. */
-bool rh_predicate_keeps(const struct predicate_column *column, const char *value);
-/* Whether a regular expression or LIKE pattern cannot tell a value from its pseudonym: it names
-   whole classes of characters and punctuation alone. */
-bool rh_pattern_is_blind(const char *pattern, bool is_regular);
 
 void rh_masking_check(struct planning *planning);
 

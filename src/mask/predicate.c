@@ -67,7 +67,8 @@ static char lower(char c)
 /* Longer ones are looked up by no map (mask_kept.c). */
 #define KEPT_MAX_BYTES 256
 
-bool rh_predicate_keeps(const struct predicate_column *column, const char *value)
+/* Whether a value passes a map unchanged: '', blanks, a kept value. */
+static bool passes_unchanged(const struct predicate_column *column, const char *value)
 {
     if (strlen(value) > KEPT_MAX_BYTES)
         return false;
@@ -134,7 +135,9 @@ static const char *bracket_end(const char *at)
     return *s == ']' ? s : NULL;
 }
 
-bool rh_pattern_is_blind(const char *pattern, bool is_regular)
+/* Whether a regular expression or LIKE pattern cannot tell a value from its pseudonym: it names
+   whole classes of characters and punctuation alone. */
+static bool is_blind(const char *pattern, bool is_regular)
 {
     const char *s = pattern;
 
@@ -262,7 +265,7 @@ static bool is_unchanged_call(const struct proof *proof, const struct sql_expres
     if (is_one_of(call->name, searches) && call->arguments.count == 2) {
         const struct sql_expression *what = rh_sql_uncast(call->arguments.items[1]);
         return keeps_classes(column->rule) && what->kind == SQL_CONSTANT && what->name &&
-               rh_pattern_is_blind(what->name, false);
+               is_blind(what->name, false);
     }
     return false;
 }
@@ -310,7 +313,7 @@ static bool all_kept(const struct predicate_column *column, const struct sql_exp
 {
     expression = rh_sql_uncast(expression);
     if (expression->kind == SQL_CONSTANT)
-        return !expression->name || rh_predicate_keeps(column, expression->name);
+        return !expression->name || passes_unchanged(column, expression->name);
     if (expression->kind != SQL_ARRAY)
         return false;
     for (size_t i = 0; i < expression->arguments.count; i++)
@@ -368,9 +371,9 @@ static enum predicate_fate with_constant(const struct predicate_column *column, 
         return PREDICATE_SAME;
     if (!keeps_classes(column->rule) || constant->kind != SQL_CONSTANT || !constant->name)
         return PREDICATE_UNKNOWN;
-    if (is_one_of(name, regular) && rh_pattern_is_blind(constant->name, true))
+    if (is_one_of(name, regular) && is_blind(constant->name, true))
         return PREDICATE_SAME;
-    if (is_one_of(name, likes) && rh_pattern_is_blind(constant->name, false))
+    if (is_one_of(name, likes) && is_blind(constant->name, false))
         return PREDICATE_SAME;
     return PREDICATE_UNKNOWN;
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-const char *rh_witness_cover_name(enum witness_cover cover)
+static const char *cover_name(enum witness_cover cover)
 {
     static const char *const names[] = {
 #define X(symbol, name) name,
@@ -67,7 +67,7 @@ json_t *rh_likeness_to_json(const struct likeness *likeness)
     put(object, "rows", rh_json_count(likeness->rows));
     PUT_ARRAY(object, "sampled_tables", likeness->sampled, sampled_json);
     PUT_ARRAY(object, "certificates", likeness->certificates, certificate_json);
-    put(object, "witnesses", rh_json_text(rh_witness_cover_name(likeness->cover)));
+    put(object, "witnesses", rh_json_text(cover_name(likeness->cover)));
     put(object, "not_covered",
         rh_json_texts(likeness->not_covered.items, likeness->not_covered.count));
     put(object, "settings_kept", rh_json_count(likeness->settings_kept));

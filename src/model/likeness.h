@@ -25,7 +25,6 @@ enum witness_cover {
     WITNESS_COVER_LIST(X)
 #undef X
 };
-const char *rh_witness_cover_name(enum witness_cover cover);
 
 /* A table that has fewer rows here than in production. */
 struct sampled_table {

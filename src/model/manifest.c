@@ -477,3 +477,14 @@ enum err_code rh_manifest_from_json(const json_t *json, struct arena *arena,
         *ret_manifest = manifest;
     return code;
 }
+
+/* --- asking ----------------------------------------------------------------------------------- */
+
+const struct manifest_certificate *rh_manifest_certificate(const struct manifest *manifest,
+                                                           const char *name)
+{
+    for (size_t i = 0; i < manifest->certificates.count; i++)
+        if (strcmp(manifest->certificates.items[i].name, name) == 0)
+            return &manifest->certificates.items[i];
+    return NULL;
+}

@@ -37,9 +37,13 @@ struct manifest_table {
     VEC(struct manifest_column) columns;
 };
 
+#define CERTIFICATE_PASSED "passed"
+#define CERTIFICATE_FAILED "failed"
+#define CERTIFICATE_NOT_OBSERVED "not-observed"
+
 struct manifest_certificate {
     const char *name;   /* "integrity", "shape", "leak" */
-    const char *status; /* "passed", "failed", "not-observed" */
+    const char *status; /* CERTIFICATE_* */
     const char *detail; /* one sentence */
     VEC(const char *) notes;
 };
@@ -87,6 +91,9 @@ struct manifest {
     VEC(const char *) notes;                /* sentences: what is not like production */
 };
 
+/* NULL when the manifest has none of that name. */
+const struct manifest_certificate *rh_manifest_certificate(const struct manifest *manifest,
+                                                           const char *name);
 /* A new reference, owned by the caller. */
 json_t *rh_manifest_to_json(const struct manifest *manifest);
 /* RH_ERR_USAGE, naming the member, for what is no manifest or of a newer major version. Members

@@ -223,10 +223,8 @@ static void answer(struct dial *dial, const struct err *err)
     void *context = dial->context;
     struct err copy = err ? *err : (struct err)RH_ERR_INIT;
     if (!err) {
-        dialed = (struct dialed){.fd = dial->fd,
-                                 .tls = dial->tls,
-                                 .is_unix = is_unix(host_of(dial)),
-                                 .startup_is_sent = dial->startup_sent > 0};
+        dialed = (struct dialed){
+            .fd = dial->fd, .tls = dial->tls, .startup_is_sent = dial->startup_sent > 0};
         dial->fd = -1;
         dial->tls = NULL;
     }

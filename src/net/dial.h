@@ -54,7 +54,6 @@ void rh_dialer_free(struct dialer *dialer); /* NULL allowed; after its dials and
 struct dialed {
     int fd;
     struct tls *tls; /* NULL: plain */
-    bool is_unix;
     bool startup_is_sent;
 };
 /* `err` NULL: connected. */

@@ -10,17 +10,6 @@
 
 /* --- may it be used --------------------------------------------------------------------------- */
 
-static const struct manifest_certificate *failed_certificate(const struct manifest *manifest,
-                                                             const char *name)
-{
-    for (size_t n = 0; n < manifest->certificates.count; n++) {
-        const struct manifest_certificate *certificate = &manifest->certificates.items[n];
-        if (strcmp(certificate->name, name) == 0 && strcmp(certificate->status, "failed") == 0)
-            return certificate;
-    }
-    return NULL;
-}
-
 static enum err_code refuse(struct rehearsal *rehearsal, const char *why, struct err *err)
 {
     rh_err_set(err, RH_ERR_ENVIRONMENT, "snapshot \"%s\" may hold clear data: %s",
@@ -34,11 +23,11 @@ static enum err_code refuse(struct rehearsal *rehearsal, const char *why, struct
 static enum err_code check_masking(struct rehearsal *rehearsal, struct err *err)
 {
     const struct rehearsal_options *options = rehearsal->options;
-    const struct manifest_certificate *leak = failed_certificate(&rehearsal->manifest, "leak");
+    const struct manifest_certificate *leak = rh_manifest_certificate(&rehearsal->manifest, "leak");
     const char *why = NULL;
     if (!rehearsal->manifest.is_masked)
         why = "its manifest says that it is not masked";
-    else if (leak)
+    else if (leak && strcmp(leak->status, CERTIFICATE_FAILED) == 0)
         why = rh_arena_printf(rehearsal->arena, "its certificate \"leak\" failed%s%s",
                               leak->detail ? ": " : "", leak->detail ? leak->detail : "");
     if (!why)

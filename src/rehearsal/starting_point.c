@@ -49,8 +49,6 @@ static enum err_code load(struct rehearsal *rehearsal,
     const struct rehearsal_options *options = rehearsal->options;
     struct sandbox **sandbox = &rehearsal->prepared;
     enum err_code code = rh_sandbox_start(sandbox_options, sandbox, err);
-    if (code && sandbox_options->preferred_major != options->sandbox.preferred_major)
-        rh_err_while(err, "while choosing a server for snapshot \"%s\"", options->snapshot_path);
     if (!code && options->snapshot_path)
         code = rh_sandbox_load_snapshot(*sandbox, options->snapshot_path, err);
     for (size_t n = 0; !code && n < options->schema_count; n++)
@@ -118,6 +116,8 @@ enum err_code rh_starting_point_prepare(struct rehearsal *rehearsal, bool uses_c
         sandbox_options.preferred_major = rh_sandbox_snapshot_major(options->snapshot_path);
     enum err_code code = rh_sandbox_cache_find(&sandbox_options, &recipe, &cache,
                                                &rehearsal->prepared, err);
+    if (code && sandbox_options.preferred_major != options->sandbox.preferred_major)
+        rh_err_while(err, "while choosing a server for snapshot \"%s\"", options->snapshot_path);
     if (!code && !rehearsal->prepared) {
         code = load(rehearsal, &sandbox_options, err);
         if (!code)

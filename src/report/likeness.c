@@ -38,7 +38,8 @@ static const char *say_rows(const struct layout *layout, const struct likeness *
 /* "integrity and shape passed", "leak failed". */
 static const char *say_certificates(const struct layout *layout, const struct likeness *likeness)
 {
-    static const char *const states[] = {"passed", "failed", "not-observed"};
+    static const char *const states[] = {CERTIFICATE_PASSED, CERTIFICATE_FAILED,
+                                         CERTIFICATE_NOT_OBSERVED};
     static const char *const words[] = {"passed", "failed", "not observed"};
     const char *text = "";
     for (size_t s = 0; s < sizeof(states) / sizeof(states[0]); s++) {

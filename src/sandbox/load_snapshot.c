@@ -291,8 +291,8 @@ static int64_t age_of(const char *taken_at)
     return rest && age_s < 0 ? 0 : age_s;
 }
 
-enum err_code rh_sandbox_apply_manifest(struct sandbox *sandbox, const struct manifest *manifest,
-                                        struct err *err)
+static enum err_code apply_manifest(struct sandbox *sandbox, const struct manifest *manifest,
+                                    struct err *err)
 {
     int64_t age_s = age_of(manifest->taken_at);
 
@@ -317,7 +317,7 @@ static enum err_code load_own(struct sandbox *sandbox, const char *path, struct 
         (code = rh_snapshot_own_check_head(path, &manifest, &load.file, err)) ||
         (code = check_file(&load, err)) || (code = load_file(&load, err)))
         return code;
-    return rh_sandbox_apply_manifest(sandbox, &manifest, err);
+    return apply_manifest(sandbox, &manifest, err);
 }
 
 enum err_code rh_load_snapshot(struct sandbox *sandbox, const char *path, struct err *err)

@@ -5,8 +5,6 @@
 
 #include <jansson.h>
 
-#define MANIFEST_NAME "manifest.json"
-#define ARCHIVE_NAME "archive"
 /* Manifest of 10,000 tables of 200 columns each: 300 bytes a column. */
 #define MANIFEST_MAX ((size_t)768 << 20)
 
@@ -14,19 +12,20 @@ bool rh_snapshot_is_own(const char *path)
 {
     RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
 
-    return rh_file_is_directory(path) && rh_file_exists(rh_file_join(arena, path, MANIFEST_NAME));
+    return rh_file_exists(rh_file_join(arena, path, SNAPSHOT_MANIFEST)) &&
+           rh_file_is_directory(rh_file_join(arena, path, SNAPSHOT_ARCHIVE));
 }
 
 const char *rh_snapshot_own_archive(struct arena *arena, const char *path)
 {
-    return rh_file_join(arena, path, ARCHIVE_NAME);
+    return rh_file_join(arena, path, SNAPSHOT_ARCHIVE);
 }
 
 enum err_code rh_snapshot_own_read(const char *path, struct arena *arena,
                                    struct manifest *ret_manifest, struct err *err)
 {
     RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
-    const char *file = rh_file_join(scratch, path, MANIFEST_NAME);
+    const char *file = rh_file_join(scratch, path, SNAPSHOT_MANIFEST);
     struct text text;
     json_error_t wrong;
     enum err_code code = rh_file_read(file, MANIFEST_MAX, scratch, &text, err);
@@ -65,7 +64,7 @@ enum err_code rh_snapshot_own_check_head(const char *path, const struct manifest
 {
     if (archive->kind != SNAPSHOT_DIRECTORY)
         return rh_err_set(err, RH_ERR_FORMAT,
-                          "snapshot \"%s\" has no archive in \"" ARCHIVE_NAME "\"", path);
+                          "snapshot \"%s\" has no archive in \"" SNAPSHOT_ARCHIVE "\"", path);
     if (archive->database && strcmp(archive->database, manifest->database) != 0)
         return differs(path, "another database", manifest->database, archive->database, err);
     if (archive->server_major && archive->server_major != manifest->server_major)

@@ -14,15 +14,6 @@
 #define NAMED_MAX 20
 #define LOG_PIECE_BYTES 65536
 
-const struct manifest_certificate *rh_snapshot_certificate(const struct manifest *manifest,
-                                                           const char *name)
-{
-    for (size_t i = 0; i < manifest->certificates.count; i++)
-        if (strcmp(manifest->certificates.items[i].name, name) == 0)
-            return &manifest->certificates.items[i];
-    return NULL;
-}
-
 struct comparison {
     const struct certify_options *options;
     struct arena *arena;

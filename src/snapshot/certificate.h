@@ -9,10 +9,6 @@
 #include "sandbox/sandbox.h"
 #include "snapshot/dump.h"
 
-#define CERTIFICATE_PASSED "passed"
-#define CERTIFICATE_FAILED "failed"
-#define CERTIFICATE_NOT_OBSERVED "not-observed"
-
 struct certify_options {
     const char *archive;
     const struct catalog *catalog;
@@ -30,8 +26,5 @@ struct certify_options {
  */
 enum err_code rh_snapshot_certify(const struct certify_options *options, struct arena *arena,
                                   struct manifest *manifest, struct err *err) RH_MUST_CHECK;
-/* NULL when the manifest has none of that name. */
-const struct manifest_certificate *rh_snapshot_certificate(const struct manifest *manifest,
-                                                           const char *name);
 
 #endif

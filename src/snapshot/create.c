@@ -42,7 +42,6 @@ static enum err_code load_key(struct creation *creation, struct err *err)
         return RH_OK;
     code = rh_master_key_load(&options->key, creation->arena, &creation->key,
                               &creation->snapshot->key_made, err);
-    creation->has_key = !code;
     return code;
 }
 
@@ -73,8 +72,7 @@ static enum err_code open_source(struct creation *creation, struct err *err)
         .engine = options->sandbox.engine,
         .connection = creation->connection,
         .upstream = options->url ? &upstream.upstream : NULL,
-        .session = {.lock_timeout_us = options->lock_timeout_us,
-                    .statement_timeout_us = options->statement_timeout_us},
+        .session = {.lock_timeout_us = options->lock_timeout_us},
         .no_large_objects = options->no_large_objects,
         .progress = options->sandbox.progress,
     };

@@ -27,7 +27,7 @@ struct snapshot_options {
     bool suggests;                /* only the plan is wanted, as a masking.yaml */
     bool is_unmasked;
     struct master_key_options key;
-    int64_t rate_bytes_per_s, lock_timeout_us, statement_timeout_us;
+    int64_t rate_bytes_per_s, lock_timeout_us;
     const char *const *excluded; /* tables, or patterns with * and ?: their rows stay there */
     size_t excluded_count;
     bool no_large_objects, keeps_comments, no_verify;

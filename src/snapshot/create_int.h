@@ -20,7 +20,6 @@ struct creation {
     struct sandbox *import; /* the archive, restored: the source then; NULL */
     struct source source;
     struct mask_master_key key;
-    bool has_key;
     struct sightings sightings;
     struct masking masking;
     bool *is_omitted; /* of each table */

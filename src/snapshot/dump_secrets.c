@@ -9,7 +9,7 @@
 
 static const char *find(struct text in, const char *what)
 {
-    return in.len ? memmem(in.data, in.len, what, strlen(what)) : NULL;
+    return in.data && in.len ? memmem(in.data, in.len, what, strlen(what)) : NULL;
 }
 
 /* ... FROM pg_options_to_table(srvoptions) ORDER BY ... */

@@ -24,7 +24,7 @@ enum err_code rh_creation_import(struct creation *creation, struct err *err)
     struct sandbox_options sandbox = options->sandbox;
     enum err_code code;
 
-    if (rh_snapshot_is(options->archive)) {
+    if (rh_snapshot_is_own(options->archive)) {
         rh_err_set(err, RH_ERR_USAGE, "\"%s\" is a snapshot already", options->archive);
         rh_err_hint(err, "\"rehearse run --snapshot\" takes it as it is.");
         return RH_ERR_USAGE;

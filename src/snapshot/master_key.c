@@ -57,7 +57,8 @@ static enum err_code no_key(struct err *err, const char *where)
 
 /* --- from a file ----------------------------------------------------------------------------- */
 
-char *rh_master_key_default_path(struct arena *arena)
+/* $XDG_CONFIG_HOME/rehearse/mask.key, ~/.config/rehearse/mask.key; NULL: there is no home. */
+static char *default_path(struct arena *arena)
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 
@@ -191,7 +192,7 @@ enum err_code rh_master_key_load(const struct master_key_options *options, struc
                                  struct mask_master_key *ret_key, const char **ret_made,
                                  struct err *err)
 {
-    const char *path = options->file ? options->file : rh_master_key_default_path(arena);
+    const char *path = options->file ? options->file : default_path(arena);
 
     *ret_made = NULL;
     if (options->file && options->command)

@@ -28,8 +28,6 @@ struct master_key_options {
 enum err_code rh_master_key_load(const struct master_key_options *options, struct arena *arena,
                                  struct mask_master_key *ret_key, const char **ret_made,
                                  struct err *err) RH_MUST_CHECK;
-/* $XDG_CONFIG_HOME/rehearse/mask.key, ~/.config/rehearse/mask.key; NULL: there is no home. */
-char *rh_master_key_default_path(struct arena *arena);
 /* A name that a key alone can have, and that does not lead back to it. */
 void rh_master_key_id(const struct mask_master_key *key, const char *purpose,
                       char out[static MASTER_KEY_ID_BYTES]);

@@ -2,11 +2,9 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "sandbox/snapshot_own.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -19,16 +17,6 @@
 #define SOCKETS_NAME "sockets" /* a link to where they are, for whoever cleans up */
 #define SOCKETS_PREFIX "/tmp/rehearse-"
 #define RANDOM_BYTES 6
-
-bool rh_snapshot_is(const char *path)
-{
-    struct arena *arena = rh_arena_new();
-    bool is = rh_file_exists(rh_file_join(arena, path, SNAPSHOT_MANIFEST)) &&
-              rh_file_is_directory(rh_file_join(arena, path, SNAPSHOT_ARCHIVE));
-
-    rh_arena_free(arena);
-    return is;
-}
 
 /* --- the directory it is made in ------------------------------------------------------------- */
 
@@ -122,7 +110,7 @@ static enum err_code check_final(struct snapshot_place *place, bool may_replace,
         err->code = RH_ERR_USAGE;
         return RH_ERR_USAGE;
     }
-    if (!rh_snapshot_is(place->final)) {
+    if (!rh_snapshot_is_own(place->final)) {
         rh_err_set(err, RH_ERR_USAGE, "\"%s\" exists, and is no snapshot", place->final);
         rh_err_hint(err, "Name a directory that does not exist.");
         return RH_ERR_USAGE;
@@ -165,7 +153,8 @@ static enum err_code make_socket_directory(struct snapshot_place *place, struct 
 enum err_code rh_snapshot_place_open(const char *out, bool may_replace, struct arena *arena,
                                      struct snapshot_place *ret_place, struct err *err)
 {
-    struct snapshot_place place = {.lock_fd = -1};
+    struct snapshot_place place = {.lock_fd = -1,
+                                   .rename_flags = RENAME_EXCHANGE | RENAME_NOREPLACE};
     char *final = rh_arena_strdup(arena, out);
     size_t len = strlen(final);
     enum err_code code;
@@ -208,46 +197,103 @@ void rh_snapshot_place_close(struct snapshot_place *place)
 
 /* --- its name -------------------------------------------------------------------------------- */
 
-static enum err_code sync_directory(const char *path, struct err *err)
+static bool rename_with(const struct snapshot_place *place, const char *from, const char *to,
+                        unsigned flag)
 {
-    RH_CLEANUP_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0 || fsync(fd) != 0)
-        return rh_err_set_errno(err, errno, "cannot write \"%s\" to disk", path);
-    return RH_OK;
+    if (place->rename_flags & flag)
+        return renameat2(AT_FDCWD, from, AT_FDCWD, to, flag) == 0;
+    errno = EINVAL;
+    return false;
 }
 
-/* Both exist at every moment: the old one until the new one has its name. */
-static enum err_code take_name(struct snapshot_place *place, struct err *err)
+static bool is_unknown_flag(int number)
+{
+    return number == EINVAL || number == ENOSYS;
+}
+
+/* `to` is nobody's: EEXIST else. Without the flag somebody could still come between looking and
+   renaming; a plain rename takes nothing but an empty directory from him then. */
+static bool rename_to_free(const struct snapshot_place *place, const char *from, const char *to)
+{
+    struct stat status;
+
+    if (rename_with(place, from, to, RENAME_NOREPLACE))
+        return true;
+    if (!is_unknown_flag(errno))
+        return false;
+    if (lstat(to, &status) == 0) {
+        errno = EEXIST;
+        return false;
+    }
+    return errno == ENOENT && rename(from, to) == 0;
+}
+
+static enum err_code cannot_take_name(const struct snapshot_place *place, struct err *err)
+{
+    return rh_err_set_errno(err, errno, "cannot rename the snapshot to \"%s\"", place->final);
+}
+
+/* Where the file system cannot exchange: for a moment the name is nobody's. */
+static enum err_code replace_in_steps(struct snapshot_place *place, struct arena *arena,
+                                      struct err *err)
+{
+    const char *aside = rh_arena_printf(arena, "%s" INCOMPLETE "%s", place->final,
+                                        random_name(arena));
+
+    /* Now, or who begins meanwhile would take it for one that was left (remove_incomplete). */
+    (void)utimensat(AT_FDCWD, place->final, NULL, 0);
+    if (!rename_to_free(place, place->final, aside))
+        return rh_err_set_errno(err, errno, "cannot move the snapshot at \"%s\" aside",
+                                place->final);
+    if (rename_to_free(place, place->directory, place->final)) {
+        place->directory = NULL;
+        remove_quietly(aside);
+        return RH_OK;
+    }
+    cannot_take_name(place, err);
+    if (!rename_to_free(place, aside, place->final))
+        rh_err_hint(err,
+                    "The snapshot that was there is \"%s\" now: rename it, or the next one "
+                    "made there removes it.",
+                    aside);
+    return err->code;
+}
+
+static enum err_code take_name(struct snapshot_place *place, struct arena *arena, struct err *err)
 {
     if (place->replaces) {
-        if (renameat2(AT_FDCWD, place->directory, AT_FDCWD, place->final, RENAME_EXCHANGE) == 0)
+        if (rename_with(place, place->directory, place->final, RENAME_EXCHANGE))
             return RH_OK; /* the old one is where ours was, and goes with it */
-        if (errno != EINVAL && errno != ENOSYS)
+        if (!is_unknown_flag(errno))
             return rh_err_set_errno(err, errno, "cannot replace \"%s\"", place->final);
-        /* A file system that cannot exchange. */
-        remove_quietly(place->final);
+        return replace_in_steps(place, arena, err);
     }
-    if (renameat2(AT_FDCWD, place->directory, AT_FDCWD, place->final, RENAME_NOREPLACE) != 0)
-        return rh_err_set_errno(err, errno, "cannot rename the snapshot to \"%s\"", place->final);
+    if (!rename_to_free(place, place->directory, place->final))
+        return cannot_take_name(place, err);
     place->directory = NULL;
     return RH_OK;
 }
 
+static void sync_quietly(const char *directory)
+{
+    struct err ignored = RH_ERR_INIT;
+
+    if (rh_file_sync_directory(directory, &ignored))
+        return; /* the snapshot has its name, and only a crash of the machine could take it */
+}
+
 enum err_code rh_snapshot_place_finish(struct snapshot_place *place, struct err *err)
 {
-    struct arena *arena = rh_arena_new();
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
     enum err_code code;
 
     (void)unlink(rh_file_join(arena, place->directory, LOCK_NAME));
     (void)unlink(rh_file_join(arena, place->directory, SOCKETS_NAME));
-    code = sync_directory(place->directory, err);
-    if (!code)
-        code = take_name(place, err);
-    if (!code)
-        code = sync_directory(parent_of(place->final, arena), err);
-    rh_arena_free(arena);
-    return code;
+    if ((code = rh_file_sync_directory(place->directory, err)) ||
+        (code = take_name(place, arena, err)))
+        return code;
+    sync_quietly(parent_of(place->final, arena));
+    return RH_OK;
 }
 
 /* --- the manifest ---------------------------------------------------------------------------- */
@@ -255,7 +301,7 @@ enum err_code rh_snapshot_place_finish(struct snapshot_place *place, struct err 
 enum err_code rh_snapshot_read(const char *path, struct arena *arena, struct manifest *ret_manifest,
                                struct err *err)
 {
-    if (!rh_snapshot_is(path)) {
+    if (!rh_snapshot_is_own(path)) {
         rh_err_set(err, RH_ERR_USAGE, "\"%s\" is no snapshot", path);
         rh_err_hint(err, "A snapshot is a directory with manifest.json and archive/, as \"rehearse "
                          "snapshot create\" makes them. \"rehearse snapshot import\" makes one of "

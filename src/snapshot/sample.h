@@ -58,7 +58,6 @@ struct sample_table {
 
 struct sample_plan {
     VEC(struct sample_table) tables; /* every table of the catalogue, in its order */
-    int64_t rounds;                  /* until every parent was there */
     VEC(const char *) witnesses;     /* sentences: what was looked for, found, forced in */
     VEC(const char *) not_covered;   /* probes that were too expensive or impossible */
     VEC(const char *) notes;

@@ -371,9 +371,7 @@ enum err_code rh_sample_close(struct sampling *sampling, struct err *err)
 {
     bool is_any = true;
     enum err_code code = first_round(sampling, err);
-    while (is_any && code == RH_OK) {
+    while (is_any && code == RH_OK)
         code = next_round(sampling, &is_any, err);
-        sampling->plan->rounds += is_any;
-    }
     return code;
 }

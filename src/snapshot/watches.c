@@ -295,7 +295,7 @@ static void judge_shape(struct watches *watches, struct arena *arena,
         note(certificate, arena,
              rh_arena_printf(arena, "%s: %s", name_of(watches, i, arena), verdict.sentence));
     }
-    certificate->status = differ > 0 ? "failed" : "passed";
+    certificate->status = differ > 0 ? CERTIFICATE_FAILED : CERTIFICATE_PASSED;
     certificate->detail = rh_arena_printf(
         arena,
         "NULLs, lengths where the rule keeps them, distinct values and how often each occurs are "
@@ -357,7 +357,7 @@ static void judge_leak(struct watches *watches, struct arena *arena,
              rh_arena_printf(arena, "%s holds a value of %s, which is masked", place->name,
                              name_of(watches, place->hits.column, arena)));
     }
-    certificate->status = leaks > 0 ? "failed" : "passed";
+    certificate->status = leaks > 0 ? CERTIFICATE_FAILED : CERTIFICATE_PASSED;
     const char *coverage = rh_leak_is_whole(&watches->filter)
                                ? "all of them"
                                : rh_arena_printf(

@@ -169,9 +169,6 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow);
 void rh_tap_relay_flush(struct tap_session *session, struct flow *flow);
 /* Sends or queues bytes, unseen by the handler. */
 void rh_tap_relay_pass(struct tap_session *session, struct flow *flow, struct text bytes);
-/* The same for two pieces that belong together. */
-void rh_tap_relay_pass_pair(struct tap_session *session, struct flow *flow, struct text head,
-                            struct text bytes);
 /* Frontend bytes that were gathered elsewhere: sends and shows them. The first `sent` of them are
    at the server already. */
 void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes, size_t sent);

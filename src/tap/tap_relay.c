@@ -113,8 +113,9 @@ void rh_tap_relay_pass(struct tap_session *session, struct flow *flow, struct te
         enqueue(&flow->queue, bytes);
 }
 
-void rh_tap_relay_pass_pair(struct tap_session *session, struct flow *flow, struct text head,
-                            struct text bytes)
+/* The same for two pieces that belong together. */
+static void pass_pair(struct tap_session *session, struct flow *flow, struct text head,
+                      struct text bytes)
 {
     if (flow->sink_broken)
         return;
@@ -473,7 +474,7 @@ static void send_client(struct tap_session *session, struct text head, struct te
         rh_tap_session_leave(session, "54000", &err);
     } else {
         rh_tap_relay_pass_run(session);
-        rh_tap_relay_pass_pair(session, &session->down, head, bytes);
+        pass_pair(session, &session->down, head, bytes);
     }
     rh_tap_session_settle(session);
     rh_tap_leave(tap);

@@ -574,6 +574,14 @@ def test_create_samples(production, rehearse):
     assert production.rows("SELECT count(*) FROM users", name)[0][0] == users["rows"]
 
 
+def test_create_samples_few_children_of_each_parent(production, rehearse):
+    done = create(rehearse, production, "--sample", "50%", "--max-children", "1", "--no-verify")
+    assert done.status == 0, done
+    users, orders = (table(rehearse.directory / "s", name) for name in ("public.users", "public.orders"))
+    # One row of the commonest value of each foreign key is there whatever the limit.
+    assert 100 < orders["rows"] <= users["rows"] + 10, (users, orders)
+
+
 def test_create_1600_columns(production, rehearse):
     columns = ", ".join(f"c{number} text" for number in range(1600))
     production.database("wide", f"CREATE TABLE wide ({columns}); "

@@ -39,9 +39,8 @@ enum err_code rh_pg_source_begin(struct connection *connection,
     RH_CLEANUP_ROWS struct rows *rows = NULL;
     /* transaction_timeout would end the transaction from version 17 on. */
     const char *sql = rh_arena_printf(
-        arena, SESSION_SQL "; SET lock_timeout = %lld; SET statement_timeout = %lld%s; " BEGIN_SQL,
+        arena, SESSION_SQL "; SET lock_timeout = %lld; SET statement_timeout = 0%s; " BEGIN_SQL,
         (long long)(options->lock_timeout_us / 1000),
-        (long long)(options->statement_timeout_us / 1000),
         rh_pg_server_version(connection) >= 170000 ? "; SET transaction_timeout = 0" : "");
     bool checks_client = check_client(connection, deadline);
     enum err_code code = rh_pg_query(connection, sql, NULL, 0, deadline, NULL, err);

@@ -130,6 +130,15 @@ static void test_file_write_is_atomic_and_sets_the_mode(void **state)
     assert_int_equal(names.count, 2);
 }
 
+static void test_file_sync_directory_is_no_error_where_there_is_no_such_thing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct err err = RH_ERR_INIT;
+    assert_int_equal(rh_file_sync_directory(fixture->directory, &err), RH_OK);
+    assert_int_equal(rh_file_sync_directory("/proc/self", &err), RH_OK); /* EINVAL */
+    assert_int_equal(rh_file_sync_directory("/nonexistent", &err), RH_OK);
+}
+
 static void test_file_make_directories_creates_all_levels(void **state)
 {
     struct fixture *fixture = *state;
@@ -415,6 +424,7 @@ int main(void)
         FILE_TEST(test_file_read_stops_at_the_cap),
         FILE_TEST(test_file_read_is_a_usage_error_when_it_cannot),
         FILE_TEST(test_file_write_is_atomic_and_sets_the_mode),
+        FILE_TEST(test_file_sync_directory_is_no_error_where_there_is_no_such_thing),
         FILE_TEST(test_file_make_directories_creates_all_levels),
         FILE_TEST(test_file_remove_tree_does_not_follow_links),
         FILE_TEST(test_file_remove_tree_succeeds_when_nothing_is_there),

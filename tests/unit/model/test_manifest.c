@@ -232,6 +232,20 @@ static void test_manifest_refuses_what_is_none_and_newer_formats(void **state)
                    "the manifest is of format 2.0, which this version does not know");
 }
 
+static void test_manifest_certificate_is_found_by_its_name(void **state)
+{
+    struct manifest manifest = {0};
+    (void)state;
+
+    assert_null(rh_manifest_certificate(&manifest, "leak"));
+    struct manifest_certificate certificates[] = {{.name = "shape", .status = CERTIFICATE_PASSED},
+                                                  {.name = "leak", .status = CERTIFICATE_FAILED}};
+    manifest.certificates.items = certificates;
+    manifest.certificates.count = 2;
+    assert_ptr_equal(rh_manifest_certificate(&manifest, "leak"), &certificates[1]);
+    assert_null(rh_manifest_certificate(&manifest, "integrity"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +259,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_manifest_refuses_what_is_none_and_newer_formats,
                                         set_up, tear_down),
+        cmocka_unit_test(test_manifest_certificate_is_found_by_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

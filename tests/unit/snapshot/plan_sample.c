@@ -82,8 +82,7 @@ static json_t *describe(const struct catalog *catalog, const struct sample_plan 
                                       "witnesses", (json_int_t)table->witnesses, "added",
                                       (json_int_t)table->added, "rows", (json_int_t)table->rows));
     }
-    return json_pack("{s:o, s:I, s:o, s:o, s:o}", "tables", tables, "rounds",
-                     (json_int_t)plan->rounds, "witnesses",
+    return json_pack("{s:o, s:o, s:o, s:o}", "tables", tables, "witnesses",
                      list_of(plan->witnesses.items, plan->witnesses.count), "not_covered",
                      list_of(plan->not_covered.items, plan->not_covered.count), "notes",
                      list_of(plan->notes.items, plan->notes.count));

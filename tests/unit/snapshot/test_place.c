@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "snapshot/place.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -151,6 +152,67 @@ static void test_place_replaces_a_snapshot_when_allowed(void **state)
     assert_int_equal(entries(fixture), 1);
 }
 
+/* Not every file system can exchange names, or refuse to take one that is taken. */
+static void test_place_takes_its_name_on_every_file_system(void **state)
+{
+    static const unsigned flags[] = {0, RENAME_NOREPLACE, RENAME_EXCHANGE,
+                                     RENAME_EXCHANGE | RENAME_NOREPLACE};
+    struct fixture *fixture = *state;
+    struct err err = RH_ERR_INIT;
+
+    for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+        for (int replaces = 0; replaces < 2; replaces++) {
+            struct snapshot_place place = opened(fixture, replaces);
+            const char *source = replaces ? "two" : "one";
+
+            fill(fixture, &place, source);
+            place.rename_flags = flags[i];
+            if (rh_snapshot_place_finish(&place, &err))
+                fail_msg("flags %u, %s: %s", flags[i], source, err.message);
+            rh_snapshot_place_close(&place);
+            assert_string_equal(source_of(fixture), source);
+            assert_int_equal(entries(fixture), 1);
+        }
+        assert_int_equal(rh_file_remove_tree(at(fixture, "s"), &err), RH_OK);
+    }
+}
+
+static void test_place_keeps_the_old_snapshot_when_the_new_one_gets_no_name(void **state)
+{
+    static const unsigned flags[] = {0, RENAME_NOREPLACE, RENAME_EXCHANGE};
+    struct fixture *fixture = *state;
+
+    make(fixture, false, "one");
+    for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++) {
+        struct snapshot_place place = opened(fixture, true);
+        struct err err = RH_ERR_INIT;
+
+        place.rename_flags = flags[i];
+        assert_int_equal(rh_file_remove_tree(place.directory, &err), RH_OK);
+        assert_int_not_equal(rh_snapshot_place_finish(&place, &err), RH_OK);
+        assert_non_null(strstr(err.message, at(fixture, "s")));
+        rh_snapshot_place_close(&place);
+        assert_string_equal(source_of(fixture), "one");
+        assert_int_equal(entries(fixture), 1);
+    }
+}
+
+static void test_place_takes_no_name_that_is_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    struct snapshot_place place = opened(fixture, false);
+    struct err err = RH_ERR_INIT;
+
+    fill(fixture, &place, "one");
+    place.rename_flags = 0;
+    /* A plain rename would take it. */
+    assert_int_equal(mkdir(at(fixture, "s"), 0700), 0);
+    assert_int_not_equal(rh_snapshot_place_finish(&place, &err), RH_OK);
+    assert_int_equal(err.errno_value, EEXIST);
+    rh_snapshot_place_close(&place);
+    assert_int_equal(entries(fixture), 1);
+}
+
 static void test_place_touches_nothing_that_is_no_snapshot(void **state)
 {
     struct fixture *fixture = *state;
@@ -162,6 +224,12 @@ static void test_place_touches_nothing_that_is_no_snapshot(void **state)
                      RH_ERR_USAGE);
     assert_int_equal(unlink(at(fixture, "s")), 0);
     assert_int_equal(mkdir(at(fixture, "s"), 0700), 0);
+    assert_int_equal(rh_snapshot_place_open(at(fixture, "s"), true, fixture->arena, &place, &err),
+                     RH_ERR_USAGE);
+    /* Programs of other kinds have a manifest.json too. */
+    assert_int_equal(rh_file_write(at(fixture, "s/manifest.json"), rh_text("{}"), 0600, &err),
+                     RH_OK);
+    assert_false(rh_snapshot_is_own(at(fixture, "s")));
     assert_int_equal(rh_snapshot_place_open(at(fixture, "s"), true, fixture->arena, &place, &err),
                      RH_ERR_USAGE);
     assert_int_equal(entries(fixture), 1);
@@ -242,6 +310,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_place_closed_early_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_place_replaces_a_snapshot_when_allowed, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_place_takes_its_name_on_every_file_system, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            test_place_keeps_the_old_snapshot_when_the_new_one_gets_no_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_place_takes_no_name_that_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_place_touches_nothing_that_is_no_snapshot, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(
