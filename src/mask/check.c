@@ -218,7 +218,8 @@ static bool is_on_parent(const struct checking *checking, const struct catalog_c
         const struct catalog_table *parent = &catalog->tables
                                                   .items[checking->table->parents.items[p]];
         for (size_t i = 0; i < parent->checks.count; i++)
-            if (strcmp(parent->checks.items[i].name, check->name) == 0 &&
+            if (!parent->checks.items[i].no_inherit &&
+                strcmp(parent->checks.items[i].name, check->name) == 0 &&
                 strcmp(parent->checks.items[i].expression, check->expression) == 0)
                 return true;
     }
@@ -502,7 +503,20 @@ static void check_keys(struct checking *checking)
 }
 
 /* Of numbers the type says how far their order can be kept, so that one number becomes another in
- * another type. */
+ * another type; addresses are written, and therefore masked, as their type has them. */
+static bool is_mapped_alike(enum mask_rule rule, const struct decided_column *a,
+                            const struct decided_column *b)
+{
+    bool is_same_type = strcmp(a->column->base_type, b->column->base_type) == 0;
+
+    if (rule == MASK_NUMBER || rule == MASK_NOISE)
+        return a->family == FAMILY_NUMBER
+                   ? is_same_type && a->column->precision == b->column->precision &&
+                         a->column->scale == b->column->scale
+                   : strcmp(a->column->type, b->column->type) == 0;
+    return is_same_type || (a->family != FAMILY_INET && a->family != FAMILY_MACADDR);
+}
+
 static void check_domains(struct planning *planning)
 {
     const struct masking *masking = planning->masking;
@@ -510,14 +524,12 @@ static void check_domains(struct planning *planning)
     for (size_t i = 0; i < masking->domains.count; i++) {
         const struct masking_domain *domain = &masking->domains.items[i];
         const struct decided_column *first = &planning->columns.items[domain->members.items[0]];
-        if (domain->rule != MASK_NUMBER && domain->rule != MASK_NOISE)
-            continue;
         for (size_t m = 1; m < domain->members.count; m++) {
             const struct decided_column *other = &planning->columns.items[domain->members.items[m]];
-            if (strcmp(first->column->type, other->column->type) == 0)
+            if (is_mapped_alike(domain->rule, first, other))
                 continue;
             rh_planning_problem(planning, true, domain->members.items[m], NULL,
-                                "rule %s gives other numbers for %s than for %s, the type of %s.%s "
+                                "rule %s gives other values for %s than for %s, the type of %s.%s "
                                 "with which it is compared: write keep for both",
                                 rh_mask_rule_name(domain->rule), other->column->type,
                                 first->column->type, first->table->identity, first->column->quoted);

@@ -224,6 +224,10 @@ enum mask_rule rh_detect_rule(enum personal_kind kind, enum type_family family)
         return kinds[kind].is_of_dates ? MASK_DATE : MASK_KEEP;
     case FAMILY_POINT: /* no map for them */
         return kind == PERSONAL_LOCATION || kind == PERSONAL_ADDRESS ? MASK_NULL : MASK_KEEP;
+    case FAMILY_MONEY: /* nor here */
+        return kind == PERSONAL_INCOME || kind == PERSONAL_ACCOUNT ? MASK_NULL : MASK_KEEP;
+    case FAMILY_RANGE:
+        return kinds[kind].number != MASK_KEEP || kinds[kind].is_of_dates ? MASK_NULL : MASK_KEEP;
     case FAMILY_UUID: /* the number of a session says nothing of a person, a token opens doors */
         return kind == PERSONAL_SECRET ? MASK_UUID : MASK_KEEP;
     case FAMILY_JSON:

@@ -36,9 +36,17 @@ static bool is_comparable(const struct decided_column *a, const struct decided_c
 {
     if (a->family != b->family || a->column->is_array != b->column->is_array)
         return false;
-    if (a->family == FAMILY_COMPOSITE || a->family == FAMILY_UNKNOWN || a->family == FAMILY_PLAIN)
+    if (a->family == FAMILY_COMPOSITE || a->family == FAMILY_UNKNOWN || a->family == FAMILY_PLAIN ||
+        a->family == FAMILY_RANGE)
         return strcmp(a->column->base_type, b->column->base_type) == 0;
     return true;
+}
+
+/* An inet and a cidr that are equal, or a macaddr and a macaddr8, become two addresses. */
+static bool has_own_map(const struct decided_column *a, const struct decided_column *b)
+{
+    return (a->family == FAMILY_INET || a->family == FAMILY_MACADDR) &&
+           strcmp(a->column->base_type, b->column->base_type) != 0;
 }
 
 /* A column that the user empties or fixes needs no map, and drags nobody along. */
@@ -61,7 +69,7 @@ static void add_edge(struct planning *planning, size_t a, size_t b, bool is_weak
                                 *right = &planning->columns.items[b];
     if (stands_alone(left) || stands_alone(right))
         return;
-    if (!is_comparable(left, right)) {
+    if (!is_comparable(left, right) || (is_weak && has_own_map(left, right))) {
         if (left->family != FAMILY_PLAIN && right->family != FAMILY_PLAIN)
             rh_planning_problem(planning, false, a, NULL,
                                 "%s compares it with %s.%s, which is %s: where they are masked, "

@@ -1,10 +1,6 @@
 /* The plan: for every column what happens to it, and why. */
 #include "mask/masking_int.h"
 
-/* A column with at most so many values, as ANALYZE counted, that the schema compares with constants
- * is a category. */
-#define CATEGORY_VALUES_MAX 50
-
 /* An IPv6 address in full: eight groups of four digits. */
 #define ADDRESS_CHARACTERS_MAX 39
 
@@ -15,8 +11,9 @@ struct decision {
     enum mask_rule rule;
     enum strength strength;
     const char *reason;
-    size_t decider; /* the column whose reason it is */
-    bool is_of_key; /* some member is of a primary or foreign key */
+    size_t decider;   /* the column whose reason it is */
+    bool is_category; /* its values are in the schema: no reason to keep others */
+    bool is_of_key;   /* some member is of a primary or foreign key */
     bool has_conflict;
     size_t conflict; /* another that was declared otherwise */
 };
@@ -250,24 +247,12 @@ static struct decision default_decision(struct planning *planning, size_t index)
     return decision;
 }
 
-/* What the schema itself says of the values of a text column. */
-static bool is_category(const struct decided_column *decided, const struct schema_values *values)
-{
-    double distinct = decided->column->distinct;
-
-    if (values->is_complete)
-        return true;
-    return values->values.count > 0 && values->object && decided->kind == PERSONAL_NONE &&
-           distinct > 0 && distinct <= CATEGORY_VALUES_MAX;
-}
-
 static struct decision own_decision(struct planning *planning, size_t index)
 {
     struct decided_column *decided = &planning->columns.items[index];
     const struct catalog_table *table = decided->table;
     struct arena *arena = planning->arena;
     struct decision decision = {.strength = STRENGTH_DECLARED, .decider = index};
-    struct schema_values values = {0};
 
     if (decided->column->is_generated) {
         decision.strength = STRENGTH_SCHEMA;
@@ -294,16 +279,15 @@ static struct decision own_decision(struct planning *planning, size_t index)
                               : rh_arena_printf(arena, "of extension %s", table->extension);
         return decision;
     }
-    if (decided->family == FAMILY_TEXT) {
-        rh_schema_values(planning->catalog, table, decided->column, arena, &values);
-        if (is_category(decided, &values)) {
-            decision.reason = rh_arena_printf(arena, "a category: %s %s", values.object,
-                                              values.is_complete ? "lists its values"
-                                                                 : "compares it");
-            return decision;
-        }
-        for (size_t i = 0; i < values.values.count; i++)
-            *RH_PUSH(arena, &decided->masked->kept_values) = values.values.items[i];
+    for (size_t i = 0; i < decided->schema.values.count; i++)
+        *RH_PUSH(arena, &decided->masked->kept_values) = decided->schema.values.items[i];
+    if (decided->is_category) {
+        decision.is_category = true;
+        decision.decider = decided->category_of;
+        decision.reason = rh_arena_printf(arena, "a category: %s %s", decided->schema.object,
+                                          decided->schema.is_complete ? "lists its values"
+                                                                      : "compares it");
+        return decision;
     }
     if (decided->kind != PERSONAL_NONE) {
         int limit = decided->column->max_characters;
@@ -331,6 +315,12 @@ static struct decision combine(struct decision a, struct decision b, enum type_f
     if (!stronger.has_conflict && weaker.has_conflict) {
         stronger.has_conflict = true;
         stronger.conflict = weaker.conflict;
+    }
+    /* That these values are a few of the schema says nothing of those, which may be anybody's. */
+    if (a.is_category != b.is_category && stronger.strength != STRENGTH_DECLARED) {
+        struct decision other = a.is_category ? b : a;
+        other.is_of_key = stronger.is_of_key;
+        return other;
     }
     if (a.strength != b.strength || a.rule == b.rule)
         return stronger;
@@ -425,14 +415,86 @@ static bool has_value(const struct masked_column *masked, const char *value)
 /* What the members of a domain must have in common: pseudonyms depend on it. */
 struct common {
     VEC(const char *) kept_values;
-    VEC(struct mask_path) paths;
+    /* The first member with paths of its own, maybe none, and one with others; SIZE_MAX. Whose
+       table says nothing has those of the first. */
+    size_t with_paths, with_other_paths;
     const char *parameter;
+    size_t with_parameter;
     int max_characters;
     bool is_personal;
 };
 
+/* Rules of paths are of one column's documents: whoever is declared has those that it was declared
+ * with, or none. */
+static bool has_own_paths(const struct decided_column *decided)
+{
+    return decided->domain_rule || (decided->declared && decided->declared->has_rule);
+}
+
+static bool has_same_paths(const struct decided_column *a, const struct decided_column *b)
+{
+    size_t count = a->declared ? a->declared->paths.count : 0;
+
+    if (count != (b->declared ? b->declared->paths.count : 0))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct mask_path *left = &a->declared->paths.items[i],
+                               *right = &b->declared->paths.items[i];
+        bool is_same_domain = left->domain && right->domain
+                                  ? strcmp(left->domain, right->domain) == 0
+                                  : left->domain == right->domain;
+        if (strcmp(left->path, right->path) != 0 || left->rule != right->rule || !is_same_domain)
+            return false;
+    }
+    return true;
+}
+
+static void gather_parameter(struct planning *planning, struct common *common, size_t index)
+{
+    const struct column_rule *declared = planning->columns.items[index].declared;
+
+    if (!declared->parameter)
+        return;
+    if (!common->parameter) {
+        common->parameter = declared->parameter;
+        common->with_parameter = index;
+    } else if (strcmp(common->parameter, declared->parameter) != 0) {
+        rh_planning_problem(
+            planning, true, index, NULL,
+            "its values and those of %s are compared, so both need one rule with one parameter, "
+            "but %s and %s give two: write the same for both, or only for one",
+            name_of(planning, common->with_parameter),
+            rh_masking_place(planning->rules,
+                             planning->columns.items[common->with_parameter].declared->place,
+                             planning->arena),
+            rh_masking_place(planning->rules, declared->place, planning->arena));
+    }
+}
+
+static void write_paths(struct planning *planning, const struct common *common, size_t index)
+{
+    struct decided_column *decided = &planning->columns.items[index];
+    size_t source = has_own_paths(decided) ? index : common->with_paths;
+    const struct column_rule *declared = source != SIZE_MAX
+                                             ? planning->columns.items[source].declared
+                                             : NULL;
+
+    if (source != index && common->with_other_paths != SIZE_MAX)
+        rh_planning_problem(planning, true, index, NULL,
+                            "its paths would be those of %s or of %s, which are not the same: "
+                            "write {rule: json, paths: ...} for it, too",
+                            name_of(planning, common->with_paths),
+                            name_of(planning, common->with_other_paths));
+    if (declared) {
+        decided->masked->paths.items = declared->paths.items;
+        decided->masked->paths.count = decided->masked->paths.capacity = declared->paths.count;
+    }
+}
+
 static void gather_common(struct planning *planning, struct common *commons)
 {
+    for (size_t i = 0; i < planning->columns.count; i++)
+        commons[i].with_paths = commons[i].with_other_paths = SIZE_MAX;
     for (size_t i = 0; i < planning->columns.count; i++) {
         struct decided_column *decided = &planning->columns.items[i];
         struct common *common = &commons[rh_unions_find(&planning->groups, i)];
@@ -443,13 +505,14 @@ static void gather_common(struct planning *planning, struct common *commons)
                 if (!has_value(decided->masked, declared->kept_values.items[j]))
                     *RH_PUSH(planning->arena,
                              &decided->masked->kept_values) = declared->kept_values.items[j];
-            if (declared->parameter && !common->parameter)
-                common->parameter = declared->parameter;
-            if (declared->paths.count > 0 && common->paths.count == 0) {
-                common->paths.items = declared->paths.items;
-                common->paths.count = declared->paths.count;
-                common->paths.capacity = declared->paths.capacity;
-            }
+            gather_parameter(planning, common, i);
+        }
+        if (has_own_paths(decided)) {
+            if (common->with_paths == SIZE_MAX)
+                common->with_paths = i;
+            else if (common->with_other_paths == SIZE_MAX &&
+                     !has_same_paths(&planning->columns.items[common->with_paths], decided))
+                common->with_other_paths = i;
         }
         if (limit > 0 && (common->max_characters == 0 || limit < common->max_characters))
             common->max_characters = limit;
@@ -499,10 +562,8 @@ static void write_decisions(struct planning *planning, const struct decision *de
         masked->is_personal = common->is_personal;
         masked->parameter = common->parameter;
         masked->max_characters = common->max_characters;
-        if (masked->rule == MASK_JSON) {
-            masked->paths.items = common->paths.items;
-            masked->paths.count = masked->paths.capacity = common->paths.count;
-        }
+        if (masked->rule == MASK_JSON)
+            write_paths(planning, common, i);
         if (masked->rule != MASK_NULL && masked->rule != MASK_FIXED) {
             masked->kept_values.items = common->kept_values.items;
             masked->kept_values.count = masked->kept_values.capacity = common->kept_values.count;
@@ -548,6 +609,7 @@ enum err_code rh_masking_plan(const struct catalog *catalog, const struct maskin
     code = add_rules(&planning, err);
     if (!code) {
         detect(&planning);
+        rh_categories_find(&planning);
         code = rh_domains_find(&planning, err);
     }
     if (code)

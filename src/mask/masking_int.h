@@ -1,7 +1,7 @@
 /*
  * Inside of `mask`: how a masking plan comes about. masking_rules.c reads masking.yaml, detect.c
- * and sight.c tell what a column seems to hold, domains.c joins columns, masking.c decides, check.c
- * looks for what stands against it.
+ * and sight.c tell what a column seems to hold, category.c what the schema says of its values,
+ * domains.c joins columns, masking.c decides, check.c looks for what stands against it.
  */
 #ifndef RH_MASK_MASKING_INT_H
 #define RH_MASK_MASKING_INT_H
@@ -85,14 +85,19 @@ enum type_family {
     FAMILY_INET,
     FAMILY_MACADDR,
     FAMILY_POINT,     /* geometric */
+    FAMILY_MONEY,     /* its text depends on lc_monetary */
+    FAMILY_RANGE,     /* of numbers or times, that somebody made */
     FAMILY_PLAIN,     /* booleans, enums, times of day, intervals, ranges of those: nobody's data by
                          themselves */
-    FAMILY_COMPOSITE, /* of attributes of which at least one is no number or plain */
+    FAMILY_COMPOSITE, /* of attributes of which at least one needs a rule */
     FAMILY_UNKNOWN,   /* of an extension that we do not know */
     FAMILY_COUNT
 };
 enum type_family rh_mask_family(const struct catalog_column *column);
 enum type_family rh_mask_attribute_family(const struct catalog_attribute *attribute);
+/* Of a composite type's attribute: what its name says, else what is done to its family; a uuid
+   whose name says nothing stays. */
+enum mask_rule rh_mask_attribute_rule(const struct catalog_attribute *attribute);
 /* What is done to values of a family that nobody classified; MASK_NULL: there is no map for them.
  */
 enum mask_rule rh_mask_family_rule(enum type_family family);
@@ -158,6 +163,13 @@ void rh_unions_join(struct unions *unions, size_t a, size_t b);
 /* ---- the plan while it is made
  * --------------------------------------------------------------------- */
 
+/* Constants that the schema compares a column with, in CHECKs (which then list all its values),
+   predicates and bounds of partitions. Not '' and blanks, which tell nothing. */
+struct schema_values {
+    VEC(const char *) values;
+    bool is_complete;   /* no other value can be there */
+    const char *object; /* the constraint, index or partition that said so first; NULL: none */
+};
 struct decided_column {
     const struct catalog_column *column;
     const struct catalog_table *table;
@@ -172,6 +184,9 @@ struct decided_column {
     const char *domain; /* the file's name for it; NULL */
     bool is_key;        /* of a primary or foreign key */
     bool is_child;      /* of a foreign key, on its referencing side */
+    struct schema_values schema;
+    bool is_category;   /* `schema` tells what its values are */
+    size_t category_of; /* the column of which that was read: its own, or that it follows */
 };
 struct group_edge {
     size_t a, b; /* columns */
@@ -197,16 +212,12 @@ enum err_code rh_domains_find(struct planning *planning, struct err *err) RH_MUS
 /* After the decisions: masking->domains, and the names in its columns. */
 void rh_domains_write(struct planning *planning);
 
-/* Constants that the schema compares a column with, in CHECKs (which then list all its values),
-   predicates and bounds of partitions. */
-struct schema_values {
-    VEC(const char *) values;
-    bool is_complete;   /* no other value can be there */
-    const char *object; /* the constraint, index or partition that said so first; NULL: none */
-};
 void rh_schema_values(const struct catalog *catalog, const struct catalog_table *table,
                       const struct catalog_column *column, struct arena *arena,
                       struct schema_values *ret_values);
+/* Fills schema, is_category and category_of of every text column. A foreign key that is valid, and
+   a partition, hand completeness down; nothing else does. */
+void rh_categories_find(struct planning *planning);
 
 /* ---- checks
  * ---------------------------------------------------------------------------------------- */

@@ -1,16 +1,6 @@
 /* From a decision to what a map is made of. */
 #include "mask/masking_int.h"
 
-#include <stdlib.h>
-
-/* Texts that may be a person's, inside of a composite value; its numbers and the like stay. */
-static enum mask_rule attribute_rule(enum type_family family)
-{
-    enum mask_rule rule = rh_mask_family_rule(family);
-
-    return family == FAMILY_UUID ? MASK_KEEP : rule;
-}
-
 static struct mask_map_options attribute_options(const struct catalog_attribute *attribute,
                                                  const struct mask_map_options *whole,
                                                  struct arena *arena);
@@ -33,33 +23,19 @@ static struct mask_map_options attribute_options(const struct catalog_attribute 
 {
     enum type_family family = rh_mask_attribute_family(attribute);
     struct mask_map_options options = *whole;
-    /* An attribute's name may say what no column's does. */
-    enum personal_kind kind = rh_detect_name("", attribute->name);
-    enum mask_rule rule = rh_detect_rule(kind, family);
 
-    options.rule = rule != MASK_KEEP ? rule : attribute_rule(family);
+    options.rule = rh_mask_attribute_rule(attribute);
     options.type = attribute->base_type;
     options.is_array = attribute->is_array;
     options.max_characters = 0;
+    options.precision = attribute->precision;
+    options.scale = attribute->scale;
     options.attributes = NULL;
     options.attribute_count = 0;
     if (family == FAMILY_COMPOSITE)
         add_attributes(&options, attribute->attributes.items, attribute->attributes.count, whole,
                        arena);
     return options;
-}
-
-/* "numeric(10,2)" */
-static void read_precision(const char *type, struct mask_map_options *options)
-{
-    const char *open = strchr(type, '(');
-    char *end;
-
-    if (strncmp(type, "numeric(", 8) != 0 || !open)
-        return;
-    options->precision = (int)strtol(open + 1, &end, 10);
-    if (*end == ',')
-        options->scale = (int)strtol(end + 1, NULL, 10);
 }
 
 struct mask_map_options rh_masking_map_options(const struct catalog *catalog,
@@ -79,12 +55,13 @@ struct mask_map_options rh_masking_map_options(const struct catalog *catalog,
         .paths = column->paths.items,
         .path_count = column->paths.count,
         .max_characters = column->max_characters,
+        .precision = own->precision,
+        .scale = own->scale,
         .encoding = catalog->encoding,
         .kept_values = column->kept_values.items,
         .kept_value_count = column->kept_values.count,
     };
 
-    read_precision(own->type, &options);
     if (rh_mask_family(own) == FAMILY_COMPOSITE && column->rule != MASK_NULL &&
         column->rule != MASK_FIXED) {
         struct mask_map_options whole = options;

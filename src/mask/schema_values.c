@@ -11,6 +11,9 @@ struct gathering {
 
 static void add_value(struct gathering *gathering, const char *value)
 {
+    /* Stands beside anything: CHECK (name <> ''). Passes every map anyway. */
+    if (rh_text_trim(rh_text(value)).len == 0)
+        return;
     for (size_t i = 0; i < gathering->values->values.count; i++)
         if (strcmp(gathering->values->values.items[i], value) == 0)
             return;
@@ -22,7 +25,7 @@ static void add_value(struct gathering *gathering, const char *value)
 
 static bool is_column(const struct gathering *gathering, const struct sql_expression *expression)
 {
-    expression = rh_sql_uncast(expression);
+    expression = rh_sql_uncast_text(expression);
     return expression && expression->kind == SQL_COLUMN &&
            strcmp(expression->name, gathering->column) == 0;
 }
@@ -208,7 +211,7 @@ void rh_schema_values(const struct catalog *catalog, const struct catalog_table 
                                                       rh_text(column->default_expression), arena)
                                                 : NULL;
     standard = rh_sql_uncast(standard);
-    if (standard && standard->kind == SQL_CONSTANT && standard->name && standard->name[0])
+    if (standard && standard->kind == SQL_CONSTANT && standard->name)
         add_value(&gathering, standard->name);
     *ret_values = values;
 }

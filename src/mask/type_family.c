@@ -26,13 +26,15 @@ static const struct {
     [FAMILY_INET] = {"a network address", MASK_INET, TAKES(MASK_INET)},
     [FAMILY_MACADDR] = {"a hardware address", MASK_MACADDR, TAKES(MASK_MACADDR)},
     [FAMILY_POINT] = {"a geometric type", MASK_KEEP, 0},
+    [FAMILY_MONEY] = {"money", MASK_KEEP, 0},
+    [FAMILY_RANGE] = {"a range of its own kind", MASK_KEEP, 0},
     [FAMILY_PLAIN] = {"a plain type", MASK_KEEP, 0},
     [FAMILY_COMPOSITE] = {"a composite type", MASK_TEXT, TAKES(MASK_TEXT)},
     [FAMILY_UNKNOWN] = {"a type that is not known here", MASK_NULL, 0},
 };
 
-/* What pg_catalog names; what is neither here nor below is plain (oid, pg_lsn, regclass, money's
- * like). */
+/* What pg_catalog names; what is neither here nor below is plain (oid, pg_lsn, regclass and
+ * their like). */
 static const struct {
     const char *type;
     enum type_family family;
@@ -41,7 +43,7 @@ static const struct {
     {"name", FAMILY_TEXT},        {"char", FAMILY_TEXT},        {"jsonpath", FAMILY_UNKNOWN},
     {"int2", FAMILY_NUMBER},      {"int4", FAMILY_NUMBER},      {"int8", FAMILY_NUMBER},
     {"numeric", FAMILY_NUMBER},   {"float4", FAMILY_NUMBER},    {"float8", FAMILY_NUMBER},
-    {"money", FAMILY_PLAIN},      {"date", FAMILY_TIME},        {"timestamp", FAMILY_TIME},
+    {"money", FAMILY_MONEY},      {"date", FAMILY_TIME},        {"timestamp", FAMILY_TIME},
     {"timestamptz", FAMILY_TIME}, {"uuid", FAMILY_UUID},        {"json", FAMILY_JSON},
     {"jsonb", FAMILY_JSON},       {"xml", FAMILY_XML},          {"tsvector", FAMILY_TSVECTOR},
     {"tsquery", FAMILY_UNKNOWN},  {"bytea", FAMILY_BYTES},      {"bit", FAMILY_BYTES},
@@ -74,7 +76,9 @@ static enum type_family family_of(const char *type, char kind,
         bool is_ordered = inner == FAMILY_NUMBER || inner == FAMILY_TIME;
         if (is_ordered && !strchr(type, '.'))
             return inner; /* the server's own: each bound by the rule of its element */
-        return is_ordered || inner == FAMILY_PLAIN ? FAMILY_PLAIN : FAMILY_UNKNOWN;
+        if (is_ordered || inner == FAMILY_MONEY)
+            return FAMILY_RANGE;
+        return inner == FAMILY_PLAIN ? FAMILY_PLAIN : FAMILY_UNKNOWN;
     }
     if (kind == 'c') {
         bool is_plain = count > 0;
@@ -82,7 +86,7 @@ static enum type_family family_of(const char *type, char kind,
             enum type_family inner = rh_mask_attribute_family(&attributes[i]);
             if (inner == FAMILY_UNKNOWN)
                 return FAMILY_UNKNOWN;
-            is_plain = is_plain && rh_mask_family_rule(inner) == MASK_KEEP;
+            is_plain = is_plain && rh_mask_attribute_rule(&attributes[i]) == MASK_KEEP;
         }
         return count == 0 ? FAMILY_UNKNOWN : is_plain ? FAMILY_PLAIN : FAMILY_COMPOSITE;
     }
@@ -104,6 +108,16 @@ enum type_family rh_mask_attribute_family(const struct catalog_attribute *attrib
 {
     return family_of(attribute->base_type, attribute->type_kind, attribute->attributes.items,
                      attribute->attributes.count);
+}
+
+enum mask_rule rh_mask_attribute_rule(const struct catalog_attribute *attribute)
+{
+    enum type_family family = rh_mask_attribute_family(attribute);
+    enum mask_rule rule = rh_detect_rule(rh_detect_name("", attribute->name), family);
+
+    if (rule != MASK_KEEP || family == FAMILY_UUID)
+        return rule;
+    return rh_mask_family_rule(family);
 }
 
 enum mask_rule rh_mask_family_rule(enum type_family family)

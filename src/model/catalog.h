@@ -20,6 +20,7 @@ struct catalog_attribute {
     const char *base_type; /* this and the following as in struct catalog_column */
     bool is_array;
     char type_kind, type_category;
+    int precision, scale;
     VEC(struct catalog_attribute) attributes;
 };
 
@@ -37,6 +38,8 @@ struct catalog_column {
     const char *domain; /* outermost domain, quoted and qualified; NULL: none */
     int max_characters; /* varchar(n), char(n), bit(n), through domains; 0: no limit */
     bool is_padded;     /* char(n) */
+    /* Of numeric(precision, scale), through domains and arrays; precision 0: no limit. */
+    int precision, scale;
     bool not_null;
     bool is_generated; /* STORED or VIRTUAL: never copied */
     bool is_identity;
@@ -68,6 +71,7 @@ struct catalog_check {
     const char *expression; /* pg_get_constraintdef */
     VEC(int) columns;       /* that it names */
     bool is_validated;
+    bool no_inherit; /* of the table alone, not of those that inherit from it */
 };
 
 struct catalog_foreign_key {

@@ -103,6 +103,7 @@ static struct sql_expression *take_cast(const json_t *cast, struct arena *arena)
     struct sql_expression *expression = new_expression(
         SQL_CAST, rh_arena_printf(arena, "%s%s", name ? name : "", is_array ? "[]" : ""), arena);
 
+    expression->has_modifier = json_array_size(json_object_get(type, "typmods")) > 0;
     add_argument(expression, json_object_get(cast, "arg"), arena);
     return expression;
 }
@@ -236,7 +237,29 @@ struct sql_expression *rh_sql_expression(struct text text, struct arena *arena)
 
 const struct sql_expression *rh_sql_uncast(const struct sql_expression *expression)
 {
-    while (expression && expression->kind == SQL_CAST && expression->arguments.count == 1)
+    while (expression && expression->kind == SQL_CAST && !expression->has_modifier &&
+           expression->arguments.count == 1)
+        expression = expression->arguments.items[0];
+    return expression;
+}
+
+static bool is_text(const char *type)
+{
+    static const char *const types[] = {"text", "varchar", "citext", "bpchar"};
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        size_t len = strlen(types[i]);
+        if (strncmp(type, types[i], len) == 0 &&
+            (type[len] == '\0' || strcmp(type + len, "[]") == 0))
+            return true;
+    }
+    return false;
+}
+
+const struct sql_expression *rh_sql_uncast_text(const struct sql_expression *expression)
+{
+    while (expression && expression->kind == SQL_CAST && !expression->has_modifier &&
+           expression->arguments.count == 1 && is_text(expression->name))
         expression = expression->arguments.items[0];
     return expression;
 }

@@ -32,13 +32,17 @@ enum sql_expression_kind {
 struct sql_expression {
     enum sql_expression_kind kind;
     const char *name;
+    bool has_modifier; /* of a cast: to varchar(5), numeric(8,2) */
     VEC(struct sql_expression *) arguments;
 };
 
 /* `text`: an expression, or a constraint's "CHECK (...) NO INHERIT". NULL: it cannot be read (or is
    longer than SQL_TREE_MAX, sql/facts.h). */
 struct sql_expression *rh_sql_expression(struct text text, struct arena *arena);
-/* Without the casts around it. */
+/* Without the casts around it, but those that a modifier makes round or cut. */
 const struct sql_expression *rh_sql_uncast(const struct sql_expression *expression);
+/* Without the casts that leave a text as it is: to text, varchar, citext and bpchar, or to arrays
+   of them, without a modifier. */
+const struct sql_expression *rh_sql_uncast_text(const struct sql_expression *expression);
 
 #endif

@@ -85,7 +85,8 @@ enum {
     CHECK_NAME,
     CHECK_EXPRESSION,
     CHECK_COLUMNS,
-    CHECK_VALIDATED
+    CHECK_VALIDATED,
+    CHECK_NO_INHERIT
 };
 
 static struct catalog_check check_of(struct catalog_reading *reading, const struct rows *rows,
@@ -94,7 +95,8 @@ static struct catalog_check check_of(struct catalog_reading *reading, const stru
     return (struct catalog_check){
         .name = rh_pg_catalog_text(reading, rows, row, CHECK_NAME),
         .expression = rh_pg_catalog_text(reading, rows, row, CHECK_EXPRESSION),
-        .is_validated = rh_rows_bool(rows, row, CHECK_VALIDATED)};
+        .is_validated = rh_rows_bool(rows, row, CHECK_VALIDATED),
+        .no_inherit = rh_rows_bool(rows, row, CHECK_NO_INHERIT)};
 }
 
 /* A domain's check stands with each table that has columns of the domain, and names those. */

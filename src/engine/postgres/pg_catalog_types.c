@@ -112,6 +112,18 @@ struct attribute_list {
     size_t count, capacity;
 };
 
+/* numeric's modifier, behind a header of four bytes: precision in the upper half, scale in eleven
+ * bits with a sign (before 15 sixteen without, of which no more than ten were used). */
+static void precision_of(const struct catalog_type_row *type, int modifier, int *ret_precision,
+                         int *ret_scale)
+{
+    if (!type || modifier < 4 || strcmp(type->schema, "pg_catalog") != 0 ||
+        strcmp(type->name, "numeric") != 0)
+        return;
+    *ret_precision = (modifier - 4) >> 16 & 0xffff;
+    *ret_scale = (((modifier - 4) & 0x7ff) ^ 1024) - 1024;
+}
+
 static struct attribute_list attributes_of(struct catalog_reading *reading,
                                            const struct catalog_type_row *type, int depth);
 
@@ -127,6 +139,7 @@ static void add_attribute(struct catalog_reading *reading, struct attribute_list
     attribute->is_array = found.is_array;
     attribute->type_kind = found.type ? found.type->kind : 'b';
     attribute->type_category = found.type ? found.type->category : 'U';
+    precision_of(found.type, found.modifier, &attribute->precision, &attribute->scale);
     attribute->attributes.items = nested.items;
     attribute->attributes.count = nested.count;
     attribute->attributes.capacity = nested.capacity;
@@ -174,6 +187,7 @@ void rh_pg_catalog_resolve(struct catalog_reading *reading, int64_t type_id, int
     column->type_category = found.type ? found.type->category : 'U';
     column->domain = found.domain;
     column->max_characters = limit_of(found.type, found.modifier);
+    precision_of(found.type, found.modifier, &column->precision, &column->scale);
     column->is_padded = strcmp(column->base_type, "bpchar") == 0 && column->max_characters > 0;
     column->attributes.items = list.items;
     column->attributes.count = list.count;

@@ -17,6 +17,13 @@ SET search_path = shop;
 CREATE DOMAIN short AS varchar(40) CONSTRAINT short_check CHECK (VALUE <> '');
 CREATE DOMAIN email AS short CONSTRAINT has_at CHECK (VALUE LIKE '%@%');
 CREATE DOMAIN tags AS text[];
+CREATE DOMAIN amount AS numeric(8,2);
+CREATE DOMAIN fine_amount AS amount;
+CREATE TYPE terms AS (salary amount, rate numeric(6,4), free numeric);
+CREATE TABLE paid (
+    salary amount, fine fine_amount, list amount[], lists numeric(5,1)[], free numeric, whole numeric(7), n int,
+    terms terms, word text CONSTRAINT words CHECK (word IN ('a')) NO INHERIT, CONSTRAINT numbers CHECK (n > 0)
+);
 CREATE TYPE mood AS ENUM ('sad', 'ok');
 CREATE TYPE place AS (street varchar(30), number int);
 CREATE TYPE contact AS (name text, places place[], born daterange, mood mood, mail email);

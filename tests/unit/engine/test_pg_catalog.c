@@ -196,6 +196,30 @@ static void test_pg_catalog_resolves_types(void **state)
         assert_true(column_of(&catalog, "computed", "b")->is_generated);
 }
 
+static void test_pg_catalog_resolves_precision(void **state)
+{
+    static const struct {
+        const char *name;
+        int precision, scale;
+    } expected[] = {{"salary", 8, 2}, {"fine", 8, 2},  {"list", 8, 2}, {"lists", 5, 1},
+                    {"free", 0, 0},   {"whole", 7, 0}, {"n", 0, 0},    {"word", 0, 0}};
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct catalog catalog = read_as("tester", arena);
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        const struct catalog_column *column = column_of(&catalog, "paid", expected[i].name);
+        if (column->precision != expected[i].precision || column->scale != expected[i].scale)
+            fail_msg("%s: %d, %d", column->name, column->precision, column->scale);
+    }
+    const struct catalog_attribute *terms = column_of(&catalog, "paid", "terms")->attributes.items;
+    assert_int_equal(terms[0].precision, 8);
+    assert_int_equal(terms[0].scale, 2);
+    assert_int_equal(terms[1].precision, 6);
+    assert_int_equal(terms[1].scale, 4);
+    assert_int_equal(terms[2].precision, 0);
+}
+
 static void test_pg_catalog_resolves_attributes(void **state)
 {
     RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
@@ -264,6 +288,9 @@ static void test_pg_catalog_has_keys_and_checks(void **state)
     check_of(users, "shop.short.short_check");
     if (catalog.server_major >= 18)
         assert_false(check_of(table_of(&catalog, "computed"), "soft")->is_validated);
+    assert_true(check_of(table_of(&catalog, "paid"), "words")->no_inherit);
+    assert_false(check_of(table_of(&catalog, "paid"), "numbers")->no_inherit);
+    assert_false(check->no_inherit);
 }
 
 static size_t count_keys_between(const struct catalog *catalog, const char *child,
@@ -513,6 +540,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_pg_catalog_knows_the_server),
         cmocka_unit_test(test_pg_catalog_has_tables_in_order_and_none_of_ours),
         cmocka_unit_test(test_pg_catalog_resolves_types),
+        cmocka_unit_test(test_pg_catalog_resolves_precision),
         cmocka_unit_test(test_pg_catalog_resolves_attributes),
         cmocka_unit_test(test_pg_catalog_has_keys_and_checks),
         cmocka_unit_test(test_pg_catalog_has_foreign_keys_and_joins),

@@ -20,6 +20,7 @@
 struct made {
     struct arena *arena;
     struct catalog catalog;
+    VEC(struct mask_sighting) sightings;
 };
 
 static inline struct made make_catalog(void)
@@ -54,11 +55,26 @@ static inline struct catalog_column *add_column(struct made *made, size_t table,
     column->base_type = rh_arena_strndup(made->arena, type, len);
     column->is_array = strstr(type, "[]") != NULL;
     column->max_characters = type[len] == '(' ? (int)strtol(type + len + 1, NULL, 10) : 0;
+    if (strcmp(column->base_type, "numeric") == 0 && column->max_characters > 0) {
+        const char *comma = strchr(type, ',');
+        column->precision = column->max_characters;
+        column->scale = comma ? (int)strtol(comma + 1, NULL, 10) : 0;
+        column->max_characters = 0;
+    }
     column->not_null = strstr(type, "not null") != NULL;
     column->type_kind = strcmp(column->base_type, "enum") == 0 ? 'e' : 'b';
     column->is_deterministic = true;
     column->null_fraction = -1;
     return column;
+}
+
+/* So many values were looked at, and nothing about them was personal. */
+static inline void add_sighting(struct made *made, size_t table, const char *column, int64_t values)
+{
+    *RH_PUSH(made->arena, &made->sightings) = (struct mask_sighting){
+        .table = table,
+        .column = rh_catalog_column_named(&made->catalog.tables.items[table], column)->number,
+        .values = values};
 }
 
 /* "id" or "a,b"; "" for none; an expression in "{}". */
@@ -124,7 +140,8 @@ static inline void make_plan(struct made *made, const char *yaml, struct masking
     if ((yaml &&
          rh_masking_rules_parse("masking.yaml", rh_text(yaml), made->arena, &rules, &err)) ||
         rh_masking_declare(rules, &made->catalog, made->arena, &err) ||
-        rh_masking_plan(&made->catalog, rules, NULL, 0, made->arena, ret_masking, &err)) {
+        rh_masking_plan(&made->catalog, rules, made->sightings.items, made->sightings.count,
+                        made->arena, ret_masking, &err)) {
         rh_err_format(&err, text, sizeof(text));
         fail_msg("%s", text);
     }

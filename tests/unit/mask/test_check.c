@@ -341,7 +341,7 @@ static void test_check_numbers_of_a_domain_have_one_type(void **state)
     add_column(&made, child, "tax", "int4");
     add_foreign_key(&made, child, "tax", table, "tax_number");
     plan(NULL);
-    assert_fatal("tax", "gives other numbers for int4 than for int8");
+    assert_fatal("tax", "gives other values for int4 than for int8");
     start_again();
     add_column(&made, table, "tax_number", "int8");
     child = add_table(&made, "child");
@@ -349,6 +349,49 @@ static void test_check_numbers_of_a_domain_have_one_type(void **state)
     add_foreign_key(&made, child, "tax", table, "tax_number");
     plan(NULL);
     assert_fine();
+}
+
+/* Not the type's text: a domain over numeric(8,2) is numeric(8,2). */
+static void test_check_numbers_of_a_domain_have_one_precision(void **state)
+{
+    (void)state;
+    add_column(&made, table, "salary", "numeric(8,2)");
+    size_t child = add_table(&made, "child");
+    struct catalog_column *amount = add_column(&made, child, "salary", "public.amount");
+    amount->base_type = "numeric";
+    amount->precision = 8;
+    amount->scale = 2;
+    add_foreign_key(&made, child, "salary", table, "salary");
+    plan(NULL);
+    assert_fine();
+    amount->scale = 3;
+    plan(NULL);
+    assert_fatal("salary", "gives other values for public.amount than for numeric(8,2)");
+}
+
+static void test_check_addresses_of_a_domain_have_one_type(void **state)
+{
+    static const char *const types[][2] = {{"inet", "cidr"}, {"macaddr", "macaddr8"}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        if (i > 0)
+            start_again();
+        add_column(&made, table, "a", types[i][0]);
+        size_t child = add_table(&made, "child");
+        add_column(&made, child, "b", types[i][1]);
+        struct catalog_join *join = RH_PUSH(made.arena, &made.catalog.joins);
+        *join = (struct catalog_join){"v", table, child, 1, 1};
+        plan(NULL);
+        /* A view gives way. */
+        assert_note("a", "rows that matched will not");
+        assert_int_equal(count_fatal(&masking), 0);
+        add_foreign_key(&made, child, "b", table, "a");
+        plan(NULL);
+        assert_fatal("b", "gives other values for");
+        plan("a: keep");
+        assert_int_equal(count_fatal(&masking), 0);
+    }
 }
 
 static void test_check_dates_that_are_compared_are_shifted_together(void **state)
@@ -408,6 +451,8 @@ int main(void)
         CASE(test_check_the_same_is_not_told_of_every_partition),
         CASE(test_check_foreign_keys),
         CASE(test_check_numbers_of_a_domain_have_one_type),
+        CASE(test_check_numbers_of_a_domain_have_one_precision),
+        CASE(test_check_addresses_of_a_domain_have_one_type),
         CASE(test_check_dates_that_are_compared_are_shifted_together),
         CASE(test_check_tells_what_stays_because_of_another_column),
         CASE(test_check_collations_that_take_more_for_equal),

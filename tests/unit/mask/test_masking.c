@@ -157,7 +157,9 @@ static void test_masking_keeps_categories_for_a_reason_of_the_schema_only(void *
 
     add_column(&made, orders, "status", "text");
     add_column(&made, orders, "state", "text")->distinct = 4;
+    add_sighting(&made, orders, "state", 3);
     add_column(&made, orders, "region", "text")->distinct = 4;
+    add_sighting(&made, orders, "region", 3);
     add_column(&made, orders, "plan", "text");
     add_column(&made, orders, "level", "text")->default_expression = "'basic'::text";
     add_check(&made, orders, "status_check", "status",
@@ -381,7 +383,13 @@ static void test_masking_makes_options_of_composites(void **state)
         .name = "number", .base_type = "int4", .type_kind = 'b'};
     *RH_PUSH(made.arena, &place->attributes) = (struct catalog_attribute){
         .name = "street", .base_type = "varchar", .type_kind = 'b'};
+    *RH_PUSH(made.arena, &column->attributes) = (struct catalog_attribute){
+        .name = "salary", .base_type = "numeric", .type_kind = 'b', .precision = 8, .scale = 2};
     add_column(&made, users, "price", "numeric(10,2)");
+    struct catalog_column *wage = add_column(&made, users, "wage", "public.amount");
+    wage->base_type = "numeric";
+    wage->precision = 8;
+    wage->scale = 3;
     make_plan(&made, "version: 1\ntables: {public.users: {columns: {price: number}}}", &masking);
     const struct masked_column *contact = decision_of(&made, &masking, users, "contact");
     assert_int_equal(contact->rule, MASK_TEXT);
@@ -389,17 +397,127 @@ static void test_masking_makes_options_of_composites(void **state)
                                                              made.arena);
     assert_ptr_equal(options.key, &key);
     assert_string_equal(options.encoding, "UTF8");
-    assert_int_equal(options.attribute_count, 2);
+    assert_int_equal(options.attribute_count, 3);
     assert_int_equal(options.attributes[0].rule, MASK_EMAIL);
     assert_string_equal(options.attributes[0].domain, "public.users.contact");
     assert_true(options.attributes[1].is_array);
     assert_int_equal(options.attributes[1].attribute_count, 2);
     assert_int_equal(options.attributes[1].attributes[0].rule, MASK_KEEP);
     assert_int_equal(options.attributes[1].attributes[1].rule, MASK_TEXT);
+    assert_int_equal(options.attributes[2].rule, MASK_NUMBER);
+    assert_int_equal(options.attributes[2].precision, 8);
+    assert_int_equal(options.attributes[2].scale, 2);
     options = rh_masking_map_options(&made.catalog, decision_of(&made, &masking, users, "price"),
                                      &key, made.arena);
     assert_int_equal(options.precision, 10);
     assert_int_equal(options.scale, 2);
+    options = rh_masking_map_options(&made.catalog, decision_of(&made, &masking, users, "wage"),
+                                     &key, made.arena);
+    assert_int_equal(options.rule, MASK_NUMBER);
+    assert_int_equal(options.precision, 8);
+    assert_int_equal(options.scale, 3);
+    rh_arena_free(made.arena);
+}
+
+static void test_masking_empties_money_and_ranges_that_say_something_personal(void **state)
+{
+    struct made made = make_catalog();
+    size_t staff = add_table(&made, "staff");
+    struct masking masking;
+    (void)state;
+
+    add_column(&made, staff, "salary", "money");
+    add_column(&made, staff, "gehalt", "money not null");
+    add_column(&made, staff, "price", "money not null");
+    static const char *const names[] = {"salary_band", "born", "weights"};
+    for (size_t i = 0; i < 3; i++) {
+        struct catalog_column *range = add_column(&made, staff, names[i], "public.own_range");
+        range->type_kind = 'r';
+        *RH_PUSH(made.arena, &range->attributes) = (struct catalog_attribute){
+            .name = "", .base_type = "float8", .type_kind = 'b'};
+    }
+    make_plan(&made, NULL, &masking);
+    assert_int_equal(decision_of(&made, &masking, staff, "salary")->rule, MASK_NULL);
+    assert_string_equal(decision_of(&made, &masking, staff, "salary")->reason, "name says income");
+    assert_non_null(find_problem(&masking, "salary", false, "its values become NULL"));
+    assert_non_null(find_problem(&masking, "gehalt", true, "write keep"));
+    assert_int_equal(decision_of(&made, &masking, staff, "price")->rule, MASK_KEEP);
+    assert_int_equal(decision_of(&made, &masking, staff, "salary_band")->rule, MASK_NULL);
+    assert_int_equal(decision_of(&made, &masking, staff, "born")->rule, MASK_NULL);
+    assert_int_equal(decision_of(&made, &masking, staff, "weights")->rule, MASK_KEEP);
+    assert_int_equal(count_fatal(&masking), 1);
+    rh_arena_free(made.arena);
+}
+
+static void test_masking_paths_are_of_the_column_that_has_them(void **state)
+{
+    struct made made = make_catalog();
+    size_t one = add_table(&made, "one"), two = add_table(&made, "two"),
+           part = add_table(&made, "part");
+    struct masking masking;
+    (void)state;
+
+    add_column(&made, one, "a", "jsonb");
+    add_column(&made, two, "b", "jsonb");
+    add_column(&made, two, "c", "jsonb");
+    add_column(&made, part, "a", "jsonb");
+    *RH_PUSH(made.arena, &made.catalog.tables.items[part].parents) = one;
+    made.catalog.tables.items[part].parent = one;
+    make_plan(&made,
+              "version: 1\n"
+              "tables:\n"
+              "  public.one:\n"
+              "    columns:\n"
+              "      a: {rule: json, domain: d, paths: {$.note: keep}}\n"
+              "  public.two:\n"
+              "    columns:\n"
+              "      b: {rule: json, domain: e, paths: {$.salary: number}}\n"
+              "      c: {rule: json, domain: e}\n",
+              &masking);
+    assert_int_equal(count_fatal(&masking), 0);
+    assert_string_equal(decision_of(&made, &masking, one, "a")->paths.items[0].path, "$.note");
+    /* Nobody declared the heir. */
+    assert_int_equal(decision_of(&made, &masking, part, "a")->paths.count, 1);
+    assert_string_equal(decision_of(&made, &masking, part, "a")->paths.items[0].path, "$.note");
+    assert_string_equal(decision_of(&made, &masking, two, "b")->paths.items[0].path, "$.salary");
+    assert_int_equal(decision_of(&made, &masking, two, "c")->paths.count, 0);
+    make_plan(&made,
+              "version: 1\n"
+              "domains:\n"
+              "  d: {columns: [public.one.a, public.two.b]}\n"
+              "tables:\n"
+              "  public.one: {columns: {a: {rule: json, paths: {$.note: keep}}}}\n"
+              "  public.two: {columns: {b: {rule: json, paths: {$.salary: number}}}}\n",
+              &masking);
+    assert_string_equal(decision_of(&made, &masking, one, "a")->paths.items[0].path, "$.note");
+    assert_int_equal(decision_of(&made, &masking, two, "b")->paths.count, 1);
+    assert_string_equal(decision_of(&made, &masking, two, "b")->paths.items[0].path, "$.salary");
+    assert_int_equal(count_fatal(&masking), 1);
+    assert_non_null(find_problem(&masking, "a", true, "public.one.a or of public.two.b"));
+    rh_arena_free(made.arena);
+}
+
+static void test_masking_refuses_two_parameters_for_one_domain(void **state)
+{
+    struct made made = make_catalog();
+    size_t users = add_table(&made, "users");
+    struct masking masking;
+    (void)state;
+
+    add_column(&made, users, "a", "text");
+    add_column(&made, users, "b", "text");
+    add_column(&made, users, "c", "text");
+    make_plan(&made,
+              "version: 1\n"
+              "tables:\n"
+              "  public.users:\n"
+              "    columns:\n"
+              "      a: {rule: hash, domain: d, parameter: 12}\n"
+              "      b: {rule: hash, domain: d, parameter: 12}\n"
+              "      c: {rule: hash, domain: d, parameter: 16}\n",
+              &masking);
+    assert_int_equal(count_fatal(&masking), 1);
+    assert_non_null(find_problem(&masking, "c", true, "masking.yaml:5 and masking.yaml:7"));
     rh_arena_free(made.arena);
 }
 
@@ -420,6 +538,9 @@ int main(void)
         cmocka_unit_test(test_masking_refuses_two_rules_for_one_domain),
         cmocka_unit_test(test_masking_names_what_does_not_exist),
         cmocka_unit_test(test_masking_makes_options_of_composites),
+        cmocka_unit_test(test_masking_empties_money_and_ranges_that_say_something_personal),
+        cmocka_unit_test(test_masking_paths_are_of_the_column_that_has_them),
+        cmocka_unit_test(test_masking_refuses_two_parameters_for_one_domain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,6 +27,15 @@ static void test_schema_values_of_checks(void **state)
         {"CHECK ((lower(c) = 'a'::text))", "", false},
         {"CHECK ((c ~ 'a'::text))", "", false},
         {"CHECK ((c = (", "", false},
+        {"CHECK (((c <> ''::text) AND (c <> '  '::text)))", "", false},
+        {"CHECK ((c = ANY (ARRAY[''::text, 'a'::text])))", "a", true},
+        /* Casts that cut: other values become these. */
+        {"CHECK (((c)::character(1) = ANY (ARRAY['a'::bpchar, 'b'::bpchar])))", "", false},
+        {"CHECK (((c)::character varying(2) = 'ab'::text))", "", false},
+        {"CHECK (((c)::\"char\" = 'a'::\"char\"))", "", false},
+        {"CHECK (((c)::name = 'a'::name))", "", false},
+        {"CHECK (((c)::bpchar = 'a'::bpchar))", "a", true},
+        {"CHECK (((c)::public.citext = 'a'::public.citext))", "a", true},
     };
     (void)state;
 
@@ -89,8 +98,9 @@ static void test_schema_values_of_domains_indexes_and_defaults(void **state)
     assert_string_equal(values.object, "public.status.status_check");
     assert_int_equal(values.values.count, 3);
     rh_schema_values(&made.catalog, own, &own->columns.items[1], made.arena, &values);
-    assert_int_equal(values.values.count, 1);
-    assert_string_equal(values.values.items[0], "");
+    /* '' stands beside anything. */
+    assert_int_equal(values.values.count, 0);
+    assert_null(values.object);
     rh_arena_free(made.arena);
 }
 

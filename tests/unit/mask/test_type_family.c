@@ -33,7 +33,9 @@ static void test_type_family_of_types_with_parts(void **state)
     } cases[] = {
         {"daterange", 'r', {"date"}, FAMILY_TIME},
         {"int4multirange", 'm', {"int4"}, FAMILY_NUMBER},
-        {"public.float_range", 'r', {"float8"}, FAMILY_PLAIN},
+        {"public.float_range", 'r', {"float8"}, FAMILY_RANGE},
+        {"public.price_range", 'r', {"money"}, FAMILY_RANGE},
+        {"public.time_range", 'r', {"time"}, FAMILY_PLAIN},
         {"public.word_range", 'r', {"text"}, FAMILY_UNKNOWN},
         {"public.pair", 'c', {"int4", "bool"}, FAMILY_PLAIN},
         {"public.contact", 'c', {"int4", "text"}, FAMILY_COMPOSITE},
@@ -54,6 +56,43 @@ static void test_type_family_of_types_with_parts(void **state)
     }
 }
 
+/* What a number or a date is, the attribute's name says. */
+static void test_type_family_of_composites_by_names(void **state)
+{
+    static const struct {
+        const char *name, *type;
+        enum mask_rule rule;
+        enum type_family family;
+    } cases[] = {
+        {"birth_date", "date", MASK_DATE, FAMILY_COMPOSITE},
+        {"salary", "numeric", MASK_NUMBER, FAMILY_COMPOSITE},
+        {"salary", "money", MASK_NULL, FAMILY_COMPOSITE},
+        {"phone", "int8", MASK_NUMBER, FAMILY_COMPOSITE},
+        {"location", "point", MASK_NULL, FAMILY_COMPOSITE},
+        {"api_token", "uuid", MASK_UUID, FAMILY_COMPOSITE},
+        {"owner", "uuid", MASK_KEEP, FAMILY_PLAIN},
+        {"quantity", "int4", MASK_KEEP, FAMILY_PLAIN},
+        {"email_sent", "bool", MASK_KEEP, FAMILY_PLAIN},
+        {"price", "money", MASK_KEEP, FAMILY_PLAIN},
+    };
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct catalog_column column = {.base_type = "public.terms", .type_kind = 'c'};
+        *RH_PUSH(arena, &column.attributes) = (struct catalog_attribute){
+            .name = "count", .base_type = "int4", .type_kind = 'b'};
+        struct catalog_attribute *attribute = RH_PUSH(arena, &column.attributes);
+        *attribute = (struct catalog_attribute){
+            .name = cases[i].name, .base_type = cases[i].type, .type_kind = 'b'};
+        if (rh_mask_attribute_rule(attribute) != cases[i].rule ||
+            rh_mask_family(&column) != cases[i].family)
+            fail_msg("%s %s: %s, %d", cases[i].name, cases[i].type,
+                     rh_mask_rule_name(rh_mask_attribute_rule(attribute)),
+                     (int)rh_mask_family(&column));
+    }
+}
+
 /* What a plan lets pass must be what maps take: every rule of every family makes a map. */
 static void test_type_family_rules_are_those_of_maps(void **state)
 {
@@ -70,6 +109,7 @@ static void test_type_family_rules_are_those_of_maps(void **state)
         [FAMILY_INET] = "inet",
         [FAMILY_MACADDR] = "macaddr",
         [FAMILY_POINT] = "point",
+        [FAMILY_MONEY] = "money",
         [FAMILY_PLAIN] = "bool",
         [FAMILY_UNKNOWN] = "tsquery",
     };
@@ -101,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_type_family_of_types),
         cmocka_unit_test(test_type_family_of_types_with_parts),
+        cmocka_unit_test(test_type_family_of_composites_by_names),
         cmocka_unit_test(test_type_family_rules_are_those_of_maps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,10 @@ INSERT INTO visits SELECT (ARRAY['DE', 'AT', 'FR'])[1 + g % 3], now(), '192.168.
 INSERT INTO base VALUES ('planted remark');
 INSERT INTO heir VALUES ('planted remark', 'planted more');
 INSERT INTO places VALUES ('planted & query');
+INSERT INTO wages SELECT 999999.99 - g, ARRAY[99999.99 - g], ROW(999999.99 - g, date '1970-03-01' + g, 5000 + g, g)::terms, 1000 + g,
+       'planted'
+  FROM generate_series(1, 50) AS g;
+INSERT INTO managers VALUES (999999.99, NULL, NULL, NULL, 'fine');
 INSERT INTO codes VALUES ('SKU-1'), ('SKU-2');
 ANALYZE;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader

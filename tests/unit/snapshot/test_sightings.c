@@ -155,6 +155,10 @@ static void test_sightings_decide_about_a_nasty_schema(void **state)
         {"visits", "country", "keep", "a category: its partitions lists its values"},
         {"visits_fr", "country", "keep", NULL},
         {"visits_fr", "visitor", "text", NULL},
+        {"wages", "salary", "number", NULL},
+        {"wages", "terms", "text", NULL},
+        {"wages", "note", "free-text", NULL},
+        {"managers", "note", "free-text", NULL},
     };
     struct look look = look_at("reader", 0);
     struct masking masking;
@@ -268,10 +272,19 @@ static void test_sightings_plans_without_a_fatal_problem_load(void **state)
         test_int(target, "SELECT count(DISTINCT full_name) FROM users"),
         test_int(look.connection, "SELECT count(DISTINCT full_name) FROM public.users"));
     assert_int_equal(test_int(target, "SELECT count(*) FROM users WHERE plan = 'free'"), 100);
+    assert_int_equal(test_int(target, "SELECT count(DISTINCT salary) FROM ONLY wages"), 50);
+    assert_int_equal(test_int(target, "SELECT count(DISTINCT terms) FROM ONLY wages"), 50);
+    assert_int_equal(test_int(target, "SELECT count(*) FROM wages WHERE (terms).salary::text LIKE "
+                                      "'9999__.99' AND (terms).birth_date < '1970-05-01' AND "
+                                      "(terms).birth_date > '1970-02-01'"),
+                     0);
+    assert_int_equal(test_int(target, "SELECT count((terms).income) FROM wages"), 0);
+    assert_int_equal(test_int(target, "SELECT count(*) FROM managers WHERE note = 'fine'"), 1);
     /* Nothing that was planted is there, in any column. */
     assert_int_equal(
         test_int(target, "SELECT (SELECT count(*) FROM users AS u WHERE u::text ~* 'planted') + "
                          "(SELECT count(*) FROM accounts AS a WHERE a::text ~* 'planted') + "
+                         "(SELECT count(*) FROM wages AS w WHERE w::text ~* 'planted') + "
                          "(SELECT count(*) FROM base AS b WHERE b::text ~* 'planted') + "
                          "(SELECT count(*) FROM heir AS h WHERE h::text ~* 'planted')"),
         0);

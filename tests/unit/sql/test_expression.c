@@ -99,12 +99,44 @@ static void test_expression_uncast_stops_at_the_value(void **state)
     assert_null(rh_sql_uncast(NULL));
 }
 
+/* What a modifier cuts or rounds is another value; so is what another type makes of a text. */
+static void test_expression_uncast_stays_at_casts_that_change_the_value(void **state)
+{
+    static const struct {
+        const char *text;
+        enum sql_expression_kind kind, kind_of_text;
+    } cases[] = {
+        {"(a::varchar)::text", SQL_COLUMN, SQL_COLUMN},
+        {"a::public.citext", SQL_COLUMN, SQL_COLUMN},
+        {"a::bpchar", SQL_COLUMN, SQL_COLUMN},
+        {"(a)::text[]", SQL_COLUMN, SQL_COLUMN},
+        {"a::int", SQL_COLUMN, SQL_CAST},
+        {"a::name", SQL_COLUMN, SQL_CAST},
+        {"a::\"char\"", SQL_COLUMN, SQL_CAST},
+        {"a::character(1)", SQL_CAST, SQL_CAST},
+        {"(a::varchar(3))::text", SQL_CAST, SQL_CAST},
+        {"a::numeric(8,2)", SQL_CAST, SQL_CAST},
+    };
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    (void)state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sql_expression *expression = rh_sql_expression(rh_text(cases[i].text), arena);
+        assert_non_null(expression);
+        if (rh_sql_uncast(expression)->kind != cases[i].kind ||
+            rh_sql_uncast_text(expression)->kind != cases[i].kind_of_text)
+            fail_msg("%s", cases[i].text);
+    }
+    assert_null(rh_sql_uncast_text(NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expression_has_a_tree),
         cmocka_unit_test(test_expression_is_null_for_what_is_none),
         cmocka_unit_test(test_expression_uncast_stops_at_the_value),
+        cmocka_unit_test(test_expression_uncast_stays_at_casts_that_change_the_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
