@@ -30,6 +30,7 @@ struct source_facts {
     const char *snapshot; /* for those who are to see the same: "00000003-0000001B-1" */
     const char *role;     /* bare */
     bool is_standby, is_superuser;
+    bool checks_client; /* the server can notice that a client is gone while it computes (14+) */
 };
 
 /* Something that the role may not read, so that a copy would fail or be short of rows. */

@@ -1,6 +1,7 @@
 #include "snapshot/certificate.h"
 
 #include "snapshot/copy_reader.h"
+#include "snapshot/line_pieces.h"
 
 #include "base/file.h"
 #include "base/say.h"
@@ -19,6 +20,7 @@ struct comparison {
     struct connection *connection;
     struct copy_reader *reader; /* for rows */
     struct mask_map *keep;      /* a map that keeps what it is given */
+    bool has_restored;
     int64_t tables, rows;
     size_t different;
     VEC(const char *) differences;
@@ -131,16 +133,21 @@ static enum err_code compare_table(struct comparison *comparison, size_t index, 
 /* --- what else is left behind ------------------------------------------------------------------
  */
 
-struct view_reading {
+struct text_reading {
     struct watches *watches;
     const char *place;
 };
 
-static void take_view_rows(void *context, struct text piece)
+static void look_through_piece(void *context, struct text piece)
 {
-    struct view_reading *reading = context;
+    const struct text_reading *reading = context;
 
     rh_watches_text(reading->watches, reading->place, piece);
+}
+
+static void take_view_rows(void *context, struct text piece)
+{
+    rh_line_pieces_add(context, piece);
 }
 
 /* Rows that the restored database made itself, of masked ones. */
@@ -153,14 +160,18 @@ static enum err_code look_through_views(struct comparison *comparison, struct er
         const struct catalog_table *table = &options->catalog->tables.items[i];
         if (table->kind != 'm')
             continue;
-        struct view_reading reading = {
+        struct text_reading reading = {
             options->watches,
             rh_arena_printf(comparison->arena, "materialized view %s", table->identity)};
+        struct line_pieces pieces;
+        rh_line_pieces_init(&pieces, look_through_piece, &reading);
         code = rh_copy_reader_run(comparison->reader,
                                   rh_arena_printf(comparison->arena,
                                                   "COPY (SELECT * FROM %s) TO STDOUT",
                                                   table->identity),
-                                  take_view_rows, &reading, err);
+                                  take_view_rows, &pieces, err);
+        rh_line_pieces_end(&pieces);
+        rh_line_pieces_deinit(&pieces);
         /* One that the archive does not fill ("WITH NO DATA") has no rows to look through. */
         if (code == RH_ERR_SERVER && strcmp(err->sqlstate, "55000") == 0) {
             *err = (struct err)RH_ERR_INIT;
@@ -187,12 +198,16 @@ static enum err_code look_through_schema(struct comparison *comparison, struct e
 static void look_through_log(const struct comparison *comparison, const struct sandbox *sandbox)
 {
     RH_CLEANUP_FD int fd = open(rh_sandbox_log_path(sandbox), O_RDONLY | O_CLOEXEC);
+    struct text_reading reading = {comparison->options->watches, "the log of the sandbox"};
+    struct line_pieces pieces;
     char bytes[LOG_PIECE_BYTES];
     ssize_t count;
 
+    rh_line_pieces_init(&pieces, look_through_piece, &reading);
     while (fd >= 0 && (count = read(fd, bytes, sizeof(bytes))) > 0)
-        rh_watches_text(comparison->options->watches, "the log of the sandbox",
-                        (struct text){bytes, (size_t)count});
+        rh_line_pieces_add(&pieces, (struct text){bytes, (size_t)count});
+    rh_line_pieces_end(&pieces);
+    rh_line_pieces_deinit(&pieces);
 }
 
 static enum err_code look_through(struct comparison *comparison, const struct sandbox *sandbox,
@@ -266,6 +281,7 @@ static enum err_code restore_and_compare(struct comparison *comparison, struct e
     if ((code = rh_sandbox_start(&sandbox_options, &sandbox, err)) ||
         (code = rh_sandbox_load_snapshot(sandbox, options->archive, err)))
         return code;
+    comparison->has_restored = true;
     return compare_all(comparison, sandbox, err);
 }
 
@@ -303,6 +319,28 @@ static void say_integrity(const struct comparison *comparison, struct arena *are
         *RH_PUSH(arena, &certificate->notes) = comparison->differences.items[i];
 }
 
+/* The attempt ended early: because of the archive, or for want of what a restore takes. */
+static void say_why_not(const struct comparison *comparison, const struct err *why,
+                        struct arena *arena, struct manifest *manifest, size_t first)
+{
+    bool has_failed = comparison->has_restored || why->code == RH_ERR_FORMAT;
+
+    for (size_t i = first; i < manifest->certificates.count; i++)
+        manifest->certificates.items[i].detail = rh_arena_printf(
+            arena,
+            has_failed ? "the archive was restored, and not to its end: %s"
+                       : "the archive was not restored here: %s",
+            why->message);
+    if (!has_failed)
+        return;
+
+    struct manifest_certificate *integrity = &manifest->certificates.items[first];
+
+    integrity->status = CERTIFICATE_FAILED;
+    if (why->detail[0])
+        *RH_PUSH(arena, &integrity->notes) = rh_arena_strdup(arena, why->detail);
+}
+
 static enum err_code make_keep_map(struct comparison *comparison, struct err *err)
 {
     /* Nothing is keyed; every map is made with a key. */
@@ -334,11 +372,10 @@ enum err_code rh_snapshot_certify(const struct certify_options *options, struct 
         add_certificate(arena, manifest, "leak");
     }
     struct manifest_certificate *certificates = &manifest->certificates.items[first];
-    for (size_t i = first; code && i < manifest->certificates.count; i++)
-        manifest->certificates.items[i].detail = rh_arena_printf(
-            arena, "the archive was not restored here: %s", why.message);
-    if (code)
+    if (code) {
+        say_why_not(&comparison, &why, arena, manifest, first);
         return RH_OK;
+    }
     say_integrity(&comparison, arena, &certificates[0]);
     if (options->watches)
         rh_watches_judge(options->watches, arena, &certificates[1], &certificates[2]);

@@ -21,7 +21,7 @@ struct certify_options {
  * Adds certificates to the manifest. "integrity": every table of the restored archive has the rows
  * that left the tap, by number and checksum. Where there are watches also "shape" and "leak": what
  * was restored has the shape of what was read, and nothing personal survived in it. They may come
- * out as failed; an error is only what
+ * out as failed, as "integrity" does when the archive cannot be restored; an error is only what
  * ended the attempt as a whole (the user, a deadline). Blocking, as long as a restore takes.
  */
 enum err_code rh_snapshot_certify(const struct certify_options *options, struct arena *arena,

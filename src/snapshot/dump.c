@@ -22,6 +22,12 @@
 /* pg_dump cancels its workers when it is told to end. */
 #define STOP_GRACE_US (2 * INT64_C(1000000))
 #define LOCK_ASK_US (30 * INT64_C(1000000))
+/* Of asking for what has failed to be cancelled. */
+#define CANCEL_MAX_US (2 * INT64_C(1000000))
+/* What pg_dump's sessions are called on the server. */
+#define DUMP_NAME "rehearse snapshot"
+/* Of pg_dump, until the server let it in: as for our own connection. */
+#define CONNECT_MAX_S 30
 
 /* --- the command line ------------------------------------------------------------------------ */
 
@@ -94,7 +100,8 @@ static const char *const *environment(const struct dump *dump)
     add_word(&words, "PGPORT=5432");
     add_word(&words, "PGUSER=%s", place->user);
     add_word(&words, "PGDATABASE=%s", place->database);
-    add_word(&words, "PGAPPNAME=rehearse snapshot");
+    add_word(&words, "PGAPPNAME=" DUMP_NAME);
+    add_word(&words, "PGCONNECT_TIMEOUT=%d", CONNECT_MAX_S);
     if (place->password)
         add_word(&words, "PGPASSWORD=%s", place->password);
     /* The same texts for the same values everywhere, so that checksums can be compared. */
@@ -103,8 +110,9 @@ static const char *const *environment(const struct dump *dump)
        rows, which decides what an index scan costs. */
     add_word(&words,
              "PGOPTIONS=%s -c default_transaction_read_only=on -c bytea_output=hex "
-             "-c max_parallel_workers_per_gather=0",
-             place->options ? place->options : "");
+             "-c max_parallel_workers_per_gather=0%s",
+             place->options ? place->options : "",
+             dump->options->facts->checks_client ? " -c client_connection_check_interval=2s" : "");
     *RH_PUSH(words.arena, &words.items) = NULL;
     return words.items.items;
 }
@@ -141,16 +149,17 @@ static void on_locks(void *context, struct rows **rows, const struct err *err)
         keep_most(dump, rh_rows_value(*rows, i, 0), rh_rows_int(*rows, i, 1, 0));
 }
 
-static const char *pid_array(const struct dump *dump)
+/* Valid until it is called again. */
+static const char *pid_array(struct dump *dump)
 {
-    RH_CLEANUP_BUF struct buf text;
+    struct buf *text = &dump->pids;
 
-    rh_buf_init(&text, (size_t)DUMP_JOBS_MAX * 64);
-    rh_buf_printf(&text, "{%" PRId64, dump->options->engine->backend_pid(dump->options->source));
+    rh_buf_clear(text);
+    rh_buf_printf(text, "{%" PRId64, dump->options->engine->backend_pid(dump->options->source));
     for (size_t i = 0; i < dump->backend_pids.count; i++)
-        rh_buf_printf(&text, ",%" PRId64, dump->backend_pids.items[i]);
-    rh_buf_add_str(&text, "}");
-    return rh_text_dup(dump->arena, rh_buf_text(&text));
+        rh_buf_printf(text, ",%" PRId64, dump->backend_pids.items[i]);
+    rh_buf_add_str(text, "}");
+    return text->data;
 }
 
 static void show_progress(const struct dump *dump)
@@ -187,18 +196,37 @@ static void on_changes(void *context, struct rows **rows, const struct err *err)
     rh_dump_resume(dump);
 }
 
+/* A server that does not answer this question sends no rows either: nobody would end the dump. */
+static void check_silence(struct dump *dump)
+{
+    struct err failure = RH_ERR_INIT;
+
+    if (!rh_clock_passed(rh_clock_after(dump->asked_locks_at, LOCK_ASK_US)))
+        return;
+    rh_err_set(&failure, RH_ERR_CONNECTION, "the server does not answer any more");
+    rh_err_hint(&failure,
+                "Is it, and the network on the way to it, still there? The dump holds "
+                "the snapshot open, and nothing came for %d seconds.",
+                (int)(LOCK_ASK_US / 1000000));
+    rh_err_while(&failure, "while holding the snapshot");
+    rh_dump_fail(dump, &failure);
+}
+
 static void on_look(void *context)
 {
     struct dump *dump = context;
     const struct dump_options *options = dump->options;
 
     show_progress(dump);
-    if (dump->asks_locks)
+    if (dump->asks_locks) {
+        check_silence(dump);
         return;
+    }
 
     const char *pids = pid_array(dump);
 
     dump->asks_locks = true;
+    dump->asked_locks_at = rh_clock_mono();
     options->engine->send_query(options->source, ENGINE_QUERY_SOURCE_LOCKS, &pids, 1, on_locks,
                                 dump);
 }
@@ -310,6 +338,27 @@ static enum err_code start(struct dump *dump, struct err *err)
     dump->look_timer = rh_loop_timer_new(dump->loop, on_look, dump);
     rh_loop_timer_start(dump->look_timer, LOOK_EVERY_US, LOOK_EVERY_US);
     return RH_OK;
+}
+
+/*
+ * What the sessions of a dump that failed do on the server would go on until they send something:
+ * with a condition that few rows meet, for hours. A number may be somebody else's by now, or come
+ * from a pooler: the name tells.
+ */
+static void cancel_sessions(struct dump *dump)
+{
+    struct err ignored = RH_ERR_INIT;
+    const char *sql = rh_arena_printf(
+        dump->arena,
+        "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity "
+        "WHERE pid = ANY ('%s'::pg_catalog.int8[]) AND pid <> pg_catalog.pg_backend_pid() "
+        "AND application_name = '" DUMP_NAME "' AND state = 'active'",
+        pid_array(dump));
+
+    if (dump->backend_pids.count > 0)
+        (void)!dump->options->engine->query(dump->options->source, sql, NULL, 0,
+                                            rh_clock_after(rh_clock_mono(), CANCEL_MAX_US), NULL,
+                                            &ignored);
 }
 
 static void dump_deinit(struct dump *dump)
@@ -442,6 +491,7 @@ enum err_code rh_dump(const struct dump_options *options, struct arena *arena,
     for (size_t i = 0; i < options->catalog->tables.count; i++)
         dump.whole_bytes += options->catalog->tables.items[i].bytes;
     rh_buf_init(&dump.words, WORDS_MAX + 4096);
+    rh_buf_init(&dump.pids, (size_t)DUMP_JOBS_MAX * 64);
     code = start(&dump, err);
     if (!code)
         code = rh_loop_run(dump.loop, RH_NEVER, err);
@@ -450,10 +500,13 @@ enum err_code rh_dump(const struct dump_options *options, struct arena *arena,
         code = check_end(&dump, err);
     }
     dump_deinit(&dump);
+    if (code)
+        cancel_sessions(&dump);
     if (!code)
         code = check_tables(&dump, err);
     if (!code)
         code = last_locks(&dump, err);
+    rh_buf_deinit(&dump.pids);
     if (!code)
         *ret_result = dump.result;
     return code;

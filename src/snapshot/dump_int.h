@@ -35,7 +35,9 @@ struct dump {
     struct loop_timer *look_timer;
     int output_fd;
     struct buf words; /* the end of what pg_dump said */
-    bool asks_locks;  /* an answer is under way */
+    bool asks_locks;  /* an answer is under way, */
+    struct mono asked_locks_at;
+    struct buf pids; /* of those asked for */
     struct dump_session *sessions;
     struct mono rate_start; /* rate_bytes came since: all sessions together */
     int64_t rate_bytes;

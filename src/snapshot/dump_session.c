@@ -241,7 +241,15 @@ static enum tap_action on_query(struct dump_session *own, struct text sql)
         return TAP_SWALLOW;
     }
     rh_arena_clear(own->arena);
-    if (own->dump->options->maps && !rh_dump_without_secrets(sql, own->arena, &changed)) {
+    /* pg_dump waits without a limit for views that are being altered, behind its own limit for
+       tables: it says "SET lock_timeout = 0". */
+    if (starts_with_word(sql, "SET lock_timeout")) {
+        send_query(own, rh_arena_printf(own->arena, "SET lock_timeout = %" PRId64,
+                                        own->dump->options->lock_timeout_us / 1000));
+        return TAP_SWALLOW;
+    }
+    /* Also without a mask: passwords are no rows, and a copy must not reach other servers. */
+    if (!rh_dump_without_secrets(sql, own->arena, &changed)) {
         refuse(own, "pg_dump asks for what may hold passwords in a way that is not understood");
         return TAP_SWALLOW;
     }
@@ -311,12 +319,18 @@ static void count_progress(struct dump_session *own)
     own->seen_rows = totals.rows;
 }
 
-static void send_rows(struct dump_session *own)
+/* False: pg_dump was gone, and with its session `own` is. */
+static bool send_rows(struct dump_session *own)
 {
-    if (own->out.len > 0)
-        rh_tap_session_send_client_message(own->session, 'd', rh_buf_text(&own->out));
-    rh_buf_clear(&own->out);
+    struct tap_session *session = own->session;
+
     count_progress(own);
+    if (own->out.len > 0)
+        rh_tap_session_send_client_message(session, 'd', rh_buf_text(&own->out));
+    if (*rh_tap_session_data(session) != own)
+        return false;
+    rh_buf_clear(&own->out);
+    return true;
 }
 
 static void on_resume(void *context)
@@ -326,7 +340,8 @@ static void on_resume(void *context)
     rh_tap_session_pause_server(own->session, false);
 }
 
-/* Keeps all sessions together at the rate: this one pauses for as long as they are ahead of it. */
+/* Keeps all sessions together at the rate: this one pauses for as long as they are ahead of it.
+   Where pg_dump is gone, `own` is, too, when this returns. */
 static void keep_rate(struct dump_session *own, size_t length)
 {
     struct dump *dump = own->dump;
@@ -344,15 +359,14 @@ static void keep_rate(struct dump_session *own, size_t length)
     dump->rate_bytes += (int64_t)length;
     if (ahead_us < RATE_PAUSE_MIN_US)
         return;
-    rh_tap_session_pause_server(own->session, true);
     rh_loop_timer_start(own->resume_timer, ahead_us, 0);
+    rh_tap_session_pause_server(own->session, true);
 }
 
 static void on_rows(struct dump_session *own, struct text bytes)
 {
     struct err err = RH_ERR_INIT;
 
-    keep_rate(own, bytes.len);
     if (own->state != COPY_RUNNING) {
         refuse(own, "rows came that nobody asked for");
         return;
@@ -362,10 +376,12 @@ static void on_rows(struct dump_session *own, struct text bytes)
         rh_dump_fail(own->dump, &err);
         return;
     }
-    if (own->out.len >= DUMP_MESSAGE_BYTES)
-        send_rows(own);
+    if (own->out.len >= DUMP_MESSAGE_BYTES && !send_rows(own))
+        return;
+    keep_rate(own, bytes.len);
 }
 
+/* False: failed, or `own` is gone. */
 static bool flush_rows(struct dump_session *own, bool at_end)
 {
     struct err err = RH_ERR_INIT;
@@ -375,8 +391,7 @@ static bool flush_rows(struct dump_session *own, bool at_end)
         rh_dump_fail(own->dump, &err);
         return false;
     }
-    send_rows(own);
-    return true;
+    return send_rows(own);
 }
 
 static void on_copy_begins(struct dump_session *own, const struct pg_message *message)

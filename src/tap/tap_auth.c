@@ -74,13 +74,15 @@ static size_t take_message(struct tap_session *session, struct text bytes, struc
 void rh_tap_auth_take(struct tap_session *session, struct text bytes, struct buf *out)
 {
     struct buf *gathered = &session->auth.bytes;
-    size_t used = 1;
-    while (session->auth.is_on && bytes.len > 0 && used > 0) {
+    /* Every turn takes bytes: what fills all of the room is a whole message, or ends the looking.
+     */
+    while (session->auth.is_on && bytes.len > 0) {
         size_t room = gathered->max - gathered->len;
         size_t added = bytes.len < room ? bytes.len : room;
         rh_buf_add(gathered, bytes.data, added);
         bytes.data += added;
         bytes.len -= added;
+        size_t used;
         while (session->auth.is_on && gathered->len > 0 &&
                (used = take_message(session, rh_buf_text(gathered), out)) > 0)
             rh_buf_consume(gathered, used);

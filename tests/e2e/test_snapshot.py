@@ -686,6 +686,19 @@ def test_no_planted_secret_is_in_the_snapshot(production, rehearse, user):
                 assert at < 0, f"{secret} is in {place}: ...{content[max(0, at - 200):at + 60]!r}"
 
 
+def test_passwords_are_not_copied_without_a_mask_either(production, rehearse):
+    production.database("planted", PLANTED)
+    done = rehearse("snapshot", "create", "--from", production.url("planted", "postgres"), "-o", "s", "--unmasked",
+                    "--no-verify")
+    assert done.status == 0, done
+    toc = (rehearse.directory / "s" / "archive" / "toc.dat").read_bytes()
+    assert b"CREATE USER MAPPING FOR reader SERVER elsewhere" in toc
+    for line in toc.splitlines():
+        if b"USER MAPPING" in line or b"app.token" in line or b"password" in line:
+            assert SECRET.encode() not in line, line
+    assert b"app.token" not in toc
+
+
 def test_passwords_are_in_no_command_line_and_no_output(production, large, rehearse):
     production.cluster.sql("ALTER ROLE reader PASSWORD 'pass-Zq8-word'")
     process = rehearse.start("snapshot", "create", "-o", "s", "--rate-limit", "500kB/s",

@@ -16,7 +16,7 @@
  * every request fails)
  *
  * A blocking call that is given up leaves an answer under way that nobody would read, so the
- * connection is closed then: the server ends the statement when it notices.
+ * statement is cancelled and the connection lost.
  */
 struct request {
     struct request *next;
@@ -333,10 +333,16 @@ enum err_code rh_pg_wait_socket(PGconn *conn, short events, struct mono deadline
     }
 }
 
-/* Until the request in flight is answered. On anything but RH_OK the connection is lost. */
+/* Until the request in flight is answered. On anything but RH_OK the connection is lost, and the
+   statement that is given up cancelled: it would hold its snapshot and its locks for as long as it
+   takes. What is asked when the user had interrupted already cleans up: it goes out, its answer is
+   not waited for, and it is not cancelled. */
 static enum err_code wait_answer(struct connection *connection, struct mono deadline,
                                  struct err *err)
 {
+    struct err interrupted = RH_ERR_INIT;
+    bool cleans_up = rh_interrupt_check(&interrupted) != RH_OK;
+
     for (;;) {
         int unsent = PQflush(connection->conn);
         if (unsent < 0) {
@@ -354,6 +360,8 @@ static enum err_code wait_answer(struct connection *connection, struct mono dead
         if (code) {
             connection->is_lost = true;
             connection->loss = why;
+            if (!cleans_up && (code == RH_ERR_INTERRUPTED || code == RH_ERR_TIMEOUT))
+                rh_pg_cancel(connection->conn);
             break;
         }
     }

@@ -32,5 +32,8 @@ struct text rh_pg_first_line(const char *message);
 /* poll() for `events` until the deadline, the run's own one or the user's interrupt. */
 enum err_code rh_pg_wait_socket(PGconn *conn, short events, struct mono deadline,
                                 struct err *err) RH_MUST_CHECK;
+/* Asks the server to end the statement under way; it may be done already. Blocking, for at most two
+   seconds; nobody says whether it worked. */
+void rh_pg_cancel(PGconn *conn);
 
 #endif

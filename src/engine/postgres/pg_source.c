@@ -21,6 +21,16 @@ enum { LACK_KIND, LACK_WHAT, LACK_REMEDY };
                          "SET bytea_output = 'hex'"
 #define BEGIN_SQL "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
+/* Since 14, where the server's system can; elsewhere it is refused. */
+static bool check_client(struct connection *connection, struct mono deadline)
+{
+    struct err ignored = RH_ERR_INIT;
+
+    return rh_pg_server_version(connection) >= 140000 &&
+           !rh_pg_query(connection, "SET client_connection_check_interval = '2s'", NULL, 0,
+                        deadline, NULL, &ignored);
+}
+
 enum err_code rh_pg_source_begin(struct connection *connection,
                                  const struct source_options *options, struct arena *arena,
                                  struct mono deadline, struct source_facts *ret_facts,
@@ -32,6 +42,7 @@ enum err_code rh_pg_source_begin(struct connection *connection,
         arena, SESSION_SQL "; SET lock_timeout = %lld; SET statement_timeout = 0%s; " BEGIN_SQL,
         (long long)(options->lock_timeout_us / 1000),
         rh_pg_server_version(connection) >= 170000 ? "; SET transaction_timeout = 0" : "");
+    bool checks_client = check_client(connection, deadline);
     enum err_code code = rh_pg_query(connection, sql, NULL, 0, deadline, NULL, err);
 
     if (!code)
@@ -48,6 +59,7 @@ enum err_code rh_pg_source_begin(struct connection *connection,
         .role = rh_arena_strdup(arena, rh_rows_value(rows, 0, 1)),
         .is_standby = rh_rows_bool(rows, 0, 2),
         .is_superuser = rh_rows_bool(rows, 0, 3),
+        .checks_client = checks_client,
     };
     return RH_OK;
 }

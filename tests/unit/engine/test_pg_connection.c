@@ -64,6 +64,24 @@ static void test_pg_connection_error_has_sqlstate_and_no_values(void **state)
     engine->close(connection);
 }
 
+static void test_pg_connection_cancels_what_it_gives_up(void **state)
+{
+    (void)state;
+    struct connection *connection = test_connect(&server, "t"), *other = test_connect(&server, "t");
+    struct mono deadline = in_seconds(10);
+    struct err err = RH_ERR_INIT;
+
+    assert_int_equal(
+        engine->query(connection, "SELECT pg_sleep(30)", NULL, 0, in_seconds(0.2), NULL, &err),
+        RH_ERR_TIMEOUT);
+    while (test_int(other, "SELECT count(*) FROM pg_stat_activity WHERE query = "
+                           "'SELECT pg_sleep(30)' AND state = 'active'") > 0)
+        if (rh_clock_passed(deadline))
+            fail_msg("it is not cancelled");
+    engine->close(connection);
+    engine->close(other);
+}
+
 static void test_pg_connection_deadline_gives_up_for_good(void **state)
 {
     (void)state;
@@ -381,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pg_connection_answers_with_rows_and_nulls),
         cmocka_unit_test(test_pg_connection_error_has_sqlstate_and_no_values),
+        cmocka_unit_test(test_pg_connection_cancels_what_it_gives_up),
         cmocka_unit_test(test_pg_connection_deadline_gives_up_for_good),
         cmocka_unit_test(test_pg_connection_copy_sends_to_nobody_and_gets_nothing),
         cmocka_unit_test(test_pg_connection_counts_what_it_cost),

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#define HEADER_BYTES 5
+
 /* Feeds pieces; what goes on is `expected`, and whether it still looks is `is_on`. */
 static void check(struct text input, struct text expected, bool is_on)
 {
@@ -61,12 +63,38 @@ static void test_tap_auth_looks_behind_the_negotiated_version(void **state)
           true);
 }
 
+/* More than can be gathered at a time comes in one piece. */
+static void test_tap_auth_takes_a_large_offer_behind_the_negotiated_version(void **state)
+{
+    (void)state;
+    static const char head[] = {'v', 0, 0, 0, 12, 0, 3, 0, 0, 0, 0, 0, 0};
+    struct tap_session session = {0};
+    RH_CLEANUP_BUF struct buf body, input, out;
+    rh_buf_init(&body, 8192);
+    rh_buf_init(&input, 8192);
+    rh_buf_init(&out, 16384);
+    rh_buf_add(&body, "\0\0\0\x0a", 4);
+    while (body.len < TAP_AUTH_BYTES_MAX - HEADER_BYTES - 1)
+        rh_buf_add(&body, "x", 1);
+    rh_buf_add(&body, "\0", 1);
+    rh_buf_add(&input, head, sizeof(head));
+    rh_pg_encode_message(&input, 'R', rh_buf_text(&body));
+    rh_tap_auth_init(&session);
+    session.auth.is_on = true;
+    rh_tap_auth_take(&session, rh_buf_text(&input), &out);
+    assert_false(session.auth.is_on);
+    assert_int_equal(out.len, input.len);
+    assert_memory_equal(out.data, input.data, input.len);
+    rh_tap_auth_deinit(&session);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tap_auth_takes_bound_mechanisms_out),
         cmocka_unit_test(test_tap_auth_leaves_everything_else),
         cmocka_unit_test(test_tap_auth_looks_behind_the_negotiated_version),
+        cmocka_unit_test(test_tap_auth_takes_a_large_offer_behind_the_negotiated_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
