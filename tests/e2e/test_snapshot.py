@@ -6,13 +6,11 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import tempfile
 import time
 
-import psycopg
 import pytest
 from conftest import IS_ROOT, Cluster, Server, debian_server, wait_for
 
@@ -708,112 +706,3 @@ def test_passwords_are_in_no_command_line_and_no_output(production, large, rehea
     process.send_signal(signal.SIGINT)
     done = rehearse.finish(process, timeout=15)
     assert "pass-Zq8-word" not in seen + done.stdout + done.stderr
-
-
-# --- servers of other versions, TLS, the rate -----------------------------------------------------------------
-
-def cluster_with_shop(server, **settings):
-    directory = pathlib.Path(tempfile.mkdtemp(prefix=f"rh-pg{server.major}-", dir="/var/tmp"))
-    cluster = Cluster(server, directory)
-    cluster.start(**settings)
-    cluster.sql("CREATE ROLE reader LOGIN PASSWORD 'reader'")
-    cluster.sql("CREATE TABLE users (id int PRIMARY KEY, email text); "
-                "INSERT INTO users SELECT g, 'user' || g || '@example.org' FROM generate_series(1, 500) g; "
-                "GRANT SELECT ON users TO reader")
-    return cluster
-
-
-def test_create_of_every_version(server, rehearse):
-    """With the pg_dump that is here; where it is older than the server, that is said."""
-    found = debian_server()
-    if not found:
-        pytest.skip("no complete PostgreSQL installation (pg_dump) here")
-    cluster = cluster_with_shop(server)
-    try:
-        done = rehearse("snapshot", "create", "--from", f"postgresql://reader@/postgres?host={cluster.directory}",
-                        "-o", "s")
-        if server.major > found[0]:
-            assert (done.status, f"no pg_dump of version {server.major} or newer" in done.stderr) == (1, True), done
-            no_traces(rehearse)
-            return
-        assert done.status == 0, done
-        snapshot = rehearse.directory / "s"
-        assert manifest(snapshot)["server_major"] == server.major
-        assert certificate(snapshot, "integrity")["status"] == "passed", manifest(snapshot)["certificates"]
-        assert b"user7@example.org" not in archive_bytes(snapshot)
-    finally:
-        cluster.stop()
-
-
-def certificates(directory):
-    """A server's certificate for localhost, signed by itself."""
-    directory.mkdir()
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-                    "-addext", "subjectAltName=DNS:localhost", "-keyout", directory / "server.key",
-                    "-out", directory / "server.crt"], check=True, capture_output=True)
-    (directory / "server.key").chmod(0o600)
-    directory.chmod(0o755)
-    if IS_ROOT:
-        shutil.chown(directory / "server.key", "postgres")
-    return directory
-
-
-def answers(cluster, port):
-    try:
-        with psycopg.connect(f"host={cluster.directory} port={port} user=postgres"):
-            return True
-    except psycopg.OperationalError:
-        return False
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def test_create_over_tls_with_a_password(rehearse):
-    """The server takes nothing but TLS there; its certificate is checked by both of our legs."""
-    found = debian_server()
-    if not found:
-        pytest.skip("no complete PostgreSQL installation (pg_dump) here")
-    place = pathlib.Path(tempfile.mkdtemp(prefix="rh-tls-", dir="/var/tmp"))
-    place.chmod(0o755)
-    keys, port = certificates(place / "keys"), free_port()
-    cluster = cluster_with_shop(Server(*found))
-    try:
-        (cluster.data / "pg_hba.conf").write_text("local all all trust\nhostssl all all all scram-sha-256\n")
-        for name, value in (("ssl_cert_file", keys / "server.crt"), ("ssl_key_file", keys / "server.key"),
-                            ("ssl", "on")):
-            cluster.sql(f"ALTER SYSTEM SET {name} = '{value}'")
-        cluster.sql("SELECT pg_reload_conf()")
-        cluster.process.send_signal(signal.SIGINT)
-        cluster.process.wait(20)
-        cluster.process = subprocess.Popen(
-            [f"{cluster.server.bin}/postgres", "-D", str(cluster.data), "-c", "listen_addresses=127.0.0.1",
-             "-p", str(port), "-c", f"unix_socket_directories={cluster.directory}"], cwd="/", stdout=cluster.log,
-            stderr=cluster.log, env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}, **cluster._as_server())
-        url = f"postgresql://reader:reader@localhost:{port}/postgres?sslmode=verify-full&sslrootcert="
-        wait_for(lambda: answers(cluster, port), 20, "the server answers again")
-        done = rehearse("snapshot", "create", "--from", url + str(keys / "server.crt"), "-o", "s")
-        assert done.status == 0, done
-        assert certificate(rehearse.directory / "s", "integrity")["status"] == "passed"
-        done = rehearse("snapshot", "create", "--from", url + str(keys / "server.crt") + "&sslcertmode=allow", "-o", "u")
-        assert done.status == 0, done
-        done = rehearse("snapshot", "create", "--from", url + "/dev/null", "-o", "t")
-        assert done.status == 1, done
-        done = rehearse("snapshot", "create", "--from", f"postgresql://reader:reader@localhost:{port}/postgres?"
-                        "sslmode=disable", "-o", "t")
-        assert done.status == 1, done
-        no_traces(rehearse, "t")
-    finally:
-        cluster.stop()
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def test_create_keeps_to_its_rate(production, large, rehearse):
-    """8 MB at 4 MB/s."""
-    began = time.monotonic()
-    done = create(rehearse, production, "--no-verify", "--rate-limit", "4MB/s", database=large)
-    assert done.status == 0, done
-    assert 1.5 < time.monotonic() - began < 20, done
