@@ -102,28 +102,31 @@ int main(int argc, char **argv)
     struct sample_options options = {0};
     struct sample_plan plan = {0};
     json_t *request = json_loadf(stdin, JSON_DISABLE_EOF_CHECK, NULL);
+    json_t *answer = NULL;
     read_options(request, arena, &options);
-    if (engine->connect(&parameters, deadline, &connection, &err) != RH_OK ||
-        engine->query(connection,
-                      "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT "
-                      "pg_catalog.pg_export_snapshot()",
-                      NULL, 0, deadline, &snapshot, &err) != RH_OK ||
-        engine->read_catalog(connection, arena, deadline, &catalog, &err) != RH_OK)
-        return fail(&err);
+    enum err_code code = engine->connect(&parameters, deadline, &connection, &err);
+    if (!code)
+        code = engine->query(connection,
+                             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT "
+                             "pg_catalog.pg_export_snapshot()",
+                             NULL, 0, deadline, &snapshot, &err);
+    if (!code)
+        code = engine->read_catalog(connection, arena, deadline, &catalog, &err);
     struct mono planning = rh_clock_mono();
-    if (rh_sample_plan(engine, connection, &catalog, &options, deadline, arena, &plan, &err) !=
-        RH_OK)
-        return fail(&err);
-    json_t *answer = describe(&catalog, &plan);
-    json_object_set_new(answer, "snapshot", json_string(rh_rows_value(snapshot, 0, 0)));
-    json_object_set_new(answer, "planning_us", json_integer(rh_clock_mono().us - planning.us));
-    json_dumpf(answer, stdout, JSON_COMPACT);
-    printf("\n");
-    fflush(stdout);
-    while (json_is_true(json_object_get(request, "hold")) && getchar() != EOF)
+    if (!code)
+        code = rh_sample_plan(engine, connection, &catalog, &options, deadline, arena, &plan, &err);
+    if (!code) {
+        answer = describe(&catalog, &plan);
+        json_object_set_new(answer, "snapshot", json_string(rh_rows_value(snapshot, 0, 0)));
+        json_object_set_new(answer, "planning_us", json_integer(rh_clock_mono().us - planning.us));
+        json_dumpf(answer, stdout, JSON_COMPACT);
+        printf("\n");
+        fflush(stdout);
+    }
+    while (!code && json_is_true(json_object_get(request, "hold")) && getchar() != EOF)
         ;
     engine->close(connection);
     json_decref(answer);
     json_decref(request);
-    return 0;
+    return code ? fail(&err) : 0;
 }
