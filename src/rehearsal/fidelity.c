@@ -127,6 +127,12 @@ enum err_code rh_fidelity_open(struct rehearsal *rehearsal, struct err *err)
     const char *path = options->snapshot_path;
     if (!path || options->dry_run)
         return RH_OK;
+    if (rh_snapshot_has_lost_its_archive(path)) {
+        rh_err_set(err, RH_ERR_USAGE, "snapshot \"%s\" has no archive in \"%s\"", path,
+                   SNAPSHOT_ARCHIVE);
+        rh_err_hint(err, "Copy the whole directory again, or make the snapshot again.");
+        return err->code;
+    }
     if (!rh_snapshot_is_own(path)) {
         if (options->require_masked && !options->allow_unmasked)
             return refuse(rehearsal, "it is a plain dump, which says nothing of masking", err);

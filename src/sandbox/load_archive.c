@@ -296,7 +296,22 @@ static bool is_damage(const char *message)
     return false;
 }
 
-const char *rh_load_words_without_values(const char *message)
+/* What a function of a constraint or an index needs and is not there when rows are read. */
+static const char *missing_object(struct arena *arena, const char *message)
+{
+    static const char *const kinds[] = {"relation \"", "function ", "type \"", "schema \""};
+    const char *said = after(message, "ERROR:  ");
+    size_t length = strcspn(said ? said : message, "\n");
+
+    said = said ? said : message;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (strncmp(said, kinds[i], strlen(kinds[i])) == 0 &&
+            memmem(said, length, " does not exist", strlen(" does not exist")))
+            return rh_arena_printf(arena, "%.*s", (int)length, said);
+    return NULL;
+}
+
+const char *rh_load_words_without_values(struct arena *arena, const char *message)
 {
     static const char *const words[] = {
         "invalid input syntax",
@@ -322,6 +337,9 @@ const char *rh_load_words_without_values(const char *message)
         "index row size",
     };
 
+    const char *missing = missing_object(arena, message);
+    if (missing)
+        return missing;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strstr(message, words[i]))
             return words[i];
@@ -341,8 +359,9 @@ static const char *without_values(const struct restore *restore, const char *mes
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]) && restore->entry; i++)
         reads_rows |= after(restore->entry, entries[i]) != NULL;
     return server && reads_rows
-               ? rh_arena_printf(restore->load->sandbox->arena, "%.*s%s", (int)(server - message),
-                                 message, rh_load_words_without_values(server))
+               ? rh_arena_printf(
+                     restore->load->sandbox->arena, "%.*s%s", (int)(server - message), message,
+                     rh_load_words_without_values(restore->load->sandbox->arena, server))
                : message;
 }
 

@@ -52,8 +52,9 @@ void rh_load_decompressor_deinit(struct decompressor *decompressor);
 
 /* archive_check.c: RH_ERR_FORMAT when rows are missing at the end of a tar or directory archive. */
 enum err_code rh_archive_check(const struct load *load, struct err *err) RH_MUST_CHECK;
-/* What of the server's words says why a row is refused; not the row's own. */
-const char *rh_load_words_without_values(const char *message);
+/* What of the server's words says why a row is refused; not the row's own. A constant, or in
+   `arena`. */
+const char *rh_load_words_without_values(struct arena *arena, const char *message);
 enum err_code rh_load_archive(struct load *load, struct err *err) RH_MUST_CHECK;
 enum err_code rh_load_plain(struct load *load, struct err *err) RH_MUST_CHECK;
 

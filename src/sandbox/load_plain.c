@@ -310,7 +310,8 @@ static void hide_values(struct plain *plain)
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
         if (strncmp(messages->sqlstate, classes[i], 2) != 0)
             continue;
-        messages->message = rh_load_words_without_values(messages->message);
+        messages->message = rh_load_words_without_values(plain->load->sandbox->arena,
+                                                         messages->message);
         messages->detail = messages->hint = NULL;
     }
 }

@@ -16,6 +16,15 @@ bool rh_snapshot_is_own(const char *path)
            rh_file_is_directory(rh_file_join(arena, path, SNAPSHOT_ARCHIVE));
 }
 
+bool rh_snapshot_has_lost_its_archive(const char *path)
+{
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+
+    return rh_file_exists(rh_file_join(arena, path, SNAPSHOT_MANIFEST)) &&
+           !rh_file_is_directory(rh_file_join(arena, path, SNAPSHOT_ARCHIVE)) &&
+           !rh_file_exists(rh_file_join(arena, path, "toc.dat"));
+}
+
 const char *rh_snapshot_own_archive(struct arena *arena, const char *path)
 {
     return rh_file_join(arena, path, SNAPSHOT_ARCHIVE);

@@ -14,7 +14,9 @@
 #define SNAPSHOT_ARCHIVE "archive"
 #define SNAPSHOT_MANIFEST "manifest.json"
 
-bool rh_snapshot_is_own(const char *path); /* both are there */
+bool rh_snapshot_is_own(const char *path);
+/* One of ours whose archive is gone: a manifest, and neither that nor a dump of somebody else's. */
+bool rh_snapshot_has_lost_its_archive(const char *path); /* both are there */
 const char *rh_snapshot_own_archive(struct arena *arena, const char *path);
 /* RH_ERR_USAGE, naming the file, when it cannot be read or is none. */
 enum err_code rh_snapshot_own_read(const char *path, struct arena *arena,
