@@ -660,8 +660,8 @@ def test_sample_of_a_standby_by_a_role_that_only_reads(debian_cluster, users):
         debian_cluster.sql("CREATE ROLE reader LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader",
                            database=users)
         debian_cluster.sql("VACUUM", database=users)
-        debian_cluster.sql("CREATE DATABASE sample_parts")
-        debian_cluster.sql(PARTS_ON_STANDBY, database="sample_parts")
+        debian_cluster.sql("CREATE DATABASE sample_standby_parts")
+        debian_cluster.sql(PARTS_ON_STANDBY, database="sample_standby_parts")
         standby.start(debian_cluster)
         debian_cluster.sql("CHECKPOINT")
         with debian_cluster.connect(users, autocommit=True) as connection:
@@ -680,7 +680,7 @@ def test_sample_of_a_standby_by_a_role_that_only_reads(debian_cluster, users):
         found = {row["id"] for row in rows["public.users"]}
         assert len({77, 4711, 12345} & found) >= 2, "two of the three with one address"
         assert 9999 in found
-        parts = standby.url("sample_parts")
+        parts = standby.url("sample_standby_parts")
         with planned(parts, fraction=0.2) as plan:
             assert 5 < len(plan.rows_of("public.measures_1")) < 60
         with pytest.raises(Failed) as failed:
@@ -689,5 +689,5 @@ def test_sample_of_a_standby_by_a_role_that_only_reads(debian_cluster, users):
         assert "measures_2 is unlogged" in str(failed.value) and "sample from the primary" in str(failed.value)
     finally:
         standby.stop()
-        debian_cluster.sql("DROP DATABASE IF EXISTS sample_parts")
+        debian_cluster.sql("DROP DATABASE IF EXISTS sample_standby_parts")
         debian_cluster.sql("DROP OWNED BY reader; DROP ROLE reader", database=users)
