@@ -1,0 +1,203 @@
+/*
+ * A workload: what clients said to a server and what it answered, in the order in which it
+ * happened. Plain data, exchanged by those who make one (capture, importers), the file that keeps
+ * it (store/workload_file.h) and those who use it (replay, compare).
+ *
+ * It is a log of events by time. A request is written when the client sent it, its answer when the
+ * server was done with it, so that whoever reads along knows at each request what its client, and
+ * every other client, had heard by then. Messages are kept as their bytes: names, types, formats
+ * and batches are those of the client.
+ *
+ * Times are microseconds since the workload began, by a clock that does not jump.
+ */
+#ifndef RH_MODEL_WORKLOAD_H
+#define RH_MODEL_WORKLOAD_H
+
+#include "base/arena.h"
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* --- patterns ------------------------------------------------------------------------------- */
+
+/* What a pattern's text says about it; a set. */
+#define PATTERN_IS_PARSED 1u         /* the parser knew it: what follows is known */
+#define PATTERN_WRITES 2u            /* data or schema, also by a locking clause */
+#define PATTERN_IS_VOLATILE 4u       /* calls what answers otherwise each time: now(), random() */
+#define PATTERN_ORDERS_ROWS 8u       /* ORDER BY at its top: the order of the rows counts */
+#define PATTERN_LIMITS_UNORDERED 16u /* LIMIT without ORDER BY: any rows will do */
+#define PATTERN_CONTROLS 32u         /* transactions, settings, prepared statements: not a query */
+#define PATTERN_HAS_SECRET 64u       /* a password: its text and values are not kept */
+
+/* Statements that differ in nothing but their constants. Number 0 is no pattern. */
+struct workload_pattern {
+    uint32_t number;                 /* 1, 2, ... in the order in which they were first seen */
+    uint64_t fingerprint;            /* of the parse tree, the same in every database */
+    const char *query;               /* with $1, $2 for constants; no literal is in it */
+    unsigned flags;                  /* PATTERN_* */
+    VEC(const char *) reads, writes; /* tables, as the text names them, without quotes */
+};
+
+/* --- sessions ------------------------------------------------------------------------------- */
+
+struct workload_setting {
+    const char *name, *value;
+};
+
+/* A message of the protocol (PostgreSQL manual, "Message Formats"). */
+struct workload_message {
+    unsigned char type; /* of the frontend: Q P B D E C S H F d c f */
+    /* What is executed: of Q, E, F. Of E the statement that the portal was bound to. */
+    uint32_t pattern;
+    struct text body;        /* as sent, or with its values masked */
+    uint64_t left_out_bytes; /* of the body, behind it: COPY data beyond the cap */
+    bool is_redacted;        /* held a secret; it cannot be sent again */
+};
+#define WORKLOAD_MESSAGE_TYPES "QPBDECSHFdcf"
+
+struct workload_session {
+    uint64_t number; /* 1, 2, ... */
+    const char *user, *database;
+    VEC(struct workload_setting) startup;  /* the client's start-up packet, without those two */
+    VEC(struct workload_setting) reported; /* what the server reported of settings at the start */
+    /*
+     * It was there before the workload began: what brings a new session into its state, in order
+     * (settings, then prepared statements), is in `prologue`. What a prologue cannot make good
+     * (temporary tables, cursors, advisory locks) is said in `lacks`; "" for nothing.
+     */
+    bool is_midway;
+    VEC(struct workload_message) prologue;
+    const char *lacks;
+};
+
+/* --- events --------------------------------------------------------------------------------- */
+
+enum workload_event_kind {
+    WORKLOAD_SESSION_BEGUN,
+    WORKLOAD_REQUEST, /* messages up to one that ends a batch: Q, S, H, F, c, f; or d alone */
+    WORKLOAD_ANSWER,  /* of a request that ends in Q, S or F: the server is ready again */
+    WORKLOAD_CANCEL,  /* somebody asked to cancel what the session was doing */
+    WORKLOAD_SESSION_ENDED
+};
+
+#define WORKLOAD_DIGEST_BYTES 16
+
+/* Of one execution: an E, or one statement of a Q, in their order. */
+struct workload_result {
+    uint32_t pattern;
+    int64_t rows;      /* of its command tag; -1: the tag has none */
+    int64_t returned;  /* rows that came back */
+    char sqlstate[6];  /* "" when it succeeded */
+    bool is_suspended; /* more rows were to be had from the portal */
+    bool has_digest;
+    /*
+     * Of the rows that came back, as bytes of their messages: `unordered` is the sum of the rows'
+     * hashes, equal for the same rows in whatever order; `ordered` is the hash of their hashes in
+     * their order. Keyed by the workload's digest key, so that they tell nothing of a value.
+     */
+    uint8_t unordered[WORKLOAD_DIGEST_BYTES], ordered[WORKLOAD_DIGEST_BYTES];
+};
+
+struct workload_event {
+    enum workload_event_kind kind;
+    uint64_t session;
+    int64_t at_us; /* never less than that of the event before */
+
+    struct workload_session *begun; /* WORKLOAD_SESSION_BEGUN */
+
+    /* WORKLOAD_REQUEST: its number in the session, 1, 2, ...; WORKLOAD_ANSWER: of the request;
+       WORKLOAD_CANCEL: the request under way, 0 for none. */
+    uint64_t request;
+    struct workload_message *messages; /* WORKLOAD_REQUEST */
+    size_t message_count;
+
+    /* WORKLOAD_ANSWER: at_us is the time of ReadyForQuery. */
+    int64_t first_byte_us;
+    char transaction_status; /* I, T, E; 0 when the session ended instead */
+    struct workload_result *results;
+    size_t result_count;
+
+    bool was_cut; /* WORKLOAD_SESSION_ENDED: without a Terminate of the client */
+};
+
+/* Hands out the events of a workload one after the other. */
+struct workload_source {
+    /* *ret_event is valid until the next call; NULL at the end. RH_ERR_* as the maker says. */
+    enum err_code (*next)(void *context, const struct workload_event **ret_event, struct err *err);
+    void *context;
+};
+
+/* --- the whole ------------------------------------------------------------------------------ */
+
+/* How a workload was come by, and so what it can be trusted to hold. */
+#define WORKLOAD_ORIGIN_LIST(X)                      \
+    X(WORKLOAD_CAPTURE, "capture")                   \
+    X(WORKLOAD_STDERR_LOG, "stderr log")             \
+    X(WORKLOAD_CSV_LOG, "csvlog")                    \
+    X(WORKLOAD_JSON_LOG, "jsonlog")                  \
+    X(WORKLOAD_STATEMENT_SUMS, "pg_stat_statements") \
+    X(WORKLOAD_PGBENCH_SCRIPT, "pgbench script")     \
+    X(WORKLOAD_SQL_FILE, "SQL file")
+enum workload_origin {
+#define X(symbol, name) symbol,
+    WORKLOAD_ORIGIN_LIST(X)
+#undef X
+};
+const char *rh_workload_origin_name(enum workload_origin origin);
+
+/* What of the clients' life is in it. Each is exact, partial or absent. */
+enum workload_grade { GRADE_ABSENT, GRADE_PARTIAL, GRADE_EXACT };
+const char *rh_workload_grade_name(enum workload_grade grade);
+struct workload_fidelity {
+    enum workload_grade order, types, parameters, timing, transactions, copy;
+    VEC(const char *) notes; /* sentences: "parameters longer than 1 kB were cut by the log" */
+};
+
+/* One line of the ledger of what is missing: how often, and how much, for which reason. */
+struct workload_gap {
+    const char *kind; /* kebab-case: "copy-data-left-out", "password-redacted", "sessions-shed" */
+    int64_t count;
+    const char *detail;
+};
+
+/* A type that the server numbers in its own way (16384 and above): its name. */
+struct workload_type {
+    uint32_t oid;
+    const char *schema, *name;
+    char kind;        /* pg_type.typtype: b c d e r m p */
+    uint32_t element; /* of an array: the type of its elements; 0 */
+};
+
+struct workload_about {
+    enum workload_origin origin;
+    const char *server_version; /* "15.4"; "" when not known */
+    int server_version_number;  /* 150004; 0 */
+    const char *encoding;       /* of the database: "UTF8"; "" */
+    const char *started_at;     /* RFC 3339 */
+    bool is_masked;             /* literals and parameters, by the key and domains of a snapshot */
+    const char *masking_key_id; /* which key; tells nothing of it; "" */
+    VEC(struct workload_type) types;
+};
+
+/* What is known of all of it once it is done. */
+struct workload_totals {
+    int64_t duration_us;
+    int64_t sessions, sessions_most_at_once, requests, executions, errors, cancels;
+    bool is_complete; /* nothing but what the ledger names is missing, up to duration_us */
+    struct workload_fidelity fidelity;
+    VEC(struct workload_gap) gaps;
+};
+
+/* Sums of one pattern. */
+struct workload_pattern_sums {
+    uint32_t pattern;
+    int64_t calls, errors, rows;
+    int64_t total_us; /* sent to complete; of an execution in a batch its share: from the
+                         answer before it */
+    int64_t min_us, max_us;
+    int64_t first_at_us, last_at_us;
+    double weight; /* calls in production per call in here (pg_stat_statements); 1 */
+};
+
+#endif

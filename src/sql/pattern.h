@@ -1,0 +1,38 @@
+/*
+ * The pattern of a query: what it has in common with all that differ from it in constants only.
+ * Pure. libpg_query's fingerprint (of the parse tree, so the same in every database and version),
+ * with comments and the layout of the text out of the way; what it cannot parse gets a fingerprint
+ * of its tokens, with constants as one.
+ */
+#ifndef RH_SQL_PATTERN_H
+#define RH_SQL_PATTERN_H
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "model/workload.h"
+
+/* Longer texts get a fingerprint of their tokens: the parser's memory is many times the text. */
+#define PATTERN_PARSE_BYTES_MAX (256 * 1024)
+
+/*
+ * Of a whole query string, with several statements perhaps (then of all of them together). Texts
+ * lie in the arena; `number` is left 0. EXECUTE name (...) is a pattern by that name: whoever knows
+ * the session's PREPARE puts the prepared statement's in its place (`ret_executes`, the name; NULL
+ * where the text is none).
+ */
+void rh_sql_pattern(struct arena *arena, struct text query, struct workload_pattern *ret_pattern,
+                    const char **ret_executes);
+
+/* Where the text's constants lie, in their order: for masking them in place. */
+struct sql_constant {
+    size_t offset, length; /* in the text, quotes included */
+    const char *column;    /* it is compared with, or assigned to: "users.email", "email"; NULL */
+};
+typedef VEC(struct sql_constant) sql_constants;
+/* False: the text cannot be parsed, and constants are only told by their tokens. */
+bool rh_sql_constants(struct arena *arena, struct text query, sql_constants *ret_constants);
+/* The same of $1, $2, ...: the column each is compared with or assigned to; NULL entries. */
+void rh_sql_parameter_columns(struct arena *arena, struct text query, const char ***ret_columns,
+                              size_t *ret_count);
+
+#endif
