@@ -82,6 +82,9 @@ static const char *doubt(struct judgement *judgement)
     const char *undecided = rh_judgement_undecided_check(judgement);
     if (undecided)
         return undecided;
+    const char *traffic = rh_judgement_traffic_doubt(judgement);
+    if (traffic)
+        return traffic;
     const char *snapshot = rh_judgement_snapshot_doubt(judgement);
     if (snapshot)
         return snapshot;
@@ -190,6 +193,7 @@ void rh_judge(struct result *result)
     for (size_t i = 0; i < rh_rule_count; i++)
         rh_rules[i].find(&rh_rules[i], &judgement);
     rh_judgement_tell_samples(&judgement);
+    rh_judgement_tell_traffic(&judgement);
     if (judgement.found.count > 0)
         qsort(judgement.found.items, judgement.found.count, sizeof(judgement.found.items[0]),
               compare_found);

@@ -46,7 +46,9 @@ struct block {
     int64_t from_us, until_us;
     int64_t read_us, write_us;             /* from locks: for so long no one could read / write */
     int64_t probe_read_us, probe_write_us; /* as canary sessions measured it */
-    int64_t waited_us;                     /* the migration itself, for its lock */
+    int64_t query_read_us, query_write_us; /* as production's queries met it (judge/traffic.c) */
+    int64_t queries_waited;
+    int64_t waited_us; /* the migration itself, for its lock */
     const char *waited_for;
     bool counts; /* towards the gate: not proven empty */
     bool is_granted;
@@ -113,11 +115,27 @@ const char *rh_judgement_unscaled(const struct judgement *judgement);
 const char *rh_say_production(struct arena *arena, const struct production_time *production,
                               int64_t here_us);
 
+/* traffic.c: which queries of the replay waited for which lock; into the traffic of the result, and
+   into the blocks. Once, behind rh_judgement_find_blocks. */
+void rh_judgement_take_traffic(struct judgement *judgement);
+/* What the findings on those locks say of it; once, behind the rules. */
+void rh_judgement_tell_traffic(struct judgement *judgement);
+/* Why the traffic proves nothing of the queries; NULL when it does, or none was asked for. */
+const char *rh_judgement_traffic_doubt(const struct judgement *judgement);
+/* rules_traffic.c: */
+void rh_rule_pool_exhaustion(const struct rule *rule, struct judgement *judgement);
+/* What fails while the migration runs, and not without it. */
+void rh_rule_query_error_of_traffic(const struct rule *rule, struct judgement *judgement);
+void rh_rule_cached_plan_of_traffic(const struct rule *rule, struct judgement *judgement);
+
 /* Queries. */
 const struct relation_facts *rh_judgement_facts(const struct judgement *judgement,
                                                 const char *relation);
 struct block *rh_judgement_block(struct judgement *judgement, int64_t transaction_key,
                                  const char *relation);
+/* The longest anything that reads, or writes, would wait behind it: by locks, probes, queries. */
+int64_t rh_block_read_us(const struct block *block);
+int64_t rh_block_write_us(const struct block *block);
 int64_t rh_block_us(const struct block *block); /* the longest anything would wait behind it */
 /* For sorting: by that time, what an empty table would make wait behind all that counts. */
 int64_t rh_block_weight(const struct block *block);

@@ -91,20 +91,13 @@ const char *rh_say_waiters(const struct block *block)
     if (block->kind && strcmp(block->kind, "sequence") == 0)
         return block->read_us > 0 ? "everything that reads or advances it"
                                   : "nextval() and setval()";
-    return block->read_us > 0 || block->probe_read_us > 0
-               ? "every SELECT, INSERT, UPDATE and DELETE"
-               : "every INSERT, UPDATE and DELETE";
-}
-
-static int64_t longer(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
+    return rh_block_read_us(block) > 0 ? "every SELECT, INSERT, UPDATE and DELETE"
+                                       : "every INSERT, UPDATE and DELETE";
 }
 
 static const char *say_blocked_times(struct arena *arena, const struct block *block)
 {
-    int64_t read_us = longer(block->read_us, block->probe_read_us);
-    int64_t write_us = longer(block->write_us, block->probe_write_us);
+    int64_t read_us = rh_block_read_us(block), write_us = rh_block_write_us(block);
     const char *reads = rh_say_duration(arena, read_us);
     const char *writes = rh_say_duration(arena, write_us);
     if (read_us <= 0)
@@ -133,12 +126,17 @@ void rh_evidence_block(struct judgement *judgement, struct found *found, const s
 {
     if (block->mode)
         rh_evidence_text(found, "mode", block->mode);
-    rh_evidence_ms(found, "blocked_reads_ms", longer(block->read_us, block->probe_read_us));
-    rh_evidence_ms(found, "blocked_writes_ms", longer(block->write_us, block->probe_write_us));
+    rh_evidence_ms(found, "blocked_reads_ms", rh_block_read_us(block));
+    rh_evidence_ms(found, "blocked_writes_ms", rh_block_write_us(block));
     if (block->probe_read_us > 0)
         rh_evidence_ms(found, "probe_read_wait_ms", block->probe_read_us);
     if (block->probe_write_us > 0)
         rh_evidence_ms(found, "probe_write_wait_ms", block->probe_write_us);
+    if (block->queries_waited > 0) {
+        rh_evidence_count(found, "queries_waited", block->queries_waited);
+        rh_evidence_ms(found, "query_read_wait_ms", block->query_read_us);
+        rh_evidence_ms(found, "query_write_wait_ms", block->query_write_us);
+    }
     if (block->waited_us > 0)
         rh_evidence_ms(found, "waited_ms", block->waited_us);
     if (block->production.is_scaled) {
@@ -157,7 +155,7 @@ const char *rh_headline_block(struct judgement *judgement, const struct act *act
                               const struct block *block)
 {
     struct arena *arena = judgement->arena;
-    bool blocks_reads = block->read_us > 0 || block->probe_read_us > 0;
+    bool blocks_reads = rh_block_read_us(block) > 0;
     return rh_arena_printf(arena, "%s would %s %s for %s (limit %s)",
                            rh_judgement_subject(judgement, act->top),
                            blocks_reads ? "lock" : "block writes to", block->relation,

@@ -329,16 +329,26 @@ static void add_probes(struct judgement *judgement)
     }
 }
 
+static int64_t longest_of(int64_t a, int64_t b, int64_t c)
+{
+    int64_t longest = a > b ? a : b;
+    return longest > c ? longest : c;
+}
+
+int64_t rh_block_read_us(const struct block *block)
+{
+    return longest_of(block->read_us, block->probe_read_us, block->query_read_us);
+}
+
+int64_t rh_block_write_us(const struct block *block)
+{
+    return longest_of(block->write_us, block->probe_write_us, block->query_write_us);
+}
+
 int64_t rh_block_us(const struct block *block)
 {
-    int64_t longest_us = block->read_us;
-    if (block->write_us > longest_us)
-        longest_us = block->write_us;
-    if (block->probe_read_us > longest_us)
-        longest_us = block->probe_read_us;
-    if (block->probe_write_us > longest_us)
-        longest_us = block->probe_write_us;
-    return longest_us;
+    int64_t read_us = rh_block_read_us(block), write_us = rh_block_write_us(block);
+    return read_us > write_us ? read_us : write_us;
 }
 
 int64_t rh_block_weight(const struct block *block)
@@ -377,6 +387,7 @@ void rh_judgement_find_blocks(struct judgement *judgement)
         add_block(judgement, locks.items + first, next - first);
     }
     add_probes(judgement);
+    rh_judgement_take_traffic(judgement);
     rh_judgement_scale_blocks(judgement);
     if (judgement->blocks.count > 0)
         qsort(judgement->blocks.items, judgement->blocks.count, sizeof(judgement->blocks.items[0]),

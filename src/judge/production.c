@@ -54,6 +54,8 @@ static void scale_block(struct judgement *judgement, struct block *block)
     stretch(&block->write_us, factor);
     stretch(&block->probe_read_us, factor);
     stretch(&block->probe_write_us, factor);
+    stretch(&block->query_read_us, factor);
+    stretch(&block->query_write_us, factor);
 }
 
 void rh_judgement_scale_blocks(struct judgement *judgement)

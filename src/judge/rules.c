@@ -4,6 +4,7 @@
 #include "judge/judge_int.h"
 #include "judge/rules_text.h"
 #include "judge/rules_text_blockers.h"
+#include "judge/rules_text_traffic.h"
 
 #include <string.h>
 
@@ -82,6 +83,12 @@ const struct rule rh_rules[] = {
      rh_rule_blocks_writes, TEXT_BLOCKS_WRITES, NO_ALIASES},
     {"lock-queue", "error", "the migration waited for a lock, and a queue formed behind it",
      rh_rule_lock_queue, TEXT_LOCK_QUEUE, NO_ALIASES},
+    {"pool-exhaustion", "error", "queries that wait would take the application's last connection",
+     rh_rule_pool_exhaustion, TEXT_POOL_EXHAUSTION, NO_ALIASES},
+    {"query-error", "error", "a query of the running application fails because of the migration",
+     rh_rule_query_error_of_traffic, TEXT_QUERY_ERROR, NO_ALIASES},
+    {"cached-plan-broken", "error", "statements prepared before the migration fail after it",
+     rh_rule_cached_plan_of_traffic, TEXT_CACHED_PLAN_BROKEN, NO_ALIASES},
     {"lock-held-across-statements", "warning",
      "further statements ran while a blocking lock was held", rh_rule_lock_held_across_statements,
      TEXT_LOCK_HELD_ACROSS_STATEMENTS,

@@ -54,7 +54,7 @@ static const char *say_act(const struct judgement *judgement, const struct act *
 static bool is_reads_over(const struct judgement *judgement, const struct block *block)
 {
     int64_t limit_us = judgement->limits->blocked_us;
-    return block->read_us > limit_us || block->probe_read_us > limit_us;
+    return rh_block_read_us(block) > limit_us;
 }
 
 static void add_block_finding(struct judgement *judgement, const struct rule *rule,
@@ -136,12 +136,12 @@ void rh_rule_blocks_writes(const struct rule *rule, struct judgement *judgement)
 
 /* --- lock-queue --- */
 
-/* What canary sessions waited beyond the time the lock was held: they stood in the queue behind us.
- */
+/* What canaries and queries waited beyond the time the lock was held: they stood in the queue
+   behind us. */
 static int64_t queued_us(const struct block *block)
 {
-    int64_t queued_read_us = block->probe_read_us - block->read_us;
-    int64_t queued_write_us = block->probe_write_us - block->write_us;
+    int64_t queued_read_us = rh_block_read_us(block) - block->read_us;
+    int64_t queued_write_us = rh_block_write_us(block) - block->write_us;
     int64_t longest_us = queued_read_us > queued_write_us ? queued_read_us : queued_write_us;
     return longest_us > 0 ? longest_us : 0;
 }

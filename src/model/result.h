@@ -19,6 +19,7 @@
 #include "model/round_trip.h"
 #include "model/state.h"
 #include "model/trace.h"
+#include "model/traffic.h"
 
 #include <jansson.h>
 
@@ -135,6 +136,7 @@ struct result {
     struct risks risks;
     struct round_trip round_trip;
     struct scaling_facts scaling;
+    struct traffic traffic;
 };
 
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */

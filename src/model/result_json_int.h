@@ -55,5 +55,7 @@ void rh_json_put_round_trip(json_t *object, const struct round_trip *trip);
 /* result_json_scaling.c: scaling; a statement's in_production */
 void rh_json_put_scaling(json_t *object, const struct scaling_facts *scaling);
 json_t *rh_json_scaled(const struct scaled_duration *scaled);
+/* result_json_traffic.c: workload; null: none was replayed */
+void rh_json_put_workload(json_t *result_object, const struct result *result);
 
 #endif

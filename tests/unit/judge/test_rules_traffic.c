@@ -1,0 +1,113 @@
+/* What the running application met. */
+#include "judge_unit.h"
+
+static struct traffic *traffic_of(struct story *story)
+{
+    struct traffic *traffic = &story->result.traffic;
+    story_run(story, "CREATE TABLE", 5 * MS);
+    traffic->was_run = true;
+    traffic->pool_exhausted_at_us = traffic->pool_exhausted_us = -1;
+    return traffic;
+}
+
+static struct traffic_pattern *pattern(struct story *story, const char *query, int64_t calls)
+{
+    struct traffic_pattern *made = RH_PUSH(story->arena, &story->result.traffic.patterns);
+    *made = (struct traffic_pattern){.query = query, .calls = calls, .baseline_calls = calls};
+    return made;
+}
+
+static void fails(struct story *story, struct traffic_pattern *failing, const char *sqlstate,
+                  int64_t here, int64_t baseline)
+{
+    struct traffic_error *error = RH_PUSH(story->arena, &failing->errors);
+    *error = (struct traffic_error){.here = here, .baseline = baseline};
+    memcpy(error->sqlstate, sqlstate, sizeof(error->sqlstate));
+}
+
+static void test_rules_traffic_a_pool_runs_dry(void **state)
+{
+    struct story *story = *state;
+    struct traffic *traffic = traffic_of(story);
+    traffic->pool = 20;
+    traffic->depth_before = 2;
+    traffic->depth_peak = 140;
+    story_judge(story);
+    story_expect_none(story, "pool-exhaustion");
+    traffic->pool_exhausted_at_us = 200 * MS;
+    traffic->pool_exhausted_us = 3 * S;
+    story_judge(story);
+    const struct finding *finding = story_expect(story, "pool-exhaustion", SEVERITY_ERROR);
+    assert_string_equal(finding->title,
+                        "a pool of 20 connections has none left for 3 s: up to 140 queries at "
+                        "once");
+    assert_int_equal(story->result.verdict, VERDICT_UNSAFE);
+    /* One that is too small without any migration proves nothing of it. */
+    traffic->depth_before = 25;
+    story_judge(story);
+    story_expect_none(story, "pool-exhaustion");
+}
+
+static void test_rules_traffic_new_failures_are_found(void **state)
+{
+    struct story *story = *state;
+    traffic_of(story);
+    fails(story, pattern(story, "SELECT name FROM users", 1000), "42703", 400, 0);
+    fails(story, pattern(story, "SELECT name, id FROM users", 10), "42703", 4, 0);
+    story_judge(story);
+    const struct finding *finding = story_expect(story, "query-error", SEVERITY_ERROR);
+    assert_non_null(strstr(finding->title, "404 executions failed with 42703 (a column that is no "
+                                           "longer there)"));
+    assert_non_null(strstr(finding->title, "SELECT name FROM users"));
+    assert_int_equal(story->result.verdict, VERDICT_UNSAFE);
+}
+
+static void test_rules_traffic_failures_of_the_baseline_are_not(void **state)
+{
+    struct story *story = *state;
+    traffic_of(story);
+    struct traffic_pattern *inserting = pattern(story, "INSERT INTO users VALUES ($1)", 1000);
+    fails(story, inserting, "23505", 57, 50);
+    story_judge(story);
+    story_expect_none(story, "query-error");
+    inserting->errors.items[0].here = 101;
+    story_judge(story);
+    story_expect(story, "query-error", SEVERITY_ERROR);
+}
+
+static void test_rules_traffic_one_finding_for_each_kind_of_failure(void **state)
+{
+    struct story *story = *state;
+    traffic_of(story);
+    fails(story, pattern(story, "UPDATE a SET x = $1", 100), "40P01", 3, 0);
+    fails(story, pattern(story, "UPDATE b SET x = $1", 100), "40P01", 2, 0);
+    fails(story, pattern(story, "SELECT y FROM b", 100), "42703", 2, 0);
+    story_judge(story);
+    size_t found = 0;
+    for (size_t i = 0; i < story->result.findings.count; i++)
+        found += strcmp(story->result.findings.items[i].rule, "query-error") == 0;
+    assert_int_equal(found, 2);
+}
+
+static void test_rules_traffic_prepared_statements_break(void **state)
+{
+    struct story *story = *state;
+    traffic_of(story);
+    fails(story, pattern(story, "SELECT * FROM users WHERE id = $1", 100), "0A000", 30, 0);
+    story_judge(story);
+    story_expect_none(story, "query-error");
+    const struct finding *finding = story_expect(story, "cached-plan-broken", SEVERITY_ERROR);
+    assert_non_null(strstr(finding->title, "30 executions failed"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY_TEST(test_rules_traffic_a_pool_runs_dry),
+        STORY_TEST(test_rules_traffic_new_failures_are_found),
+        STORY_TEST(test_rules_traffic_failures_of_the_baseline_are_not),
+        STORY_TEST(test_rules_traffic_one_finding_for_each_kind_of_failure),
+        STORY_TEST(test_rules_traffic_prepared_statements_break),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
