@@ -30,6 +30,9 @@ void rh_report_repetition(const struct layout *layout, const struct result *resu
 /* The user's own checks: how many passed, and what the others say. */
 void rh_report_checks(const struct layout *layout, const struct result *result,
                       enum report_detail detail);
+/* What production's queries met while the migration ran. */
+void rh_report_traffic(const struct layout *layout, const struct result *result,
+                       enum report_detail detail);
 /* What a dry run left behind, and what shows it. */
 void rh_report_dry_run(const struct layout *layout, const struct result *result,
                        enum report_detail detail);

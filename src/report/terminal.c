@@ -202,6 +202,7 @@ void rh_report_terminal(const struct result *result, const struct terminal *term
     rh_report_blockers(&layout, result, detail);
     rh_report_differences(&layout, result, detail);
     rh_report_checks(&layout, result, detail);
+    rh_report_traffic(&layout, result, detail);
     rh_report_way_back(&layout, result, detail);
     rh_report_repetition(&layout, result, detail);
     rh_report_dry_run(&layout, result, detail);
