@@ -8,35 +8,20 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 /* A query that was sent so long before the lock was asked for met it all the same: what the sampler
    saw may have begun that much earlier. */
 #define TOLERANCE_US TRAFFIC_WAIT_US
-
-/* "users" of public.users, "users" and "Public"."Users"; case is folded, as of names in a text. */
-static bool is_table(const char *named, const char *relation)
-{
-    const char *bare = rh_bare_name(relation);
-    const char *last = strrchr(named, '.');
-    size_t len = strlen(bare);
-    last = last ? last + 1 : named;
-    if (len >= 2 && bare[0] == '"') {
-        bare++;
-        len -= 2;
-    }
-    return strlen(last) == len && strncasecmp(last, bare, len) == 0;
-}
 
 enum use { USE_NONE, USE_READ, USE_WRITE };
 
 static enum use use_of(const struct traffic_pattern *pattern, const char *relation)
 {
     for (size_t i = 0; i < pattern->writes_to.count; i++)
-        if (is_table(pattern->writes_to.items[i], relation))
+        if (rh_traffic_is_table(pattern->writes_to.items[i], relation))
             return USE_WRITE;
     for (size_t i = 0; i < pattern->reads_from.count; i++)
-        if (is_table(pattern->reads_from.items[i], relation))
+        if (rh_traffic_is_table(pattern->reads_from.items[i], relation))
             return USE_READ;
     /* Its tables are not known: through a function, or a text that could not be parsed. */
     return pattern->is_parsed && pattern->reads_from.count + pattern->writes_to.count > 0 ? USE_NONE

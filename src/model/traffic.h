@@ -96,4 +96,8 @@ struct traffic {
 };
 #define TRAFFIC_DEPTHS_MAX 400
 
+/* Whether a query that says `named` (users, public.users, no quotes) may mean the relation
+   (public."Users"): by the last part alone, case folded. */
+bool rh_traffic_is_table(const char *named, const char *relation);
+
 #endif

@@ -1,0 +1,17 @@
+#include "model/traffic.h"
+
+#include <string.h>
+#include <strings.h>
+
+bool rh_traffic_is_table(const char *named, const char *relation)
+{
+    const char *bare = rh_bare_name(relation);
+    const char *last = strrchr(named, '.');
+    size_t len = strlen(bare);
+    last = last ? last + 1 : named;
+    if (len >= 2 && bare[0] == '"') {
+        bare++;
+        len -= 2;
+    }
+    return strlen(last) == len && strncasecmp(last, bare, len) == 0;
+}
