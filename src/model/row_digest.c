@@ -6,7 +6,6 @@
 #include <xxhash.h>
 
 _Static_assert(ROW_DIGEST_SECRET_BYTES == XXH3_SECRET_DEFAULT_SIZE, "the secret's size");
-_Static_assert(WORKLOAD_DIGEST_BYTES == sizeof(XXH128_canonical_t), "a digest is an XXH3 128");
 
 struct row_digest_stream {
     const struct row_digest_key *key;
@@ -21,42 +20,21 @@ void rh_row_digest_key_init(struct row_digest_key *key,
     RH_ASSERT(code == XXH_OK);
 }
 
-static void add_hash(struct row_digest *digest, const struct row_digest_key *key, XXH128_hash_t row)
+static void add_hash(struct result_digest *digest, XXH128_hash_t row)
 {
-    uint64_t chained[4] = {digest->ordered[0], digest->ordered[1], row.low64, row.high64};
+    uint8_t bytes[WORKLOAD_DIGEST_BYTES];
 
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    for (size_t i = 0; i < 4; i++)
-        chained[i] = __builtin_bswap64(chained[i]);
-#endif
-    XXH128_hash_t chain = XXH3_128bits_withSecret(chained, sizeof(chained), key->secret,
-                                                  sizeof(key->secret));
-    digest->unordered[0] += row.low64;
-    digest->unordered[1] += row.high64 + (digest->unordered[0] < row.low64);
-    digest->ordered[0] = chain.low64;
-    digest->ordered[1] = chain.high64;
-    digest->rows++;
+    for (size_t i = 0; i < 8; i++) {
+        bytes[i] = (uint8_t)(row.low64 >> 8 * i);
+        bytes[8 + i] = (uint8_t)(row.high64 >> 8 * i);
+    }
+    rh_result_digest_row(digest, bytes);
 }
 
-void rh_row_digest_add(struct row_digest *digest, const struct row_digest_key *key, struct text row)
+void rh_row_digest_add(struct result_digest *digest, const struct row_digest_key *key,
+                       struct text row)
 {
-    add_hash(digest, key,
-             XXH3_128bits_withSecret(row.data, row.len, key->secret, sizeof(key->secret)));
-}
-
-static void store(const uint64_t words[2], uint8_t out[static WORKLOAD_DIGEST_BYTES])
-{
-    XXH128_canonical_t canonical;
-
-    XXH128_canonicalFromHash(&canonical, (XXH128_hash_t){.low64 = words[0], .high64 = words[1]});
-    memcpy(out, canonical.digest, WORKLOAD_DIGEST_BYTES);
-}
-
-void rh_row_digest_store(const struct row_digest *digest, struct workload_result *result)
-{
-    result->has_digest = true;
-    store(digest->unordered, result->unordered);
-    store(digest->ordered, result->ordered);
+    add_hash(digest, XXH3_128bits_withSecret(row.data, row.len, key->secret, sizeof(key->secret)));
 }
 
 /* --- in pieces ------------------------------------------------------------------------------- */
@@ -89,7 +67,7 @@ void rh_row_digest_stream_feed(struct row_digest_stream *stream, struct text pie
     XXH3_128bits_update(stream->state, piece.data, piece.len);
 }
 
-void rh_row_digest_stream_end(struct row_digest_stream *stream, struct row_digest *digest)
+void rh_row_digest_stream_end(struct row_digest_stream *stream, struct result_digest *digest)
 {
-    add_hash(digest, stream->key, XXH3_128bits_digest(stream->state));
+    add_hash(digest, XXH3_128bits_digest(stream->state));
 }
