@@ -82,6 +82,7 @@ enum workload_event_kind {
 };
 
 #define WORKLOAD_DIGEST_BYTES 16
+#define WORKLOAD_DIGEST_KEY_BYTES 32
 
 /* Of one execution: an E, or one statement of a Q, in their order. */
 struct workload_result {
@@ -94,7 +95,7 @@ struct workload_result {
     /*
      * Of the rows that came back, as bytes of their messages: `unordered` is the sum of the rows'
      * hashes, equal for the same rows in whatever order; `ordered` is the hash of their hashes in
-     * their order (model/result_digest.h). Keyed by the workload's digest key, so that they tell
+     * their order (model/row_digest.h). Keyed by the workload's digest key, so that they tell
      * nothing of a value.
      */
     uint8_t unordered[WORKLOAD_DIGEST_BYTES], ordered[WORKLOAD_DIGEST_BYTES];
@@ -184,6 +185,9 @@ struct workload_about {
     const char *started_at;     /* RFC 3339 */
     bool is_masked;             /* literals and parameters, by the key and domains of a snapshot */
     const char *masking_key_id; /* which key; tells nothing of it; "" */
+    /* Random, of model/row_digest.h. Who can read it can try values against the digests: what is
+       masked has none in it, and this is zeros then. */
+    uint8_t digest_key[WORKLOAD_DIGEST_KEY_BYTES];
     VEC(struct workload_type) types;
 };
 

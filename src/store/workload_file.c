@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <unistd.h>
+#include <zstd.h>
 
 #include "base/file.h"
 
@@ -115,6 +116,36 @@ bool rh_workload_unhex(const char *hex, uint8_t *ret_bytes, size_t length)
             return false;
         ret_bytes[i] = (uint8_t)(high << 4 | low);
     }
+    return true;
+}
+
+/* What zstd and AES-GCM add to a few dozen bytes. */
+#define SEALED_EXTRA_BYTES 64
+
+char *rh_workload_seal_hex(struct seal *seal, uint64_t number, const uint8_t *bytes, size_t length,
+                           struct arena *arena)
+{
+    RH_CLEANUP_BUF struct buf sealed;
+    rh_buf_init(&sealed, ZSTD_COMPRESSBOUND(length) + SEALED_EXTRA_BYTES);
+    rh_seal_close(seal, number, (struct text){(const char *)bytes, length}, &sealed);
+    return rh_workload_hex(arena, (const uint8_t *)sealed.data, sealed.len);
+}
+
+bool rh_workload_unseal_hex(struct seal *seal, uint64_t number, const char *hex, uint8_t *ret_bytes,
+                            size_t length)
+{
+    RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
+    size_t sealed_length = hex == NULL ? 0 : strlen(hex) / 2;
+    if (sealed_length == 0 || sealed_length > length + SEALED_EXTRA_BYTES)
+        return false;
+    uint8_t *sealed = rh_arena_alloc(scratch, sealed_length);
+    RH_CLEANUP_BUF struct buf plain;
+    rh_buf_init(&plain, length + SEALED_EXTRA_BYTES);
+    if (!rh_workload_unhex(hex, sealed, sealed_length) ||
+        !rh_seal_open(seal, number, (struct text){(char *)sealed, sealed_length}, length, &plain) ||
+        plain.len != length)
+        return false;
+    memcpy(ret_bytes, plain.data, length);
     return true;
 }
 

@@ -11,8 +11,9 @@
 #define WORKLOAD_APPLICATION_ID 0x5248574C
 #define WORKLOAD_FORMAT_VERSION 1
 
-/* The footer is sealed as a batch that cannot be. */
+/* Sealed as batches that cannot be: the footer, and the key of the digests. */
 #define FOOTER_NUMBER UINT64_MAX
+#define DIGEST_KEY_NUMBER (UINT64_MAX - 1)
 
 /* X(type, name, statement): a file's tables read exactly so, or it is none of ours. */
 #define WORKLOAD_TABLE_LIST(X)                                                                     \
@@ -56,6 +57,7 @@
 #define ABOUT_STATE "state" /* "writing", "finished" */
 #define ABOUT_FILE_ID "file_id"
 #define ABOUT_KEY_CHECK "key_check" /* "": not encrypted */
+#define ABOUT_DIGEST_KEY "digest_key"
 #define ABOUT_FOOTER "footer"
 
 /* RH_ERR_IO with what SQLite says, ENOSPC and the like in errno_value. */
@@ -71,6 +73,13 @@ bool rh_workload_tables_digest(sqlite3 *db, uint8_t ret_digest[static TABLES_DIG
 void rh_workload_put_footer(uint64_t batches, uint64_t events,
                             const uint8_t digest[static TABLES_DIGEST_BYTES],
                             uint8_t ret_footer[static FOOTER_BYTES]);
+
+/* What is sealed beside the batches lies in `about`, in hexadecimal. */
+char *rh_workload_seal_hex(struct seal *seal, uint64_t number, const uint8_t *bytes, size_t length,
+                           struct arena *arena);
+/* False: it is not there (NULL), not `length` bytes, or does not open. */
+bool rh_workload_unseal_hex(struct seal *seal, uint64_t number, const char *hex, uint8_t *ret_bytes,
+                            size_t length) RH_MUST_CHECK;
 
 char *rh_workload_hex(struct arena *arena, const uint8_t *bytes, size_t length);
 /* False: not `length` bytes in hexadecimal. */

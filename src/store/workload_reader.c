@@ -27,7 +27,7 @@ struct workload_reader {
     struct workload_totals totals;
     bool is_finished, is_encrypted;
     uint8_t file_id[SEAL_FILE_ID_BYTES], key_check[SEAL_CHECK_BYTES];
-    const char *footer;
+    const char *footer, *digest_key;
     uint64_t batch_count, event_count;
     VEC(struct workload_pattern) patterns;
     struct workload_pattern_sums *sums;
@@ -139,6 +139,8 @@ static bool take_about(struct workload_reader *reader, sqlite3_stmt *row)
                rh_workload_unhex(value, reader->key_check, sizeof(reader->key_check));
     } else if (strcmp(name, ABOUT_FOOTER) == 0)
         reader->footer = value;
+    else if (strcmp(name, ABOUT_DIGEST_KEY) == 0)
+        reader->digest_key = value;
     else if (strcmp(name, "origin") == 0)
         return rh_workload_origin_of_name(value, &about->origin);
     else if (strcmp(name, "server_version") == 0)
@@ -368,27 +370,24 @@ static enum err_code check_key(struct workload_reader *reader, const uint8_t *ke
         rh_err_hint(err, "Give the key that it was made with.");
         return err->code;
     }
+    if (!rh_workload_unseal_hex(reader->seal, DIGEST_KEY_NUMBER, reader->digest_key,
+                                reader->about.digest_key, sizeof(reader->about.digest_key)))
+        return damaged(reader, "the key of its digests is not readable", err);
     return RH_OK;
 }
 
 /* What the writer said at the end: how many batches, and that the tables are as it left them. */
 static enum err_code check_footer(struct workload_reader *reader, struct err *err)
 {
-    uint8_t digest[TABLES_DIGEST_BYTES], footer[FOOTER_BYTES];
-    uint8_t sealed[2 * FOOTER_BYTES + 64];
-    size_t length = reader->footer == NULL ? 0 : strlen(reader->footer) / 2;
-    if (length == 0 || length > sizeof(sealed) ||
-        !rh_workload_unhex(reader->footer, sealed, length) ||
-        !rh_seal_open(reader->seal, FOOTER_NUMBER, (struct text){(char *)sealed, length},
-                      FOOTER_BYTES, &reader->plain) ||
-        reader->plain.len != FOOTER_BYTES)
+    uint8_t digest[TABLES_DIGEST_BYTES], footer[FOOTER_BYTES], said[FOOTER_BYTES];
+    if (!rh_workload_unseal_hex(reader->seal, FOOTER_NUMBER, reader->footer, said, sizeof(said)))
         return damaged(reader, "its footer is not readable", err);
     if (!rh_workload_tables_digest(reader->db, digest))
         return damaged(reader, sqlite3_errmsg(reader->db), err);
     rh_workload_put_footer(reader->batch_count, reader->event_count, digest, footer);
-    if (memcmp(footer, reader->plain.data, 16) != 0)
+    if (memcmp(footer, said, 16) != 0)
         return damaged(reader, "batches are missing", err);
-    if (memcmp(footer, reader->plain.data, FOOTER_BYTES) != 0)
+    if (memcmp(footer, said, FOOTER_BYTES) != 0)
         return damaged(reader, "its tables were changed", err);
     return RH_OK;
 }

@@ -127,6 +127,9 @@ static bool put_head(struct workload_writer *writer, const struct workload_about
                      rh_workload_hex(writer->arena, file_id, SEAL_FILE_ID_BYTES)) &&
            put_about(writer, ABOUT_KEY_CHECK,
                      has_key ? rh_workload_hex(writer->arena, check, sizeof(check)) : "") &&
+           put_about(writer, ABOUT_DIGEST_KEY,
+                     rh_workload_seal_hex(writer->seal, DIGEST_KEY_NUMBER, about->digest_key,
+                                          sizeof(about->digest_key), writer->arena)) &&
            put_about(writer, "origin", rh_workload_origin_name(about->origin)) &&
            put_about(writer, "server_version", about->server_version) &&
            put_about_number(writer, "server_version_number", about->server_version_number) &&
@@ -585,12 +588,9 @@ static bool put_footer(struct workload_writer *writer)
     if (!rh_workload_tables_digest(writer->db, digest))
         return false;
     rh_workload_put_footer(writer->batches, writer->events, digest, footer);
-    rh_buf_clear(&writer->sealed);
-    rh_seal_close(writer->seal, FOOTER_NUMBER, (struct text){(char *)footer, sizeof(footer)},
-                  &writer->sealed);
     return put_about(
         writer, ABOUT_FOOTER,
-        rh_workload_hex(writer->arena, (uint8_t *)writer->sealed.data, writer->sealed.len));
+        rh_workload_seal_hex(writer->seal, FOOTER_NUMBER, footer, sizeof(footer), writer->arena));
 }
 
 /* Sessions that have not ended keep what was counted of them. */

@@ -48,7 +48,8 @@ static struct workload_about about_of(struct arena *arena)
                                    .encoding = "UTF8",
                                    .started_at = "2026-11-20T10:49:12.123Z",
                                    .is_masked = true,
-                                   .masking_key_id = "ab12"};
+                                   .masking_key_id = "ab12",
+                                   .digest_key = "the key of the digests, 32 byte"};
     *RH_PUSH(arena, &about.types) = (struct workload_type){
         .oid = 16400, .schema = "public", .name = "mood", .kind = 'e', .element = 0};
     *RH_PUSH(arena, &about.types) = (struct workload_type){
@@ -148,6 +149,7 @@ static void check_head(const struct workload_reader *reader)
     assert_string_equal(about->started_at, "2026-11-20T10:49:12.123Z");
     assert_true(about->is_masked);
     assert_string_equal(about->masking_key_id, "ab12");
+    assert_string_equal((const char *)about->digest_key, "the key of the digests, 32 byte");
     assert_int_equal(about->types.count, 2);
     assert_string_equal(about->types.items[1].name, "_mood");
     assert_int_equal(about->types.items[1].element, 16400);
@@ -465,6 +467,8 @@ static void test_workload_file_needs_its_key(void **state)
     struct text content;
     assert_int_equal(rh_file_read(place->path, 64 << 20, place->arena, &content, &err), RH_OK);
     assert_null(memmem(content.data, content.len, "abalance", 8));
+    /* "the key" in hexadecimal: what zstd leaves of incompressible bytes. */
+    assert_null(memmem(content.data, content.len, "746865206b6579", 14));
 }
 
 static void test_workload_file_names_what_is_none(void **state)
