@@ -20,6 +20,7 @@
 #include "model/risk.h"
 #include "model/round_trip.h"
 #include "model/state.h"
+#include "model/traffic.h"
 #include "net/dial.h"
 #include "net/loop.h"
 
@@ -267,6 +268,17 @@ struct engine {
     const char *observer_session_sql, *probe_session_sql;
     /* Gives at least one row unless the table is empty. */
     char *(*any_row_sql)(struct arena *arena, const char *relation);
+    /*
+     * A session that stands in a migration's way: `first` is said and waited for, then `then` is
+     * sent and nobody waits for it (NULL: nothing more). It holds its lock on the relation from
+     * then on, for so long, and lets go by itself.
+     */
+    void (*blocker_sql)(struct arena *arena, enum blocker_kind kind, const char *relation,
+                        int64_t duration_us, const char **ret_first, const char **ret_then);
+    /* For a clone that is thrown away: every role that is neither a superuser nor one of the
+       server's own may log in with this password (letters and digits alone). */
+    enum err_code (*admit_roles)(struct connection *connection, const char *password,
+                                 struct mono deadline, struct err *err);
     /* Ends what a session is waiting for or doing, not the session. */
     char *(*cancel_sql)(struct arena *arena, int64_t backend_pid);
 

@@ -163,7 +163,7 @@ void rh_judgement_take_traffic(struct judgement *judgement)
     }
     for (size_t i = 0; i < loaded.blocks.count; i++) {
         const struct block *met = &loaded.blocks.items[i];
-        if (met->queries_waited == 0 && met->waited_us <= 0)
+        if (met->queries_waited == 0 && met->waited_us <= 0 && rh_block_us(met) == 0)
             continue;
         struct block *block = same_block(judgement, &loaded, met);
         if (!block)

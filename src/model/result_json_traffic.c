@@ -69,10 +69,10 @@ static json_t *render_pool(const struct traffic *traffic)
 
 static json_t *render_blocker(const struct traffic *traffic)
 {
-    if (!traffic->blocker)
+    if (traffic->blocker == BLOCKER_NONE)
         return json_null();
     json_t *object = json_object();
-    put(object, "kind", rh_json_text(traffic->blocker));
+    put(object, "kind", rh_json_text(rh_blocker_name(traffic->blocker)));
     put(object, "relation", rh_json_text(traffic->blocker_relation));
     put(object, "duration_ms", rh_json_ms(traffic->blocker_us));
     return object;

@@ -16,6 +16,21 @@
    above what a busy machine adds to any of them. The same as for probes. */
 #define TRAFFIC_WAIT_US 10000
 
+/* Sessions that stand in a migration's way, put there on purpose. X(symbol, name, what it is) */
+#define BLOCKER_LIST(X)                                                        \
+    X(BLOCKER_NONE, "none", "")                                                \
+    X(BLOCKER_IDLE_IN_TRANSACTION, "idle-in-transaction",                      \
+      "a transaction that has read the table and was left open")               \
+    X(BLOCKER_LONG_READ, "long-read", "a query that reads the table for long") \
+    X(BLOCKER_AUTOVACUUM, "autovacuum", "an autovacuum that yields to nobody (wraparound)")
+enum blocker_kind {
+#define X(symbol, name, what) symbol,
+    BLOCKER_LIST(X)
+#undef X
+};
+const char *rh_blocker_name(enum blocker_kind kind);
+const char *rh_blocker_what(enum blocker_kind kind);
+
 /* Errors of one kind. */
 struct traffic_error {
     char sqlstate[6];

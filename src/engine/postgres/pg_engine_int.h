@@ -65,6 +65,12 @@ enum err_code rh_pg_source_lacks(struct connection *connection, struct arena *ar
                                  struct mono deadline, struct source_lacks *ret_lacks,
                                  struct err *err) RH_MUST_CHECK;
 
+/* --- pg_traffic.c ----------------------------------------------------------------------------- */
+void rh_pg_blocker_sql(struct arena *arena, enum blocker_kind kind, const char *relation,
+                       int64_t duration_us, const char **ret_first, const char **ret_then);
+enum err_code rh_pg_admit_roles(struct connection *connection, const char *password,
+                                struct mono deadline, struct err *err) RH_MUST_CHECK;
+
 /* --- pg_queries.c --------------------------------------------------------------------------------
  */
 /* The text of a named query for this server version (150018); a constant, never NULL. */
