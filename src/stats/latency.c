@@ -237,7 +237,7 @@ static void count_parts(const struct columns *columns, const struct latency_rule
                         int direction, struct latency_comparison *comparison)
 {
     size_t hits[SIDES] = {0}, late_hits = 0;
-    double cost = 0, total = 0;
+    double costs[SIDES] = {0}, total = 0;
 
     for (size_t i = 0; i < columns->count; i++) {
         for (size_t side = 0; side < SIDES; side++) {
@@ -249,10 +249,8 @@ static void count_parts(const struct columns *columns, const struct latency_rule
             if (slow < PART_RATIO * fast || slow - fast < 2 * rules->least_us)
                 continue;
             hits[side]++;
-            if (side != CANDIDATE)
-                continue;
-            late_hits += i >= columns->count / 2;
-            cost += slow - fast;
+            costs[side] += slow - fast;
+            late_hits += side == CANDIDATE && i >= columns->count / 2;
         }
         total += direction > 0 ? fmax(columns->side[BASELINE][i], columns->side[TWIN][i])
                                : columns->side[CANDIDATE][i];
@@ -260,14 +258,17 @@ static void count_parts(const struct columns *columns, const struct latency_rule
     double share = (double)hits[CANDIDATE] / (double)columns->count;
     size_t early_hits = hits[CANDIDATE] - late_hits;
     bool counts = hits[CANDIDATE] >= PART_ROUNDS_LEAST && early_hits * 4 >= hits[CANDIDATE] &&
-                  late_hits * 4 >= hits[CANDIDATE] && cost >= PART_COST_LEAST * total &&
+                  late_hits * 4 >= hits[CANDIDATE] && costs[CANDIDATE] >= PART_COST_LEAST * total &&
                   hits[CANDIDATE] > 2 * (hits[BASELINE] > hits[TWIN] ? hits[BASELINE] : hits[TWIN]);
     double p = counts ? binomial_tail(hits[CANDIDATE],
                                       hits[BASELINE] + hits[TWIN] + hits[CANDIDATE], 1.0 / SIDES)
                       : 1;
     if (direction > 0) {
         size_t chance = hits[BASELINE] > hits[TWIN] ? hits[BASELINE] : hits[TWIN];
-        comparison->may_be_partly_slower = hits[CANDIDATE] > chance + 3;
+        bool is_costly = costs[CANDIDATE] >= PART_COST_LEAST * total &&
+                         costs[CANDIDATE] > 2 * fmax(costs[BASELINE], costs[TWIN]);
+        comparison->may_be_partly_slower = hits[CANDIDATE] > chance + 3 ||
+                                           (hits[CANDIDATE] >= 2 && is_costly);
         comparison->slower_share = share;
         comparison->is_partly_slower = counts;
         comparison->p_slower = fmin(comparison->p_slower, p);
