@@ -98,12 +98,17 @@ enum result_change {
 };
 const char *rh_result_change_name(enum result_change change);
 
+struct name_list {
+    const char **items;
+    size_t count, capacity;
+};
+
 struct query_results {
     int64_t compared, differing; /* executions */
     enum result_change change;   /* the gravest */
     const char *reason;          /* RESULT_NOT_COMPARED: a sentence without its full stop; NULL */
-    VEC(const char *) columns;   /* that differ, or were added */
-    VEC(const char *) masked;    /* left out, because the twins differ in them as well */
+    struct name_list columns;    /* that differ, or were added */
+    struct name_list masked;     /* left out, because the twins differ in them as well */
     int64_t undetermined;        /* executions left out: their rows depend on the plan */
     int64_t rows_before, rows_after; /* of the first execution whose number of rows changed */
 };
