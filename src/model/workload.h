@@ -82,6 +82,7 @@ enum workload_event_kind {
 };
 
 #define WORKLOAD_DIGEST_BYTES 16
+#define WORKLOAD_DIGEST_KEY_BYTES 32
 
 /* Of one execution: an E, or one statement of a Q, in their order. */
 struct workload_result {
@@ -94,7 +95,8 @@ struct workload_result {
     /*
      * Of the rows that came back, as bytes of their messages: `unordered` is the sum of the rows'
      * hashes, equal for the same rows in whatever order; `ordered` is the hash of their hashes in
-     * their order. Keyed by the workload's digest key, so that they tell nothing of a value.
+     * their order (model/row_digest.h). Keyed by the workload's digest key, so that they tell
+     * nothing of a value.
      */
     uint8_t unordered[WORKLOAD_DIGEST_BYTES], ordered[WORKLOAD_DIGEST_BYTES];
 };
@@ -121,6 +123,9 @@ struct workload_event {
     bool was_cut; /* WORKLOAD_SESSION_ENDED: without a Terminate of the client */
 };
 
+/* What the event takes in memory, for caps: texts, bodies, and a share for each thing in it. */
+size_t rh_workload_event_bytes(const struct workload_event *event);
+
 /* Hands out the events of a workload one after the other. */
 struct workload_source {
     /* *ret_event is valid until the next call; NULL at the end. RH_ERR_* as the maker says. */
@@ -145,10 +150,13 @@ enum workload_origin {
 #undef X
 };
 const char *rh_workload_origin_name(enum workload_origin origin);
+/* False, and nothing written: no origin is called so. */
+bool rh_workload_origin_of_name(const char *name, enum workload_origin *ret_origin);
 
 /* What of the clients' life is in it. Each is exact, partial or absent. */
 enum workload_grade { GRADE_ABSENT, GRADE_PARTIAL, GRADE_EXACT };
 const char *rh_workload_grade_name(enum workload_grade grade);
+bool rh_workload_grade_of_name(const char *name, enum workload_grade *ret_grade);
 struct workload_fidelity {
     enum workload_grade order, types, parameters, timing, transactions, copy;
     VEC(const char *) notes; /* sentences: "parameters longer than 1 kB were cut by the log" */
@@ -177,6 +185,9 @@ struct workload_about {
     const char *started_at;     /* RFC 3339 */
     bool is_masked;             /* literals and parameters, by the key and domains of a snapshot */
     const char *masking_key_id; /* which key; tells nothing of it; "" */
+    /* Random, of model/row_digest.h. Who can read it can try values against the digests: what is
+       masked has none in it, and this is zeros then. */
+    uint8_t digest_key[WORKLOAD_DIGEST_KEY_BYTES];
     VEC(struct workload_type) types;
 };
 

@@ -1,0 +1,106 @@
+/* Digests of rows: the order counts in one and not in the other, pieces make no difference. */
+#include "model/row_digest.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static const uint8_t key_bytes[WORKLOAD_DIGEST_KEY_BYTES] = "a key of a workload, 32 bytes..";
+
+static struct result_digest digest_of(const uint8_t *bytes, const char *const *rows)
+{
+    struct row_digest_key key;
+    struct result_digest digest = {0};
+
+    rh_row_digest_key_init(&key, bytes);
+    for (; *rows; rows++)
+        rh_row_digest_add(&digest, &key, rh_text(*rows));
+    return digest;
+}
+
+#define DIGEST(...) digest_of(key_bytes, (const char *const[]){__VA_ARGS__, NULL})
+
+static bool is_same(const uint8_t *a, const uint8_t *b)
+{
+    return memcmp(a, b, WORKLOAD_DIGEST_BYTES) == 0;
+}
+
+static void test_row_digest_tells_the_order_apart(void **state)
+{
+    (void)state;
+    struct result_digest ab = DIGEST("a", "b", "c"), ba = DIGEST("c", "b", "a");
+
+    assert_true(is_same(ab.unordered, ba.unordered));
+    assert_false(is_same(ab.ordered, ba.ordered));
+}
+
+static void test_row_digest_counts_duplicates(void **state)
+{
+    (void)state;
+    struct result_digest one = DIGEST("a"), two = DIGEST("a", "a"), three = DIGEST("a", "a", "a");
+
+    assert_false(is_same(one.unordered, two.unordered));
+    assert_false(is_same(one.unordered, three.unordered));
+    assert_false(is_same(two.ordered, three.ordered));
+}
+
+static void test_row_digest_needs_the_key(void **state)
+{
+    (void)state;
+    static const uint8_t other[WORKLOAD_DIGEST_KEY_BYTES] = "another key";
+    struct result_digest here = DIGEST("a"),
+                         there = digest_of(other, (const char *const[]){"a", NULL});
+
+    assert_false(is_same(here.unordered, there.unordered));
+    assert_false(is_same(here.ordered, there.ordered));
+}
+
+static void test_row_digest_of_no_rows_is_zeros(void **state)
+{
+    (void)state;
+    struct result_digest none = DIGEST(NULL);
+    static const uint8_t zeros[WORKLOAD_DIGEST_BYTES];
+
+    assert_true(is_same(none.unordered, zeros));
+    assert_true(is_same(none.ordered, zeros));
+}
+
+static void test_row_digest_in_pieces_is_that_of_the_whole(void **state)
+{
+    (void)state;
+    struct row_digest_key key;
+    char row[1000];
+
+    for (size_t i = 0; i < sizeof(row); i++)
+        row[i] = (char)(i * 7);
+    rh_row_digest_key_init(&key, key_bytes);
+    for (size_t piece = 1; piece < 300; piece = piece * 3 + 1) {
+        for (size_t length = 0; length <= sizeof(row); length += 125) {
+            struct result_digest whole = {0}, pieces = {0};
+            struct row_digest_stream *stream = rh_row_digest_stream_new(&key);
+
+            rh_row_digest_add(&whole, &key, (struct text){row, length});
+            rh_row_digest_stream_begin(stream);
+            for (size_t at = 0; at < length; at += piece)
+                rh_row_digest_stream_feed(
+                    stream, (struct text){row + at, at + piece < length ? piece : length - at});
+            rh_row_digest_stream_end(stream, &pieces);
+            rh_row_digest_stream_free(stream);
+            assert_memory_equal(&whole, &pieces, sizeof(whole));
+        }
+    }
+    rh_row_digest_stream_free(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_row_digest_tells_the_order_apart),
+        cmocka_unit_test(test_row_digest_counts_duplicates),
+        cmocka_unit_test(test_row_digest_needs_the_key),
+        cmocka_unit_test(test_row_digest_of_no_rows_is_zeros),
+        cmocka_unit_test(test_row_digest_in_pieces_is_that_of_the_whole),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
