@@ -428,9 +428,8 @@ json_t *rh_result_to_json(const struct result *result)
     rh_json_put_risks(object, result);
     rh_json_put_round_trip(object, &result->round_trip);
     rh_json_put_scaling(object, &result->scaling);
-    /* Parts that this run did not compare: null says "not compared", never "no differences". */
-    static const char *const not_compared[] = {"workload"};
-    for (size_t i = 0; i < sizeof(not_compared) / sizeof(not_compared[0]); i++)
-        put(object, not_compared[i], json_null());
+    /* null says "not compared", never "no differences". */
+    put(object, "workload",
+        result->workload.was_made ? rh_comparison_to_json(&result->workload) : json_null());
     return object;
 }
