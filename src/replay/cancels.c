@@ -11,7 +11,7 @@
 struct cancel {
     struct cancel *previous, *next;
     struct replay *replay;
-    struct session *session;
+    struct replay_session *session;
     struct item *item; /* NULL: it is over */
     struct due due;
     struct pg_cancel *request;
@@ -59,7 +59,7 @@ static void on_due(void *context)
                        on_sent, cancel, &cancel->request);
 }
 
-void rh_cancel_arm(struct session *session, struct item *item)
+void rh_cancel_arm(struct replay_session *session, struct item *item)
 {
     struct replay *replay = session->replay;
     if (!item->is_cancelled || item->cancel)
@@ -97,7 +97,7 @@ void rh_cancel_disarm(struct item *item)
 
 void rh_cancel_event(struct replay *replay, const struct workload_event *event)
 {
-    struct session *session = rh_replay_find_session(replay, event->session);
+    struct replay_session *session = rh_replay_find_session(replay, event->session);
     struct item *item = session ? session->first : NULL;
     while (item && (item->is_end || item->request != event->request))
         item = item->next;

@@ -23,9 +23,9 @@
 
 /* --- sessions --------------------------------------------------------------------------------- */
 
-struct session *rh_replay_find_session(const struct replay *replay, uint64_t number)
+struct replay_session *rh_replay_find_session(const struct replay *replay, uint64_t number)
 {
-    struct session *it = replay->hash[number & replay->hash_mask];
+    struct replay_session *it = replay->hash[number & replay->hash_mask];
     while (it && it->number != number)
         it = it->hash_next;
     return it;
@@ -69,10 +69,10 @@ static void take_begun(struct replay *replay, const struct workload_event *event
 
 struct making {
     struct replay *replay;
-    struct session *session;
+    struct replay_session *session;
     struct item *item;
     struct buf bytes;
-    VEC(struct step) steps;
+    VEC(struct replay_step) steps;
     struct arena *arena;
     struct order_need needs[NEEDS_MAX];
     size_t need_count;
@@ -115,8 +115,8 @@ static void add_step(struct making *making, const struct workload_message *messa
     struct item *item = making->item;
     if (!is_execution(message->type))
         return;
-    *RH_PUSH(making->arena, &making->steps) = (struct step){message->pattern,
-                                                            (uint32_t)item->recorded_executions};
+    *RH_PUSH(making->arena, &making->steps) = (struct replay_step){
+        message->pattern, (uint32_t)item->recorded_executions};
     making->need_count += rh_commit_order_request(
         making->replay->order, message->pattern, &making->session->touched,
         making->needs + making->need_count, NEEDS_MAX - making->need_count);
@@ -170,13 +170,13 @@ static void *copy_of(const void *items, size_t count, size_t size)
 static void finish_making(struct making *making, const struct workload_event *event)
 {
     struct item *item = making->item;
-    struct session *session = making->session;
+    struct replay_session *session = making->session;
     unsigned char first = event->messages[0].type;
     unsigned char last = event->messages[event->message_count - 1].type;
     item->length = making->bytes.len;
     item->bytes = making->bytes.data; /* malloc'ed by struct buf, ours from here */
     making->bytes = (struct buf){0};
-    item->steps = copy_of(making->steps.items, making->steps.count, sizeof(struct step));
+    item->steps = copy_of(making->steps.items, making->steps.count, sizeof(struct replay_step));
     item->step_count = making->steps.count;
     item->needs = copy_of(making->needs, making->need_count, sizeof(struct order_need));
     item->need_count = making->need_count;
@@ -191,13 +191,13 @@ static void finish_making(struct making *making, const struct workload_event *ev
     item->memory = ITEM_OVERHEAD + item->length;
 }
 
-static void take_request(struct replay *replay, struct session *session,
+static void take_request(struct replay *replay, struct replay_session *session,
                          const struct workload_event *event)
 {
     RH_CLEANUP_ARENA struct arena *arena = event->message_count > 1 ? rh_arena_new() : NULL;
     struct making making = {.replay = replay, .session = session, .arena = arena};
     struct item *item = calloc(1, sizeof(*item));
-    struct step single;
+    struct replay_step single;
     if (!item)
         RH_PANIC("out of memory for a request");
     making.item = item;
@@ -225,7 +225,7 @@ static void take_request(struct replay *replay, struct session *session,
 
 /* Results go to the items that asked for them, in order: of a COPY by the extended protocol the
    Sync that is answered is another than the one that the statement was sent with. */
-static void spread_results(struct session *session, const struct workload_event *event)
+static void spread_results(struct replay_session *session, const struct workload_event *event)
 {
     size_t at = 0;
     for (struct item *it = session->first; it && !it->is_end; it = it->next) {
@@ -244,7 +244,7 @@ static void spread_results(struct session *session, const struct workload_event 
     }
 }
 
-static struct item *last_answered(struct session *session, uint64_t request)
+static struct item *last_answered(struct replay_session *session, uint64_t request)
 {
     struct item *found = NULL;
     for (struct item *it = session->first; it && !it->is_end && it->request <= request;
@@ -253,7 +253,7 @@ static struct item *last_answered(struct session *session, uint64_t request)
     return found;
 }
 
-static void take_answer(struct replay *replay, struct session *session,
+static void take_answer(struct replay *replay, struct replay_session *session,
                         const struct workload_event *event)
 {
     bool is_over = event->transaction_status == 'I' || event->transaction_status == 0;
@@ -278,7 +278,7 @@ static void take_answer(struct replay *replay, struct session *session,
     rh_session_settle(session);
 }
 
-static struct item *new_end(const struct session *session, int64_t at_us)
+static struct item *new_end(const struct replay_session *session, int64_t at_us)
 {
     struct item *item = calloc(1, sizeof(*item));
     if (!item)
@@ -292,7 +292,7 @@ static struct item *new_end(const struct session *session, int64_t at_us)
     return item;
 }
 
-static void take_ended(struct session *session, int64_t at_us)
+static void take_ended(struct replay_session *session, int64_t at_us)
 {
     session->source_ended = true;
     rh_session_append(session, new_end(session, at_us));
@@ -302,9 +302,9 @@ static void take_ended(struct session *session, int64_t at_us)
 
 static void take_event(struct replay *replay, const struct workload_event *event)
 {
-    struct session *session = event->kind == WORKLOAD_SESSION_BEGUN
-                                  ? NULL
-                                  : rh_replay_find_session(replay, event->session);
+    struct replay_session *session = event->kind == WORKLOAD_SESSION_BEGUN
+                                         ? NULL
+                                         : rh_replay_find_session(replay, event->session);
     replay->last_event_us = event->at_us;
     if (event->kind == WORKLOAD_SESSION_ENDED)
         replay->ended_recorded++;
@@ -338,7 +338,7 @@ static void take_event(struct replay *replay, const struct workload_event *event
 static void end_source(struct replay *replay)
 {
     replay->source_is_over = true;
-    for (struct session *it = replay->sessions, *next; it; it = next) {
+    for (struct replay_session *it = replay->sessions, *next; it; it = next) {
         next = it->next;
         if (it->state == SESSION_IS_OVER)
             rh_session_free(it);

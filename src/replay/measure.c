@@ -111,7 +111,7 @@ static const struct workload_result *recorded_of(const struct item *item, size_t
     return index < item->recorded_count ? &item->recorded[index] : NULL;
 }
 
-void rh_measure_item(struct session *session, struct item *item)
+void rh_measure_item(struct replay_session *session, struct item *item)
 {
     struct replay *replay = session->replay;
     for (size_t i = 0; i < item->outcome_count; i++) {

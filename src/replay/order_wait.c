@@ -14,7 +14,7 @@
 #define LOOK_EVERY_US INT64_C(50000)
 #define ASK_LOCKS_AFTER_US INT64_C(100000)
 
-void rh_order_wait_add(struct session *session)
+void rh_order_wait_add(struct replay_session *session)
 {
     struct replay *replay = session->replay;
     session->is_order_waiting = true;
@@ -28,10 +28,10 @@ void rh_order_wait_add(struct session *session)
                         rh_replay_virtual(replay, session->order_since_us) + LOOK_EVERY_US);
 }
 
-void rh_order_wait_remove(struct session *session)
+void rh_order_wait_remove(struct replay_session *session)
 {
     struct replay *replay = session->replay;
-    struct session **place = &replay->order_first;
+    struct replay_session **place = &replay->order_first;
     while (*place != session)
         place = &(*place)->order_next;
     *place = session->order_next;
@@ -44,13 +44,14 @@ void rh_order_wait_remove(struct session *session)
 }
 
 /* Sessions that may go: found first, for going changes the list. */
-typedef bool may_go_fn(const struct replay *replay, const struct session *session, int64_t now_us);
+typedef bool may_go_fn(const struct replay *replay, const struct replay_session *session,
+                       int64_t now_us);
 
 static void let_go(struct replay *replay, may_go_fn *may_go, bool is_escape, int64_t *counter)
 {
     int64_t now_us = rh_clock_mono().us;
-    struct session *going = NULL, **last = &going;
-    for (struct session *it = replay->order_first, *next; it; it = next) {
+    struct replay_session *going = NULL, **last = &going;
+    for (struct replay_session *it = replay->order_first, *next; it; it = next) {
         next = it->order_next;
         if (!may_go(replay, it, now_us))
             continue;
@@ -63,13 +64,14 @@ static void let_go(struct replay *replay, may_go_fn *may_go, bool is_escape, int
         *last = it;
         last = &it->order_next;
     }
-    for (struct session *it = going, *next; it; it = next) {
+    for (struct replay_session *it = going, *next; it; it = next) {
         next = it->order_next;
         rh_session_advance(it);
     }
 }
 
-static bool has_order(const struct replay *replay, const struct session *session, int64_t now_us)
+static bool has_order(const struct replay *replay, const struct replay_session *session,
+                      int64_t now_us)
 {
     const struct item *item = session->unsent;
     (void)now_us;
@@ -91,7 +93,7 @@ void rh_order_wait_done(struct replay *replay, struct item *item)
         rh_due_heap_set(&replay->heap, &replay->order_due, INT64_MIN);
 }
 
-static bool has_waited_long(const struct replay *replay, const struct session *session,
+static bool has_waited_long(const struct replay *replay, const struct replay_session *session,
                             int64_t now_us)
 {
     int64_t limit_us = replay->options->order_wait_us ? replay->options->order_wait_us
@@ -122,8 +124,8 @@ static void on_waiters(void *context, struct rows **rows, const struct err *err)
     if (err)
         return;
     int64_t now_us = rh_clock_mono().us;
-    struct session *going = NULL;
-    for (struct session *it = replay->order_first, *next; it; it = next) {
+    struct replay_session *going = NULL;
+    for (struct replay_session *it = replay->order_first, *next; it; it = next) {
         next = it->order_next;
         int64_t pid = it->client ? rh_pg_client_key(it->client)->pid : 0;
         bool blocks = false;
@@ -140,7 +142,7 @@ static void on_waiters(void *context, struct rows **rows, const struct err *err)
         it->order_next = going;
         going = it;
     }
-    for (struct session *it = going, *next; it; it = next) {
+    for (struct replay_session *it = going, *next; it; it = next) {
         next = it->order_next;
         rh_session_advance(it);
     }
@@ -161,7 +163,7 @@ void rh_order_wait_due(void *context)
     struct replay *replay = context;
     let_go(replay, has_order, false, NULL);
     let_go(replay, has_waited_long, true, &replay->result->order_escapes_deadline);
-    const struct session *oldest = replay->order_first;
+    const struct replay_session *oldest = replay->order_first;
     if (!oldest)
         return;
     int64_t now_us = rh_clock_mono().us;

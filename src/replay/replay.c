@@ -153,7 +153,7 @@ void rh_replay_give_up(struct replay *replay, const struct err *err)
 
 static bool are_all_prepared(const struct replay *replay)
 {
-    for (const struct session *it = replay->sessions; it; it = it->next)
+    for (const struct replay_session *it = replay->sessions; it; it = it->next)
         if (it->state != SESSION_PLAYS && it->state != SESSION_IS_OVER)
             return false;
     return true;
@@ -196,7 +196,7 @@ static enum err_code set_up(struct replay *replay, struct mono deadline, struct 
     if (code)
         return code;
     rh_loop_watch_set(replay->timer_watch, LOOP_READABLE);
-    replay->hash = rh_arena_alloc_array(replay->arena, HASH_SLOTS, sizeof(struct session *));
+    replay->hash = rh_arena_alloc_array(replay->arena, HASH_SLOTS, sizeof(struct replay_session *));
     replay->hash_mask = HASH_SLOTS - 1;
     replay->order = rh_commit_order_new(options->patterns, options->pattern_count);
     replay->order_last = &replay->order_first;
@@ -208,7 +208,7 @@ static enum err_code set_up(struct replay *replay, struct mono deadline, struct 
 
 static void tear_down(struct replay *replay)
 {
-    for (struct session *it = replay->sessions, *next; it; it = next) {
+    for (struct replay_session *it = replay->sessions, *next; it; it = next) {
         next = it->next;
         rh_pg_client_free(it->client);
         it->client = NULL;

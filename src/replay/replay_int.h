@@ -24,7 +24,7 @@
 #include "replay/replay.h"
 
 /* Something that is executed, and where it stands among its request's executions. */
-struct step {
+struct replay_step {
     uint32_t pattern, index;
 };
 
@@ -50,7 +50,7 @@ struct item {
     bool expects_ready; /* ends in Q, F or a Sync that the server will answer */
     bool is_flush, is_copy, is_simple;
     unsigned acks; /* answers of the server until a Flush is dealt with */
-    struct step *steps;
+    struct replay_step *steps;
     size_t step_count, step_at;
     size_t recorded_executions; /* that its messages ask for, those not sent included */
 
@@ -88,10 +88,10 @@ struct user_slot {
     bool is_replaced, is_proven; /* somebody got in by that name */
 };
 
-struct session {
+struct replay_session {
     struct replay *replay;
-    struct session *hash_next;
-    struct session *previous, *next; /* of all */
+    struct replay_session *hash_next;
+    struct replay_session *previous, *next; /* of all */
     uint64_t number;
     enum session_state state;
     struct due due;
@@ -132,7 +132,7 @@ struct session {
     /* commit order */
     bool is_order_waiting;
     int64_t order_since_us;
-    struct session *order_next;
+    struct replay_session *order_next;
 };
 
 struct order_wait;
@@ -163,15 +163,15 @@ struct replay {
     const char *database;
     int64_t ended_recorded;
 
-    struct session **hash;
+    struct replay_session **hash;
     size_t hash_mask;
-    struct session *sessions;
+    struct replay_session *sessions;
     int64_t live, ended, playing; /* sessions */
     int64_t logins;               /* under way */
     int64_t refusals;             /* logins in a row that failed, nobody having got in */
     size_t flying;                /* items */
-    struct session *begin_first, *begin_last; /* by order_next: wait for others to end */
-    struct session *graveyard;                /* freed when no callback is on the stack */
+    struct replay_session *begin_first, *begin_last; /* by order_next: wait for others to end */
+    struct replay_session *graveyard;                /* freed when no callback is on the stack */
     size_t room;
 
     VEC(struct user_slot *) users;
@@ -181,7 +181,7 @@ struct replay {
     struct commit_order *order;
     struct row_digest_key digest_key;
 
-    struct session *order_first, **order_last;
+    struct replay_session *order_first, **order_last;
     struct due order_due;
     struct connection *watcher; /* attached to the loop; NULL: lock-blind */
     bool watcher_asks;
@@ -211,25 +211,25 @@ static inline int64_t rh_replay_scaled(const struct replay *replay, int64_t us)
 void rh_replay_fill(struct replay *replay);
 /* Only sessions from before the recording, up to the first other event. */
 void rh_replay_fill_midway(struct replay *replay);
-struct session *rh_replay_find_session(const struct replay *replay, uint64_t number);
+struct replay_session *rh_replay_find_session(const struct replay *replay, uint64_t number);
 
 /* --- session.c --------------------------------------------------------------------------------
  */
-struct session *rh_session_new(struct replay *replay, const struct workload_session *begun,
-                               int64_t at_us);
-void rh_session_connect(struct session *session);
-void rh_session_append(struct session *session, struct item *item);
+struct replay_session *rh_session_new(struct replay *replay, const struct workload_session *begun,
+                                      int64_t at_us);
+void rh_session_connect(struct replay_session *session);
+void rh_session_append(struct replay_session *session, struct item *item);
 /* It is in its state. */
-void rh_session_play(struct session *session);
+void rh_session_play(struct replay_session *session);
 /* Sends what can be sent now. */
-void rh_session_advance(struct session *session);
+void rh_session_advance(struct replay_session *session);
 /* It is out of the replay; its items are told. */
-void rh_session_end(struct session *session);
+void rh_session_end(struct replay_session *session);
 /* Frees what has ended: only when no callback of a session is on the stack. */
 void rh_session_bury(struct replay *replay);
-void rh_session_free(struct session *session);
+void rh_session_free(struct replay_session *session);
 /* An item that is done and answered, at the front: is compared and goes. */
-void rh_session_settle(struct session *session);
+void rh_session_settle(struct replay_session *session);
 void rh_item_free(struct item *item);
 
 /* --- session_answers.c ------------------------------------------------------------------------
@@ -237,12 +237,12 @@ void rh_item_free(struct item *item);
 void rh_session_message(void *context, const struct pg_message *message);
 void rh_session_part(void *context, const struct pg_part *part);
 /* Done without the server: dropped, or lost. */
-void rh_session_item_done(struct session *session, struct item *item);
+void rh_session_item_done(struct replay_session *session, struct item *item);
 
 /* --- order_wait.c -----------------------------------------------------------------------------
  */
-void rh_order_wait_add(struct session *session);
-void rh_order_wait_remove(struct session *session);
+void rh_order_wait_add(struct replay_session *session);
+void rh_order_wait_remove(struct replay_session *session);
 /* Transactions are done: whoever waited for them goes. */
 void rh_order_wait_done(struct replay *replay, struct item *item);
 void rh_order_wait_due(void *replay);
@@ -252,13 +252,13 @@ void rh_order_wait_due(void *replay);
 /* The recording has a cancel request. */
 void rh_cancel_event(struct replay *replay, const struct workload_event *event);
 /* The item was sent; it is over. */
-void rh_cancel_arm(struct session *session, struct item *item);
+void rh_cancel_arm(struct replay_session *session, struct item *item);
 void rh_cancel_disarm(struct item *item);
 void rh_cancel_free_all(struct replay *replay);
 
 /* --- measure.c --------------------------------------------------------------------------------
  */
-void rh_measure_item(struct session *session, struct item *item);
+void rh_measure_item(struct replay_session *session, struct item *item);
 void rh_measure_finish(struct replay *replay);
 
 /* --- target.c ---------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ static bool has_setting(const struct workload_session *begun, const char *name)
     return false;
 }
 
-static void set_login(struct session *session, const struct workload_session *begun)
+static void set_login(struct replay_session *session, const struct workload_session *begun)
 {
     struct arena *arena = session->arena;
     VEC(struct pg_login_setting) settings = {0};
@@ -77,7 +77,7 @@ static void set_login(struct session *session, const struct workload_session *be
 }
 
 /* What brings it into its state; a batch that is not closed gets its Sync. */
-static void set_prologue(struct session *session, const struct workload_session *begun)
+static void set_prologue(struct replay_session *session, const struct workload_session *begun)
 {
     bool is_open = false;
     rh_buf_init(&session->prologue, PROLOGUE_BYTES_MAX);
@@ -110,16 +110,16 @@ static void set_prologue(struct session *session, const struct workload_session 
 
 static void on_due(void *context)
 {
-    struct session *session = context;
+    struct replay_session *session = context;
     if (session->state == SESSION_BEGINS)
         rh_session_connect(session);
     else
         rh_session_advance(session);
 }
 
-static void link_session(struct replay *replay, struct session *session)
+static void link_session(struct replay *replay, struct replay_session *session)
 {
-    struct session **slot = &replay->hash[session->number & replay->hash_mask];
+    struct replay_session **slot = &replay->hash[session->number & replay->hash_mask];
     session->hash_next = *slot;
     *slot = session;
     session->next = replay->sessions;
@@ -132,7 +132,7 @@ static void link_session(struct replay *replay, struct session *session)
 
 /* When it may begin: at its time; without a schedule when as many sessions have ended as had in the
    recording, so that never more are there at once than there were. */
-static void begin_when_due(struct session *session)
+static void begin_when_due(struct replay_session *session)
 {
     struct replay *replay = session->replay;
     if (!replay->is_begun || (!rh_replay_is_paced(replay) && !replay->begin_first &&
@@ -150,10 +150,10 @@ static void begin_when_due(struct session *session)
     }
 }
 
-struct session *rh_session_new(struct replay *replay, const struct workload_session *begun,
-                               int64_t at_us)
+struct replay_session *rh_session_new(struct replay *replay, const struct workload_session *begun,
+                                      int64_t at_us)
 {
-    struct session *session = calloc(1, sizeof(*session));
+    struct replay_session *session = calloc(1, sizeof(*session));
     if (!session)
         RH_PANIC("out of memory for a session");
     session->replay = replay;
@@ -173,7 +173,7 @@ struct session *rh_session_new(struct replay *replay, const struct workload_sess
     return session;
 }
 
-void rh_session_connect(struct session *session)
+void rh_session_connect(struct replay_session *session)
 {
     struct replay *replay = session->replay;
     const struct url_upstream *target = replay->options->target;
@@ -187,7 +187,7 @@ void rh_session_connect(struct session *session)
                                         handler_of(replay), session);
 }
 
-void rh_session_play(struct session *session)
+void rh_session_play(struct replay_session *session)
 {
     struct replay *replay = session->replay;
     session->state = SESSION_PLAYS;
@@ -204,7 +204,7 @@ void rh_session_play(struct session *session)
 
 static void on_ready(void *context)
 {
-    struct session *session = context;
+    struct replay_session *session = context;
     struct replay *replay = session->replay;
     replay->logins--;
     replay->refusals = 0;
@@ -234,7 +234,7 @@ void rh_item_free(struct item *item)
     free(item);
 }
 
-void rh_session_append(struct session *session, struct item *item)
+void rh_session_append(struct replay_session *session, struct item *item)
 {
     struct replay *replay = session->replay;
     item->taken_us = rh_clock_mono().us;
@@ -251,7 +251,7 @@ void rh_session_append(struct session *session, struct item *item)
         rh_session_advance(session);
 }
 
-void rh_session_settle(struct session *session)
+void rh_session_settle(struct replay_session *session)
 {
     struct replay *replay = session->replay;
     for (struct item *it; (it = session->first) && it->is_done &&
@@ -270,7 +270,7 @@ void rh_session_settle(struct session *session)
 /* --- sending ---------------------------------------------------------------------------------- */
 
 /* The answers that its client had heard are in, and the server is where it was then. */
-static bool may_go(const struct session *session, const struct item *item)
+static bool may_go(const struct replay_session *session, const struct item *item)
 {
     const struct item *flying = session->flying;
     if (flying && flying->request <= item->waits_for)
@@ -290,7 +290,7 @@ static bool may_go(const struct session *session, const struct item *item)
 }
 
 /* The intended start, and when it may be sent as far as time goes; virtual. */
-static int64_t due_of(const struct session *session, struct item *item)
+static int64_t due_of(const struct replay_session *session, struct item *item)
 {
     const struct replay *replay = session->replay;
     if (!rh_replay_is_paced(replay))
@@ -304,13 +304,13 @@ static int64_t due_of(const struct session *session, struct item *item)
 }
 
 /* Nothing of it can be sent, or it is data for a COPY that is no more. */
-static bool is_void(const struct session *session, const struct item *item)
+static bool is_void(const struct replay_session *session, const struct item *item)
 {
     return item->length == 0 ||
            (item->is_copy && !session->flying && !session->is_in_copy && !item->expects_ready);
 }
 
-static void send_item(struct session *session, struct item *item, int64_t due_us)
+static void send_item(struct replay_session *session, struct item *item, int64_t due_us)
 {
     struct replay *replay = session->replay;
     int64_t now_us = rh_clock_mono().us, now_virtual = rh_replay_virtual(replay, now_us);
@@ -341,7 +341,7 @@ static void send_item(struct session *session, struct item *item, int64_t due_us
         rh_session_item_done(session, item);
 }
 
-static bool is_waiting_for_order(struct session *session, struct item *item)
+static bool is_waiting_for_order(struct replay_session *session, struct item *item)
 {
     struct replay *replay = session->replay;
     if (item->need_count == 0 || item->has_escaped || replay->options->order_wait_us < 0)
@@ -356,7 +356,7 @@ static bool is_waiting_for_order(struct session *session, struct item *item)
     return true;
 }
 
-void rh_session_advance(struct session *session)
+void rh_session_advance(struct replay_session *session)
 {
     struct replay *replay = session->replay;
     while (session->state == SESSION_PLAYS && replay->is_begun && session->unsent) {
@@ -390,7 +390,7 @@ void rh_session_advance(struct session *session)
 
 static void on_drained(void *context)
 {
-    struct session *session = context;
+    struct replay_session *session = context;
     session->free_us = rh_replay_virtual(session->replay, rh_clock_mono().us);
     rh_session_advance(session);
     rh_replay_rearm(session->replay);
@@ -400,7 +400,7 @@ static void on_drained(void *context)
 
 static void begin_next(struct replay *replay)
 {
-    struct session *first = replay->begin_first;
+    struct replay_session *first = replay->begin_first;
     if (!first || replay->ended < first->begin_after)
         return;
     replay->begin_first = first->order_next;
@@ -409,7 +409,7 @@ static void begin_next(struct replay *replay)
     rh_session_connect(first);
 }
 
-static void drop_items(struct session *session)
+static void drop_items(struct replay_session *session)
 {
     struct replay *replay = session->replay;
     for (struct item *it = session->first, *next; it; it = next) {
@@ -427,7 +427,7 @@ static void drop_items(struct session *session)
     session->first = session->flying = session->unsent = session->last = session->last_sent = NULL;
 }
 
-void rh_session_end(struct session *session)
+void rh_session_end(struct replay_session *session)
 {
     struct replay *replay = session->replay;
     if (session->state == SESSION_IS_OVER)
@@ -457,7 +457,7 @@ static bool is_refusal_of_role(const struct err *err)
 
 static void on_closed(void *context, const struct err *err)
 {
-    struct session *session = context;
+    struct replay_session *session = context;
     struct replay *replay = session->replay;
     bool was_login = session->state == SESSION_CONNECTS;
     replay->logins -= was_login;
@@ -476,10 +476,10 @@ static void on_closed(void *context, const struct err *err)
     rh_replay_rearm(replay);
 }
 
-void rh_session_free(struct session *session)
+void rh_session_free(struct replay_session *session)
 {
     struct replay *replay = session->replay;
-    struct session **slot = &replay->hash[session->number & replay->hash_mask];
+    struct replay_session **slot = &replay->hash[session->number & replay->hash_mask];
     while (*slot != session)
         slot = &(*slot)->hash_next;
     *slot = session->hash_next;
@@ -495,7 +495,7 @@ void rh_session_free(struct session *session)
 
 void rh_session_bury(struct replay *replay)
 {
-    for (struct session *it = replay->graveyard, *next; it; it = next) {
+    for (struct replay_session *it = replay->graveyard, *next; it; it = next) {
         next = it->order_next;
         rh_pg_client_free(it->client);
         rh_due_heap_remove(&replay->heap, &it->due);

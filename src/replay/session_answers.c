@@ -17,7 +17,7 @@
 
 /* --- requests that are over ------------------------------------------------------------------- */
 
-static void done(struct session *session, struct item *item)
+static void done(struct replay_session *session, struct item *item)
 {
     struct replay *replay = session->replay;
     item->is_done = true;
@@ -40,14 +40,14 @@ static void done(struct session *session, struct item *item)
     rh_order_wait_done(replay, item);
 }
 
-void rh_session_item_done(struct session *session, struct item *item)
+void rh_session_item_done(struct replay_session *session, struct item *item)
 {
     done(session, item);
     rh_session_settle(session);
 }
 
 /* The first one under way that will be answered by ReadyForQuery is over. */
-static void take_ready(struct session *session)
+static void take_ready(struct replay_session *session)
 {
     bool was_ready = false;
     while (session->flying && !was_ready) {
@@ -63,7 +63,7 @@ static void take_ready(struct session *session)
 }
 
 /* After an error nothing is answered up to the Sync. */
-static void skip_to_sync(struct session *session)
+static void skip_to_sync(struct replay_session *session)
 {
     session->is_in_copy = false;
     if (session->flying->is_simple)
@@ -88,7 +88,7 @@ static struct outcome *add_outcome(struct item *item)
     return outcome;
 }
 
-static struct outcome *end_execution(struct session *session, struct item *item)
+static struct outcome *end_execution(struct replay_session *session, struct item *item)
 {
     int64_t now_us = rh_clock_mono().us;
     struct outcome *outcome = add_outcome(item);
@@ -120,7 +120,7 @@ static void on_field(void *context, char code, const char *value)
         snprintf(result->sqlstate, sizeof(result->sqlstate), "%s", value);
 }
 
-static void take_error(struct session *session, struct item *item, struct text body)
+static void take_error(struct replay_session *session, struct item *item, struct text body)
 {
     struct outcome *outcome = end_execution(session, item);
     outcome->result.has_digest = false;
@@ -129,7 +129,7 @@ static void take_error(struct session *session, struct item *item, struct text b
 }
 
 /* Answers that a Flush brings forth; with the last one its request is over. */
-static void acknowledge(struct session *session, struct item *item)
+static void acknowledge(struct replay_session *session, struct item *item)
 {
     if (item->acks > 0)
         item->acks--;
@@ -141,7 +141,7 @@ static void acknowledge(struct session *session, struct item *item)
 }
 
 /* The server asks for the data. A Sync that was sent along is not going to be answered. */
-static void take_copy_in(struct session *session, struct item *item)
+static void take_copy_in(struct replay_session *session, struct item *item)
 {
     session->is_in_copy = true;
     if (!item->is_simple)
@@ -150,7 +150,7 @@ static void take_copy_in(struct session *session, struct item *item)
     rh_session_advance(session);
 }
 
-static void take_copy_data(struct session *session, const struct pg_message *message)
+static void take_copy_data(struct replay_session *session, const struct pg_message *message)
 {
     if (message->is_whole)
         rh_row_digest_add(&session->digest, &session->replay->digest_key, message->body);
@@ -161,7 +161,7 @@ static void take_copy_data(struct session *session, const struct pg_message *mes
 
 /* --- messages --------------------------------------------------------------------------------- */
 
-static void take_prologue(struct session *session, const struct pg_message *message)
+static void take_prologue(struct replay_session *session, const struct pg_message *message)
 {
     struct replay *replay = session->replay;
     replay->result->gaps[GAP_PROLOGUE] += message->type == 'E';
@@ -170,7 +170,7 @@ static void take_prologue(struct session *session, const struct pg_message *mess
     rh_session_play(session);
 }
 
-static void take_message(struct session *session, struct item *item,
+static void take_message(struct replay_session *session, struct item *item,
                          const struct pg_message *message)
 {
     struct text tag;
@@ -218,7 +218,7 @@ static void take_message(struct session *session, struct item *item,
 
 void rh_session_message(void *context, const struct pg_message *message)
 {
-    struct session *session = context;
+    struct replay_session *session = context;
     struct item *item = session->flying;
     if (session->state == SESSION_PROLOGUE) {
         take_prologue(session, message);
@@ -234,7 +234,7 @@ void rh_session_message(void *context, const struct pg_message *message)
 
 void rh_session_part(void *context, const struct pg_part *part)
 {
-    struct session *session = context;
+    struct replay_session *session = context;
     const struct row_digest_key *key = &session->replay->digest_key;
     if (session->state != SESSION_PLAYS)
         return;
