@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "model/blocker.h"
 #include "model/check.h"
+#include "model/comparison.h"
 #include "model/likeness.h"
 #include "model/repetition.h"
 #include "model/risk.h"
@@ -137,6 +138,7 @@ struct result {
     struct round_trip round_trip;
     struct scaling_facts scaling;
     struct traffic traffic;
+    struct workload_comparison workload;
 };
 
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */

@@ -134,12 +134,15 @@ static json_t *render_traffic(const struct traffic *traffic)
 void rh_json_put_workload(json_t *result_object, const struct result *result)
 {
     const struct traffic *traffic = &result->traffic;
-    if (!traffic->was_run && !traffic->why_not) {
+    bool has_traffic = traffic->was_run || traffic->why_not;
+    /* null says "not compared", never "no differences". */
+    if (!has_traffic && !result->workload.was_made) {
         put(result_object, "workload", json_null());
         return;
     }
-    json_t *object = json_object();
+    json_t *object = result->workload.was_made ? rh_comparison_to_json(&result->workload)
+                                               : json_object();
     put(object, "blocked", render_blocked(traffic));
-    put(object, "during", render_traffic(traffic));
+    put(object, "during", has_traffic ? render_traffic(traffic) : json_null());
     put(result_object, "workload", object);
 }

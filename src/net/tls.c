@@ -533,6 +533,28 @@ bool rh_tls_has_protocol(const struct tls *tls)
     return length == PROTOCOL_LIST_LENGTH - 1 && memcmp(name, protocol_list + 1, length) == 0;
 }
 
+size_t rh_tls_end_point(const struct tls *tls, unsigned char out[static TLS_END_POINT_MAX])
+{
+    X509 *certificate = SSL_get1_peer_certificate(tls->ssl);
+    int hash_nid = NID_undef;
+    unsigned length = 0;
+    if (!certificate)
+        return 0;
+    /* Certificates whose signature has no hash of its own (Ed25519) have no binding: RFC 5929
+       leaves them undefined, and the server says the same. */
+    if (X509_get_signature_info(certificate, &hash_nid, NULL, NULL, NULL) != 1)
+        hash_nid = NID_undef;
+    const EVP_MD *hash = hash_nid == NID_md5 || hash_nid == NID_sha1 ? EVP_sha256()
+                         : hash_nid == NID_undef                     ? NULL
+                                                 : EVP_get_digestbynid(hash_nid);
+    if (!hash || EVP_MD_get_size(hash) > TLS_END_POINT_MAX ||
+        X509_digest(certificate, hash, out, &length) != 1)
+        length = 0;
+    X509_free(certificate);
+    ERR_clear_error();
+    return length;
+}
+
 const char *rh_tls_version_name(const struct tls *tls)
 {
     return SSL_get_version(tls->ssl);

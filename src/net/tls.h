@@ -61,6 +61,10 @@ enum tls_step rh_tls_handshake(struct tls *tls, struct err *err);
 /* The peer agreed to speak the "postgresql" protocol (ALPN). */
 bool rh_tls_has_protocol(const struct tls *tls);
 const char *rh_tls_version_name(const struct tls *tls); /* "TLSv1.3" */
+/* Of the peer's certificate, as channel binding "tls-server-end-point" has it (RFC 5929, section
+   4.1): its length, 0 where there is none or its signature knows no single hash. */
+#define TLS_END_POINT_MAX 64
+size_t rh_tls_end_point(const struct tls *tls, unsigned char out[static TLS_END_POINT_MAX]);
 
 /*
  * As recv and send: bytes, 0 at the end, -1 with errno. EAGAIN: not now; EPROTO: TLS failed

@@ -1,0 +1,205 @@
+#include "compare/query_verdicts.h"
+
+#include "base/say.h"
+#include "base/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Blocks are exact where time is not: from twice as many, and 0.8 MB more, they are evidence by
+   themselves. */
+#define BLOCKS_RATIO 2.0
+#define BLOCKS_LEAST 100.0
+#define TEMP_BLOCKS_LEAST 100.0
+
+struct latency_rules rh_query_latency_rules(const struct query_limits *limits)
+{
+    struct latency_rules rules = rh_latency_rules_default();
+    const double set[] = {limits->p50_max_multiplier, limits->p95_max_multiplier,
+                          limits->p99_max_multiplier};
+    for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++)
+        if (set[i] > 1 && set[i] < rules.least_ratio)
+            rules.least_ratio = set[i];
+    /* What the sign of twenty rounds cannot show is not asked of fewer. */
+    if (limits->min_query_count > 0)
+        rules.least_rounds = (size_t)limits->min_query_count;
+    return rules;
+}
+
+static void fill_side(struct query_times *times, const struct latency_comparison *latency,
+                      enum compared_side side)
+{
+    const struct latency_value *values[LATENCY_LEVELS];
+    for (size_t level = 0; level < LATENCY_LEVELS; level++) {
+        const struct latency_quantile *quantile = &latency->quantiles[level];
+        values[level] = side == SIDE_BASELINE ? &quantile->baseline
+                        : side == SIDE_TWIN   ? &quantile->twin
+                                              : &quantile->candidate;
+    }
+    times->p50_us = values[LATENCY_P50]->us;
+    times->p95_us = values[LATENCY_P95]->us;
+    times->p99_us = values[LATENCY_P99]->us;
+    times->p50_low_us = values[LATENCY_P50]->low_us;
+    times->p50_high_us = values[LATENCY_P50]->high_us;
+    times->mean_us = side == SIDE_BASELINE ? latency->baseline_mean_us
+                     : side == SIDE_TWIN   ? latency->twin_mean_us
+                                           : latency->candidate_mean_us;
+}
+
+static void fill_times(struct query_comparison *query, const struct latency_comparison *latency)
+{
+    const struct latency_quantile *quantiles = latency->quantiles;
+    for (size_t side = 0; side < COMPARED_SIDES; side++)
+        fill_side(&query->sides[side], latency, (enum compared_side)side);
+    query->rounds = (int64_t)latency->rounds;
+    query->ratio = quantiles[LATENCY_P50].ratio;
+    query->ratio_low = quantiles[LATENCY_P50].ratio_low;
+    query->ratio_high = quantiles[LATENCY_P50].ratio_high;
+    query->noise = quantiles[LATENCY_P50].noise;
+    query->p95_ratio = quantiles[LATENCY_P95].is_supported ? quantiles[LATENCY_P95].ratio : 0;
+    query->p99_ratio = quantiles[LATENCY_P99].is_supported ? quantiles[LATENCY_P99].ratio : 0;
+    query->slower_share = latency->slower_share;
+    query->p_value = latency->outcome == LATENCY_FASTER ? latency->p_faster : latency->p_slower;
+    /* Of both twins, so that one stall of one of them is not counted as saved. */
+    double before_us = (query->sides[SIDE_BASELINE].mean_us + query->sides[SIDE_TWIN].mean_us) / 2;
+    query->added_ms_per_s = (query->sides[SIDE_CANDIDATE].mean_us - before_us) *
+                            query->calls_per_s / 1000;
+}
+
+bool rh_query_reads_more(const struct query_comparison *query)
+{
+    const struct query_effort *effort = query->effort;
+    if (effort[SIDE_BASELINE].blocks < 0 || effort[SIDE_TWIN].blocks < 0 ||
+        effort[SIDE_CANDIDATE].blocks < 0)
+        return false;
+    double before = fmax(effort[SIDE_BASELINE].blocks, effort[SIDE_TWIN].blocks);
+    double temp_before = fmax(effort[SIDE_BASELINE].temp_blocks, effort[SIDE_TWIN].temp_blocks);
+    double after = effort[SIDE_CANDIDATE].blocks, temp_after = effort[SIDE_CANDIDATE].temp_blocks;
+    return (after >= BLOCKS_RATIO * before && after - before >= BLOCKS_LEAST) ||
+           (temp_after >= BLOCKS_RATIO * temp_before &&
+            temp_after - temp_before >= TEMP_BLOCKS_LEAST);
+}
+
+static const struct query_error *new_error(const struct query_comparison *query)
+{
+    for (size_t i = 0; i < query->errors.count; i++)
+        if (query->errors.items[i].change == ERROR_NEW)
+            return &query->errors.items[i];
+    return NULL;
+}
+
+static const char *say_blocks(const struct query_comparison *query, struct arena *arena)
+{
+    return rh_arena_printf(arena, "reads %s instead of %s blocks",
+                           rh_say_number(arena, llround(query->effort[SIDE_CANDIDATE].blocks)),
+                           rh_say_number(arena, llround(fmax(query->effort[SIDE_BASELINE].blocks,
+                                                             query->effort[SIDE_TWIN].blocks))));
+}
+
+static void by_outcome(struct query_comparison *query, const struct latency_comparison *latency,
+                       struct arena *arena)
+{
+    bool reads_more = rh_query_reads_more(query);
+    switch (latency->outcome) {
+    case LATENCY_SLOWER:
+        query->verdict = QUERY_WORSE;
+        if (latency->is_partly_slower && latency->quantiles[LATENCY_P50].direction <= 0)
+            query->reason = rh_arena_printf(arena, "slower for %.1f %% of its executions",
+                                            latency->slower_share * 100);
+        return;
+    case LATENCY_FASTER:
+        query->verdict = QUERY_BETTER;
+        return;
+    case LATENCY_SAME:
+        query->verdict = QUERY_SAME;
+        return;
+    case LATENCY_NOISY:
+        query->verdict = reads_more ? QUERY_WORSE : QUERY_TOO_NOISY;
+        query->reason = reads_more
+                            ? rh_arena_printf(arena, "%s, though the times are too noisy to tell",
+                                              say_blocks(query, arena))
+                            : rh_arena_printf(arena,
+                                              "the times vary so much that a factor of %.2g "
+                                              "cannot be excluded",
+                                              latency->quantiles[LATENCY_P50].ratio_high);
+        return;
+    case LATENCY_TOO_FEW:
+        query->verdict = reads_more ? QUERY_WORSE : QUERY_TOO_FEW;
+        query->reason = rh_arena_printf(arena, reads_more ? "%s, timed %s" : "%s%s",
+                                        reads_more ? say_blocks(query, arena) : "timed ",
+                                        rh_say_count(arena, (int64_t)latency->rounds, "time"));
+        return;
+    }
+}
+
+void rh_query_verdict(struct query_comparison *query, const struct query_timing *timing,
+                      struct arena *arena)
+{
+    const struct query_error *error = new_error(query);
+
+    if (timing->latency && timing->latency->rounds > 0)
+        fill_times(query, timing->latency);
+    if (error) {
+        query->verdict = QUERY_WORSE;
+        query->reason = rh_arena_printf(arena, "fails with SQLSTATE %s", error->sqlstate);
+    } else if (timing->not_comparable) {
+        query->verdict = QUERY_NOT_COMPARABLE;
+        query->reason = timing->not_comparable;
+    } else if (timing->is_replayer_bound) {
+        query->verdict = QUERY_REPLAYER_BOUND;
+        query->reason = "this machine was too busy to time it: the client, not the servers, was "
+                        "slow";
+    } else if (timing->latency) {
+        by_outcome(query, timing->latency, arena);
+    } else {
+        query->verdict = QUERY_TOO_FEW;
+        query->reason = "it was not timed";
+    }
+}
+
+static int rank_of(const struct query_comparison *query)
+{
+    switch (query->verdict) {
+    case QUERY_WORSE:
+        return new_error(query) ? 0 : 1;
+    case QUERY_REPLAYER_BOUND:
+    case QUERY_TOO_NOISY:
+    case QUERY_TOO_FEW:
+    case QUERY_NOT_COMPARABLE:
+        return 2;
+    case QUERY_SAME:
+    case QUERY_BETTER:
+        break;
+    }
+    return 3;
+}
+
+static double cost_of(const struct query_comparison *query)
+{
+    return query->verdict == QUERY_WORSE
+               ? query->added_ms_per_s
+               : query->sides[SIDE_BASELINE].mean_us * (double)query->calls;
+}
+
+static int compare_queries(const void *a, const void *b)
+{
+    const struct query_comparison *left = a, *right = b;
+    int by_rank = rank_of(left) - rank_of(right);
+    if (by_rank)
+        return by_rank;
+    if (cost_of(left) != cost_of(right))
+        return cost_of(left) > cost_of(right) ? -1 : 1;
+    return (left->fingerprint > right->fingerprint) - (left->fingerprint < right->fingerprint);
+}
+
+void rh_query_comparisons_finish(struct workload_comparison *comparison)
+{
+    if (comparison->queries.count > 1)
+        qsort(comparison->queries.items, comparison->queries.count,
+              sizeof(comparison->queries.items[0]), compare_queries);
+    comparison->added_ms_per_s = 0;
+    for (size_t i = 0; i < comparison->queries.count; i++)
+        if (comparison->queries.items[i].verdict == QUERY_WORSE)
+            comparison->added_ms_per_s += comparison->queries.items[i].added_ms_per_s;
+}

@@ -1,0 +1,458 @@
+#include "stats/latency.h"
+
+#include "stats/quantile.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of a time: a clock's tick, so that nothing is divided by zero. */
+#define SHORTEST_US 0.05
+/* Resamples: the ends of a 99 % interval are then the third values from either end. */
+#define RESAMPLES ((size_t)300)
+#define INTERVAL_LOW 0.005
+#define INTERVAL_HIGH 0.995
+#define SIDE_LOW 0.025
+#define SIDE_HIGH 0.975
+/* A permutation test ends early once so many permutations were as extreme (Besag and Clifford
+   1991): what is not significant costs little. */
+#define EXTREMES_ENOUGH 20
+#define PERMUTATIONS_LEAST 2000
+#define PERMUTATIONS_MAX 100000
+/* Of a quantile, each half of the rounds must hold so many above it, or the halves are not asked.
+ */
+#define HALF_TAIL_LEAST 2
+/* "Partly": a round counts from this ratio, a share from so many rounds and so much of the time. */
+#define PART_RATIO 2.0
+#define PART_ROUNDS_LEAST 5
+#define PART_COST_LEAST 0.2
+/* Tests of one pattern in one direction: three quantiles and the share. */
+#define TESTS 4
+
+static const double levels[LATENCY_LEVELS] = {
+    [LATENCY_P50] = 0.5, [LATENCY_P95] = 0.95, [LATENCY_P99] = 0.99};
+
+enum side { BASELINE, TWIN, CANDIDATE, SIDES };
+
+struct columns {
+    double *side[SIDES];
+    double *scratch[SIDES];
+    size_t count;
+};
+
+struct latency_rules rh_latency_rules_default(void)
+{
+    return (struct latency_rules){.least_ratio = 1.2,
+                                  .excluded_ratio = 1.5,
+                                  .least_us = 12,
+                                  .least_rounds = 20,
+                                  .false_discovery = 0.01};
+}
+
+static size_t rounds_needed(size_t level, const struct latency_rules *rules)
+{
+    switch ((enum latency_level)level) {
+    case LATENCY_P95:
+        return LATENCY_P95_ROUNDS;
+    case LATENCY_P99:
+        return LATENCY_P99_ROUNDS;
+    case LATENCY_P50:
+    case LATENCY_LEVELS:
+        break;
+    }
+    return rules->least_rounds;
+}
+
+static size_t supported_levels(size_t count, const struct latency_rules *rules)
+{
+    size_t supported = 0;
+    while (supported < LATENCY_LEVELS && count >= rounds_needed(supported, rules))
+        supported++;
+    return supported;
+}
+
+static void quantiles_of(const double *values, size_t count, double *scratch, size_t level_count,
+                         double *ret)
+{
+    memcpy(scratch, values, count * sizeof(*values));
+    rh_quantiles(scratch, count, levels, level_count, ret);
+}
+
+/* --- intervals ------------------------------------------------------------------------------ */
+
+/* Rounds are drawn, with all their sides: what one execution costs is common to them. */
+static void bootstrap(const struct columns *columns, size_t level_count, struct random *random,
+                      struct latency_comparison *comparison)
+{
+    double *drawn[LATENCY_LEVELS][SIDES + 1]; /* the last: ratios */
+    double *memory = calloc(LATENCY_LEVELS * (SIDES + 1) * RESAMPLES, sizeof(double));
+    if (!memory)
+        return;
+    for (size_t level = 0; level < LATENCY_LEVELS; level++)
+        for (size_t side = 0; side <= SIDES; side++)
+            drawn[level][side] = memory + (level * (SIDES + 1) + side) * RESAMPLES;
+    for (size_t sample = 0; sample < RESAMPLES; sample++) {
+        for (size_t i = 0; i < columns->count; i++) {
+            size_t round = rh_random_below(random, columns->count);
+            for (size_t side = 0; side < SIDES; side++)
+                columns->scratch[side][i] = columns->side[side][round];
+        }
+        double found[SIDES][LATENCY_LEVELS];
+        for (size_t side = 0; side < SIDES; side++)
+            rh_quantiles(columns->scratch[side], columns->count, levels, level_count, found[side]);
+        for (size_t level = 0; level < level_count; level++) {
+            for (size_t side = 0; side < SIDES; side++)
+                drawn[level][side][sample] = found[side][level];
+            drawn[level][SIDES][sample] = found[CANDIDATE][level] / found[BASELINE][level];
+        }
+    }
+    for (size_t level = 0; level < level_count; level++) {
+        struct latency_quantile *quantile = &comparison->quantiles[level];
+        struct latency_value *values[SIDES] = {&quantile->baseline, &quantile->twin,
+                                               &quantile->candidate};
+        for (size_t side = 0; side < SIDES; side++) {
+            values[side]->low_us = rh_quantile(drawn[level][side], RESAMPLES, SIDE_LOW);
+            values[side]->high_us = rh_quantile(drawn[level][side], RESAMPLES, SIDE_HIGH);
+        }
+        quantile->ratio_low = rh_quantile(drawn[level][SIDES], RESAMPLES, INTERVAL_LOW);
+        quantile->ratio_high = rh_quantile(drawn[level][SIDES], RESAMPLES, INTERVAL_HIGH);
+    }
+    free(memory);
+}
+
+/* --- effects -------------------------------------------------------------------------------- */
+
+static double ratio_of(const struct columns *columns, enum side above, enum side below, size_t from,
+                       size_t until, size_t level)
+{
+    double values[2];
+    const enum side sides[2] = {above, below};
+    for (size_t i = 0; i < 2; i++) {
+        double *scratch = columns->scratch[sides[i]];
+        memcpy(scratch, columns->side[sides[i]] + from, (until - from) * sizeof(double));
+        values[i] = rh_quantile(scratch, until - from, levels[level]);
+    }
+    return values[0] / values[1];
+}
+
+/* Whether both halves by time lean that way, by at least half of what counts. */
+static bool halves_agree(const struct columns *columns, size_t level, double threshold,
+                         int direction)
+{
+    size_t half = columns->count / 2;
+    if ((double)half * (1 - levels[level]) < HALF_TAIL_LEAST)
+        return true;
+    double least = 1 + (threshold - 1) / 2;
+    for (int i = 0; i < 2; i++) {
+        size_t from = i == 0 ? 0 : half, until = i == 0 ? half : columns->count;
+        for (enum side side = BASELINE; side <= TWIN; side++) {
+            double ratio = ratio_of(columns, CANDIDATE, side, from, until, level);
+            if (direction > 0 ? ratio < least : ratio > 1 / least)
+                return false;
+        }
+    }
+    return true;
+}
+
+static double threshold_of(double reference_us, double ratio, double least_us)
+{
+    return fmax(ratio, 1 + least_us / reference_us);
+}
+
+static void weigh(const struct columns *columns, size_t level, const struct latency_rules *rules,
+                  struct latency_quantile *quantile)
+{
+    double baseline = quantile->baseline.us, twin = quantile->twin.us,
+           candidate = quantile->candidate.us;
+    quantile->ratio = candidate / baseline;
+    quantile->ratio_twin = candidate / twin;
+    quantile->noise = fmax(baseline / twin, twin / baseline);
+    /* Of something that became faster the short time is the candidate's. */
+    double shorter = fmin(fmin(baseline, twin), candidate);
+    quantile->threshold = threshold_of(shorter, rules->least_ratio, rules->least_us);
+    if (!quantile->is_supported)
+        return;
+    double least = quantile->threshold * quantile->noise;
+    if (fmin(quantile->ratio, quantile->ratio_twin) >= least && quantile->ratio_low > 1)
+        quantile->direction = 1;
+    else if (fmax(quantile->ratio, quantile->ratio_twin) <= 1 / least && quantile->ratio_high < 1)
+        quantile->direction = -1;
+    if (quantile->direction &&
+        !halves_agree(columns, level, quantile->threshold, quantile->direction))
+        quantile->direction = 0;
+}
+
+/* --- tests ---------------------------------------------------------------------------------- */
+
+static size_t permutations_for(size_t pattern_count, const struct latency_rules *rules)
+{
+    double wanted = 2.0 * TESTS * (double)(pattern_count ? pattern_count : 1) /
+                    rules->false_discovery;
+    if (wanted < PERMUTATIONS_LEAST)
+        return PERMUTATIONS_LEAST;
+    return wanted > PERMUTATIONS_MAX ? PERMUTATIONS_MAX : (size_t)wanted;
+}
+
+/* Sides swapped within rounds, by one random bit each: how often the ratio becomes as extreme. */
+static double permutation_test(const struct columns *columns, enum side reference, size_t level,
+                               int direction, size_t permutations, struct random *random)
+{
+    const double *a = columns->side[CANDIDATE], *b = columns->side[reference];
+    double *x = columns->scratch[CANDIDATE], *y = columns->scratch[reference];
+    double observed = ratio_of(columns, CANDIDATE, reference, 0, columns->count, level);
+    size_t extremes = 0, done = 0;
+
+    while (done < permutations && extremes < EXTREMES_ENOUGH) {
+        uint64_t bits = 0;
+        for (size_t i = 0; i < columns->count; i++) {
+            if (i % 64 == 0)
+                bits = rh_random_next(random);
+            bool is_swapped = bits >> (i % 64) & 1;
+            x[i] = is_swapped ? b[i] : a[i];
+            y[i] = is_swapped ? a[i] : b[i];
+        }
+        double ratio = rh_quantile(x, columns->count, levels[level]) /
+                       rh_quantile(y, columns->count, levels[level]);
+        extremes += direction > 0 ? ratio >= observed : ratio <= observed;
+        done++;
+    }
+    /* Stopped early: an unbiased estimate; else the observed order counts as one of them. */
+    return extremes >= EXTREMES_ENOUGH ? (double)extremes / (double)done
+                                       : (double)(extremes + 1) / (double)(done + 1);
+}
+
+/* P(X >= hits) of `trials`, each with probability p. */
+static double binomial_tail(size_t hits, size_t trials, double p)
+{
+    double sum = 0;
+    for (size_t k = hits; k <= trials; k++)
+        sum += exp(lgamma((double)trials + 1) - lgamma((double)k + 1) -
+                   lgamma((double)(trials - k) + 1) + (double)k * log(p) +
+                   (double)(trials - k) * log1p(-p));
+    return fmin(sum, 1);
+}
+
+static void count_parts(const struct columns *columns, const struct latency_rules *rules,
+                        int direction, struct latency_comparison *comparison)
+{
+    size_t hits[SIDES] = {0}, late_hits = 0;
+    double costs[SIDES] = {0}, total = 0;
+
+    for (size_t i = 0; i < columns->count; i++) {
+        for (size_t side = 0; side < SIDES; side++) {
+            double own = columns->side[side][i];
+            double one = columns->side[(side + 1) % SIDES][i],
+                   two = columns->side[(side + 2) % SIDES][i];
+            double slow = direction > 0 ? own : fmin(one, two);
+            double fast = direction > 0 ? fmax(one, two) : own;
+            if (slow < PART_RATIO * fast || slow - fast < 2 * rules->least_us)
+                continue;
+            hits[side]++;
+            costs[side] += slow - fast;
+            late_hits += side == CANDIDATE && i >= columns->count / 2;
+        }
+        total += direction > 0 ? fmax(columns->side[BASELINE][i], columns->side[TWIN][i])
+                               : columns->side[CANDIDATE][i];
+    }
+    double share = (double)hits[CANDIDATE] / (double)columns->count;
+    size_t early_hits = hits[CANDIDATE] - late_hits;
+    bool counts = hits[CANDIDATE] >= PART_ROUNDS_LEAST && early_hits * 4 >= hits[CANDIDATE] &&
+                  late_hits * 4 >= hits[CANDIDATE] && costs[CANDIDATE] >= PART_COST_LEAST * total &&
+                  hits[CANDIDATE] > 2 * (hits[BASELINE] > hits[TWIN] ? hits[BASELINE] : hits[TWIN]);
+    double p = counts ? binomial_tail(hits[CANDIDATE],
+                                      hits[BASELINE] + hits[TWIN] + hits[CANDIDATE], 1.0 / SIDES)
+                      : 1;
+    if (direction > 0) {
+        size_t chance = hits[BASELINE] > hits[TWIN] ? hits[BASELINE] : hits[TWIN];
+        bool is_costly = costs[CANDIDATE] >= PART_COST_LEAST * total &&
+                         costs[CANDIDATE] > 2 * fmax(costs[BASELINE], costs[TWIN]);
+        comparison->may_be_partly_slower = hits[CANDIDATE] > chance + 3 ||
+                                           (hits[CANDIDATE] >= 2 && is_costly);
+        comparison->slower_share = share;
+        comparison->is_partly_slower = counts;
+        comparison->p_slower = fmin(comparison->p_slower, p);
+    } else {
+        comparison->faster_share = share;
+        comparison->is_partly_faster = counts;
+        comparison->p_faster = fmin(comparison->p_faster, p);
+    }
+}
+
+static void test_quantiles(const struct columns *columns, size_t level_count, size_t permutations,
+                           struct random *random, struct latency_comparison *comparison)
+{
+    for (size_t level = 0; level < level_count; level++) {
+        int direction = comparison->quantiles[level].direction;
+        if (!direction)
+            continue;
+        double p = permutation_test(columns, BASELINE, level, direction, permutations, random);
+        p = fmax(p, permutation_test(columns, TWIN, level, direction, permutations, random));
+        if (direction > 0)
+            comparison->p_slower = fmin(comparison->p_slower, p);
+        else
+            comparison->p_faster = fmin(comparison->p_faster, p);
+    }
+}
+
+/* --- the verdict ---------------------------------------------------------------------------- */
+
+/* What cannot be called different is the same only where what matters can be excluded. */
+static bool excludes_slower(const struct latency_comparison *comparison,
+                            const struct latency_rules *rules)
+{
+    const struct latency_quantile *median = &comparison->quantiles[LATENCY_P50];
+    double excluded = threshold_of(median->baseline.us, rules->excluded_ratio, 2 * rules->least_us);
+    return median->ratio_high < excluded;
+}
+
+/* By significance alone: who is slower somewhere is not faster. */
+static void decide(struct latency_comparison *comparison, bool is_slower, bool is_faster,
+                   const struct latency_rules *rules)
+{
+    if (comparison->rounds < rules->least_rounds)
+        comparison->outcome = LATENCY_TOO_FEW;
+    else if (is_slower)
+        comparison->outcome = LATENCY_SLOWER;
+    else if (is_faster)
+        comparison->outcome = LATENCY_FASTER;
+    else
+        comparison->outcome = excludes_slower(comparison, rules) ? LATENCY_SAME : LATENCY_NOISY;
+}
+
+static bool leans(const struct latency_comparison *comparison)
+{
+    for (size_t level = 0; level < LATENCY_LEVELS; level++) {
+        const struct latency_quantile *quantile = &comparison->quantiles[level];
+        if (quantile->is_supported &&
+            fmin(quantile->ratio, quantile->ratio_twin) >= quantile->threshold * quantile->noise)
+            return true;
+    }
+    return comparison->may_be_partly_slower;
+}
+
+static bool fill_columns(const struct latency_round *rounds, size_t count, struct columns *columns)
+{
+    double *memory = malloc(2 * SIDES * count * sizeof(double));
+    if (!memory)
+        return false;
+    columns->count = count;
+    for (size_t side = 0; side < SIDES; side++) {
+        columns->side[side] = memory + side * count;
+        columns->scratch[side] = memory + (SIDES + side) * count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        columns->side[BASELINE][i] = fmax(rounds[i].baseline_us, SHORTEST_US);
+        columns->side[TWIN][i] = fmax(rounds[i].twin_us, SHORTEST_US);
+        columns->side[CANDIDATE][i] = fmax(rounds[i].candidate_us, SHORTEST_US);
+    }
+    return true;
+}
+
+static double mean_of(const double *values, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += values[i];
+    return sum / (double)count;
+}
+
+static void measure(const struct columns *columns, size_t level_count,
+                    struct latency_comparison *comparison)
+{
+    double found[SIDES][LATENCY_LEVELS];
+    for (size_t side = 0; side < SIDES; side++)
+        quantiles_of(columns->side[side], columns->count, columns->scratch[side], LATENCY_LEVELS,
+                     found[side]);
+    for (size_t level = 0; level < LATENCY_LEVELS; level++)
+        comparison->quantiles[level] = (struct latency_quantile){
+            .is_supported = level < level_count,
+            .baseline = {.us = found[BASELINE][level]},
+            .twin = {.us = found[TWIN][level]},
+            .candidate = {.us = found[CANDIDATE][level]},
+        };
+    comparison->baseline_mean_us = mean_of(columns->side[BASELINE], columns->count);
+    comparison->twin_mean_us = mean_of(columns->side[TWIN], columns->count);
+    comparison->candidate_mean_us = mean_of(columns->side[CANDIDATE], columns->count);
+}
+
+void rh_latency_compare(const struct latency_round *rounds, size_t count, size_t pattern_count,
+                        const struct latency_rules *rules, struct random *random,
+                        struct latency_comparison *ret_comparison)
+{
+    struct latency_comparison comparison = {.rounds = count, .p_slower = 1, .p_faster = 1};
+    struct columns columns;
+    size_t level_count = supported_levels(count, rules);
+
+    comparison.outcome = LATENCY_TOO_FEW;
+    comparison.is_open = true;
+    *ret_comparison = comparison;
+    if (count == 0 || count > LATENCY_ROUNDS_MAX || !fill_columns(rounds, count, &columns))
+        return;
+    measure(&columns, level_count, &comparison);
+    bootstrap(&columns, level_count, random, &comparison);
+    for (size_t level = 0; level < LATENCY_LEVELS; level++)
+        weigh(&columns, level, rules, &comparison.quantiles[level]);
+    test_quantiles(&columns, level_count, permutations_for(pattern_count, rules), random,
+                   &comparison);
+    count_parts(&columns, rules, 1, &comparison);
+    count_parts(&columns, rules, -1, &comparison);
+    free(columns.side[0]);
+    comparison.p_slower = fmin(1, TESTS * comparison.p_slower);
+    comparison.p_faster = fmin(1, TESTS * comparison.p_faster);
+    double level = rules->false_discovery / (double)(pattern_count ? pattern_count : 1);
+    bool is_slower = comparison.p_slower <= level, is_faster = comparison.p_faster <= level;
+    decide(&comparison, is_slower, is_faster, rules);
+    /* Until the tail has a say, what is slow for a few parameters alone may not have come by. */
+    comparison.is_open = comparison.outcome == LATENCY_TOO_FEW ||
+                         comparison.outcome == LATENCY_NOISY ||
+                         (comparison.outcome == LATENCY_SAME && count < LATENCY_P95_ROUNDS) ||
+                         (comparison.outcome == LATENCY_SAME && leans(&comparison));
+    *ret_comparison = comparison;
+}
+
+static int compare_p(const void *a, const void *b)
+{
+    double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+void rh_benjamini_hochberg(const double *p_values, size_t count, double rate, bool *ret_rejected)
+{
+    double *sorted = malloc((count + 1) * sizeof(double)), limit = -1;
+
+    for (size_t i = 0; i < count; i++)
+        ret_rejected[i] = false;
+    if (!sorted || count == 0) {
+        free(sorted);
+        return;
+    }
+    memcpy(sorted, p_values, count * sizeof(double));
+    qsort(sorted, count, sizeof(double), compare_p);
+    for (size_t i = 0; i < count; i++)
+        if (sorted[i] <= rate * (double)(i + 1) / (double)count)
+            limit = sorted[i];
+    free(sorted);
+    for (size_t i = 0; i < count; i++)
+        ret_rejected[i] = p_values[i] <= limit;
+}
+
+void rh_latency_settle(struct latency_comparison *comparisons, size_t count,
+                       const struct latency_rules *rules)
+{
+    double *p_values = calloc(2 * count + 1, sizeof(double));
+    bool *rejected = calloc(2 * count + 1, sizeof(bool));
+
+    if (p_values && rejected && count > 0) {
+        for (size_t i = 0; i < count; i++) {
+            p_values[i] = comparisons[i].p_slower;
+            p_values[count + i] = comparisons[i].p_faster;
+        }
+        rh_benjamini_hochberg(p_values, count, rules->false_discovery, rejected);
+        rh_benjamini_hochberg(p_values + count, count, rules->false_discovery, rejected + count);
+        for (size_t i = 0; i < count; i++)
+            decide(&comparisons[i], rejected[i], rejected[count + i], rules);
+    }
+    free(p_values);
+    free(rejected);
+}

@@ -1,0 +1,187 @@
+/*
+ * Detection power: how often an unchanged migration is called slower, and how often a regression is
+ * found, over seeded trials. Prints the table of docs/detection-power.md.
+ *
+ *     latency_power [--trials N] [--seed N] [--patterns N] [--strict]
+ *
+ * A trial is a workload of patterns whose costs are spread as those of a shop's queries that were
+ * measured on PostgreSQL 15 (medians of 60 us to 8 ms; within a pattern by its parameters, up to
+ * 400 times between customers). A time is the cost of the execution, times the speed of the server
+ * (the three differ by some per cent for as long as they live), times noise, times what the machine
+ * was doing then (bursts that hit whoever runs), and now and then a stall of one side. Sampling is
+ * what the program does: more rounds while a pattern is undecided.
+ *
+ * --strict: exit status 1 unless false alarms are at most 1 % of the trials and every regression is
+ * caught in at least 99 %, both within what that many trials can show.
+ */
+#include "stats/latency.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATTERNS_MAX 200
+
+static const size_t stages[] = {24, 60, 200, 500, 1200};
+
+struct pattern {
+    double median_us, spread, noise;
+    double speed[3]; /* of baseline, twin, candidate */
+    double factor;   /* of the regression */
+    double share;    /* of the executions that have it: those of the costliest parameters */
+};
+
+static double normal(struct random *random)
+{
+    double u = rh_random_unit(random) + 1e-12, v = rh_random_unit(random);
+    return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
+}
+
+static void make_pattern(struct random *random, struct pattern *pattern)
+{
+    static const double medians[] = {60, 80, 110, 150, 240, 400, 900, 2500, 8000};
+    static const double spreads[] = {0.05, 0.2, 0.6, 1.2, 1.6};
+    *pattern = (struct pattern){
+        .median_us = medians[rh_random_below(random, sizeof(medians) / sizeof(*medians))],
+        .spread = spreads[rh_random_below(random, sizeof(spreads) / sizeof(*spreads))],
+        .noise = 0.05 + 0.25 * rh_random_unit(random),
+        .factor = 1,
+        .share = 1,
+    };
+    for (int side = 0; side < 3; side++)
+        pattern->speed[side] = exp(0.02 * normal(random));
+}
+
+/* One round: `busy` is what the machine is doing, which lasts. */
+static struct latency_round make_round(struct random *random, const struct pattern *pattern,
+                                       double *busy)
+{
+    double times[3], deviation = normal(random);
+    double cost = pattern->median_us * exp(pattern->spread * deviation);
+    /* The costliest share of the parameters. */
+    bool is_hit = pattern->share >= 1 || 0.5 * erfc(deviation / sqrt(2)) < pattern->share;
+    *busy = *busy > 0 ? (rh_random_unit(random) < 0.2 ? 0 : *busy)
+                      : (rh_random_unit(random) < 0.02 ? 0.3 + 2 * rh_random_unit(random) : 0);
+    for (int side = 0; side < 3; side++) {
+        double time = cost * pattern->speed[side] * exp(pattern->noise * normal(random));
+        if (*busy > 0 && rh_random_unit(random) < 0.7)
+            time *= 1 + *busy;
+        if (rh_random_unit(random) < 0.01)
+            time += 200 + 4000 * rh_random_unit(random);
+        if (side == 2 && is_hit)
+            time *= pattern->factor;
+        times[side] = time;
+    }
+    return (struct latency_round){times[0], times[1], times[2]};
+}
+
+static void judge_pattern(struct random *random, const struct pattern *pattern, size_t count,
+                          const struct latency_rules *rules, struct latency_round *rounds,
+                          struct latency_comparison *ret_comparison, size_t *ret_rounds)
+{
+    size_t done = 0;
+    double busy = 0;
+    for (size_t stage = 0; stage < sizeof(stages) / sizeof(*stages); stage++) {
+        while (done < stages[stage])
+            rounds[done++] = make_round(random, pattern, &busy);
+        rh_latency_compare(rounds, done, count, rules, random, ret_comparison);
+        if (!ret_comparison->is_open)
+            break;
+    }
+    *ret_rounds += done;
+}
+
+struct arm {
+    const char *name;
+    double factor, share;
+};
+
+static const struct arm arms[] = {
+    {"unchanged", 1, 1},
+    {"1.5 times", 1.5, 1},
+    {"2 times", 2, 1},
+    {"90 times", 90, 1},
+    {"2 times, every 3rd execution", 2, 0.33},
+    {"90 times, every 20th execution", 90, 0.05},
+};
+
+struct tally {
+    size_t alarms, caught, noisy, few, rounds, bystanders;
+};
+
+/* One pattern of each trial has the regression; the others are bystanders. */
+static void run_trial(uint64_t seed, const struct arm *arm, size_t count, struct tally *tally)
+{
+    static struct latency_round rounds[LATENCY_ROUNDS_MAX];
+    static struct latency_comparison comparisons[PATTERNS_MAX];
+    struct latency_rules rules = rh_latency_rules_default();
+    struct random random;
+    bool is_alarm = false;
+
+    rh_random_seed(&random, seed);
+    size_t victim = rh_random_below(&random, count);
+    for (size_t i = 0; i < count; i++) {
+        struct pattern pattern;
+        make_pattern(&random, &pattern);
+        if (i == victim) {
+            pattern.factor = arm->factor;
+            pattern.share = arm->share;
+        }
+        judge_pattern(&random, &pattern, count, &rules, rounds, &comparisons[i], &tally->rounds);
+    }
+    rh_latency_settle(comparisons, count, &rules);
+    for (size_t i = 0; i < count; i++) {
+        bool is_slower = comparisons[i].outcome == LATENCY_SLOWER;
+        tally->noisy += comparisons[i].outcome == LATENCY_NOISY;
+        tally->few += comparisons[i].outcome == LATENCY_TOO_FEW;
+        if (i == victim && arm->factor > 1)
+            tally->caught += is_slower;
+        else
+            is_alarm |= is_slower;
+        tally->bystanders += i != victim && is_slower;
+    }
+    tally->alarms += is_alarm;
+}
+
+static long number(int argc, char **argv, const char *name, long otherwise)
+{
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return strtol(argv[i + 1], NULL, 10);
+    return otherwise;
+}
+
+int main(int argc, char **argv)
+{
+    size_t trials = (size_t)number(argc, argv, "--trials", 200);
+    size_t patterns = (size_t)number(argc, argv, "--patterns", 20);
+    uint64_t seed = (uint64_t)number(argc, argv, "--seed", 1);
+    bool is_strict = argc > 1 && strcmp(argv[argc - 1], "--strict") == 0, is_bad = false;
+
+    if (patterns < 1 || patterns > PATTERNS_MAX || trials < 1) {
+        fprintf(stderr, "1 to %d patterns, at least one trial\n", PATTERNS_MAX);
+        return 2;
+    }
+    printf("%zu trials of %zu patterns, seed %llu\n\n", trials, patterns, (unsigned long long)seed);
+    printf("| one pattern became | caught | trials with a false alarm | too noisy | rounds |\n"
+           "|---|---|---|---|---|\n");
+    for (size_t a = 0; a < sizeof(arms) / sizeof(*arms); a++) {
+        struct tally tally = {0};
+        for (size_t trial = 0; trial < trials; trial++)
+            run_trial(seed * 1000003 + a * 7919 + trial, &arms[a], patterns, &tally);
+        double per = 100.0 / (double)trials;
+        char caught[32] = "-";
+        if (arms[a].factor > 1)
+            snprintf(caught, sizeof(caught), "%.1f %%", (double)tally.caught * per);
+        printf("| %s | %s | %.1f %% | %.2f %% | %.0f |\n", arms[a].name, caught,
+               (double)tally.alarms * per, (double)tally.noisy * per / (double)patterns,
+               (double)tally.rounds / (double)(trials * patterns));
+        fflush(stdout);
+        /* One more than the share allows may be chance where trials are few. */
+        is_bad |= tally.alarms > trials / 100 + 1;
+        is_bad |= arms[a].factor > 1 && tally.caught + 1 + trials / 100 < trials;
+    }
+    return is_strict && is_bad ? 1 : 0;
+}

@@ -1,0 +1,174 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "stats/latency.h"
+
+#include <math.h>
+
+#define ROUNDS 400
+
+struct shape {
+    double median_us, factor, twin_factor;
+    double share; /* of the rounds that the factor applies to */
+};
+
+static void fill(struct latency_round *rounds, size_t count, struct shape shape, uint64_t seed)
+{
+    struct random random;
+    rh_random_seed(&random, seed);
+    for (size_t i = 0; i < count; i++) {
+        double cost = shape.median_us * exp(2 * rh_random_unit(&random) - 1);
+        double noise[3];
+        for (int side = 0; side < 3; side++)
+            noise[side] = 0.9 + 0.2 * rh_random_unit(&random);
+        double factor = rh_random_unit(&random) < shape.share ? shape.factor : 1;
+        rounds[i] = (struct latency_round){cost * noise[0], cost * noise[1] * shape.twin_factor,
+                                           cost * noise[2] * factor};
+    }
+}
+
+static struct latency_comparison compare(struct shape shape, size_t count, uint64_t seed)
+{
+    static struct latency_round rounds[ROUNDS];
+    struct latency_rules rules = rh_latency_rules_default();
+    struct latency_comparison comparison;
+    struct random random;
+    rh_random_seed(&random, seed + 1);
+    fill(rounds, count, shape, seed);
+    rh_latency_compare(rounds, count, 1, &rules, &random, &comparison);
+    return comparison;
+}
+
+static void test_latency_same_when_nothing_differs(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        struct latency_comparison c = compare((struct shape){200, 1, 1, 1}, 300, seed);
+        assert_int_equal(c.outcome, LATENCY_SAME);
+        assert_false(c.is_open);
+    }
+}
+
+static void test_latency_slower_and_faster(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct latency_comparison c = compare((struct shape){200, 1.5, 1, 1}, 100, seed);
+        assert_int_equal(c.outcome, LATENCY_SLOWER);
+        const struct latency_quantile *median = &c.quantiles[LATENCY_P50];
+        assert_true(median->ratio_low < median->ratio && median->ratio < median->ratio_high);
+        assert_true(median->ratio > 1.3 && median->ratio < 1.7);
+        assert_true(median->baseline.low_us <= median->baseline.us &&
+                    median->baseline.us <= median->baseline.high_us);
+        assert_false(c.quantiles[LATENCY_P95].is_supported);
+        c = compare((struct shape){900, 0.5, 1, 1}, 100, seed);
+        assert_int_equal(c.outcome, LATENCY_FASTER);
+    }
+}
+
+/* What differs between two servers that are the same is no finding. */
+static void test_latency_the_twin_gives_the_floor(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct latency_comparison c = compare((struct shape){200, 1.4, 1.4, 1}, 300, seed);
+        assert_int_not_equal(c.outcome, LATENCY_SLOWER);
+        assert_true(c.quantiles[LATENCY_P50].noise > 1.3);
+    }
+}
+
+static void test_latency_short_times_need_more(void **state)
+{
+    (void)state;
+    struct latency_comparison c = compare((struct shape){6, 1.4, 1, 1}, 300, 1);
+    assert_int_not_equal(c.outcome, LATENCY_SLOWER);
+    assert_true(c.quantiles[LATENCY_P50].threshold > 1.5);
+    c = compare((struct shape){2000, 1.4, 1, 1}, 300, 1);
+    assert_int_equal(c.outcome, LATENCY_SLOWER);
+}
+
+static void test_latency_slow_for_some_parameters(void **state)
+{
+    (void)state;
+    struct latency_comparison c = compare((struct shape){200, 90, 1, 0.05}, 400, 5);
+    assert_int_equal(c.outcome, LATENCY_SLOWER);
+    assert_true(c.is_partly_slower);
+    assert_true(c.slower_share > 0.02 && c.slower_share < 0.09);
+    assert_int_equal(c.quantiles[LATENCY_P50].direction, 0);
+}
+
+static void test_latency_too_few_says_nothing(void **state)
+{
+    (void)state;
+    struct latency_comparison c = compare((struct shape){200, 90, 1, 1}, 19, 5);
+    assert_int_equal(c.outcome, LATENCY_TOO_FEW);
+    assert_true(c.is_open);
+    c = compare((struct shape){200, 1, 1, 1}, 0, 5);
+    assert_int_equal(c.outcome, LATENCY_TOO_FEW);
+}
+
+/* A machine that is busy for the second half, under one side alone, is not the side's doing. */
+static void test_latency_half_of_the_rounds_is_not_enough(void **state)
+{
+    (void)state;
+    static struct latency_round rounds[ROUNDS];
+    struct latency_rules rules = rh_latency_rules_default();
+    struct latency_comparison c;
+    struct random random;
+    rh_random_seed(&random, 1);
+    fill(rounds, ROUNDS, (struct shape){200, 1, 1, 1}, 2);
+    for (size_t i = ROUNDS * 45 / 100; i < ROUNDS; i++)
+        rounds[i].candidate_us *= 3;
+    rh_latency_compare(rounds, ROUNDS, 1, &rules, &random, &c);
+    assert_true(c.quantiles[LATENCY_P50].ratio > 1.2);
+    assert_int_equal(c.quantiles[LATENCY_P50].direction, 0);
+}
+
+static void test_latency_settle_corrects_for_many(void **state)
+{
+    (void)state;
+    struct latency_rules rules = rh_latency_rules_default();
+    struct latency_comparison comparisons[100];
+    for (size_t i = 0; i < 100; i++)
+        comparisons[i] = compare((struct shape){200, 1, 1, 1}, 50, i);
+    /* One in a hundred at 0.005 is what chance gives. */
+    comparisons[3].p_slower = 0.005;
+    rh_latency_settle(comparisons, 100, &rules);
+    assert_int_equal(comparisons[3].outcome, LATENCY_SAME);
+    comparisons[3].p_slower = 0.00001;
+    rh_latency_settle(comparisons, 100, &rules);
+    assert_int_equal(comparisons[3].outcome, LATENCY_SLOWER);
+}
+
+static void test_benjamini_hochberg_as_in_the_paper(void **state)
+{
+    (void)state;
+    /* Benjamini and Hochberg 1995, section 3.2: at 0.05 the four smallest are rejected. */
+    static const double p[] = {0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344,
+                               0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000};
+    bool rejected[15];
+    rh_benjamini_hochberg(p, 15, 0.05, rejected);
+    for (size_t i = 0; i < 15; i++)
+        assert_int_equal(rejected[i], i < 4);
+    rh_benjamini_hochberg(p, 0, 0.05, rejected);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_latency_same_when_nothing_differs),
+        cmocka_unit_test(test_latency_slower_and_faster),
+        cmocka_unit_test(test_latency_the_twin_gives_the_floor),
+        cmocka_unit_test(test_latency_short_times_need_more),
+        cmocka_unit_test(test_latency_slow_for_some_parameters),
+        cmocka_unit_test(test_latency_too_few_says_nothing),
+        cmocka_unit_test(test_latency_half_of_the_rounds_is_not_enough),
+        cmocka_unit_test(test_latency_settle_corrects_for_many),
+        cmocka_unit_test(test_benjamini_hochberg_as_in_the_paper),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
