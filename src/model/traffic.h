@@ -90,7 +90,7 @@ struct traffic {
     struct trace *trace;  /* of the migration under load */
     const char *workload; /* its file */
     double speed;
-    const char *blocker; /* "idle-in-transaction": injected; NULL */
+    enum blocker_kind blocker; /* injected */
     const char *blocker_relation;
     int64_t blocker_us;
     bool is_replayer_bound; /* the replayer itself was late: times prove nothing */
