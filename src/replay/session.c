@@ -245,6 +245,8 @@ void rh_session_append(struct replay_session *session, struct item *item)
     session->last = item;
     if (!session->unsent)
         session->unsent = item;
+    if (!session->unanswered)
+        session->unanswered = item;
     replay->ahead_bytes += item->memory;
     replay->ahead_items++;
     if (session->unsent == item)
@@ -261,6 +263,8 @@ void rh_session_settle(struct replay_session *session)
             session->last = NULL;
         if (session->last_sent == it)
             session->last_sent = NULL;
+        if (session->unanswered == it)
+            session->unanswered = it->next;
         replay->ahead_bytes -= it->memory;
         rh_measure_item(session, it);
         rh_item_free(it);
@@ -424,6 +428,7 @@ static void drop_items(struct replay_session *session)
         rh_order_wait_done(replay, it);
         rh_item_free(it);
     }
+    session->unanswered = NULL;
     session->first = session->flying = session->unsent = session->last = session->last_sent = NULL;
 }
 
