@@ -1,16 +1,19 @@
 """Replays of workloads made here, on servers of the test's own."""
 import json
 import os
+import pathlib
+import shutil
+import signal
 import socket
 import struct
 import subprocess
-import threading
+import tempfile
 import time
 
 import pytest
-from conftest import wait_for
-from workloads import (COPY_DONE, FLUSH, PARSED, SYNC, Workload, bind, copy_data, describe, execute,
-                       message, parse, query, result)
+from conftest import IS_ROOT, Cluster, Server, debian_server, wait_for
+from workloads import (COPY_DONE, FLUSH, SYNC, Workload, bind, copy_data, describe, execute, parse, query,
+                       result)
 
 SECOND = 1_000_000
 
@@ -443,3 +446,143 @@ def test_every_way_to_log_in(rehearse, target, how):
         hba.write_text(kept)
         target.sql("SELECT pg_reload_conf()")
         target.sql("DROP ROLE keeper")
+
+
+@pytest.fixture
+def own_cluster():
+    """A server with settings of its own, which the test may kill."""
+    clusters = []
+
+    def start(**settings):
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="rh-replay-", dir="/var/tmp"))
+        cluster = Cluster(Server(*debian_server()), directory)
+        clusters.append(cluster)
+        cluster.start(**settings)
+        cluster.sql("CREATE DATABASE app")
+        return cluster
+    yield start
+    for cluster in clusters:
+        cluster.stop()
+
+
+def test_a_thousand_sessions_on_one_thread(rehearse, own_cluster):
+    cluster = own_cluster(max_connections="1050", shared_buffers="64MB")
+    w = Workload()
+    one = w.pattern("SELECT $1")
+    for session in range(1, 1001):
+        w.begin(session, at=session)
+        for i in range(3):
+            w.ask(session, 1_000_000 * (i + 1) + 1000 * session, query("SELECT 1", one),
+                  results=[result(1, 1, pattern=one)])
+        w.end(session, 5_000_000)
+    done = replay(rehearse, w, cluster, "--speed", "max", timeout=120)
+    assert done["executions"] == 3000 and done["sessions_most_at_once"] == 1000
+    assert done["errors"]["new"] == 0 and not_as_recorded(done) == {}
+
+
+def test_server_killed_in_the_middle(rehearse, own_cluster):
+    """What was done until then is told, and the replay ends by itself."""
+    cluster = own_cluster(max_connections="60")
+    w = Workload()
+    one = w.pattern("SELECT $1")
+    for session in range(1, 41):
+        at = 0 if session <= 5 else 2_000_000 + 1000 * session
+        w.begin(session, at=at)
+        for i in range(300):
+            w.ask(session, at + 10_000 * (i + 1), query("SELECT 1", one), results=[result(1, 1, pattern=one)])
+        w.end(session, at + 4_000_000)
+    path = w.write(rehearse.directory / "w.workload")
+    out = rehearse.directory / "replay.json"
+    process = rehearse.start("replay", path, "--to", url_of(cluster), "--out", out)
+    with cluster.connect("app", autocommit=True) as connection:
+        wait_for(lambda: connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT 1'").fetchone()[0] >= 5,
+            20, "sessions play")
+    cluster.process.kill()
+    outcome = rehearse.finish(process, timeout=60)
+    assert outcome.status == 0, outcome
+    done = json.loads(out.read_text())
+    gaps = not_as_recorded(done)
+    assert gaps["sessions-lost"] == 5 and gaps["sessions-refused"] >= 20
+    assert done["lost"]["early"] and done["executions"] > 0
+    assert "ended early" in outcome.stdout
+
+
+@pytest.mark.parametrize("mode, how", [("require", "scram-sha-256"), ("disable", "scram-sha-256"),
+                                       ("verify-ca", "password")])
+def test_over_tcp_and_tls_with_channel_binding(rehearse, own_cluster, tmp_path, mode, how):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    certificate, key = tmp_path / "server.crt", tmp_path / "server.key"
+    subprocess.run(["openssl", "req", "-new", "-x509", "-days", "2", "-nodes", "-subj", "/CN=localhost",
+                    "-out", certificate, "-keyout", key], check=True, capture_output=True)
+    cluster = own_cluster()
+    for path in (certificate, key):
+        shutil.copy(path, cluster.data)
+        (cluster.data / path.name).chmod(0o600)
+        if IS_ROOT:
+            shutil.chown(cluster.data / path.name, "postgres", "postgres")
+    cluster.sql("CREATE ROLE keeper LOGIN PASSWORD 'hush'")
+    hba = cluster.data / "pg_hba.conf"
+    hba.write_text(hba.read_text() + f"host all keeper 127.0.0.1/32 {how}\n")
+    cluster.process.send_signal(signal.SIGINT)
+    cluster.process.wait(20)
+    cluster.process = subprocess.Popen(
+        [f"{cluster.server.bin}/postgres", "-D", str(cluster.data), "-c", "listen_addresses=127.0.0.1",
+         "-c", f"port={port}", "-c", f"unix_socket_directories={cluster.directory}", "-c", "ssl=on",
+         "-c", "log_connections=on"], cwd="/", stdout=cluster.log, stderr=cluster.log,
+        **cluster._as_server())
+    w = Workload()
+    w.begin(1, user="keeper")
+    number = w.request(1, 1000, query("SELECT pg_sleep(20)"))
+    w.cancel(1, 51_000, number)
+    w.answer(1, 60_000, number, results=[result(sqlstate="57014")])
+    w.ask(1, 70_000, query("SELECT repeat('x', 1000) FROM generate_series(1, 5000)"),
+          results=[result(5000, 5000)])
+    w.end(1, 80_000)
+    url = (f"postgresql://keeper:hush@127.0.0.1:{port}/app?sslmode={mode}"
+           f"{'&sslrootcert=' + str(certificate) if mode == 'verify-ca' else ''}")
+    wait_for(lambda: subprocess.run(["/usr/bin/env", "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"],
+                                    capture_output=True).returncode == 0, 20, "the server listens")
+    done = replay(rehearse, w, cluster, url=url)
+    assert done["cancelled"] == 1 and done["errors"]["new"] == 0
+    assert done["executions"] == 2
+
+
+def test_deep_pipelines_and_large_results_and_copies(rehearse, target):
+    """Thousands of batches sent ahead, and more of a COPY than sockets and caps hold."""
+    in_app(target, "CREATE TABLE t (v text)")
+    w = Workload()
+    one, copy = w.pattern("SELECT $1::text"), w.pattern("COPY t FROM STDIN", writes=["t"])
+    rows = w.pattern("SELECT repeat($1, $2) FROM generate_series($3, $4)")
+    w.begin(1)
+    w.begin(2)
+    w.ask(1, 900, parse("s", "SELECT $1::text"), SYNC)
+    numbers = [w.request(1, 1000 + i, bind("s", values=[b"%d" % i]), execute(one), SYNC) for i in range(5000)]
+    for number in numbers:
+        w.answer(1, 10_000 + number, number, results=[result(1, 1, pattern=one)])
+    w.ask(1, 30_000, query("SELECT repeat('x', 300000) FROM generate_series(1, 100)", rows),
+          results=[result(100, 100, pattern=rows)])
+    first = w.request(2, 1000, query("COPY t FROM STDIN", copy))
+    line = b"x" * 99_999 + b"\n"
+    for i in range(1000):
+        w.request(2, 1100 + i, copy_data(line))
+    w.request(2, 3000, COPY_DONE)
+    w.answer(2, 4000, first, results=[result(1000, pattern=copy)])
+    w.end(1, 40_000)
+    w.end(2, 40_000)
+    done = replay(rehearse, w, target, timeout=120)
+    assert done["executions"] == 5002 and done["errors"]["new"] == 0
+    assert pattern_of(done, "COPY")["rows"] == {"same": 1, "differ": 0}
+    assert in_app(target, "SELECT count(*), min(length(v)) FROM t") == [(1000, 99_999)]
+
+
+def test_damaged_and_missing_workloads(rehearse, target):
+    outcome = rehearse("replay", "none.workload", "--to", url_of(target))
+    assert outcome.status == 2, outcome
+    rehearse.write("w.workload", b"no workload")
+    outcome = rehearse("replay", "w.workload", "--to", url_of(target))
+    assert outcome.status == 2, outcome
+    outcome = rehearse("replay", "w.workload", "--to", url_of(target), "--speed", "0.01")
+    assert outcome.status == 2 and "no speed" in outcome.stderr
