@@ -48,23 +48,33 @@ bool rh_workload_grade_of_name(const char *name, enum workload_grade *ret_grade)
     return false;
 }
 
+static size_t length_of(const char *text)
+{
+    return text == NULL ? 0 : strlen(text);
+}
+
+static size_t setting_bytes(const struct workload_setting *setting)
+{
+    return sizeof(*setting) + length_of(setting->name) + length_of(setting->value);
+}
+
+static size_t session_bytes(const struct workload_session *session)
+{
+    size_t bytes = length_of(session->user) + length_of(session->database) +
+                   length_of(session->lacks);
+    for (size_t i = 0; i < session->startup.count; i++)
+        bytes += setting_bytes(&session->startup.items[i]);
+    for (size_t i = 0; i < session->reported.count; i++)
+        bytes += setting_bytes(&session->reported.items[i]);
+    for (size_t i = 0; i < session->prologue.count; i++)
+        bytes += sizeof(struct workload_message) + session->prologue.items[i].body.len;
+    return bytes;
+}
+
 size_t rh_workload_event_bytes(const struct workload_event *event)
 {
-    size_t bytes = 0;
+    size_t bytes = event->begun == NULL ? 0 : session_bytes(event->begun);
     for (size_t i = 0; i < event->message_count; i++)
-        bytes += sizeof(event->messages[i]) + event->messages[i].body.len;
-    bytes += event->result_count * sizeof(*event->results);
-    const struct workload_session *begun = event->begun;
-    if (begun != NULL) {
-        bytes += strlen(begun->user) + strlen(begun->database) + strlen(begun->lacks);
-        for (size_t i = 0; i < begun->startup.count; i++)
-            bytes += sizeof(struct workload_setting) + strlen(begun->startup.items[i].name) +
-                     strlen(begun->startup.items[i].value);
-        for (size_t i = 0; i < begun->reported.count; i++)
-            bytes += sizeof(struct workload_setting) + strlen(begun->reported.items[i].name) +
-                     strlen(begun->reported.items[i].value);
-        for (size_t i = 0; i < begun->prologue.count; i++)
-            bytes += sizeof(begun->prologue.items[i]) + begun->prologue.items[i].body.len;
-    }
-    return bytes;
+        bytes += sizeof(struct workload_message) + event->messages[i].body.len;
+    return bytes + event->result_count * sizeof(struct workload_result);
 }

@@ -24,21 +24,33 @@
  */
 #define WORKLOAD_EVENT_BYTES_MAX (64 * 1024 * 1024)
 
+/* Whoever makes patterns keeps what comes after the last one as pattern 0. A reader holds them all:
+   tens of MB, when an application writes its constants into names. */
+#define WORKLOAD_PATTERNS_MAX 100000
+/* Of a pattern's text; a longer one is kept cut, with a mark. */
+#define WORKLOAD_QUERY_BYTES_MAX (64 * 1024)
+
 struct workload_writer;
 
 /*
- * Makes the file under a name of its own beside `path` (mode 0600), which finish puts in place:
- * an interrupted writer leaves that one, whole batches of it readable, and says so. RH_ERR_USAGE:
- * `path` is there already. `key` NULL: not encrypted.
+ * Makes the file as `path`.unfinished (mode 0600), which finish puts in place: an interrupted
+ * writer leaves that one, whole batches of it readable. RH_ERR_USAGE: `path` is there already, or
+ * its directory is not. `key` NULL: not encrypted.
  */
 enum err_code rh_workload_writer_open(const char *path, const struct workload_about *about,
                                       const uint8_t *key, struct workload_writer **ret_writer,
                                       struct err *err) RH_MUST_CHECK;
-/* A pattern before the first event that names it; its number is the next one. */
+/* A pattern before the first event that names it; its number is the next one. RH_ERR_LIMIT beyond
+   WORKLOAD_PATTERNS_MAX; the writer goes on. */
 enum err_code rh_workload_writer_pattern(struct workload_writer *writer,
                                          const struct workload_pattern *pattern,
                                          struct err *err) RH_MUST_CHECK;
-/* Copies the event. Sums and totals are kept from what passes. */
+/*
+ * Copies the event. Sums and totals are kept from what passes: an execution's duration is that of
+ * its answer (from its request, or from the answer before it), in equal shares where an answer has
+ * several. RH_ERR_FORMAT, RH_ERR_LIMIT: this event cannot be; the writer goes on without it.
+ * RH_ERR_IO (errno_value ENOSPC for a full disk): every later call fails in the same way.
+ */
 enum err_code rh_workload_writer_event(struct workload_writer *writer,
                                        const struct workload_event *event,
                                        struct err *err) RH_MUST_CHECK;
