@@ -586,9 +586,23 @@ static enum err_code end_sessions(struct capture_recorder *recorder, struct err 
     return code;
 }
 
+/* Until the ring is closed: what comes is not wanted any more, and must not fill it. */
+static void discard(struct capture_recorder *recorder)
+{
+    struct err ignored = RH_ERR_INIT;
+    size_t length;
+    bool is_over = false;
+
+    while (!is_over && !atomic_load(&recorder->stops) &&
+           rh_capture_ring_take(recorder->options.ring, WAIT_US, recorder->chunk, &length, &is_over,
+                                &ignored) == RH_OK)
+        ;
+}
+
 static void *run(void *context)
 {
     struct capture_recorder *recorder = context;
+    const struct capture_sink *sink = &recorder->options.sink;
     enum err_code code = RH_OK;
     bool is_over = false;
 
@@ -606,10 +620,20 @@ static void *run(void *context)
         if (!code)
             code = flush_now_and_then(recorder, &recorder->err);
     }
-    if (!code)
-        code = end_sessions(recorder, &recorder->err);
     if (code)
         atomic_store(&recorder->has_failed, true);
+    if (!is_over)
+        discard(recorder);
+    if (!code)
+        code = end_sessions(recorder, &recorder->err);
+
+    struct err last = RH_ERR_INIT;
+
+    if (sink->finish(sink->context, code ? &recorder->err : NULL, &last) != RH_OK && !code) {
+        recorder->err = last;
+        atomic_store(&recorder->has_failed, true);
+    }
+    look_at_size(recorder);
     atomic_store(&recorder->is_over, true);
     return NULL;
 }
@@ -651,6 +675,7 @@ struct capture_recorder_figures rh_capture_recorder_figures(struct capture_recor
         .recorded_us = atomic_load(&recorder->recorded_us),
         .has_failed = atomic_load(&recorder->has_failed),
         .is_full = atomic_load(&recorder->is_full),
+        .is_over = atomic_load(&recorder->is_over),
     };
 
     for (int i = 0; i < RECORDER_GAP_COUNT; i++)

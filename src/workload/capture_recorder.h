@@ -16,6 +16,9 @@ struct capture_sink {
     enum err_code (*event)(void *context, const struct workload_event *event, struct err *err);
     enum err_code (*flush)(void *context, struct err *err); /* now and then; may be NULL */
     uint64_t (*bytes)(void *context);                       /* written so far; may be NULL */
+    /* The last call, whatever happened: after the ring was closed. `failure` is the sink's own, or
+       the ring's; NULL: all of it came through. */
+    enum err_code (*finish)(void *context, const struct err *failure, struct err *err);
     void *context;
 };
 
@@ -52,7 +55,8 @@ struct capture_recorder_figures {
     uint64_t events, requests, patterns, bytes;
     int64_t recorded_us; /* up to when, since the workload began */
     int64_t gaps[RECORDER_GAP_COUNT];
-    bool has_failed, is_full; /* then it takes nothing more */
+    bool has_failed, is_full; /* then it takes nothing more: close the ring */
+    bool is_over;             /* the sink is finished */
 };
 struct capture_recorder_figures rh_capture_recorder_figures(struct capture_recorder *recorder);
 
