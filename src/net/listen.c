@@ -81,8 +81,8 @@ void rh_listen_remove(const struct listen_sockets *sockets)
 {
     struct stat status;
 
-    if (sockets->path[0] && stat(sockets->path, &status) == 0 &&
-        status.st_dev == sockets->device && status.st_ino == sockets->inode)
+    if (sockets->path[0] && stat(sockets->path, &status) == 0 && status.st_dev == sockets->device &&
+        status.st_ino == sockets->inode)
         (void)unlink(sockets->path);
 }
 

@@ -25,7 +25,7 @@ struct pg_piece {
 };
 
 /* Takes the next piece off the front of *rest. False: nothing is left (or the walk is lost, and
-   *rest is empty then). */
+ *rest is empty then). */
 bool rh_pg_walk_next(struct pg_walk *walk, struct text *rest, struct pg_piece *ret_piece);
 
 #endif

@@ -31,7 +31,8 @@ static void note(const struct capture *capture, const char *sentence)
         capture->options->note(capture->options->context, sentence);
 }
 
-/* --- the file, on the recorder's thread --------------------------------------------------------- */
+/* --- the file, on the recorder's thread ---------------------------------------------------------
+ */
 
 static enum err_code on_pattern(void *context, const struct workload_pattern *pattern,
                                 struct err *err)
@@ -92,7 +93,8 @@ static void open_ballast(struct capture *capture)
         drop_ballast(capture);
 }
 
-/* --- the end of the recording -------------------------------------------------------------------- */
+/* --- the end of the recording --------------------------------------------------------------------
+ */
 
 /* Nothing more is recorded; the recorder's thread finishes the file. The forwarding goes on. */
 static void end_recording(struct capture *capture)
@@ -120,11 +122,13 @@ static void on_limit(void *context)
     struct capture *capture = context;
 
     if (!capture->is_recorded && !capture->options->exits_when_recorded)
-        note(capture, "note: the time of --for is over: the recording ends, the forwarding goes on");
+        note(capture,
+             "note: the time of --for is over: the recording ends, the forwarding goes on");
     recording_is_over(capture);
 }
 
-static void tell_of_recorder(struct capture *capture, const struct capture_recorder_figures *figures)
+static void tell_of_recorder(struct capture *capture,
+                             const struct capture_recorder_figures *figures)
 {
     const struct capture_path_figures path = rh_capture_path_figures(capture->path);
 
@@ -193,13 +197,13 @@ static void leave(struct capture *capture)
     rh_listen_yield(&capture->sockets);
     rh_listen_remove(&capture->sockets);
     rh_loop_timer_start(capture->yielding, YIELD_US, 0);
-    rh_loop_timer_start(capture->draining,
-                        capture->options->drain_us > YIELD_US ? capture->options->drain_us
-                                                              : YIELD_US,
-                        0);
+    rh_loop_timer_start(
+        capture->draining,
+        capture->options->drain_us > YIELD_US ? capture->options->drain_us : YIELD_US, 0);
 }
 
-/* --- commands ----------------------------------------------------------------------------------- */
+/* --- commands -----------------------------------------------------------------------------------
+ */
 
 static const char *command(void *context, const char *name)
 {
@@ -245,7 +249,8 @@ static enum err_code open_commands(struct capture *capture, struct err *err)
     return code;
 }
 
-/* --- beginning ---------------------------------------------------------------------------------- */
+/* --- beginning ----------------------------------------------------------------------------------
+ */
 
 /* Two descriptors a session: as many as we may have. */
 static void raise_limits(void)
@@ -339,8 +344,8 @@ static enum err_code begin(struct capture *capture, struct err *err)
     enum err_code code = options->engine->describe_upstream(options->url, capture->arena,
                                                             &capture->upstream, err);
 
-    if (code || (code = rh_loop_new(&capture->loop, err)) ||
-        (code = open_commands(capture, err)) || (code = rh_capture_about(capture, err)))
+    if (code || (code = rh_loop_new(&capture->loop, err)) || (code = open_commands(capture, err)) ||
+        (code = rh_capture_about(capture, err)))
         return code;
     capture->began = rh_clock_mono();
     if ((code = open_recording(capture, err)) || (code = open_tap(capture, err)) ||

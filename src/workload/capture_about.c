@@ -135,9 +135,10 @@ enum err_code rh_capture_about(struct capture *capture, struct err *err)
         rh_err_while(err, "while reading the catalogue that the masking is about");
         return code;
     }
-    note(capture, rh_arena_printf(capture->arena,
-                                  "note: the server's types are not known (%s): parameters of enums "
-                                  "and composites cannot be replayed on another database",
-                                  why.message));
+    note(capture,
+         rh_arena_printf(capture->arena,
+                         "note: the server's types are not known (%s): parameters of enums "
+                         "and composites cannot be replayed on another database",
+                         why.message));
     return RH_OK;
 }

@@ -82,7 +82,8 @@ void rh_capture_totals(struct arena *arena, const struct capture *capture,
     if (path->gaps[GAP_SHED] > 0 || path->gaps[GAP_LOST_TRACK] > 0)
         totals.fidelity.order = totals.fidelity.transactions = GRADE_PARTIAL;
     if (!capture->knows_types)
-        add_note(arena, &totals, "the server's own types (enums, composites) are not known by name");
+        add_note(arena, &totals,
+                 "the server's own types (enums, composites) are not known by name");
     if (is_masked)
         add_note(arena, &totals, "values are pseudonyms; results have no digests");
     *ret_totals = totals;
@@ -116,8 +117,7 @@ void rh_capture_page(void *context, struct buf *out)
 {
     const struct capture *capture = context;
     const struct capture_path_figures path = rh_capture_path_figures(capture->path);
-    const struct capture_recorder_figures recorder = rh_capture_recorder_figures(
-        capture->recorder);
+    const struct capture_recorder_figures recorder = rh_capture_recorder_figures(capture->recorder);
     const struct capture_ring_use ring = rh_capture_ring_use(capture->ring);
     const struct tap_statistics tap = rh_tap_statistics(capture->tap);
     int64_t now_us = rh_clock_mono().us - capture->began.us;

@@ -17,13 +17,13 @@
 #include "workload/capture_ring.h"
 
 /* What of production is not in the recording, and why. */
-#define CAPTURE_GAP_LIST(X)                                                                       \
+#define CAPTURE_GAP_LIST(X)                                                                        \
     X(GAP_STOPPED, "recording-stopped", "the recorder did not keep up: nothing behind this point") \
     X(GAP_SHED, "sessions-shed", "sessions ended early here because the recorder did not keep up") \
     X(GAP_PAUSED, "recording-paused", "pauses that somebody asked for")                            \
     X(GAP_REPLICATION, "replication-sessions", "sessions that spoke the replication protocol")     \
-    X(GAP_LOST_TRACK, "sessions-lost-track",                                                      \
-      "sessions ended early here because their messages could not be told apart")                 \
+    X(GAP_LOST_TRACK, "sessions-lost-track",                                                       \
+      "sessions ended early here because their messages could not be told apart")                  \
     X(GAP_COPY_DATA, "copy-data-left-out", "bytes of COPY FROM STDIN beyond the cap")              \
     X(GAP_LONG_MESSAGE, "messages-cut", "messages longer than what is kept")                       \
     X(GAP_MIDWAY, "sessions-midway", "sessions that were there before the recording")

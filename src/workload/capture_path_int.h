@@ -17,8 +17,8 @@
 
 /* A message whose answer is awaited. */
 struct pending {
-    unsigned char type; /* Q P B D E C S F, and d c f of a COPY */
-    uint32_t unit;      /* Q S F */
+    unsigned char type;         /* Q P B D E C S F, and d c f of a COPY */
+    uint32_t unit;              /* Q S F */
     struct prepared *statement; /* P: made; B, E: bound; C: taken out */
     struct prepared *replaced;  /* P */
     size_t text, text_length;   /* Q: in `texts` */
@@ -46,7 +46,7 @@ struct capture_session {
     bool has_startup; /* the start-up packet was seen */
 
     struct pg_walk up, down;
-    struct buf startup; /* the packet's body */
+    struct buf startup;          /* the packet's body */
     struct buf cut_up, cut_down; /* messages that came in several pieces */
     struct reported *reported;
     size_t reported_count;

@@ -17,8 +17,8 @@ enum capture_record_kind {
     /* Body: 8 bytes, how many are missing. `type` d: a CopyData message of its own, behind the
        others; else of the next message, which was cut. */
     RECORD_LEFT_OUT,
-    RECORD_RESULTS,  /* of the unit under way: struct workload_result, one or more */
-    RECORD_ANSWER,   /* struct capture_answer, then results as above: the unit is over */
+    RECORD_RESULTS, /* of the unit under way: struct workload_result, one or more */
+    RECORD_ANSWER,  /* struct capture_answer, then results as above: the unit is over */
     RECORD_CANCEL,
     RECORD_ENDED /* flags: RECORD_WAS_CUT, RECORD_IS_GAP */
 };

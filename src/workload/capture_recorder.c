@@ -90,9 +90,9 @@ static enum err_code know(struct capture_recorder *recorder, struct recorded_ses
     if (known->pattern == 0)
         count(recorder, RECORDED_PATTERNS, 1);
     if (known->prepares)
-        rh_names_set(&session->statements, known->prepares, known->prepared);
+        rh_recorded_names_set(&session->statements, known->prepares, known->prepared);
     if (known->executes) {
-        struct known_query *executed = rh_names_get(&session->statements, known->executes);
+        struct known_query *executed = rh_recorded_names_get(&session->statements, known->executes);
 
         if (executed) {
             rh_known_query_hold(executed);
@@ -171,7 +171,7 @@ static enum err_code on_parse(struct capture_recorder *recorder, struct recorded
 
     if (code)
         return code;
-    rh_names_set(&session->statements, rh_text_dup(arena, name), *ret_query);
+    rh_recorded_names_set(&session->statements, rh_text_dup(arena, name), *ret_query);
     message->body = treat_text(recorder, arena, *ret_query, message->body, before, query, message);
     return RH_OK;
 }
@@ -182,12 +182,13 @@ static void on_bind(struct capture_recorder *recorder, struct recorded_session *
 {
     struct pg_reader reader = {.rest = message->body};
     const char *portal = rh_pg_read_string(&reader), *name = rh_pg_read_string(&reader);
-    struct known_query *known = reader.failed ? NULL : rh_names_get(&session->statements, name);
+    struct known_query *known = reader.failed ? NULL
+                                              : rh_recorded_names_get(&session->statements, name);
 
     *ret_query = rh_known_query_hold(known);
     if (reader.failed)
         return;
-    rh_names_set(&session->portals, portal, known);
+    rh_recorded_names_set(&session->portals, portal, known);
     if (known && known->flags & PATTERN_HAS_SECRET) {
         message->is_redacted = true;
         count(recorder, RECORDED_SECRET, 1);
@@ -212,7 +213,7 @@ static struct known_query *target_of(const struct recorded_session *session,
 
     if (reader.failed)
         return NULL;
-    return rh_names_get(kind == 'S' ? &session->statements : &session->portals, name);
+    return rh_recorded_names_get(kind == 'S' ? &session->statements : &session->portals, name);
 }
 
 /* COPY rows are values of columns that no one has told here: nothing of them stays. */
@@ -226,10 +227,9 @@ static void on_copy_data(struct capture_recorder *recorder, struct workload_mess
 }
 
 /* Fills in what the message stands for; *ret_query is the caller's. */
-static enum err_code understand(struct capture_recorder *recorder,
-                                struct recorded_session *session, struct arena *arena,
-                                struct workload_message *message, struct known_query **ret_query,
-                                struct err *err)
+static enum err_code understand(struct capture_recorder *recorder, struct recorded_session *session,
+                                struct arena *arena, struct workload_message *message,
+                                struct known_query **ret_query, struct err *err)
 {
     switch (message->type) {
     case 'Q':
@@ -298,8 +298,7 @@ static bool ends_request(const struct recorded_session *session, unsigned char t
     return (type && strchr("QSHFcf", type)) || (type == 'd' && session->messages.count == 1);
 }
 
-static enum err_code on_message(struct capture_recorder *recorder,
-                                struct recorded_session *session,
+static enum err_code on_message(struct capture_recorder *recorder, struct recorded_session *session,
                                 const struct capture_record *record, struct text chunk,
                                 struct err *err)
 {
@@ -435,8 +434,8 @@ static enum err_code on_prologue(struct capture_recorder *recorder,
                                  const struct capture_record *record, struct text chunk,
                                  struct err *err)
 {
-    struct workload_message message = {
-        .type = record->type, .body = {(const char *)(record + 1), record->body_length}};
+    struct workload_message message = {.type = record->type,
+                                       .body = {(const char *)(record + 1), record->body_length}};
     struct known_query *query = NULL;
     enum err_code code = understand(recorder, session, session->arena, &message, &query, err);
 
@@ -465,9 +464,8 @@ static enum err_code on_begun(struct capture_recorder *recorder, struct recorded
     return code;
 }
 
-static enum err_code end_session(struct capture_recorder *recorder,
-                                 struct recorded_session **place, int64_t at_us, bool was_cut,
-                                 struct err *err)
+static enum err_code end_session(struct capture_recorder *recorder, struct recorded_session **place,
+                                 int64_t at_us, bool was_cut, struct err *err)
 {
     struct recorded_session *session = *place;
     struct workload_event event = {.kind = WORKLOAD_SESSION_ENDED,

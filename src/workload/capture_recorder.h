@@ -6,6 +6,7 @@
 #ifndef RH_WORKLOAD_CAPTURE_RECORDER_H
 #define RH_WORKLOAD_CAPTURE_RECORDER_H
 
+#include "base/clock.h"
 #include "workload/capture_ring.h"
 #include "workload/value_mask.h"
 
@@ -23,13 +24,13 @@ struct capture_sink {
 };
 
 /* What the recorder left out. */
-#define RECORDER_GAP_LIST(X)                                                                  \
+#define RECORDER_GAP_LIST(X)                                                                      \
     X(RECORDED_SECRET, "password-redacted", "statements with a password, whose text is left out") \
-    X(RECORDED_UNMASKED, "values-masked-by-default",                                          \
-      "values of text that are compared with no column that is known")                        \
-    X(RECORDED_RESULTS, "results-left-out", "results of one answer beyond 100000")            \
-    X(RECORDED_PATTERNS, "patterns-unknown", "statements beyond 200000 different patterns")   \
-    X(RECORDED_COPY_MASKED, "copy-data-masked-out", "bytes of COPY whose rows cannot be masked") \
+    X(RECORDED_UNMASKED, "values-masked-by-default",                                              \
+      "values of text that are compared with no column that is known")                            \
+    X(RECORDED_RESULTS, "results-left-out", "results of one answer beyond 100000")                \
+    X(RECORDED_PATTERNS, "patterns-unknown", "statements beyond 200000 different patterns")       \
+    X(RECORDED_COPY_MASKED, "copy-data-masked-out", "bytes of COPY whose rows cannot be masked")  \
     X(RECORDED_REQUESTS, "requests-cut", "messages of one request beyond 48 MB")
 enum recorder_gap {
 #define X(symbol, name, detail) symbol,

@@ -31,7 +31,7 @@ struct unit { /* Q, S, F that is not answered yet */
     unsigned char type;
     uint32_t number;
     uint64_t request;
-    size_t steps; /* before it, of those that are queued */
+    size_t steps;              /* before it, of those that are queued */
     struct known_query *query; /* Q */
 };
 
@@ -78,9 +78,9 @@ struct capture_recorder {
 
 /* --- recorded_session.c: what a session knows by name, and what it waits for */
 
-void rh_names_set(struct names *names, const char *name, struct known_query *query);
-struct known_query *rh_names_get(const struct names *names, const char *name);
-void rh_names_clear(struct names *names);
+void rh_recorded_names_set(struct names *names, const char *name, struct known_query *query);
+struct known_query *rh_recorded_names_get(const struct names *names, const char *name);
+void rh_recorded_names_clear(struct names *names);
 
 struct recorded_session *rh_recorded_session_new(uint32_t number);
 void rh_recorded_session_free(struct recorded_session *session);

@@ -46,7 +46,7 @@ struct capture_ring {
     _Atomic uint64_t most, spill_used, spill_most;
     atomic_bool is_closed, stops;
     sem_t wanted, filling; /* wake-up calls: the reader's, the spiller's */
-    pthread_mutex_t lock; /* of all that is behind the ring: its tail and the spill file */
+    pthread_mutex_t lock;  /* of all that is behind the ring: its tail and the spill file */
     pthread_t spiller;
     bool has_spiller;
     struct spill spill;

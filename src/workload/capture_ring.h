@@ -15,7 +15,7 @@
 struct capture_ring;
 
 struct capture_ring_options {
-    size_t bytes;              /* a power of two, at least 2 * CAPTURE_RECORD_MAX */
+    size_t bytes;                /* a power of two, at least 2 * CAPTURE_RECORD_MAX */
     const char *spill_directory; /* NULL: no spill file */
     int64_t spill_bytes;
 };

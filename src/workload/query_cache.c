@@ -89,8 +89,8 @@ static struct number *slot_of(const struct query_cache *cache, uint64_t fingerpr
 {
     size_t at = (fingerprint ^ flags) & (cache->number_size - 1);
 
-    while (cache->numbers[at].number && (cache->numbers[at].fingerprint != fingerprint ||
-                                         cache->numbers[at].flags != flags))
+    while (cache->numbers[at].number &&
+           (cache->numbers[at].fingerprint != fingerprint || cache->numbers[at].flags != flags))
         at = (at + 1) & (cache->number_size - 1);
     return &cache->numbers[at];
 }
@@ -108,7 +108,8 @@ static void grow(struct query_cache *cache)
     free(old);
 }
 
-/* Two texts of one fingerprint may differ in whether the parser knew them: they are two patterns. */
+/* Two texts of one fingerprint may differ in whether the parser knew them: they are two patterns.
+ */
 static enum err_code number_of(struct query_cache *cache, struct workload_pattern *pattern,
                                uint32_t *ret_number, struct err *err)
 {
@@ -205,8 +206,7 @@ static size_t constant_count(struct text query)
     return count;
 }
 
-static void look_at_columns(struct query_cache *cache, struct text query,
-                            struct known_query *known)
+static void look_at_columns(struct query_cache *cache, struct text query, struct known_query *known)
 {
     sql_constants constants = {0};
     const char **columns = NULL;
@@ -311,8 +311,7 @@ static void forget(struct query_cache *cache)
     cache->entries = allocate(TABLE_SIZE, sizeof(*cache->entries));
     cache->entry_count = 0;
     for (size_t i = 0; i < TABLE_SIZE; i++) {
-        if (old[i].query && old[i].query->holders > 1 &&
-            cache->entry_count < QUERY_CACHE_MAX / 2) {
+        if (old[i].query && old[i].query->holders > 1 && cache->entry_count < QUERY_CACHE_MAX / 2) {
             *entry_of(cache, old[i].shape) = old[i];
             cache->entry_count++;
         } else {

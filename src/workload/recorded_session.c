@@ -46,7 +46,7 @@ static void grow(struct names *names)
     free(old.items);
 }
 
-void rh_names_set(struct names *names, const char *name, struct known_query *query)
+void rh_recorded_names_set(struct names *names, const char *name, struct known_query *query)
 {
     if (2 * (names->count + 1) > names->size)
         grow(names);
@@ -64,12 +64,12 @@ void rh_names_set(struct names *names, const char *name, struct known_query *que
     slot->query = query;
 }
 
-struct known_query *rh_names_get(const struct names *names, const char *name)
+struct known_query *rh_recorded_names_get(const struct names *names, const char *name)
 {
     return names->size ? slot_of(names, name)->query : NULL;
 }
 
-void rh_names_clear(struct names *names)
+void rh_recorded_names_clear(struct names *names)
 {
     for (size_t i = 0; i < names->size; i++) {
         free(names->items[i].name);
@@ -96,8 +96,8 @@ void rh_recorded_session_free(struct recorded_session *session)
 {
     if (!session)
         return;
-    rh_names_clear(&session->statements);
-    rh_names_clear(&session->portals);
+    rh_recorded_names_clear(&session->statements);
+    rh_recorded_names_clear(&session->portals);
     for (size_t i = 0; i < session->step_count; i++)
         rh_known_query_drop(session->steps[i].query);
     for (size_t i = 0; i < session->unit_count; i++)
