@@ -21,8 +21,6 @@ static void stop_for_good(struct capture_path *path)
 {
     path->has_stopped = true;
     path->is_recording = false;
-    path->figures.gaps[GAP_STOPPED]++;
-    path->figures.stopped_at_us = path->now_us;
     for (struct capture_session *session = path->sessions; session; session = session->next)
         session->number = 0;
 }
@@ -40,6 +38,7 @@ struct capture_record *rh_capture_reserve(struct capture_session *session,
             session->owed = session->number;
             session->number = 0;
         } else {
+            path->figures.gaps[GAP_STOPPED]++;
             stop_for_good(path);
         }
         return NULL;

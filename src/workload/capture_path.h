@@ -54,7 +54,7 @@ struct tap_handler rh_capture_path_handler(struct capture_path *path);
 void rh_capture_path_start(struct capture_path *path);
 /* Every session that is recorded ends in the recording. `is_pause`: the ledger says so. */
 void rh_capture_path_stop(struct capture_path *path, bool is_pause);
-/* The recorder can take nothing more: as when the ring is full with --when-full stop. */
+/* Nothing is recorded any more, for good: the ring may be closed. */
 void rh_capture_path_give_up(struct capture_path *path);
 /* Sessions that were shed come back where there is room; call it now and then. */
 void rh_capture_path_tick(struct capture_path *path);
@@ -65,7 +65,6 @@ struct capture_path_figures {
     int64_t gaps[CAPTURE_GAP_COUNT];
     int64_t paused_us, left_out_bytes;
     bool is_recording, has_stopped; /* stopped: for good, by a full ring or a failed recorder */
-    int64_t stopped_at_us;
 };
 struct capture_path_figures rh_capture_path_figures(const struct capture_path *path);
 
