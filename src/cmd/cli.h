@@ -22,6 +22,7 @@ extern const struct command rh_command_snapshot_inspect;
 extern const struct command rh_command_snapshot_prune;
 extern const struct command rh_command_capture;
 extern const struct command rh_command_replay;
+extern const struct command rh_command_compare;
 extern const struct command rh_command_explain;
 extern const struct command rh_command_config;
 extern const struct command rh_command_help;
