@@ -161,6 +161,15 @@ static size_t find_gate(const struct command *command, const char *name)
     return SIZE_MAX;
 }
 
+/* A limit that another command has: for this one it is neither an option nor a mistake. */
+static bool is_gate_of_another(const char *name)
+{
+    for (size_t i = 0; rh_commands[i]; i++)
+        if (find_gate(rh_commands[i], name) != SIZE_MAX)
+            return true;
+    return false;
+}
+
 static void unknown_key(struct reading *reading, const struct yaml_node *key,
                         const struct suggestion *suggestion, const char *place)
 {
@@ -171,32 +180,46 @@ static void unknown_key(struct reading *reading, const struct yaml_node *key,
         add_problem(reading, key, "unknown key \"%s\"%s", key->text, place);
 }
 
+/* `group`: of nested limits, with its point: "regression_thresholds." */
+static void read_gate(struct reading *reading, const char *group, const struct yaml_pair *pair)
+{
+    const struct command *command = reading->options->command;
+    const char *name = rh_arena_printf(reading->arena, "%s%s", group, pair->key->text);
+    size_t index = find_gate(command, name);
+    struct suggestion suggestion = {.typed = pair->key->text};
+
+    if (index != SIZE_MAX) {
+        take_key(reading, index, pair->key, pair->value);
+        return;
+    }
+    if (is_gate_of_another(name))
+        return;
+    if (!group[0] && strcmp(name, "regression_thresholds") == 0 && pair->value &&
+        pair->value->kind == YAML_MAPPING) {
+        for (size_t i = 0; i < pair->value->pairs.count; i++)
+            read_gate(reading, "regression_thresholds.", &pair->value->pairs.items[i]);
+        return;
+    }
+    for (size_t c = 0; rh_commands[c]; c++)
+        for (size_t g = 0; g < rh_commands[c]->option_count; g++) {
+            const char *gate = rh_commands[c]->options[g].gate;
+            if (gate && strncmp(gate, group, strlen(group)) == 0)
+                rh_suggest_consider(&suggestion, gate + strlen(group));
+        }
+    unknown_key(reading, pair->key, &suggestion, " in gates");
+}
+
 static void read_gates(struct reading *reading, const struct yaml_node *key,
                        const struct yaml_node *gates)
 {
-    const struct command *command = reading->options->command;
-
     if (!gates)
         return;
     if (is_missing(gates) || gates->kind != YAML_MAPPING) {
         add_problem(reading, key, "\"gates\" must hold limits, as in \"blocked: 2s\"");
         return;
     }
-    for (size_t i = 0; i < gates->pairs.count; i++) {
-        const struct yaml_pair *pair = &gates->pairs.items[i];
-        size_t index = find_gate(command, pair->key->text);
-        struct suggestion suggestion = {.typed = pair->key->text};
-
-        if (index != SIZE_MAX) {
-            take_key(reading, index, pair->key, pair->value);
-            continue;
-        }
-        for (size_t g = 0; g < command->option_count; g++) {
-            if (command->options[g].gate)
-                rh_suggest_consider(&suggestion, command->options[g].gate);
-        }
-        unknown_key(reading, pair->key, &suggestion, " in gates");
-    }
+    for (size_t i = 0; i < gates->pairs.count; i++)
+        read_gate(reading, "", &gates->pairs.items[i]);
 }
 
 static void read_key(struct reading *reading, const struct yaml_pair *pair)
@@ -253,6 +276,14 @@ static void check_other_key(struct reading *reading, const struct yaml_node *key
     unknown_key(reading, key, &suggestion, "");
 }
 
+static bool has_gates(const struct command *command)
+{
+    for (size_t i = 0; i < command->option_count; i++)
+        if (command->options[i].gate)
+            return true;
+    return false;
+}
+
 static void read_root(struct reading *reading, const struct yaml_node *root)
 {
     const char *own = reading->options->command->section;
@@ -271,12 +302,13 @@ static void read_root(struct reading *reading, const struct yaml_node *root)
         if (is_section(pair->key->text)) {
             if (own && strcmp(own, pair->key->text) == 0)
                 read_section(reading, pair);
-        } else if (own && strcmp(pair->key->text, "gates") == 0) {
-            continue;
-        } else if (own) {
-            check_other_key(reading, pair->key);
         } else if (strcmp(pair->key->text, "gates") != 0) {
-            read_key(reading, pair);
+            if (own)
+                check_other_key(reading, pair->key);
+            else
+                read_key(reading, pair);
+        } else if (own && !has_gates(reading->options->command)) {
+            continue;
         } else if (gates) {
             add_problem(reading, pair->key, "duplicate key \"gates\": it began in line %zu",
                         gates->line);

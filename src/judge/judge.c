@@ -85,6 +85,9 @@ static const char *doubt(struct judgement *judgement)
     const char *traffic = rh_judgement_traffic_doubt(judgement);
     if (traffic)
         return traffic;
+    const char *queries = rh_judgement_query_doubt(judgement);
+    if (queries)
+        return queries;
     const char *snapshot = rh_judgement_snapshot_doubt(judgement);
     if (snapshot)
         return snapshot;
@@ -125,7 +128,7 @@ static const char *safe_headline(const struct judgement *judgement)
                            judgement->result->scaling.was_tried ? " in production" : "");
 }
 
-static void decide(struct judgement *judgement)
+static void decide(struct judgement *judgement, const char *why_not, const char *safe)
 {
     struct result *result = judgement->result;
     struct arena *arena = judgement->arena;
@@ -144,7 +147,6 @@ static void decide(struct judgement *judgement)
         if (result->gates.items[i].observed && !result->gates.items[i].ok)
             lost = &result->gates.items[i];
 
-    const char *why_not = doubt(judgement);
     if (worst) {
         result->verdict = VERDICT_UNSAFE;
         const char *said = worst->headline && worst->finding.severity == SEVERITY_ERROR
@@ -173,12 +175,22 @@ static void decide(struct judgement *judgement)
         size_t warnings = 0;
         for (size_t i = 0; i < result->findings.count; i++)
             warnings += result->findings.items[i].severity == SEVERITY_WARNING;
-        result->headline = safe_headline(judgement);
+        result->headline = safe;
         if (warnings > 0)
             result->headline = rh_arena_printf(arena, "%s; %s", result->headline,
                                                rh_say_count(arena, (int64_t)warnings, "warning"));
     }
     result->exit_code = rh_verdict_exit_status(result->verdict);
+}
+
+static void sort_findings(struct judgement *judgement)
+{
+    struct result *result = judgement->result;
+    if (judgement->found.count > 0)
+        qsort(judgement->found.items, judgement->found.count, sizeof(judgement->found.items[0]),
+              compare_found);
+    for (size_t i = 0; i < judgement->found.count; i++)
+        *RH_PUSH(result->arena, &result->findings) = judgement->found.items[i].finding;
 }
 
 void rh_judge(struct result *result)
@@ -188,16 +200,30 @@ void rh_judge(struct result *result)
     rh_judgement_find_blocks(&judgement);
     rh_judgement_find_causes(&judgement);
     rh_judgement_measure_gates(&judgement);
+    rh_judgement_measure_query_gates(&judgement);
     rh_judgement_explain(&judgement);
     rh_judgement_take_drops(&judgement);
     for (size_t i = 0; i < rh_rule_count; i++)
         rh_rules[i].find(&rh_rules[i], &judgement);
     rh_judgement_tell_samples(&judgement);
     rh_judgement_tell_traffic(&judgement);
-    if (judgement.found.count > 0)
-        qsort(judgement.found.items, judgement.found.count, sizeof(judgement.found.items[0]),
-              compare_found);
-    for (size_t i = 0; i < judgement.found.count; i++)
-        *RH_PUSH(result->arena, &result->findings) = judgement.found.items[i].finding;
-    decide(&judgement);
+    sort_findings(&judgement);
+    decide(&judgement, doubt(&judgement), safe_headline(&judgement));
+}
+
+void rh_judge_comparison(struct result *result)
+{
+    static const char *const ids[] = {"query-error",        "query-slower",  "result-changed",
+                                      "cached-plan-broken", "missing-index", "statistics-lost",
+                                      "estimate-off",       "plan-changed"};
+    struct judgement judgement;
+    rh_judgement_init(&judgement, result);
+    rh_judgement_measure_query_gates(&judgement);
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        const struct rule *rule = rh_rule_find(ids[i]);
+        rule->find(rule, &judgement);
+    }
+    sort_findings(&judgement);
+    decide(&judgement, rh_judgement_query_doubt(&judgement),
+           rh_judgement_query_headline(&judgement));
 }

@@ -14,5 +14,7 @@
 /* Fills findings, gates, verdict, headline and exit_code of `result` (arena, trace, limits and
    fidelity are set; findings and gates are empty). */
 void rh_judge(struct result *result);
+/* The same of a comparison of queries alone: there was no migration, the trace is empty. */
+void rh_judge_comparison(struct result *result);
 
 #endif

@@ -299,6 +299,23 @@ void rh_rule_open_transaction(const struct rule *rule, struct judgement *judgeme
 void rh_rule_command_failed(const struct rule *rule, struct judgement *judgement);
 void rh_rule_not_observed(const struct rule *rule, struct judgement *judgement);
 
+/* rules_queries.c: */
+void rh_rule_query_error(const struct rule *rule, struct judgement *judgement);
+void rh_rule_query_slower(const struct rule *rule, struct judgement *judgement);
+void rh_rule_result_changed(const struct rule *rule, struct judgement *judgement);
+void rh_rule_plan_changed(const struct rule *rule, struct judgement *judgement);
+void rh_rule_estimate_off(const struct rule *rule, struct judgement *judgement);
+void rh_rule_missing_index(const struct rule *rule, struct judgement *judgement);
+void rh_rule_cached_plan_broken(const struct rule *rule, struct judgement *judgement);
+/* What statistics-lost says of queries that were measured before and after an ANALYZE. */
+void rh_rule_queries_statistics_lost(const struct rule *rule, struct judgement *judgement);
+/* query_gates.c: gates.regression_thresholds, once, behind the other gates. */
+void rh_judgement_measure_query_gates(struct judgement *judgement);
+/* Why the queries give no answer; NULL when they do, or were not compared. */
+const char *rh_judgement_query_doubt(const struct judgement *judgement);
+/* Of a comparison alone in which nothing was found. */
+const char *rh_judgement_query_headline(const struct judgement *judgement);
+
 /* gates.c: measured against the limits, once, before the rules. */
 void rh_judgement_measure_gates(struct judgement *judgement);
 const struct gate *rh_judgement_gate(const struct judgement *judgement, const char *name);

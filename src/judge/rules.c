@@ -4,6 +4,7 @@
 #include "judge/judge_int.h"
 #include "judge/rules_text.h"
 #include "judge/rules_text_blockers.h"
+#include "judge/rules_text_queries.h"
 #include "judge/rules_text_traffic.h"
 
 #include <string.h>
@@ -85,10 +86,6 @@ const struct rule rh_rules[] = {
      rh_rule_lock_queue, TEXT_LOCK_QUEUE, NO_ALIASES},
     {"pool-exhaustion", "error", "queries that wait would take the application's last connection",
      rh_rule_pool_exhaustion, TEXT_POOL_EXHAUSTION, NO_ALIASES},
-    {"query-error", "error", "a query of the running application fails because of the migration",
-     rh_rule_query_error_of_traffic, TEXT_QUERY_ERROR, NO_ALIASES},
-    {"cached-plan-broken", "error", "statements prepared before the migration fail after it",
-     rh_rule_cached_plan_of_traffic, TEXT_CACHED_PLAN_BROKEN, NO_ALIASES},
     {"lock-held-across-statements", "warning",
      "further statements ran while a blocking lock was held", rh_rule_lock_held_across_statements,
      TEXT_LOCK_HELD_ACROSS_STATEMENTS,
@@ -134,6 +131,24 @@ const struct rule rh_rules[] = {
      TEXT_INTEGER_HEADROOM, NO_ALIASES},
     {"statistics-lost", "warning", "the planner's statistics of existing columns are gone",
      rh_rule_statistics_lost, TEXT_STATISTICS_LOST, NO_ALIASES},
+    {"query-error", "error; warning within error_rate_max_delta",
+     "a query of the workload fails on the candidate alone", rh_rule_query_error, TEXT_QUERY_ERROR,
+     NO_ALIASES},
+    {"query-slower", "error; warning within the regression_thresholds",
+     "a query of the workload became slower", rh_rule_query_slower, TEXT_QUERY_SLOWER, NO_ALIASES},
+    {"result-changed", "error; warning for order, info for more columns",
+     "a query of the workload answers otherwise", rh_rule_result_changed, TEXT_RESULT_CHANGED,
+     NO_ALIASES},
+    {"plan-changed", "info; warning where it reads more", "a query is executed in another way",
+     rh_rule_plan_changed, TEXT_PLAN_CHANGED, NO_ALIASES},
+    {"estimate-off", "warning where it is slower, else info",
+     "the planner expects far fewer or more rows than come", rh_rule_estimate_off,
+     TEXT_ESTIMATE_OFF, NO_ALIASES},
+    {"missing-index", "warning", "an index that was tried repairs a slower query",
+     rh_rule_missing_index, TEXT_MISSING_INDEX, NO_ALIASES},
+    {"cached-plan-broken", "error",
+     "a statement that was prepared before the migration fails after it",
+     rh_rule_cached_plan_broken, TEXT_CACHED_PLAN_BROKEN, NO_ALIASES},
     {"row-count-changed", "error; warning where a statement was seen to do it",
      "a table that no statement names has more rows", rh_rule_row_count_changed,
      TEXT_ROW_COUNT_CHANGED, NO_ALIASES},

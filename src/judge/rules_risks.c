@@ -267,6 +267,7 @@ void rh_rule_statistics_lost(const struct rule *rule, struct judgement *judgemen
         if (!is_told)
             add_lost_statistics(rule, judgement, lost, rows);
     }
+    rh_rule_queries_statistics_lost(rule, judgement);
 }
 
 /* --- null-unhandled ------------------------------------------------------------------------------

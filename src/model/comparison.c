@@ -175,6 +175,7 @@ static json_t *query_json(const struct query_comparison *query)
     put(object, "query", rh_json_text(query->query));
     put(object, "calls", json_integer(query->calls));
     put(object, "calls_per_s", number(query->calls_per_s));
+    put(object, "share", number(query->share));
     put(object, "verdict", rh_json_text(rh_query_verdict_name(query->verdict)));
     put(object, "reason", rh_json_text(query->reason));
     put(object, "rounds", json_integer(query->rounds));

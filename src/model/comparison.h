@@ -170,6 +170,7 @@ struct query_comparison {
     unsigned flags;             /* PATTERN_* */
     int64_t calls;              /* in the workload */
     double calls_per_s, weight; /* of production */
+    double share;               /* of the workload's total time */
     enum query_verdict verdict;
     const char *reason; /* of the verdict, a sentence without its full stop; NULL: none needed */
 

@@ -2,6 +2,7 @@
 
 #include "base/interrupt.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Connecting, and taking a lock that nobody else holds. */

@@ -15,6 +15,7 @@
 #include "rehearsal/starting_point.h"
 #include "rehearsal/states.h"
 #include "rehearsal/way_back.h"
+#include "rehearsal/workload_stage.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -279,6 +280,7 @@ static enum err_code look_after(struct rehearsal *rehearsal, const struct before
     enum err_code checks_code = rh_checks_run_after(rehearsal, code ? &later : err);
     if (code || (code = checks_code) || (code = rh_risks_ask(rehearsal, &before->risks, err)) ||
         (code = rh_blockers_find(rehearsal, err)) || (code = rh_scaling_run(rehearsal, err)) ||
+        (code = rh_workload_stage(rehearsal, err)) ||
         (code = rh_way_back_rehearse(rehearsal, &before->states, err)))
         return code;
     return rh_repetition_run(rehearsal, &after, err); /* migrates the candidate again */

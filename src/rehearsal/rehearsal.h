@@ -20,6 +20,20 @@ struct dry_run_options {
     bool allow_active_sessions;
 };
 
+/* --workload: production's queries, replayed while the migration runs and compared behind it. */
+struct workload_options {
+    const char *path;     /* NULL: none */
+    const uint8_t *key;   /* NULL: it is not encrypted */
+    const char *key_path; /* where that was read; NULL: the default place, or no key */
+    double speed;         /* of the replay */
+    int64_t pool;         /* connections of the application; 0: not said */
+    enum blocker_kind blocker;
+    const char *blocker_relation; /* NULL: the table that the migration locks longest */
+    int64_t blocker_us;
+    int64_t compare_budget_us;
+    struct query_limits limits;
+};
+
 struct rehearsal_options {
     const struct dry_run_options *dry_run; /* NULL: in a sandbox */
     struct migration_request migration;
@@ -40,6 +54,7 @@ struct rehearsal_options {
     const char *down;  /* --down: a file, a directory or a command line; NULL: what is recognised */
     bool no_way_back;  /* it is not rehearsed */
     bool restore_test; /* a dump of the migrated database is restored elsewhere */
+    struct workload_options workload;
     const char *out_directory; /* NULL: .rehearse/runs/<UTC>-<hash> with `latest` */
     struct progress *progress;
     /* --json: every event as it happens, else NULL. */

@@ -4,7 +4,6 @@
 #include "rehearsal/in_the_way.h"
 #include "rehearsal/lock_chances.h"
 #include "rehearsal/replaying.h"
-#include "rehearsal/workload_use.h"
 #include "trace/trace.h"
 
 #include <stdlib.h>
@@ -14,10 +13,10 @@
 
 struct staging {
     struct rehearsal *rehearsal;
-    const struct traffic_options *options;
+    const struct workload_options *options;
     struct traffic *traffic;
-    struct workload_use workload; /* open where there is one */
-    int64_t length_us;            /* that the replay was given, the migration included */
+    struct workload_reader *reader; /* NULL: a blocker alone */
+    int64_t length_us;              /* that the replay was given, the migration included */
     struct traffic_fold baseline, here;
 };
 
@@ -80,10 +79,10 @@ static struct locked_tables locked_tables(const struct rehearsal *rehearsal)
 static void take_patterns(struct staging *staging)
 {
     struct arena *arena = staging->rehearsal->arena;
-    size_t count = rh_workload_reader_pattern_count(staging->workload.reader);
+    size_t count = rh_workload_reader_pattern_count(staging->reader);
     for (uint32_t number = 1; number <= count; number++) {
-        const struct workload_pattern *pattern = rh_workload_reader_pattern(
-            staging->workload.reader, number);
+        const struct workload_pattern *pattern = rh_workload_reader_pattern(staging->reader,
+                                                                            number);
         struct traffic_pattern *taken = RH_PUSH(arena, &staging->traffic->patterns);
         *taken = (struct traffic_pattern){
             .number = number,
@@ -120,7 +119,7 @@ static enum err_code start_replay(struct staging *staging, struct sandbox *clone
                                   struct replaying *replaying, struct err *err)
 {
     const struct replaying_options options = {
-        .workload = staging->options->workload_path,
+        .workload = staging->options->path,
         .key_path = staging->options->key_path,
         .speed = staging->options->speed,
         .target = rh_sandbox_migration_role(clone),
@@ -133,7 +132,7 @@ static enum err_code start_replay(struct staging *staging, struct sandbox *clone
 /* Short recordings are not spent on it. */
 static int64_t lead_in_us(const struct staging *staging)
 {
-    double recorded_us = (double)rh_workload_reader_totals(staging->workload.reader)->duration_us /
+    double recorded_us = (double)rh_workload_reader_totals(staging->reader)->duration_us /
                          staging->options->speed;
     return recorded_us / 4 < (double)TRAFFIC_LEAD_IN_US ? (int64_t)(recorded_us / 4)
                                                         : TRAFFIC_LEAD_IN_US;
@@ -186,9 +185,8 @@ static void take_end(struct staging *staging, const struct replaying_end *end)
             traffic->replayer_lag_us = end->late_us;
     }
     for (size_t i = 0; i < end->gaps.count; i++)
-        rh_result_note(&rehearsal->result,
-                       rh_arena_printf(rehearsal->arena, "Of the workload: %s.",
-                                       end->gaps.items[i]));
+        rh_result_note(&rehearsal->result, rh_arena_printf(rehearsal->arena, "Of the workload: %s.",
+                                                           end->gaps.items[i]));
 }
 
 /* With the migration in the midst of it. */
@@ -198,7 +196,7 @@ static enum err_code run_loaded(struct staging *staging, struct err *err)
     RH_CLEANUP_REPLAYING struct replaying replaying = REPLAYING_INIT;
     struct in_the_way *session = NULL;
     struct replaying_end end = {0};
-    bool has_workload = staging->options->workload_path;
+    bool has_workload = staging->reader;
     enum err_code code = rh_sandbox_clone(staging->rehearsal->prepared, &clone, err);
 
     if (!code && has_workload && !(code = start_replay(staging, clone, &replaying, err)) &&
@@ -246,6 +244,13 @@ static enum err_code run_baseline(struct staging *staging, int64_t length_us, st
 
 /* --- the stage -------------------------------------------------------------------------------- */
 
+static const struct workload_pattern *pattern_of(const void *reader, uint32_t number)
+{
+    return number >= 1 && number <= rh_workload_reader_pattern_count(reader)
+               ? rh_workload_reader_pattern(reader, number)
+               : NULL;
+}
+
 static enum err_code find_timeouts(struct staging *staging, const struct locked_tables *tables,
                                    struct err *err)
 {
@@ -257,9 +262,9 @@ static enum err_code find_timeouts(struct staging *staging, const struct locked_
     if (relations.count == 0)
         return RH_OK;
     const struct lock_chances_options options = {
-        .source = rh_workload_reader_source(staging->workload.reader),
-        .pattern = rh_workload_use_pattern,
-        .context = staging->workload.reader,
+        .source = rh_workload_reader_source(staging->reader),
+        .pattern = pattern_of,
+        .context = staging->reader,
         .relations = relations.items,
         .relation_count = relations.count,
         .limit_us = rehearsal->options->limits.blocked_us,
@@ -286,12 +291,9 @@ static enum err_code run(struct staging *staging, struct err *err)
             traffic->blocker_relation = tables.items.items[0].relation;
         }
     }
-    if (!staging->options->workload_path && traffic->blocker == BLOCKER_NONE)
+    if (!staging->reader && traffic->blocker == BLOCKER_NONE)
         return RH_OK;
-    if (staging->options->workload_path) {
-        if ((code = rh_workload_use_open(&staging->workload, staging->options->workload_path,
-                                         staging->options->key_path, err)))
-            return code;
+    if (staging->reader) {
         take_patterns(staging);
         rh_traffic_fold_init(&staging->baseline, rehearsal->arena, traffic, true);
         rh_traffic_fold_init(&staging->here, rehearsal->arena, traffic, false);
@@ -302,39 +304,27 @@ static enum err_code run(struct staging *staging, struct err *err)
             return code;
     }
     rh_progress_phase(rehearsal->options->progress, "migrate under %s",
-                      staging->options->workload_path ? "the workload" : "a blocker");
+                      staging->reader ? "the workload" : "a blocker");
     if ((code = run_loaded(staging, err)))
         return code;
-    if (staging->options->workload_path && (code = find_timeouts(staging, &tables, err)))
+    if (staging->reader && (code = find_timeouts(staging, &tables, err)))
         return code;
     traffic->was_run = true;
     return RH_OK;
 }
 
-enum err_code rh_traffic_run(struct rehearsal *rehearsal, struct err *err)
+enum err_code rh_traffic_run(struct rehearsal *rehearsal, struct workload_reader *reader,
+                             struct err *err)
 {
-    const struct traffic_options *options = &rehearsal->options->traffic;
+    const struct workload_options *options = &rehearsal->options->workload;
     struct traffic *traffic = &rehearsal->result.traffic;
-    struct staging staging = {.rehearsal = rehearsal, .options = options, .traffic = traffic};
-    struct err why = RH_ERR_INIT;
+    struct staging staging = {
+        .rehearsal = rehearsal, .options = options, .traffic = traffic, .reader = reader};
 
-    if (!options->workload_path && options->blocker == BLOCKER_NONE)
-        return RH_OK;
-    traffic->workload = options->workload_path;
     traffic->speed = options->speed;
     traffic->pool = options->pool;
     traffic->blocker = options->blocker;
     traffic->blocker_relation = options->blocker_relation;
     traffic->blocker_us = options->blocker_us;
-    traffic->why_not = rh_rehearsal_why_not_again(rehearsal);
-    if (traffic->why_not)
-        return RH_OK;
-    enum err_code code = run(&staging, &why);
-    rh_workload_use_close(&staging.workload);
-    if (!code)
-        return RH_OK;
-    if (rh_interrupt_check(err))
-        return err->code;
-    traffic->why_not = rh_arena_strdup(rehearsal->arena, why.message);
-    return RH_OK;
+    return run(&staging, err);
 }

@@ -7,6 +7,7 @@
 #define RH_REHEARSAL_TRAFFIC_H
 
 #include "rehearsal/rehearsal_int.h"
+#include "store/workload_file.h"
 
 /* So long the replay goes on by itself before the migration begins, and after its end: for what is
    usual to be seen, and for queues to go. */
@@ -15,8 +16,8 @@
 /* A blocker is there so long before the migration begins. */
 #define TRAFFIC_BLOCKER_AHEAD_US 200000
 
-/* Does nothing where neither a workload nor a blocker is wanted. Errors are the user's interrupt
-   and the clock of the run alone; whatever else fails is traffic.why_not. */
-enum err_code rh_traffic_run(struct rehearsal *rehearsal, struct err *err) RH_MUST_CHECK;
+/* `reader` NULL: no workload, but a blocker. */
+enum err_code rh_traffic_run(struct rehearsal *rehearsal, struct workload_reader *reader,
+                             struct err *err) RH_MUST_CHECK;
 
 #endif

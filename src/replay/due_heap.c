@@ -76,9 +76,3 @@ void rh_due_heap_remove(struct due_heap *heap, struct due *due)
     rise(heap, index);
     sink(heap, last->place - 1);
 }
-
-void rh_due_heap_shift(struct due_heap *heap, int64_t earlier_by_us)
-{
-    for (size_t i = 0; i < heap->count; i++)
-        heap->items[i]->at_us -= earlier_by_us;
-}

@@ -29,7 +29,4 @@ static inline struct due *rh_due_heap_first(const struct due_heap *heap)
 {
     return heap->count > 0 ? heap->items[0] : NULL;
 }
-/* All instants are that much earlier now. */
-void rh_due_heap_shift(struct due_heap *heap, int64_t earlier_by_us);
-
 #endif

@@ -13,6 +13,8 @@
    microseconds, so that nobody is sent late for it. */
 #define FILL_EVERY_US INT64_C(5000)
 #define FILL_EVENTS 256
+/* Without a schedule nobody can be late. */
+#define FILL_EVENTS_UNPACED 4096
 /* At the greatest speed: requests ready to be sent, in all; for each session that plays some. */
 #define READY_ITEMS 4096
 #define READY_ITEMS_PER_SESSION 16
@@ -223,16 +225,16 @@ static void take_request(struct replay *replay, struct replay_session *session,
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
-/* Results go to the items that asked for them, in order: of a COPY by the extended protocol the
-   Sync that is answered is another than the one that the statement was sent with. */
-static void spread_results(struct replay_session *session, const struct workload_event *event)
+/* Results go to the items that asked for them, in order; the last of these, NULL for none. Of a
+   COPY by the extended protocol the Sync that is answered is another than the one that the
+   statement was sent with. */
+static struct item *spread_results(struct replay_session *session,
+                                   const struct workload_event *event)
 {
+    struct item *last = NULL;
     size_t at = 0;
-    for (struct item *it = session->first; it && !it->is_end; it = it->next) {
-        if (it->request > event->request)
-            break;
-        if (it->is_answered)
-            continue;
+    for (struct item *it = session->unanswered; it && !it->is_end && it->request <= event->request;
+         it = it->next) {
         size_t left = event->result_count - at;
         size_t count = it->is_simple || it->request == event->request ? left
                        : it->recorded_executions < left               ? it->recorded_executions
@@ -241,28 +243,21 @@ static void spread_results(struct replay_session *session, const struct workload
         it->recorded_count = count;
         it->is_answered = true;
         at += count;
+        last = it;
+        session->unanswered = it->next;
     }
-}
-
-static struct item *last_answered(struct replay_session *session, uint64_t request)
-{
-    struct item *found = NULL;
-    for (struct item *it = session->first; it && !it->is_end && it->request <= request;
-         it = it->next)
-        found = it;
-    return found;
+    return last;
 }
 
 static void take_answer(struct replay *replay, struct replay_session *session,
                         const struct workload_event *event)
 {
     bool is_over = event->transaction_status == 'I' || event->transaction_status == 0;
-    spread_results(session, event);
+    struct item *item = spread_results(session, event);
     session->heard_request = event->request;
     session->heard_at_us = event->at_us;
     session->is_in_transaction = !is_over;
     if (is_over && session->touched.count > 0) {
-        struct item *item = last_answered(session, event->request);
         size_t count = 0;
         struct order_mark *marks = rh_commit_order_end(replay->order, &session->touched, &count);
         if (item && item->mark_count == 0) {
@@ -380,8 +375,8 @@ static bool is_wanted(const struct replay *replay, const struct workload_event *
 void rh_replay_fill(struct replay *replay)
 {
     int64_t now_us = rh_clock_mono().us;
-    unsigned taken = 0;
-    while (taken < FILL_EVENTS && peek(replay) && is_wanted(replay, replay->pending, now_us)) {
+    unsigned most = rh_replay_is_paced(replay) ? FILL_EVENTS : FILL_EVENTS_UNPACED, taken = 0;
+    while (taken < most && peek(replay) && is_wanted(replay, replay->pending, now_us)) {
         const struct workload_event *event = replay->pending;
         replay->pending = NULL;
         take_event(replay, event);
@@ -389,8 +384,7 @@ void rh_replay_fill(struct replay *replay)
     }
     if (!replay->source_is_over && !replay->is_failed)
         rh_due_heap_set(&replay->heap, &replay->fill_due,
-                        rh_replay_virtual(replay, now_us) +
-                            (taken == FILL_EVENTS ? 0 : FILL_EVERY_US));
+                        rh_replay_virtual(replay, now_us) + (taken == most ? 0 : FILL_EVERY_US));
 }
 
 void rh_replay_fill_midway(struct replay *replay)

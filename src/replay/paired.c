@@ -30,7 +30,8 @@ struct paired {
     struct side sides[COMPARED_SIDES];
     int64_t timeout_us;
     const char *missing_role;
-    struct buf bytes; /* of the request that is being made */
+    struct paired_session *builder; /* on the candidate; NULL: not needed yet */
+    struct buf bytes;               /* of the request that is being made */
 };
 
 static struct mono deadline_of(const struct paired *paired)
@@ -79,6 +80,7 @@ void rh_paired_close(struct paired *paired)
         return;
     for (size_t side = 0; side < COMPARED_SIDES; side++)
         rh_paired_session_close(paired->sides[side].session);
+    rh_paired_session_close(paired->builder);
     rh_loop_free(paired->loop);
     rh_buf_deinit(&paired->bytes);
     rh_arena_free(paired->arena);
@@ -87,6 +89,20 @@ void rh_paired_close(struct paired *paired)
 const char *rh_paired_missing_role(const struct paired *paired)
 {
     return paired->missing_role;
+}
+
+enum err_code rh_paired_alter(struct paired *paired, const char *sql, int64_t timeout_us,
+                              struct err *err)
+{
+    enum err_code code = RH_OK;
+    if (!paired->builder)
+        code = rh_paired_session_open(paired->loop, &paired->options->places[SIDE_CANDIDATE],
+                                      rh_clock_after(rh_clock_mono(), PAIRED_CONNECT_US),
+                                      &paired->builder, err);
+    if (!code)
+        code = rh_paired_session_say(paired->builder, sql,
+                                     rh_clock_after(rh_clock_mono(), timeout_us), err);
+    return code;
 }
 
 /* --- messages --------------------------------------------------------------------------------- */
@@ -413,6 +429,8 @@ static enum err_code explain_generic(struct paired *paired, enum compared_side s
     bool ignored;
     size_t count = value_count(execution);
 
+    if (execution->is_simple) /* it is planned for its own constants each time */
+        return RH_OK;
     rh_buf_clear(&paired->bytes);
     add_parse(&paired->bytes, GENERIC_NAME, "", execution->query, execution->types);
     end_message(&paired->bytes, begin_message(&paired->bytes, 'S'));
@@ -454,7 +472,7 @@ enum err_code rh_paired_explain(struct paired *paired, enum compared_side side,
     rh_buf_clear(&paired->bytes);
     add_parse(&paired->bytes, "",
               kind == PAIRED_PLAN_RUN
-                  ? "EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, SUMMARY OFF, FORMAT JSON) "
+                  ? "EXPLAIN (ANALYZE, BUFFERS, VERBOSE, TIMING OFF, SUMMARY OFF, FORMAT JSON) "
                   : "EXPLAIN (FORMAT JSON) ",
               execution->query, execution->types);
     add_bind(&paired->bytes, "", execution, true);

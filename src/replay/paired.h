@@ -68,6 +68,11 @@ enum err_code rh_paired_explain(struct paired *paired, enum compared_side side,
                                 struct arena *arena, json_t **ret_plan,
                                 struct err *err) RH_MUST_CHECK;
 
+/* A statement of ours on the candidate, in a session of its own, as the user of its URL, that may
+   write and take so long. RH_ERR_SERVER: it was refused. */
+enum err_code rh_paired_alter(struct paired *paired, const char *sql, int64_t timeout_us,
+                              struct err *err) RH_MUST_CHECK;
+
 /* The longest that one statement may take, on all sides, from now on. */
 enum err_code rh_paired_set_timeout(struct paired *paired, int64_t timeout_us,
                                     struct err *err) RH_MUST_CHECK;

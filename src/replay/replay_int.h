@@ -116,12 +116,13 @@ struct replay_session {
 
     /* items */
     struct item *first, *flying, *unsent, *last;
-    struct item *last_sent; /* NULL: none, or it was freed */
-    int64_t heard_us;       /* of the replay: the last ReadyForQuery; virtual */
-    int64_t free_us;        /* when the last thing that kept it back was out of the way; virtual */
-    int64_t complete_us;    /* of the last execution; real */
-    bool is_skipping;       /* after an error, up to the Sync */
-    bool is_in_copy;        /* the server takes CopyData */
+    struct item *unanswered; /* the first whose recorded answer was not read yet */
+    struct item *last_sent;  /* NULL: none, or it was freed */
+    int64_t heard_us;        /* of the replay: the last ReadyForQuery; virtual */
+    int64_t free_us;         /* when the last thing that kept it back was out of the way; virtual */
+    int64_t complete_us;     /* of the last execution; real */
+    bool is_skipping;        /* after an error, up to the Sync */
+    bool is_in_copy;         /* the server takes CopyData */
 
     /* the result under way */
     struct result_digest digest;

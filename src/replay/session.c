@@ -245,6 +245,8 @@ void rh_session_append(struct replay_session *session, struct item *item)
     session->last = item;
     if (!session->unsent)
         session->unsent = item;
+    if (!session->unanswered)
+        session->unanswered = item;
     replay->ahead_bytes += item->memory;
     replay->ahead_items++;
     if (session->unsent == item)
@@ -261,6 +263,8 @@ void rh_session_settle(struct replay_session *session)
             session->last = NULL;
         if (session->last_sent == it)
             session->last_sent = NULL;
+        if (session->unanswered == it)
+            session->unanswered = it->next;
         replay->ahead_bytes -= it->memory;
         rh_measure_item(session, it);
         rh_item_free(it);
@@ -310,6 +314,23 @@ static bool is_void(const struct replay_session *session, const struct item *ite
            (item->is_copy && !session->flying && !session->is_in_copy && !item->expects_ready);
 }
 
+/* Data of a COPY that was sent: there may be any amount of it before the COPY is answered. */
+static void forget_data(struct replay_session *session, struct item *item, struct item *before)
+{
+    struct replay *replay = session->replay;
+    if (!before || before->next != item)
+        return;
+    before->next = item->next;
+    session->last_sent = before;
+    if (session->last == item)
+        session->last = before;
+    if (session->unanswered == item)
+        session->unanswered = item->next;
+    replay->flying--;
+    replay->ahead_bytes -= item->memory;
+    rh_item_free(item);
+}
+
 static void send_item(struct replay_session *session, struct item *item, int64_t due_us)
 {
     struct replay *replay = session->replay;
@@ -317,6 +338,7 @@ static void send_item(struct replay_session *session, struct item *item, int64_t
     int64_t could_us = due_us > session->free_us ? due_us : session->free_us;
     int64_t late_us = rh_replay_is_paced(replay) && now_virtual > could_us ? now_virtual - could_us
                                                                            : 0;
+    struct item *before = session->last_sent;
     session->unsent = item->next;
     session->last_sent = item;
     item->is_sent = true;
@@ -336,9 +358,13 @@ static void send_item(struct replay_session *session, struct item *item, int64_t
     rh_pg_client_send(session->client, (struct text){item->bytes, item->length});
     free(item->bytes);
     item->bytes = NULL;
-    /* Data has no answer of its own; and where nothing is under way it will never get one. */
+    replay->ahead_bytes -= item->length;
+    item->memory -= item->length;
+    /* Data has no answer of its own. */
     if (item->is_copy && !item->expects_ready && session->flying == item)
         rh_session_item_done(session, item);
+    else if (item->is_copy && !item->expects_ready)
+        forget_data(session, item, before);
 }
 
 static bool is_waiting_for_order(struct replay_session *session, struct item *item)
@@ -424,6 +450,7 @@ static void drop_items(struct replay_session *session)
         rh_order_wait_done(replay, it);
         rh_item_free(it);
     }
+    session->unanswered = NULL;
     session->first = session->flying = session->unsent = session->last = session->last_sent = NULL;
 }
 

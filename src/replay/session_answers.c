@@ -30,10 +30,8 @@ static void done(struct replay_session *session, struct item *item)
     replay->flying -= item->is_sent;
     free(item->bytes);
     item->bytes = NULL;
-    /* Its messages are gone; what is left is small, and of data of a COPY nothing. */
-    size_t left = item->recorded_executions > 0 && item->memory > item->length
-                      ? item->memory - item->length
-                      : 0;
+    /* Of what asked for nothing, nothing is left to be told. */
+    size_t left = item->recorded_executions > 0 ? item->memory : 0;
     replay->ahead_bytes -= item->memory - left;
     item->memory = left;
     rh_cancel_disarm(item);

@@ -14,6 +14,9 @@ enum report_detail { REPORT_QUIET, REPORT_NORMAL, REPORT_VERBOSE };
 /* What the terminal shows: verdict last, at most 12 lines a finding. */
 void rh_report_terminal(const struct result *result, const struct terminal *terminal,
                         enum report_detail detail, struct buf *out);
+/* What `compare` shows: findings, the patterns that got worse first with their plans, verdict. */
+void rh_report_comparison(const struct result *result, const struct terminal *terminal,
+                          enum report_detail detail, struct buf *out);
 /* What a snapshot holds: a table of its tables, what was masked, certified, and what it cost. */
 struct manifest_view {
     enum report_detail detail; /* REPORT_QUIET: one line */

@@ -42,6 +42,11 @@ void rh_report_way_back(const struct layout *layout, const struct result *result
 /* "lossless, tried on this data at once"; NULL when there is nothing to say. */
 const char *rh_report_way_back_text(struct arena *arena, const struct round_trip *trip);
 void rh_report_gates(const struct layout *layout, const struct result *result);
+/* Patterns of the workload, a line each, the worst first with their plans. */
+void rh_report_queries(const struct layout *layout, const struct result *result,
+                       enum report_detail detail);
+/* One line whatever its length: for scripts and logs. */
+void rh_report_quiet_verdict(const struct layout *layout, const struct result *result);
 /* "x UNSAFE  headline ... exit 5" */
 void rh_report_verdict(const struct layout *layout, const struct result *result);
 

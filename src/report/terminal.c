@@ -173,8 +173,7 @@ void rh_report_verdict(const struct layout *layout, const struct result *result)
     rh_layout_end_line(layout);
 }
 
-/* One line whatever its length: for scripts and logs. */
-static void add_quiet_verdict(const struct layout *layout, const struct result *result)
+void rh_report_quiet_verdict(const struct layout *layout, const struct result *result)
 {
     enum style style;
     const char *mark = verdict_mark(layout, result->verdict, &style);
@@ -193,12 +192,13 @@ void rh_report_terminal(const struct result *result, const struct terminal *term
     RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
     struct layout layout = rh_layout(arena, terminal, out);
     if (detail == REPORT_QUIET) {
-        add_quiet_verdict(&layout, result);
+        rh_report_quiet_verdict(&layout, result);
         return;
     }
     rh_report_fidelity(&layout, result, detail);
     rh_report_statements(&layout, result, detail);
     rh_report_findings(&layout, result, detail);
+    rh_report_queries(&layout, result, detail);
     rh_report_blockers(&layout, result, detail);
     rh_report_differences(&layout, result, detail);
     rh_report_checks(&layout, result, detail);

@@ -1,0 +1,357 @@
+#include "rehearsal/queries_int.h"
+
+#include "base/say.h"
+#include "compare/query_answers.h"
+#include "compare/query_verdicts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rounds after which a pattern is looked at; one that is still open goes on to the next. */
+static const size_t stages[] = {24, 60, 200, 500, 1200};
+#define STAGE_COUNT (sizeof(stages) / sizeof(stages[0]))
+/* Executions sampled of each pattern: parameters as skewed as production's. */
+#define EXECUTIONS_EACH 400
+/* Patterns that are compared; the rest, the cheapest, is counted. */
+#define PATTERNS_MAX 2000
+/* Share of the budget that one pattern may take before others have their turn. */
+#define SLICE_PARTS 5
+#define SLICE_LEAST_US INT64_C(500000)
+/* A slow candidate is cut off so that the rounds of the first stage fit into a slice, but not
+   before it took so many times the baseline's longest. */
+#define CUT_RATIO 10.0
+#define CUT_LEAST_US 100000.0
+/* Where more than this share of the baseline's time is our own processor's, it is us we measure. */
+#define OWN_SHARE_MAX 0.5
+/* What became slower and is tried again, the worst first. */
+#define REPAIRS_MAX 12
+#define SQLSTATE_TIMEOUT "57014"
+
+int64_t rh_queries_slice_us(const struct queries *queries)
+{
+    int64_t slice = queries->options->budget_us / SLICE_PARTS;
+    return slice < SLICE_LEAST_US ? SLICE_LEAST_US : slice;
+}
+
+/* --- rounds ----------------------------------------------------------------------------------- */
+
+static bool was_cut(const struct paired_outcome *outcome)
+{
+    return strcmp(outcome->sqlstate, SQLSTATE_TIMEOUT) == 0;
+}
+
+enum err_code rh_queries_round(struct queries *queries, struct candidate_pattern *pattern,
+                               struct latency_rounds *rounds, struct err *err)
+{
+    struct paired_outcome outcomes[COMPARED_SIDES];
+    size_t execution = pattern->next++ % pattern->sampled->count;
+    enum err_code code = rh_paired_run(queries->paired, &pattern->sampled->executions[execution],
+                                       pattern->manner, PAIRED_TIMES, queries->arena, outcomes,
+                                       err);
+    if (code)
+        return code;
+    bool counts = true;
+    for (size_t side = 0; side < COMPARED_SIDES; side++)
+        counts &= !outcomes[side].sqlstate[0] || was_cut(&outcomes[side]);
+    if (!counts) {
+        rh_queries_observe(queries, pattern, execution, outcomes);
+        return RH_OK;
+    }
+    pattern->query.timeouts += was_cut(&outcomes[SIDE_CANDIDATE]);
+    pattern->own_us += outcomes[SIDE_BASELINE].own_us;
+    pattern->elapsed_us += outcomes[SIDE_BASELINE].elapsed_us;
+    *RH_PUSH(queries->arena, rounds) = (struct latency_round){
+        .baseline_us = outcomes[SIDE_BASELINE].elapsed_us,
+        .twin_us = outcomes[SIDE_TWIN].elapsed_us,
+        .candidate_us = outcomes[SIDE_CANDIDATE].elapsed_us,
+    };
+    return RH_OK;
+}
+
+/* So that one slow pattern cannot eat the budget of all: what is over it counts as at least that.
+ */
+static int64_t timeout_of(const struct queries *queries, const struct candidate_pattern *pattern)
+{
+    double fits = (double)rh_queries_slice_us(queries) / (double)stages[0];
+    double slowest = fmax(pattern->slowest_us[SIDE_BASELINE], pattern->slowest_us[SIDE_TWIN]);
+    double cut = fmax(fits, fmax(CUT_RATIO * slowest, CUT_LEAST_US));
+    return cut > (double)queries->options->statement_timeout_us
+               ? queries->options->statement_timeout_us
+               : (int64_t)cut;
+}
+
+static void judge_rounds(struct queries *queries, struct candidate_pattern *pattern)
+{
+    rh_latency_compare(pattern->rounds.items, pattern->rounds.count, queries->patterns.count,
+                       &queries->rules, &queries->random, &pattern->latency);
+    pattern->is_timed = true;
+}
+
+/* Up to `count` rounds, or the end of its slice. */
+static enum err_code time_pattern(struct queries *queries, struct candidate_pattern *pattern,
+                                  size_t count, struct err *err)
+{
+    struct mono until = rh_clock_earlier(
+        queries->deadline, rh_clock_after(rh_clock_mono(), rh_queries_slice_us(queries)));
+    size_t tries = 0, before = pattern->rounds.count;
+    enum err_code code = rh_paired_set_timeout(queries->paired, timeout_of(queries, pattern), err);
+
+    while (!code && pattern->rounds.count < count && tries++ < count && !rh_clock_passed(until))
+        code = rh_queries_round(queries, pattern, &pattern->rounds, err);
+    if (!code && pattern->rounds.count > before)
+        judge_rounds(queries, pattern);
+    return code;
+}
+
+static enum err_code time_all(struct queries *queries, struct err *err)
+{
+    for (size_t stage = 0; stage < STAGE_COUNT; stage++)
+        for (size_t i = 0; i < queries->patterns.count; i++) {
+            struct candidate_pattern *pattern = &queries->patterns.items[i];
+            if (pattern->not_comparable || (pattern->is_timed && !pattern->latency.is_open) ||
+                pattern->rounds.count >= stages[stage])
+                continue;
+            if (rh_clock_passed(queries->deadline)) {
+                queries->comparison.budget_ran_out = true;
+                return RH_OK;
+            }
+            enum err_code code = time_pattern(queries, pattern, stages[stage], err);
+            if (code)
+                return code;
+        }
+    return RH_OK;
+}
+
+/* --- patterns --------------------------------------------------------------------------------- */
+
+static int compare_patterns(const void *a, const void *b)
+{
+    const struct candidate_pattern *left = a, *right = b;
+    if (left->total_us != right->total_us)
+        return left->total_us > right->total_us ? -1 : 1;
+    return (left->sampled->pattern->number > right->sampled->pattern->number) -
+           (left->sampled->pattern->number < right->sampled->pattern->number);
+}
+
+static struct candidate_pattern make_pattern(struct queries *queries, size_t index, double seconds)
+{
+    const struct sampled_pattern *sampled = &queries->sample.patterns.items[index];
+    const struct workload_pattern_sums *sums = queries->options->sums
+                                                   ? queries->options->sums[index]
+                                                   : NULL;
+    double weight = sums && sums->weight > 0 ? sums->weight : 1;
+    struct candidate_pattern pattern = {
+        .sampled = sampled,
+        .total_us = (sums ? (double)sums->total_us : (double)sampled->calls) * weight,
+        .manner = {.pattern = sampled->pattern->number,
+                   .wraps = sampled->pattern->flags & PATTERN_WRITES},
+        .is_observed = rh_arena_alloc_array(queries->arena, sampled->count + 1, sizeof(bool)),
+        .query = {.fingerprint = sampled->pattern->fingerprint,
+                  .query = sampled->pattern->query,
+                  .flags = sampled->pattern->flags,
+                  .calls = sampled->calls,
+                  .weight = weight,
+                  .calls_per_s = (double)sampled->calls * weight / seconds},
+    };
+    for (size_t side = 0; side < COMPARED_SIDES; side++)
+        pattern.query.effort[side] = (struct query_effort){
+            .blocks = -1, .temp_blocks = -1, .rows_scanned = -1, .rows = -1, .estimate_ratio = 1};
+    if (sampled->count == 0)
+        pattern.not_comparable = sampled->why_not ? sampled->why_not
+                                                  : "no execution of it can be sent by itself";
+    return pattern;
+}
+
+static void make_patterns(struct queries *queries)
+{
+    double seconds = fmax((double)queries->sample.duration_us / 1e6, 1);
+    for (size_t i = 0; i < queries->sample.patterns.count; i++) {
+        const struct sampled_pattern *sampled = &queries->sample.patterns.items[i];
+        if (sampled->calls == 0 ||
+            sampled->pattern->flags & (PATTERN_CONTROLS | PATTERN_HAS_SECRET))
+            continue;
+        *RH_PUSH(queries->arena, &queries->patterns) = make_pattern(queries, i, seconds);
+    }
+    if (queries->patterns.count > 1)
+        qsort(queries->patterns.items, queries->patterns.count, sizeof(queries->patterns.items[0]),
+              compare_patterns);
+    if (queries->patterns.count > PATTERNS_MAX) {
+        queries->comparison.left_out = (int64_t)(queries->patterns.count - PATTERNS_MAX);
+        queries->patterns.count = PATTERNS_MAX;
+    }
+}
+
+static enum err_code look_at_all(struct queries *queries, struct err *err)
+{
+    for (size_t i = 0; i < queries->patterns.count; i++) {
+        struct candidate_pattern *pattern = &queries->patterns.items[i];
+        if (rh_clock_passed(queries->deadline)) {
+            queries->comparison.budget_ran_out = true;
+            if (!pattern->not_comparable)
+                pattern->not_comparable = "the budget was spent before its turn";
+            continue;
+        }
+        enum err_code code = RH_OK;
+        if (!pattern->not_comparable)
+            code = rh_queries_answer(queries, pattern, err);
+        if (!code && !pattern->not_comparable)
+            code = rh_queries_explain(queries, pattern, err);
+        if (code)
+            return code;
+    }
+    return RH_OK;
+}
+
+/* --- verdicts --------------------------------------------------------------------------------- */
+
+/* Corrected for how many were timed. */
+static void settle(struct queries *queries)
+{
+    struct latency_comparison *all = rh_arena_alloc_array(
+        queries->arena, queries->patterns.count + 1, sizeof(*all));
+    size_t count = 0;
+    for (size_t i = 0; i < queries->patterns.count; i++)
+        if (queries->patterns.items[i].is_timed)
+            all[count++] = queries->patterns.items[i].latency;
+    rh_latency_settle(all, count, &queries->rules);
+    count = 0;
+    for (size_t i = 0; i < queries->patterns.count; i++)
+        if (queries->patterns.items[i].is_timed)
+            queries->patterns.items[i].latency = all[count++];
+}
+
+static void give_verdict(struct queries *queries, struct candidate_pattern *pattern)
+{
+    const struct query_timing timing = {
+        .latency = pattern->is_timed ? &pattern->latency : NULL,
+        .is_replayer_bound = pattern->own_us > OWN_SHARE_MAX * pattern->elapsed_us,
+        .not_comparable = pattern->not_comparable,
+    };
+    const struct query_observations observations = {pattern->observations.items,
+                                                    pattern->observations.count};
+    rh_query_answers_compare(&observations, queries->arena, &pattern->query);
+    rh_query_verdict(&pattern->query, &timing, queries->arena);
+}
+
+static enum err_code repair_all(struct queries *queries, struct err *err)
+{
+    size_t tried = 0;
+    if (!queries->options->may_change_candidate)
+        return RH_OK;
+    for (size_t i = 0; i < queries->patterns.count && tried < REPAIRS_MAX; i++) {
+        struct candidate_pattern *pattern = &queries->patterns.items[i];
+        if (pattern->query.verdict != QUERY_WORSE || !pattern->is_timed)
+            continue;
+        enum err_code code = rh_queries_repair(queries, pattern, err);
+        if (code)
+            return code;
+        tried++;
+    }
+    return RH_OK;
+}
+
+static void add_notes(struct queries *queries)
+{
+    struct workload_comparison *comparison = &queries->comparison;
+    struct arena *arena = queries->arena;
+    const char *role = rh_paired_missing_role(queries->paired);
+    if (role)
+        *RH_PUSH(arena, &comparison->notes) = rh_arena_printf(
+            arena,
+            "the role \"%s\" of the workload cannot be taken here: its queries ran as the "
+            "user of the URL",
+            role);
+    if (comparison->budget_ran_out)
+        *RH_PUSH(arena, &comparison->notes) = "the budget ran out: what was not decided by then "
+                                              "says so; --compare-budget allows for more";
+    if (comparison->left_out > 0)
+        *RH_PUSH(arena, &comparison->notes) = rh_arena_printf(
+            arena, "%s of the least time were left out",
+            rh_say_count(arena, comparison->left_out, "pattern"));
+}
+
+static void finish(struct queries *queries)
+{
+    struct workload_comparison *comparison = &queries->comparison;
+    double all_us = 0, compared_us = 0;
+    for (size_t i = 0; i < queries->patterns.count; i++)
+        all_us += queries->patterns.items[i].total_us;
+    for (size_t i = 0; i < queries->patterns.count; i++) {
+        struct candidate_pattern *pattern = &queries->patterns.items[i];
+        pattern->query.share = all_us > 0 ? pattern->total_us / all_us : 0;
+        *RH_PUSH(queries->arena, &comparison->queries) = pattern->query;
+        comparison->executions += (int64_t)pattern->rounds.count * COMPARED_SIDES;
+        compared_us += pattern->is_timed ? pattern->total_us : 0;
+    }
+    comparison->was_made = true;
+    comparison->covered = all_us > 0 ? compared_us / all_us : 0;
+    comparison->limits = queries->options->limits;
+    comparison->has_own_twin = queries->options->has_own_twin;
+    comparison->seed = queries->options->seed;
+    add_notes(queries);
+    rh_query_comparisons_finish(comparison);
+}
+
+static enum err_code compare(struct queries *queries, struct err *err)
+{
+    const struct queries_options *options = queries->options;
+    enum err_code code = rh_replay_sample(options->source, options->patterns,
+                                          options->pattern_count, EXECUTIONS_EACH, &queries->random,
+                                          queries->arena, &queries->sample, err);
+    if (code)
+        return code;
+    if (queries->sample.states.count == 0)
+        *RH_PUSH(queries->arena, &queries->sample.states) = (struct sampled_state){.user = ""};
+    struct paired_options paired = {.sample = &queries->sample,
+                                    .random = &queries->random,
+                                    .statement_timeout_us = options->statement_timeout_us};
+    memcpy(paired.places, options->places, sizeof(paired.places));
+    make_patterns(queries);
+    if ((code = rh_paired_open(&paired, &queries->paired, err)))
+        return code;
+    queries->deadline = rh_clock_after(rh_clock_mono(), options->budget_us);
+    if ((code = look_at_all(queries, err)) || (code = time_all(queries, err)))
+        return code;
+    settle(queries);
+    for (size_t i = 0; i < queries->patterns.count; i++)
+        give_verdict(queries, &queries->patterns.items[i]);
+    return repair_all(queries, err);
+}
+
+enum err_code rh_compare_queries(const struct queries_options *options, struct arena *arena,
+                                 struct workload_comparison *ret_comparison, struct err *err)
+{
+    struct mono started = rh_clock_mono();
+    struct queries queries = {.options = options, .arena = arena};
+
+    queries.rules = rh_query_latency_rules(&options->limits);
+    rh_random_seed(&queries.random, options->seed);
+    enum err_code code = compare(&queries, err);
+    if (!code) {
+        finish(&queries);
+        queries.comparison.duration_us = rh_clock_mono().us - started.us;
+        *ret_comparison = queries.comparison;
+    }
+    for (size_t i = 0; i < queries.patterns.count; i++)
+        json_decref(queries.patterns.items[i].candidate_plan);
+    rh_paired_close(queries.paired);
+    return code;
+}
+
+void rh_queries_take_patterns(const struct workload_reader *reader, struct arena *arena,
+                              struct queries_options *queries)
+{
+    size_t count = rh_workload_reader_pattern_count(reader);
+    const struct workload_pattern **patterns = rh_arena_alloc_array(arena, count + 1,
+                                                                    sizeof(*patterns));
+    const struct workload_pattern_sums **sums = rh_arena_alloc_array(arena, count + 1,
+                                                                     sizeof(*sums));
+    for (size_t i = 0; i < count; i++) {
+        patterns[i] = rh_workload_reader_pattern(reader, (uint32_t)i + 1);
+        sums[i] = rh_workload_reader_sums(reader, (uint32_t)i + 1);
+    }
+    queries->patterns = patterns;
+    queries->sums = sums;
+    queries->pattern_count = count;
+}

@@ -1,0 +1,65 @@
+/*
+ * What the parts of the comparison of queries share.
+ */
+#ifndef RH_REHEARSAL_QUERIES_INT_H
+#define RH_REHEARSAL_QUERIES_INT_H
+
+#include "rehearsal/queries.h"
+#include "stats/latency.h"
+
+struct latency_rounds {
+    struct latency_round *items;
+    size_t count, capacity;
+};
+
+/* A pattern while it is being compared. */
+struct candidate_pattern {
+    const struct sampled_pattern *sampled;
+    double total_us; /* in the workload, weighted */
+    struct query_comparison query;
+    struct paired_manner manner;
+    const char *not_comparable; /* a sentence without its full stop; NULL */
+    VEC(struct query_observation) observations;
+    bool *is_observed; /* by execution */
+    struct latency_rounds rounds;
+    struct latency_comparison latency;
+    bool is_timed;                     /* latency was made */
+    size_t next;                       /* execution */
+    double own_us, elapsed_us;         /* of the baseline: our part of the time */
+    double slowest_us[COMPARED_SIDES]; /* of those that were answered */
+    size_t plan_execution;             /* that the plans are of */
+    json_t *candidate_plan;            /* owned; NULL */
+};
+
+struct queries {
+    const struct queries_options *options;
+    struct arena *arena;
+    struct random random;
+    struct replay_sample sample;
+    struct paired *paired;
+    struct latency_rules rules;
+    VEC(struct candidate_pattern) patterns; /* the most expensive first */
+    struct mono deadline;
+    struct workload_comparison comparison;
+};
+
+/* Of rounds of one pattern before others have their turn. */
+int64_t rh_queries_slice_us(const struct queries *queries);
+/* Times one more round. An execution that fails is not timed: it is observed. */
+enum err_code rh_queries_round(struct queries *queries, struct candidate_pattern *pattern,
+                               struct latency_rounds *rounds, struct err *err) RH_MUST_CHECK;
+
+/* queries_answers.c: what each side answers, and whether that is determined at all. */
+enum err_code rh_queries_answer(struct queries *queries, struct candidate_pattern *pattern,
+                                struct err *err) RH_MUST_CHECK;
+/* Files the outcomes of one execution, once for each. */
+void rh_queries_observe(struct queries *queries, struct candidate_pattern *pattern,
+                        size_t execution, const struct paired_outcome outcomes[COMPARED_SIDES]);
+/* queries_plans.c: how each side gets there. */
+enum err_code rh_queries_explain(struct queries *queries, struct candidate_pattern *pattern,
+                                 struct err *err) RH_MUST_CHECK;
+/* queries_repairs.c: what is slower, tried again. */
+enum err_code rh_queries_repair(struct queries *queries, struct candidate_pattern *pattern,
+                                struct err *err) RH_MUST_CHECK;
+
+#endif

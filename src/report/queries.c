@@ -1,0 +1,174 @@
+/* How the queries of a workload fared: a line each, the worst first. */
+#include "report/report_int.h"
+
+#include "base/say.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Patterns shown before the rest is only counted, and the columns left of a query's text. */
+#define QUERIES_SHOWN 12
+#define QUERY_COLUMNS_MIN ((size_t)16)
+
+static const char *say_us(struct arena *arena, double us)
+{
+    char text[24];
+    if (us < 1000)
+        return rh_arena_printf(arena, us < 10 ? "%.1f us" : "%.0f us", us);
+    rh_duration_format((int64_t)llround(us), text);
+    return rh_arena_strdup(arena, text);
+}
+
+static const char *say_ratio(struct arena *arena, const struct query_comparison *query)
+{
+    if (query->rounds == 0)
+        return "";
+    return rh_arena_printf(arena, query->ratio < 10 ? "x%.2f" : "x%.0f", query->ratio);
+}
+
+static bool is_worth_a_line(const struct query_comparison *query)
+{
+    return query->verdict != QUERY_SAME;
+}
+
+static const char *mark_of(const struct layout *layout, enum query_verdict verdict,
+                           enum style *ret_style)
+{
+    *ret_style = STYLE_PLAIN;
+    switch (verdict) {
+    case QUERY_WORSE:
+        *ret_style = STYLE_BAD;
+        return layout->glyphs->bad;
+    case QUERY_BETTER:
+    case QUERY_SAME:
+        *ret_style = STYLE_GOOD;
+        return layout->glyphs->ok;
+    case QUERY_TOO_NOISY:
+    case QUERY_TOO_FEW:
+    case QUERY_NOT_COMPARABLE:
+    case QUERY_REPLAYER_BOUND:
+        break;
+    }
+    return layout->glyphs->unknown;
+}
+
+static void add_query(const struct layout *layout, const struct query_comparison *query)
+{
+    struct arena *arena = layout->arena;
+    enum style style;
+    const char *mark = mark_of(layout, query->verdict, &style);
+    const char *times = query->rounds > 0
+                            ? rh_arena_printf(arena, "%9s %9s %7s",
+                                              say_us(arena, query->sides[SIDE_BASELINE].p50_us),
+                                              say_us(arena, query->sides[SIDE_CANDIDATE].p50_us),
+                                              say_ratio(arena, query))
+                            : rh_arena_printf(arena, "%9s %9s %7s", "-", "-", "-");
+    const char *head = rh_arena_printf(arena, "  %s %-14s %s  ", mark,
+                                       rh_query_verdict_name(query->verdict), times);
+    size_t used = rh_layout_width(head);
+    size_t left = layout->columns > used + QUERY_COLUMNS_MIN ? layout->columns - used
+                                                             : QUERY_COLUMNS_MIN;
+    rh_layout_add(layout, style, head);
+    rh_layout_add(layout, STYLE_PLAIN,
+                  rh_layout_one_line(layout, query->query ? query->query : "?", left));
+    rh_layout_end_line(layout);
+    if (query->reason && query->verdict != QUERY_WORSE) {
+        struct layout_lines lines = {0};
+        rh_layout_wrap(layout, &lines, STYLE_DIM, "      ", query->reason);
+        for (size_t i = 0; i < lines.count; i++) {
+            rh_layout_add(layout, lines.items[i].style, lines.items[i].text);
+            rh_layout_end_line(layout);
+        }
+    }
+}
+
+static void add_plan(const struct layout *layout, const char *side, const struct query_plan *plan)
+{
+    struct arena *arena = layout->arena;
+    for (size_t i = 0; i < plan->lines.count; i++) {
+        const struct plan_line *line = &plan->lines.items[i];
+        const char *rows = line->scanned >= 0 && line->rows >= 0
+                               ? rh_arena_printf(arena, "  (%s of %s rows)",
+                                                 rh_layout_count(arena, line->rows),
+                                                 rh_layout_count(arena, line->scanned))
+                               : "";
+        const char *text = rh_arena_printf(arena, "      %-9s %s %*s%s%s", i == 0 ? side : "",
+                                           line->is_different ? "*" : " ", 2 * line->depth, "",
+                                           line->text, rows);
+        rh_layout_add(layout, line->is_different ? STYLE_BOLD : STYLE_DIM,
+                      rh_layout_one_line(layout, text + 6, layout->columns - 6));
+        rh_layout_end_line(layout);
+    }
+}
+
+/* The head of a summary: how much was compared, and with what. */
+static void add_summary(const struct layout *layout, const struct workload_comparison *comparison)
+{
+    struct arena *arena = layout->arena;
+    char duration[24];
+    rh_duration_format(comparison->duration_us, duration);
+    const char *text = rh_arena_printf(
+        arena, "%s, %s in %s", rh_say_count(arena, (int64_t)comparison->queries.count, "pattern"),
+        rh_say_count(arena, comparison->executions, "timed execution"), duration);
+    text = rh_report_join(
+        layout, text,
+        rh_arena_printf(arena, "%.0f %% of the workload's time", comparison->covered * 100));
+    text = rh_report_join(layout, text,
+                          comparison->has_own_twin
+                              ? "the twin is a server of its own"
+                              : "the twin is a second session on the baseline");
+    rh_layout_labelled(layout, "queries", text);
+}
+
+void rh_report_queries(const struct layout *layout, const struct result *result,
+                       enum report_detail detail)
+{
+    const struct workload_comparison *comparison = &result->workload;
+    size_t shown = 0, same = 0;
+
+    if (!comparison->was_made)
+        return;
+    add_summary(layout, comparison);
+    rh_report_sentences(layout, "note", (const char *const *)comparison->notes.items,
+                        comparison->notes.count, detail);
+    for (size_t i = 0; i < comparison->queries.count; i++) {
+        const struct query_comparison *query = &comparison->queries.items[i];
+        if (detail != REPORT_VERBOSE && (!is_worth_a_line(query) || shown >= QUERIES_SHOWN)) {
+            same++;
+            continue;
+        }
+        if (shown++ == 0) {
+            rh_layout_add(layout, STYLE_DIM,
+                          rh_arena_printf(layout->arena, "    %-14s %9s %9s %7s  query", "verdict",
+                                          "p50 was", "p50 is", "ratio"));
+            rh_layout_end_line(layout);
+        }
+        add_query(layout, query);
+        if (query->verdict == QUERY_WORSE && query->custom.is_changed) {
+            add_plan(layout, "was", &query->custom.baseline);
+            add_plan(layout, "is", &query->custom.candidate);
+        }
+    }
+    if (same > 0)
+        rh_layout_labelled(layout, "",
+                           rh_arena_printf(layout->arena, "%s%zu %s", shown > 0 ? "and " : "", same,
+                                           shown > 0
+                                               ? "more, the same or less to say of (--verbose)"
+                                               : "the same"));
+    rh_buf_add_char(layout->out, '\n');
+}
+
+void rh_report_comparison(const struct result *result, const struct terminal *terminal,
+                          enum report_detail detail, struct buf *out)
+{
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct layout layout = rh_layout(arena, terminal, out);
+    if (detail != REPORT_QUIET) {
+        rh_report_findings(&layout, result, detail);
+        rh_report_queries(&layout, result, detail);
+        rh_report_gates(&layout, result);
+        rh_report_verdict(&layout, result);
+        return;
+    }
+    rh_report_quiet_verdict(&layout, result);
+}

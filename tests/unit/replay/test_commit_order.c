@@ -1,0 +1,169 @@
+/* Who waits for whose commit, with made-up recordings. */
+#include "replay/commit_order.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+enum { READS_A = 1, WRITES_A, READS_B, WRITES_A_READS_C, WRITES_C };
+
+static const char *const a[] = {"public.a"}, *const plain_a[] = {"a"}, *const b[] = {"b"},
+                         *const c[] = {"s.c"};
+#define NAMES(list)                                \
+    {                                              \
+        .items = (const char **)(list), .count = 1 \
+    }
+static const struct workload_pattern patterns[] = {
+    {.number = READS_A, .reads = NAMES(plain_a)},
+    {.number = WRITES_A, .writes = NAMES(a)},
+    {.number = READS_B, .reads = NAMES(b)},
+    {.number = WRITES_A_READS_C, .writes = NAMES(a), .reads = NAMES(c)},
+    {.number = WRITES_C, .writes = NAMES(c)},
+};
+
+static struct commit_order *new_order(void)
+{
+    const struct workload_pattern *list[5];
+    for (size_t i = 0; i < 5; i++)
+        list[i] = &patterns[i];
+    return rh_commit_order_new(list, 5);
+}
+
+struct transaction {
+    struct order_touched touched;
+    struct order_need needs[8];
+    size_t need_count;
+    struct order_mark *marks;
+    size_t mark_count;
+};
+
+static void request(struct commit_order *order, struct transaction *it, uint32_t pattern)
+{
+    it->need_count += rh_commit_order_request(order, pattern, &it->touched,
+                                              it->needs + it->need_count, 8 - it->need_count);
+}
+
+static void end(struct commit_order *order, struct transaction *it)
+{
+    it->marks = rh_commit_order_end(order, &it->touched, &it->mark_count);
+}
+
+static bool has(const struct commit_order *order, const struct transaction *it)
+{
+    return rh_commit_order_has(order, it->needs, it->need_count);
+}
+
+static bool done(struct commit_order *order, struct transaction *it)
+{
+    bool moved = rh_commit_order_done(order, it->marks, it->mark_count);
+    free(it->marks);
+    it->marks = NULL;
+    rh_order_touched_deinit(&it->touched);
+    return moved;
+}
+
+static void test_commit_order_reader_waits_for_the_write_it_had_seen(void **state)
+{
+    struct commit_order *order = new_order();
+    struct transaction writer = {0}, reader = {0}, early = {0};
+    (void)state;
+    request(order, &writer, WRITES_A);
+    request(order, &early, READS_A); /* before the commit: it saw nothing of it */
+    end(order, &writer);
+    request(order, &reader, READS_A);
+    assert_true(has(order, &early));
+    assert_false(has(order, &reader));
+    assert_true(done(order, &writer));
+    assert_true(has(order, &reader));
+    rh_order_touched_deinit(&early.touched);
+    rh_order_touched_deinit(&reader.touched);
+    rh_commit_order_free(order);
+}
+
+static void test_commit_order_writer_waits_for_those_who_had_read(void **state)
+{
+    struct commit_order *order = new_order();
+    struct transaction reader = {0}, writer = {0}, other = {0};
+    (void)state;
+    request(order, &reader, READS_A);
+    end(order, &reader);
+    request(order, &writer, WRITES_A);
+    request(order, &other, READS_A); /* readers do not wait for readers */
+    assert_false(has(order, &writer));
+    assert_true(has(order, &other));
+    done(order, &reader);
+    assert_true(has(order, &writer));
+    rh_order_touched_deinit(&writer.touched);
+    rh_order_touched_deinit(&other.touched);
+    rh_commit_order_free(order);
+}
+
+static void test_commit_order_waits_for_all_of_them_in_whatever_order_they_come(void **state)
+{
+    struct commit_order *order = new_order();
+    struct transaction writers[3] = {{{0}}}, reader = {0};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        request(order, &writers[i], WRITES_A);
+        end(order, &writers[i]);
+    }
+    request(order, &reader, READS_A);
+    assert_false(done(order, &writers[2]));
+    assert_false(done(order, &writers[1]));
+    assert_false(has(order, &reader));
+    assert_true(done(order, &writers[0]));
+    assert_true(has(order, &reader));
+    rh_order_touched_deinit(&reader.touched);
+    rh_commit_order_free(order);
+}
+
+static void test_commit_order_tables_that_nobody_writes_do_not_matter(void **state)
+{
+    struct commit_order *order = new_order();
+    struct transaction reader = {0};
+    (void)state;
+    assert_false(rh_commit_order_matters(order, READS_B));
+    assert_false(rh_commit_order_matters(order, 0));
+    assert_false(rh_commit_order_matters(order, 99));
+    request(order, &reader, READS_B);
+    end(order, &reader);
+    assert_int_equal(reader.mark_count, 0);
+    assert_null(reader.marks);
+    rh_commit_order_free(order);
+}
+
+static void test_commit_order_one_statement_of_several_tables_needs_each(void **state)
+{
+    struct commit_order *order = new_order();
+    struct transaction of_a = {0}, of_c = {0}, both = {0};
+    (void)state;
+    request(order, &of_a, WRITES_A);
+    end(order, &of_a);
+    request(order, &of_c, WRITES_C);
+    end(order, &of_c);
+    request(order, &both, WRITES_A_READS_C);
+    assert_int_equal(both.need_count, 2);
+    done(order, &of_a);
+    assert_false(has(order, &both));
+    done(order, &of_c);
+    assert_true(has(order, &both));
+    end(order, &both);
+    /* a: touched and written; c: touched */
+    assert_int_equal(both.mark_count, 3);
+    done(order, &both);
+    rh_commit_order_free(order);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_commit_order_reader_waits_for_the_write_it_had_seen),
+        cmocka_unit_test(test_commit_order_writer_waits_for_those_who_had_read),
+        cmocka_unit_test(test_commit_order_waits_for_all_of_them_in_whatever_order_they_come),
+        cmocka_unit_test(test_commit_order_tables_that_nobody_writes_do_not_matter),
+        cmocka_unit_test(test_commit_order_one_statement_of_several_tables_needs_each),
+    };
+    return cmocka_run_group_tests_name("commit_order", tests, NULL, NULL);
+}
