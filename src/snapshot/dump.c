@@ -8,11 +8,8 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define LISTEN_BACKLOG 128
 /* The tap answers within the time that a wake-up costs; rows keep coming anyway. */
 #define SPIN_US 50
 /* How often progress is shown and locks are looked at. */
@@ -97,7 +94,7 @@ static const char *const *environment(const struct dump *dump)
             *RH_PUSH(words.arena, &words.items) = *item;
     add_word(&words, "LC_ALL=C");
     add_word(&words, "PGHOST=%s", dump->options->directory);
-    add_word(&words, "PGPORT=5432");
+    add_word(&words, "PGPORT=%d", TAP_PORT);
     add_word(&words, "PGUSER=%s", place->user);
     add_word(&words, "PGDATABASE=%s", place->database);
     add_word(&words, "PGAPPNAME=" DUMP_NAME);
@@ -272,23 +269,6 @@ static void on_ended(void *context, unsigned events)
     rh_loop_stop(dump->loop);
 }
 
-static enum err_code listen_for_dump(struct dump *dump, struct err *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char *path = rh_file_join(dump->arena, dump->options->directory, ".s.PGSQL.5432");
-    RH_CLEANUP_FD int fd = -1;
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return rh_err_set(err, RH_ERR_ENVIRONMENT, "the path \"%s\" is too long for a socket",
-                          path);
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        listen(fd, LISTEN_BACKLOG) < 0)
-        return rh_err_set_errno(err, errno, "cannot listen on \"%s\"", path);
-    return rh_tap_listen(dump->tap, rh_fd_take(&fd), err);
-}
-
 static enum err_code open_tap(struct dump *dump, struct err *err)
 {
     struct tap_handler handler = rh_dump_handler(dump);
@@ -297,7 +277,7 @@ static enum err_code open_tap(struct dump *dump, struct err *err)
 
     if ((code = rh_tap_new(dump->loop, &options, &handler, &dump->tap, err)))
         return code;
-    return listen_for_dump(dump, err);
+    return rh_tap_listen_in(dump->tap, dump->options->directory, err);
 }
 
 static enum err_code start(struct dump *dump, struct err *err)

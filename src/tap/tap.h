@@ -117,6 +117,11 @@ enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
 void rh_tap_free(struct tap *tap);
 /* Adds a listener (already listening, non-blocking; Unix or TCP); the tap owns the descriptor. */
 enum err_code rh_tap_listen(struct tap *tap, int listener_fd, struct err *err) RH_MUST_CHECK;
+/* The same with a Unix socket of the tap's own, DIRECTORY/.s.PGSQL.5432 (TAP_PORT), where clients
+   connect as to a server: who may enter the directory may connect. The name goes with the tap. */
+#define TAP_PORT 5432
+enum err_code rh_tap_listen_in(struct tap *tap, const char *directory,
+                               struct err *err) RH_MUST_CHECK;
 /* Gives an already connected client (a socket pair end); the tap owns the descriptor. */
 enum err_code rh_tap_adopt(struct tap *tap, int client_fd, struct err *err) RH_MUST_CHECK;
 struct tap_statistics rh_tap_statistics(const struct tap *tap);

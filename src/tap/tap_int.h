@@ -19,6 +19,8 @@
 #include "base/text.h"
 #include "tap/tap.h"
 
+#include <sys/un.h>
+
 enum session_state {
     SESSION_STARTUP,    /* gathers untyped packets of the client; there is no server connection */
     SESSION_CONNECTING, /* the start-up packet waits for the server to take the connection */
@@ -120,6 +122,7 @@ struct tap_listener {
     struct tap *tap;
     struct tap_listener *next;
     int fd;
+    struct sockaddr_un own; /* no path: somebody else's socket */
     struct loop_watch *watch;
     struct loop_timer *pause; /* after the process ran out of descriptors */
 };
