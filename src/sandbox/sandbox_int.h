@@ -308,9 +308,6 @@ void rh_roles_note_created(struct sandbox *sandbox, const char *why);
 enum err_code rh_roles_forget_secrets(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 /* Migration role, ownership, the loader's end. */
 enum err_code rh_roles_hand_over(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
-/* "name" and 'text' as SQL wants them. */
-char *rh_roles_identifier(struct arena *arena, const char *name);
-char *rh_roles_literal(struct arena *arena, const char *text);
 struct connection_parameters rh_roles_loader(const struct sandbox *sandbox);
 
 /* --- client.c --------------------------------------------------------------------------------- */

@@ -7,6 +7,7 @@
  */
 #include "snapshot/sample_int.h"
 
+#include "base/quote.h"
 #include "snapshot/server_words.h"
 #include "sql/calls.h"
 #include "sql/lexer.h"
@@ -261,8 +262,8 @@ static enum err_code heavy_key(struct sampling *sampling, const struct sample_ed
         "(s.most_common_vals::pg_catalog.text::%s[])[1] FROM pg_catalog.pg_stats AS s WHERE "
         "s.schemaname = %s AND s.tablename = %s AND s.attname = %s AND s.inherited = %s)",
         rh_sample_from(sampling, edge->child_table), column->quoted, column->type,
-        rh_sample_literal(arena, table->schema), rh_sample_literal(arena, table->name),
-        rh_sample_literal(arena, column->name), table->kind == 'p' ? "true" : "false");
+        rh_quote_literal(arena, table->schema), rh_quote_literal(arena, table->name),
+        rh_quote_literal(arena, column->name), table->kind == 'p' ? "true" : "false");
     enum err_code code = rh_sample_probe(sampling, rh_sample_gather(sampling, sql, 1),
                                          HEAVY_TIMEOUT_US, &rows, &why, err);
     if (code == RH_OK && rows)

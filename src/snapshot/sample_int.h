@@ -177,7 +177,6 @@ const char *rh_sample_is_parent(const struct sampling *sampling, const struct sa
 const char *rh_sample_child_match(const struct sampling *sampling, const struct sample_edge *edge);
 /* The whole condition of a table, extras included; NULL: every row. */
 const char *rh_sample_condition(const struct sampling *sampling, size_t table);
-const char *rh_sample_literal(struct arena *arena, const char *text);
 
 /* --- sample_ask.c --- */
 /* The session as pg_dump's will be: what a condition means must not depend on it. */

@@ -9,23 +9,10 @@
  */
 #include "snapshot/sample_int.h"
 
+#include "base/quote.h"
+
 /* int8's ends as texts: -9223372036854775808 is a numeric for the parser. */
 #define LOWEST "'-9223372036854775808'::pg_catalog.int8"
-
-const char *rh_sample_literal(struct arena *arena, const char *text)
-{
-    size_t len = 0;
-    char *literal = rh_arena_alloc(arena, 2 * strlen(text) + 4);
-    literal[len++] = 'E'; /* right whatever standard_conforming_strings says */
-    literal[len++] = '\'';
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '\\')
-            literal[len++] = *text;
-        literal[len++] = *text;
-    }
-    literal[len++] = '\'';
-    return literal;
-}
 
 static const struct catalog_table *table_of(const struct sampling *sampling, size_t table)
 {
@@ -231,16 +218,8 @@ static const char *operator_schema(const struct sampling *sampling,
     const char *dot = strrchr(column->base_type, '.');
     if (!dot || column->type_kind != 'b' || column->is_array)
         return NULL;
-    struct buf RH_CLEANUP_BUF quoted;
-    rh_buf_init(&quoted, SIZE_MAX);
-    rh_buf_add_char(&quoted, '"');
-    for (const char *at = column->base_type; at < dot; at++) {
-        if (*at == '"')
-            rh_buf_add_char(&quoted, '"');
-        rh_buf_add_char(&quoted, *at);
-    }
-    rh_buf_add_char(&quoted, '"');
-    return rh_text_dup(sampling->scratch, rh_buf_text(&quoted));
+    return rh_quote_name(sampling->scratch, rh_arena_strndup(sampling->scratch, column->base_type,
+                                                             (size_t)(dot - column->base_type)));
 }
 
 /* "rehearse_rows.rehearse_0 = a AND ...", of columns of the other side. */

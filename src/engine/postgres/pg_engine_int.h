@@ -72,6 +72,8 @@ const char *rh_pg_query_text(enum engine_query query, int server_version);
 char *rh_pg_probe_read_sql(struct arena *arena, const char *relation);
 char *rh_pg_probe_write_sql(struct arena *arena, const char *relation);
 char *rh_pg_probe_object_sql(struct arena *arena, const char *relation);
+/* The next element of an array as text, {"a b","c\"d"}; both braces are the caller's. */
+void rh_pg_add_element(struct buf *array, const char *text);
 char *rh_pg_any_row_sql(struct arena *arena, const char *relation);
 char *rh_pg_cancel_sql(struct arena *arena, int64_t backend_pid);
 /* What only a superuser may set. */

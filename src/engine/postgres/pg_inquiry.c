@@ -76,23 +76,6 @@ bool rh_pg_inquiry_failed(struct inquiry *inquiry, const struct inquiry_answer *
 /* --- text --- */
 
 /* Right whatever standard_conforming_strings says. */
-const char *rh_pg_literal(struct arena *arena, const char *text)
-{
-    if (!text)
-        return "NULL";
-    size_t len = 0;
-    char *literal = rh_arena_alloc(arena, 2 * strlen(text) + 4);
-    literal[len++] = 'E';
-    literal[len++] = '\'';
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '\\')
-            literal[len++] = *text;
-        literal[len++] = *text;
-    }
-    literal[len++] = '\'';
-    return literal;
-}
-
 /* The pair whose mark stands at `at`; the end of the list when none does. */
 static const char *const *mark_at(const char *at, const char *const *marks)
 {

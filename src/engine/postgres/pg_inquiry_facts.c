@@ -1,3 +1,4 @@
+#include "base/quote.h"
 #include "engine/postgres/pg_inquiry_int.h"
 #include "engine/postgres/pg_sql_int.h"
 
@@ -462,9 +463,9 @@ static const char *columns_with_using(struct inquiry *inquiry)
         const struct validation_clause *clause = &inquiry->statement.clauses.items[i];
         if (clause->kind != VALIDATION_CLAUSE_TYPE || !clause->expression)
             continue;
-        const char *raw = rh_pg_column_raw(inquiry->arena, clause->name);
+        const char *raw = rh_quote_read_name(inquiry->arena, rh_text(clause->name));
         array = rh_arena_printf(inquiry->arena, "%s%s%s", array, is_first ? "" : ", ",
-                                rh_pg_literal(inquiry->arena, raw));
+                                rh_quote_literal(inquiry->arena, raw));
         is_first = false;
     }
     return rh_arena_printf(inquiry->arena, "%s]", array);
@@ -476,8 +477,8 @@ void rh_pg_ask_validations(struct inquiry *inquiry, const char *subject_oid,
     struct validations_ask *ask = RH_NEW(inquiry->arena, struct validations_ask);
     const char *const marks[] = {"@SUBJECT@", subject_oid,
                                  "@REAL@",    real->oid,
-                                 "@NAME@",    rh_pg_literal(inquiry->arena, name),
-                                 "@COLUMN@",  rh_pg_literal(inquiry->arena, column),
+                                 "@NAME@",    rh_quote_literal(inquiry->arena, name),
+                                 "@COLUMN@",  rh_quote_literal(inquiry->arena, column),
                                  "@USING@",   columns_with_using(inquiry),
                                  NULL};
     ask->real = real;

@@ -155,7 +155,6 @@ bool rh_pg_inquiry_failed(struct inquiry *inquiry, const struct inquiry_answer *
 const char *rh_pg_inquiry_words(struct inquiry *inquiry, const struct server_message *error);
 
 /* --- text */
-const char *rh_pg_literal(struct arena *arena, const char *text); /* NULL: "NULL" */
 /* `template` with its marks (@NAME@) replaced; `marks` are pairs of mark and text, ended by NULL.
  */
 const char *rh_pg_fill(struct arena *arena, const char *template, const char *const *marks);
@@ -204,8 +203,6 @@ void rh_pg_read_source(struct inquiry *inquiry, const struct pg_subject *real,
 /* Whether the question has to be asked of rows as the statement would leave them, because these
    texts (NULL: none, the first: any) may name what it changes. */
 bool rh_pg_is_changed(const struct inquiry *inquiry, const char *columns, const char *predicate);
-/* A name as written, as the catalogue has it: unquoted, or in lower case. */
-const char *rh_pg_column_raw(struct arena *arena, const char *written);
 /* Whether the name as written is that column. */
 bool rh_pg_is_column(struct arena *arena, const char *written, const char *raw);
 /* "public.users", with ONLY where that makes a difference. */

@@ -1,5 +1,7 @@
 #include "engine/postgres/pg_inquiry_int.h"
 
+#include "base/quote.h"
+
 void rh_pg_repair_add(struct inquiry *inquiry, struct pg_question *question, bool loses_rows,
                       const char *format, ...)
 {
@@ -121,7 +123,7 @@ const char *rh_pg_placeholder(struct arena *arena, const struct pg_placeholder *
     case 'I':
         return "'0.0.0.0'";
     case 'E':
-        return type->label ? rh_pg_literal(arena, type->label) : NULL;
+        return type->label ? rh_quote_literal(arena, type->label) : NULL;
     default: /* a letter of the server's */
         return NULL;
     }
