@@ -36,17 +36,8 @@ struct sandbox_cache {
 /* True with the lock held, or where there cannot be one; false while another run has it. */
 static bool take_wait(struct sandbox_cache *cache)
 {
-    RH_CLEANUP_FD int fd = open(cache->wait_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    struct stat own, there;
-
-    if (fd < 0)
-        return true;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return errno != EWOULDBLOCK;
-    if (fstat(fd, &own) != 0 || stat(cache->wait_path, &there) != 0 || own.st_ino != there.st_ino)
-        return false; /* swept away in between */
-    cache->wait_fd = rh_fd_take(&fd);
-    return true;
+    cache->wait_fd = rh_file_lock(cache->wait_path, O_CREAT, LOCK_EX);
+    return cache->wait_fd >= 0 || errno != EWOULDBLOCK;
 }
 
 static void end_wait(struct sandbox_cache *cache)

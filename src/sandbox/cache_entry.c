@@ -33,39 +33,19 @@ static const char *lock_path(struct arena *arena, const char *entry)
     return rh_file_join(arena, entry, CACHE_LOCK_NAME);
 }
 
-static int lock(struct arena *arena, const char *entry, int operation)
-{
-    const char *path = lock_path(arena, entry);
-    RH_CLEANUP_FD int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    struct stat own, there;
-
-    if (fd < 0 || flock(fd, operation | LOCK_NB) != 0)
-        return -1;
-    /* It may have been moved away to be removed between the two calls. */
-    if (fstat(fd, &own) != 0 || stat(path, &there) != 0 || own.st_ino != there.st_ino ||
-        own.st_dev != there.st_dev)
-        return -1;
-    return rh_fd_take(&fd);
-}
-
 int rh_cache_entry_lock(struct arena *arena, const char *entry)
 {
-    return lock(arena, entry, LOCK_SH);
+    return rh_file_lock(lock_path(arena, entry), 0, LOCK_SH);
 }
 
 int rh_cache_entry_claim(struct arena *arena, const char *entry)
 {
-    return lock(arena, entry, LOCK_EX);
+    return rh_file_lock(lock_path(arena, entry), 0, LOCK_EX);
 }
 
 int rh_cache_entry_new_lock(struct arena *arena, const char *entry)
 {
-    RH_CLEANUP_FD int fd = open(lock_path(arena, entry),
-                                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) != 0)
-        return -1;
-    return rh_fd_take(&fd);
+    return rh_file_lock(lock_path(arena, entry), O_CREAT | O_EXCL, LOCK_SH);
 }
 
 /* --- the cluster ------------------------------------------------------------------------------ */

@@ -100,9 +100,9 @@ static void reap(struct arena *arena, const char *path)
 /* A file that runs wait on; nobody does when it is not locked. */
 static void reap_wait(const char *path)
 {
-    RH_CLEANUP_FD int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    RH_CLEANUP_FD int fd = rh_file_lock(path, 0, LOCK_EX);
 
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (fd >= 0)
         unlink(path);
 }
 

@@ -14,14 +14,9 @@
 /* int8's ends as texts: -9223372036854775808 is a numeric for the parser. */
 #define LOWEST "'-9223372036854775808'::pg_catalog.int8"
 
-static const struct catalog_table *table_of(const struct sampling *sampling, size_t table)
-{
-    return &sampling->catalog->tables.items[table];
-}
-
 const char *rh_sample_from(const struct sampling *sampling, size_t table)
 {
-    const struct catalog_table *it = table_of(sampling, table);
+    const struct catalog_table *it = rh_sampling_table(sampling, table);
     return it->kind == 'p' ? it->identity
                            : rh_arena_printf(sampling->scratch, "ONLY %s", it->identity);
 }
@@ -109,7 +104,7 @@ static const char *first_seed(const struct sampling *sampling)
 static const struct catalog_column *column_of(const struct sampling *sampling, size_t table,
                                               int number)
 {
-    return rh_catalog_column(table_of(sampling, table), number);
+    return rh_catalog_column(rh_sampling_table(sampling, table), number);
 }
 
 /* The key that names a row; NULL when the table has none. */
@@ -154,7 +149,8 @@ static const char *row_hash(const struct sampling *sampling, const struct catalo
 
 const char *rh_sample_key_hash(const struct sampling *sampling, size_t node)
 {
-    const struct catalog_table *table = table_of(sampling, sampling->nodes.items[node].table);
+    const struct catalog_table *table = rh_sampling_table(sampling,
+                                                          sampling->nodes.items[node].table);
     const struct catalog_key *key = key_of(table);
     const char *seed = first_seed(sampling);
     for (size_t i = 0; key && i < key->columns.count; i++) {
@@ -167,7 +163,7 @@ const char *rh_sample_key_hash(const struct sampling *sampling, size_t node)
 
 bool rh_sample_has_key(const struct sampling *sampling, size_t node)
 {
-    return key_of(table_of(sampling, sampling->nodes.items[node].table)) != NULL;
+    return key_of(rh_sampling_table(sampling, sampling->nodes.items[node].table)) != NULL;
 }
 
 /* --- columns of foreign keys --- */
@@ -291,7 +287,7 @@ static const char *is_below(const struct sampling *sampling, const char *hashed,
 static const char *root_base(struct sampling *sampling, size_t index)
 {
     struct sample_node *node = &sampling->nodes.items[index];
-    const struct catalog_key *key = key_of(table_of(sampling, node->table));
+    const struct catalog_key *key = key_of(rh_sampling_table(sampling, node->table));
     const char *below = node->has_hash ? is_below(sampling, rh_sample_key_hash(sampling, index),
                                                   limit_of(node->fraction))
                                        : NULL;
