@@ -186,6 +186,12 @@ struct data_state_options {
 };
 #define DATA_STATE_CONNECTIONS 2
 
+/* A table of which some rows stay: those that meet the condition. */
+struct kept_rows {
+    const char *table;     /* qualified, quoted where needed */
+    const char *condition; /* over the bare column names of FROM ONLY table */
+};
+
 struct engine {
     const char *name; /* "postgres" */
     unsigned features;
@@ -303,6 +309,13 @@ struct engine {
                                 struct writes *ret_writes, struct err *err);
     enum err_code (*remove_rows)(struct connection *connection, struct arena *arena,
                                  struct mono deadline, struct writes *writes, struct err *err);
+
+    /* Takes all other rows of these tables away and writes their files anew, as if more had never
+       been there. The connection is the superuser's, with the settings of a new one, which are
+       changed for good. No trigger fires; every condition is asked before the first row goes. */
+    enum err_code (*keep_rows)(struct connection *connection, const struct kept_rows *tables,
+                               size_t count, struct arena *arena, struct mono deadline,
+                               struct err *err);
 
     /* Set questions (engine/inquiry.h). NULL when `sql`, one statement, cannot fail for its rows or
        cannot be understood: then only the server's words are known. The end of a transaction is

@@ -183,6 +183,11 @@ enum err_code rh_pg_remove_rows(struct connection *connection, struct arena *are
                                 struct mono deadline, struct writes *writes,
                                 struct err *err) RH_MUST_CHECK;
 
+/* --- pg_keep_rows.c --- */
+enum err_code rh_pg_keep_rows(struct connection *connection, const struct kept_rows *tables,
+                              size_t count, struct arena *arena, struct mono deadline,
+                              struct err *err) RH_MUST_CHECK;
+
 /* --- pg_log.c ------------------------------------------------------------------------------------
  */
 enum err_code rh_pg_log_open(const char *path, struct server_log **ret_log,

@@ -47,6 +47,7 @@ const struct engine rh_engine_postgres = {
     .ask_nulls = rh_pg_ask_nulls,
     .write_rows = rh_pg_write_rows,
     .remove_rows = rh_pg_remove_rows,
+    .keep_rows = rh_pg_keep_rows,
     .place = rh_pg_place,
     .source_begin = rh_pg_source_begin,
     .source_lacks = rh_pg_source_lacks,
