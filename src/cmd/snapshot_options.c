@@ -5,15 +5,11 @@
 #include "cmd/cli.h"
 #include "report/report.h"
 #include "snapshot/dump.h"
-#include "sql/split.h"
 #include "trace/migration.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-/* Of all questions that find witnesses together. */
-#define WITNESS_BUDGET_US (10 * 60 * INT64_C(1000000))
 
 static bool has(const struct options *options, const char *name)
 {
@@ -100,22 +96,6 @@ static enum err_code read_conditions(const struct options *options, struct sampl
     return RH_OK;
 }
 
-static void add_statements(const struct options *options, struct text script,
-                           struct sample_options *sample)
-{
-    VEC(const char *) statements = {0};
-    struct sql_script split;
-
-    for (size_t i = 0; i < sample->witness_count; i++)
-        *RH_PUSH(options->arena, &statements) = sample->witness_statements[i];
-    rh_sql_split(script, options->arena, &split);
-    for (size_t i = 0; i < split.statements.count; i++)
-        *RH_PUSH(options->arena, &statements) = rh_text_dup(options->arena,
-                                                            split.statements.items[i].text);
-    sample->witness_statements = statements.items;
-    sample->witness_count = statements.count;
-}
-
 static enum err_code read_witnesses(const struct options *options, struct sample_options *sample,
                                     struct err *err)
 {
@@ -133,11 +113,8 @@ static enum err_code read_witnesses(const struct options *options, struct sample
     for (size_t i = 0; i < migration.steps.count; i++) {
         const struct migration_step *step = &migration.steps.items[i];
 
-        add_statements(options, step->section, sample);
-        *RH_PUSH(options->arena, &sample->witness_files) = (struct sample_witness_file){
-            step->name, rh_arena_strdup(options->arena, step->sha256)};
+        rh_sample_add_witness(sample, step->name, step->sha256, step->section, options->arena);
     }
-    sample->witness_budget_us = WITNESS_BUDGET_US;
     return RH_OK;
 }
 
