@@ -108,11 +108,7 @@ static int run(const struct options *parsed)
     if (status)
         return status;
     if (rh_option_flag(parsed, "json")) {
-        json_t *json = show_json(&settings, path);
-
-        status = rh_cli_write_json(json, &err) ? rh_cli_fail(&err) : 0;
-        json_decref(json);
-        return status;
+        return rh_cli_finish_json(show_json(&settings, path));
     }
     show_text(&settings, path, &out);
     return rh_cli_finish(rh_buf_text(&out), 0);

@@ -109,6 +109,7 @@ static int run(const struct options *parsed)
     RH_CLEANUP_BUF struct buf out;
     int status = rh_run_options_read(&options, &settings, NULL);
 
+    rh_buf_init(&out, OUTPUT_MAX_BYTES);
     if (status)
         return status;
     rh_options_apply_defaults(&options);
@@ -125,13 +126,8 @@ static int run(const struct options *parsed)
                                       .is_dry_run = is_dry_run};
     if (rh_sandbox_cache_prune(&sandbox, &prune, options.arena, &listing, &err))
         return rh_cli_fail(&err);
-    if (rh_option_flag(&options, "json")) {
-        json_t *json = show_json(&listing, is_dry_run);
-        enum err_code code = rh_cli_write_json(json, &err);
-        json_decref(json);
-        return code ? rh_cli_fail(&err) : 0;
-    }
-    rh_buf_init(&out, OUTPUT_MAX_BYTES);
+    if (rh_option_flag(&options, "json"))
+        return rh_cli_finish_json(show_json(&listing, is_dry_run));
     show_text(&listing, is_dry_run, &out);
     return rh_cli_finish(rh_buf_text(&out), 0);
 }

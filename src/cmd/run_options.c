@@ -1,5 +1,6 @@
 #include "cmd/run_options.h"
 
+#include "base/interrupt.h"
 #include "base/suggest.h"
 #include "cmd/cli.h"
 
@@ -11,11 +12,32 @@
 
 const char *const rh_color_choices[] = {"auto", "always", "never", NULL};
 
-enum progress_style rh_run_progress_style(const struct options *options)
+struct progress *rh_run_begin(const struct options *options)
 {
-    if (rh_option_flag(options, "quiet"))
-        return PROGRESS_NONE;
-    return isatty(STDERR_FILENO) ? PROGRESS_TERMINAL : PROGRESS_LOG;
+    int64_t timeout_us = rh_option_number(options, "timeout", 0);
+
+    if (timeout_us > 0)
+        rh_interrupt_set_deadline(rh_clock_after(rh_clock_mono(), timeout_us));
+    return rh_progress_new(STDERR_FILENO, rh_option_flag(options, "quiet") ? PROGRESS_NONE
+                                          : isatty(STDERR_FILENO)          ? PROGRESS_TERMINAL
+                                                                           : PROGRESS_LOG);
+}
+
+struct terminal rh_run_terminal(const struct options *options)
+{
+    return rh_terminal_probe(STDOUT_FILENO,
+                             (enum color_choice)rh_option_number(options, "color", COLOR_AUTO));
+}
+
+struct sandbox_options rh_run_sandbox(const struct options *options, struct progress *progress)
+{
+    return (struct sandbox_options){
+        .engine = &rh_engine_postgres,
+        .server_bin = rh_option_text(options, "server-bin"),
+        .parent_directory = rh_option_text(options, "sandbox-dir"),
+        .server_user = rh_option_text(options, "server-user"),
+        .progress = progress,
+    };
 }
 
 static enum err_code find_file(const struct options *options, const char **ret_path,

@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 static bool has(const struct options *options, const char *name)
 {
@@ -170,14 +169,7 @@ static enum err_code read_options(const struct options *options, struct progress
 {
     const char *key = getenv("REHEARSE_MASK_KEY");
     struct snapshot_options snapshot = {
-        .sandbox =
-            {
-                .engine = &rh_engine_postgres,
-                .server_bin = rh_option_text(options, "server-bin"),
-                .parent_directory = rh_option_text(options, "sandbox-dir"),
-                .server_user = rh_option_text(options, "server-user"),
-                .progress = progress,
-            },
+        .sandbox = rh_run_sandbox(options, progress),
         .url = has(options, "from") ? rh_option_text(options, "from") : NULL,
         .archive = has(options, "from")             ? NULL
                    : options->positionals.count > 0 ? options->positionals.items[0]
@@ -219,11 +211,6 @@ struct run {
     const struct options *options;
     bool json;
 };
-
-static int fail(const struct run *run, const struct err *err)
-{
-    return run->json ? rh_cli_fail_json(err) : rh_cli_fail(err);
-}
 
 static json_t *lacks_json(const struct snapshot *snapshot)
 {
@@ -273,25 +260,20 @@ static void show_why(const struct run *run, const struct snapshot *snapshot)
 static int show_result(const struct run *run, const struct snapshot_options *options,
                        const struct snapshot *snapshot)
 {
-    struct err err = RH_ERR_INIT;
-    struct terminal terminal = rh_terminal_probe(
-        STDOUT_FILENO, (enum color_choice)rh_option_number(run->options, "color", COLOR_AUTO));
+    struct terminal terminal = rh_run_terminal(run->options);
     RH_CLEANUP_BUF struct buf text;
 
+    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     if (options->suggests)
         return rh_cli_finish(rh_text(snapshot->masking_yaml), 0);
     if (run->json) {
         json_t *event = json_object(), *manifest = rh_manifest_to_json(&snapshot->manifest);
-        enum err_code code;
 
         json_object_set_new(event, "event", json_string("snapshot"));
         json_object_set_new(event, "directory", json_string(options->out));
         json_object_set_new(event, "manifest", manifest);
-        code = rh_cli_write_json(event, &err);
-        json_decref(event);
-        return code ? rh_cli_fail(&err) : 0;
+        return rh_cli_finish_json(event);
     }
-    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     rh_report_manifest(
         &snapshot->manifest, &terminal,
         (struct manifest_view){
@@ -313,7 +295,7 @@ static int create(const struct run *run, struct progress *progress)
     int status;
 
     if (read_options(run->options, progress, &options, &err))
-        return fail(run, &err);
+        return rh_cli_fail_as(run->json, &err);
     code = rh_snapshot_create(&options, &snapshot, &err);
     rh_progress_end(progress);
     if (snapshot->key_made && !rh_option_flag(run->options, "quiet"))
@@ -323,7 +305,7 @@ static int create(const struct run *run, struct progress *progress)
             snapshot->key_made);
     if (code) {
         show_why(run, snapshot);
-        status = fail(run, &err);
+        status = rh_cli_fail_as(run->json, &err);
     } else {
         status = show_result(run, &options, snapshot);
     }
@@ -348,7 +330,6 @@ int rh_snapshot_command(const struct options *parsed)
     struct run run = {.options = &options};
     struct err err = RH_ERR_INIT;
     struct progress *progress;
-    int64_t timeout_us;
 
     forbid_core_files();
 
@@ -359,10 +340,7 @@ int rh_snapshot_command(const struct options *parsed)
     run.json = rh_option_flag(&options, "json");
     if (run.json && rh_cli_write_json_start(&err))
         return rh_cli_fail(&err);
-    timeout_us = rh_option_number(&options, "timeout", 0);
-    if (timeout_us > 0)
-        rh_interrupt_set_deadline(rh_clock_after(rh_clock_mono(), timeout_us));
-    progress = rh_progress_new(STDERR_FILENO, rh_run_progress_style(&options));
+    progress = rh_run_begin(&options);
     status = create(&run, progress);
     rh_progress_free(progress);
     return status;
