@@ -140,10 +140,9 @@ def test_schema_that_fails_names_file_and_line(rehearse):
 @pytest.fixture(scope="module")
 def dump(debian_cluster, tmp_path_factory):
     """dump(format, *options): a dump of a small database with an owner role."""
-    debian_cluster.sql("CREATE DATABASE dumped")
     debian_cluster.sql("CREATE ROLE app_owner")
-    debian_cluster.sql(USERS + "ALTER TABLE users OWNER TO app_owner;"
-                               "CREATE INDEX ON users (email);", database="dumped")
+    debian_cluster.new_database("dumped", USERS + "ALTER TABLE users OWNER TO app_owner;"
+                                                  "CREATE INDEX ON users (email);")
     directory = tmp_path_factory.mktemp("dumps")
 
     def make(format, *options):

@@ -24,8 +24,7 @@ class Inquirer:
 
     def __init__(self, cluster, name):
         self.cluster, self.database = cluster, name
-        cluster.sql(f"DROP DATABASE IF EXISTS {name}")
-        cluster.sql(f"CREATE DATABASE {name}")
+        cluster.new_database(name)
         self.process = None
         self.connection = cluster.connect(name, autocommit=True)
 

@@ -1,44 +1,11 @@
+#include "tools/directory_fixture.h"
 #include "unit.h"
-
-#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-
-struct fixture {
-    struct arena *arena;
-    char *directory;
-    struct err err;
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture->arena = rh_arena_new();
-    fixture->directory = rh_arena_strdup(fixture->arena, "/tmp/rh-test-file-XXXXXX");
-    if (mkdtemp(fixture->directory) == NULL)
-        return -1;
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    struct err err = RH_ERR_INIT;
-    enum err_code code = rh_file_remove_tree(fixture->directory, &err);
-    rh_arena_free(fixture->arena);
-    free(fixture);
-    return code == RH_OK ? 0 : -1;
-}
-
-static char *path_of(struct fixture *fixture, const char *name)
-{
-    return rh_file_join(fixture->arena, fixture->directory, name);
-}
 
 static void put(struct fixture *fixture, const char *name, const char *content)
 {
@@ -439,7 +406,7 @@ static void test_fd_closep_and_take(void **state)
     assert_int_equal(taken, -1);
 }
 
-#define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
