@@ -3,6 +3,7 @@
 #include "cmd/run_rows.h"
 
 #include "base/file.h"
+#include "engine/engine.h"
 #include "rehearsal/rehearsal.h"
 #include "report/report.h"
 
@@ -522,6 +523,19 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
 {
     struct rehearsal_options rehearsal = {
         .migration = migration_request(options),
+        .sandbox =
+            {
+                .engine = &rh_engine_postgres,
+                .server_bin = rh_option_text(options, "server-bin"),
+                .parent_directory = rh_option_text(options, "sandbox-dir"),
+                .server_user = rh_option_text(options, "server-user"),
+                .role = rh_option_text(options, "role"),
+                .cache_directory = rh_option_text(options, "cache-dir"),
+                .no_cache = rh_option_flag(options, "no-cache"),
+                .cache_max_bytes = rh_option_number(options, "cache-size", 0),
+                .cache_free_bytes = rh_option_number(options, "cache-free", 0),
+                .progress = progress,
+            },
         .show_values = rh_option_flag(options, "show-values"),
         .snapshot_path = rh_option_text(options, "snapshot"),
         .allow_unmasked = rh_option_flag(options, "allow-unmasked"),
@@ -538,12 +552,6 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
     };
 
     (void)parse_cuts(rh_option_text(options, "cuts"), &rehearsal.cuts); /* checked before */
-    rehearsal.sandbox = rh_run_sandbox(options, progress);
-    rehearsal.sandbox.role = rh_option_text(options, "role");
-    rehearsal.sandbox.cache_directory = rh_option_text(options, "cache-dir");
-    rehearsal.sandbox.no_cache = rh_option_flag(options, "no-cache");
-    rehearsal.sandbox.cache_max_bytes = rh_option_number(options, "cache-size", 0);
-    rehearsal.sandbox.cache_free_bytes = rh_option_number(options, "cache-free", 0);
     rehearsal.sandbox.settings = server_settings(options, &rehearsal.sandbox.setting_count);
     rehearsal.schema_paths = rh_option_list(options, "schema", &rehearsal.schema_count);
     rehearsal.check_paths = rh_option_list(options, "checks", &rehearsal.check_count);
