@@ -56,3 +56,11 @@ char *rh_quote_read_name(struct arena *arena, struct text written)
     *to = 0;
     return name;
 }
+
+struct text rh_quote_first(const char *message)
+{
+    const char *open = message ? strchr(message, '"') : NULL;
+    const char *close = open ? strchr(open + 1, '"') : NULL;
+
+    return close ? (struct text){open + 1, (size_t)(close - open - 1)} : (struct text){0};
+}

@@ -18,4 +18,7 @@ const char *rh_quote_literal(struct arena *arena, const char *text);
    follows the closing quote is not looked at. */
 char *rh_quote_read_name(struct arena *arena, struct text written);
 
+/* What stands between the first two double quotes of a message; no data: nothing does. */
+struct text rh_quote_first(const char *message);
+
 #endif

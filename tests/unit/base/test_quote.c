@@ -65,12 +65,24 @@ static void test_quote_reads_names_as_they_are_written(void **state)
     rh_arena_free(arena);
 }
 
+static void test_quote_first_of_a_message(void **state)
+{
+    (void)state;
+
+    assert_true(rh_text_is(rh_quote_first("relation \"public.a b\" of \"c\""), "public.a b"));
+    assert_true(rh_text_is(rh_quote_first("\"\""), ""));
+    assert_null(rh_quote_first("column \"a does not exist").data);
+    assert_null(rh_quote_first("nothing").data);
+    assert_null(rh_quote_first(NULL).data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quote_names),
         cmocka_unit_test(test_quote_literals_mean_the_same_whatever_backslashes_do),
         cmocka_unit_test(test_quote_reads_names_as_they_are_written),
+        cmocka_unit_test(test_quote_first_of_a_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
