@@ -449,7 +449,7 @@ def test_signal_while_loading(rehearse, place, signal_number, status):
 
 
 def test_kill_9_leaves_no_server_and_the_next_run_removes_the_rest(rehearse, place):
-    process, _ = start_sleeping(rehearse, place)
+    process, _ = start_sleeping(rehearse, place, "--no-cache")
     process.kill()
     process.communicate()
     wait_for(lambda: not place.processes(), 10, "the server dies with rehearse")
