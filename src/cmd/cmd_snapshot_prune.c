@@ -107,7 +107,7 @@ static int run(const struct options *parsed)
     struct err err = RH_ERR_INIT;
     struct cache_listing listing;
     RH_CLEANUP_BUF struct buf out;
-    int status = rh_run_options_read(&options, &settings, NULL);
+    int status = rh_run_options_read(&options, true, &settings, NULL);
 
     if (status)
         return status;

@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "cmd/config.h"
 #include "cmd/options.h"
+#include "sandbox/sandbox.h"
 
 #define GROUP_START "Starting point"
 #define GROUP_MIGRATION "Migration"
@@ -119,8 +120,12 @@ enum progress_style rh_run_progress_style(const struct options *options);
  */
 int rh_run_options_complete(struct options *options, const char **ret_config_path);
 /* The settings `run` would have here: its own rows, filled from what the command `own`, with a
-   "config" and a "no-config" row, was told to read. Prints and returns as above. */
-int rh_run_options_read(const struct options *own, struct options *settings,
+   "config" and a "no-config" row, was told to read. Prints and returns as above; of variables that
+   look mistyped, when `warns`. */
+int rh_run_options_read(const struct options *own, bool warns, struct options *settings,
                         const char **ret_config_path);
+/* With which `run`, whose `options` are complete, starts its sandbox. */
+struct sandbox_options rh_run_sandbox_options(const struct options *options,
+                                              struct progress *progress);
 
 #endif

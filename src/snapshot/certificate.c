@@ -269,20 +269,42 @@ static enum err_code compare_all(struct comparison *comparison, struct sandbox *
     return code;
 }
 
-static enum err_code restore_and_compare(struct comparison *comparison, struct err *err)
+/* With the settings that runs ask for, unless they are wrong: that is said when one is started. */
+static enum err_code start(const struct certify_options *options, struct sandbox **ret_sandbox,
+                           struct err *err)
 {
-    const struct certify_options *options = comparison->options;
     struct sandbox_options sandbox_options = options->sandbox;
-    RH_CLEANUP_SANDBOX struct sandbox *sandbox = NULL;
+    struct err refused = RH_ERR_INIT;
     enum err_code code;
 
     sandbox_options.preferred_major = options->catalog->server_major;
     rh_progress_phase(options->sandbox.progress, "restore the archive to check it");
-    if ((code = rh_sandbox_start(&sandbox_options, &sandbox, err)) ||
+    code = rh_sandbox_start(&sandbox_options, ret_sandbox, &refused);
+    if (code == RH_ERR_USAGE && sandbox_options.setting_count > 0) {
+        sandbox_options.setting_count = 0;
+        return rh_sandbox_start(&sandbox_options, ret_sandbox, err);
+    }
+    if (code)
+        *err = refused;
+    return code;
+}
+
+static enum err_code restore_and_compare(struct comparison *comparison,
+                                         struct sandbox **ret_sandbox, struct err *err)
+{
+    const struct certify_options *options = comparison->options;
+    RH_CLEANUP_SANDBOX struct sandbox *sandbox = NULL;
+    enum err_code code;
+
+    if ((code = start(options, &sandbox, err)) ||
         (code = rh_sandbox_load_snapshot(sandbox, options->archive, err)))
         return code;
     comparison->has_restored = true;
-    return compare_all(comparison, sandbox, err);
+    if ((code = compare_all(comparison, sandbox, err)))
+        return code;
+    *ret_sandbox = sandbox;
+    sandbox = NULL;
+    return RH_OK;
 }
 
 static bool ends_everything(enum err_code code)
@@ -352,14 +374,16 @@ static enum err_code make_keep_map(struct comparison *comparison, struct err *er
 }
 
 enum err_code rh_snapshot_certify(const struct certify_options *options, struct arena *arena,
-                                  struct manifest *manifest, struct err *err)
+                                  struct manifest *manifest, struct sandbox **ret_sandbox,
+                                  struct err *err)
 {
     struct comparison comparison = {.options = options, .arena = arena};
     struct err why = RH_ERR_INIT;
     enum err_code code = make_keep_map(&comparison, &why);
 
+    *ret_sandbox = NULL;
     if (!code)
-        code = restore_and_compare(&comparison, &why);
+        code = restore_and_compare(&comparison, ret_sandbox, &why);
     rh_mask_map_free(comparison.keep);
     if (ends_everything(code)) {
         *err = why;
