@@ -8,8 +8,8 @@
 #define AMBIGUOUS "migrations"
 
 /* Flyway, Liquibase, Alembic, Rails and golang-migrate and dbmate, goose, diesel, sqlx, Prisma,
-   Django, knex, node-pg-migrate, Sequelize, Entity Framework, MikroORM, TypeORM, Phinx, Atlas, yoyo,
-   Drizzle; TypeORM, Laravel and db-migrate. */
+   Django, knex, node-pg-migrate, Sequelize, Entity Framework, MikroORM, TypeORM, Phinx, Atlas,
+   yoyo, Drizzle; TypeORM, Laravel and db-migrate. */
 static const char *const tables[] = {"flyway_schema_history",
                                      "databasechangelog",
                                      "databasechangeloglock",
@@ -148,11 +148,14 @@ bool rh_is_ledger_table(const struct catalog_table *table)
 bool rh_ledger_needs(const char *column)
 {
     /* sqitch; Flyway; Liquibase; yoyo; Prisma; Atlas. */
-    static const char *const others[] = {
-        "committer_name", "committer_email", "planner_name", "planner_email", "creator_name",
-        "creator_email",  "note",            "installed_by", "lockedby",      "comments",
-        "username",       "hostname",        "comment",      "logs",          "error",
-        "error_stmt"};
+    static const char *const others[] = {"committer_name", "committer_email",
+                                         "planner_name",   "planner_email",
+                                         "creator_name",   "creator_email",
+                                         "note",           "installed_by",
+                                         "lockedby",       "comments",
+                                         "username",       "hostname",
+                                         "comment",        "logs",
+                                         "error",          "error_stmt"};
 
     return find(others, COUNT(others), column) == SIZE_MAX;
 }

@@ -1,6 +1,7 @@
 /*
  * Ledgers: tables in which migration tools remember what they ran, by the names they give them
- * unless told otherwise. A tool that does not find its ledger as it was runs everything again. Pure.
+ * unless told otherwise. A tool that does not find its ledger as it was runs everything again.
+ * Pure.
  */
 #ifndef RH_MODEL_LEDGER_H
 #define RH_MODEL_LEDGER_H

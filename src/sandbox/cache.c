@@ -27,7 +27,7 @@ struct sandbox_cache {
     struct mono began;
     int wait_fd; /* others wait for us; -1 */
     const char *wait_path;
-    const char *source;  /* of the recipe */
+    const char *source; /* of the recipe */
     struct cache_snapshot snapshot;
     const char *why_not; /* why nothing will be kept; NULL: it may */
 };

@@ -28,8 +28,8 @@ struct cache_key {
    whoever loads them: then there is a reason why not. */
 void rh_cache_key(const struct sandbox *draft, const struct sandbox_recipe *recipe,
                   struct arena *arena, struct cache_key *ret_key);
-/* Of the bytes, or of what the file system says of the files, that make the snapshot at `path`; NULL,
-   or why it cannot be told. */
+/* Of the bytes, or of what the file system says of the files, that make the snapshot at `path`;
+   NULL, or why it cannot be told. */
 const char *rh_cache_snapshot_digest(const char *path, struct arena *arena,
                                      char ret_digest[static 65]);
 

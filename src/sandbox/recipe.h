@@ -1,6 +1,6 @@
 /*
- * What a prepared sandbox is made of: put together here by whoever makes one, so that those who come
- * later find it under the very same digest (cache.h).
+ * What a prepared sandbox is made of: put together here by whoever makes one, so that those who
+ * come later find it under the very same digest (cache.h).
  */
 #ifndef RH_SANDBOX_RECIPE_H
 #define RH_SANDBOX_RECIPE_H

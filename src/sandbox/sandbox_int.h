@@ -357,7 +357,8 @@ enum err_code rh_load_schema(struct sandbox *sandbox, const char *path,
                              struct err *err) RH_MUST_CHECK;
 enum err_code rh_load_snapshot(struct sandbox *sandbox, const char *path,
                                struct err *err) RH_MUST_CHECK;
-/* What a snapshot of ours says beside its archive, which is loaded already: settings, age, notes. */
+/* What a snapshot of ours says beside its archive, which is loaded already: settings, age, notes.
+ */
 enum err_code rh_load_rest_of_snapshot(struct sandbox *sandbox, const char *path,
                                        struct err *err) RH_MUST_CHECK;
 /* is_script: a schema file that pg_dump made; people add psql commands and strip comments there. */

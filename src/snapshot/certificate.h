@@ -23,8 +23,8 @@ struct certify_options {
  * was restored has the shape of what was read, and nothing personal survived in it. They may come
  * out as failed, as "integrity" does when the archive cannot be restored; an error is only what
  * ended the attempt as a whole (the user, a deadline). *ret_sandbox holds what was restored and
- * compared, the archive and nothing else, and is the caller's to destroy; NULL where it could not be
- * compared to its end. Blocking, as long as a restore takes.
+ * compared, the archive and nothing else, and is the caller's to destroy; NULL where it could not
+ * be compared to its end. Blocking, as long as a restore takes.
  */
 enum err_code rh_snapshot_certify(const struct certify_options *options, struct arena *arena,
                                   struct manifest *manifest, struct sandbox **ret_sandbox,

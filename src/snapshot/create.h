@@ -16,7 +16,7 @@
 
 struct snapshot_options {
     struct sandbox_options
-        sandbox;         /* of the certification; its engine and progress are everybody's */
+        sandbox; /* of the certification; its engine and progress are everybody's */
     /* With which a run here would prepare a sandbox of this snapshot alone, and finds what this
        leaves in the cache for it; NULL: it leaves nothing. */
     const struct sandbox_options *runs;

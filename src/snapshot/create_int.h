@@ -50,8 +50,8 @@ enum err_code rh_dump_program_find(const struct engine *engine, const char *serv
                                    struct dump_program *ret_program, struct err *err) RH_MUST_CHECK;
 
 /* leave.c: lays the certified sandbox, as a run would prepare it, into the cache under no name,
-   while the snapshot is still being made; and gives it its name, once the snapshot has its own. Only
-   the user and the clock make the first fail. */
+   while the snapshot is still being made; and gives it its name, once the snapshot has its own.
+   Only the user and the clock make the first fail. */
 enum err_code rh_creation_stage_sandbox(struct creation *creation, struct err *err) RH_MUST_CHECK;
 void rh_creation_leave_sandbox(struct creation *creation);
 

@@ -99,6 +99,19 @@ def test_the_first_run_starts_from_what_create_left_and_reports_the_same(product
     assert differences(without_times(first.result), without_times(scratch.result)) == []
 
 
+def test_a_large_one_known_by_its_files_alone_is_found_under_its_name(production, kept):
+    """Above 16 MB nothing is hashed; renaming the directory changes no file in it."""
+    production.database("noise", "CREATE TABLE noise AS SELECT g AS id, (SELECT string_agg(md5(random()::text || h), '') "
+                        "FROM generate_series(1, 900) h WHERE h <> -g) AS text FROM generate_series(1, 1200) g")
+    kept.write("migration.sql", "ALTER TABLE noise ADD COLUMN x int;")
+    assert create(kept, production, "--unmasked", database="noise").status == 0
+    assert sum(path.stat().st_size for path in (kept.directory / "s/archive").iterdir()) > 17 << 20
+    entry, = entries(kept)
+    (kept.directory / "s").rename(kept.directory / "moved")
+    first = run(kept, "--allow-unmasked", snapshot="moved")
+    assert first.result["fidelity"]["from_cache"] and entries(kept) == [entry], first
+
+
 def test_what_import_left_is_found_too(production, market, kept):
     production.cluster.dump(kept.directory / "market.dump", "-Fc", database=market)
     done = kept("snapshot", "import", "market.dump", "-o", "s")

@@ -220,9 +220,8 @@ static void test_masking_keeps_what_migration_tools_go_by(void **state)
     struct made made = make_catalog();
     size_t alembic = add_table(&made, "alembic_version"),
            django = add_table(&made, "django_migrations"), sqitch = add_table(&made, "changes"),
-           liquibase = add_table(&made, "databasechangelog"), typeorm = add_table(&made,
-                                                                                  "migrations"),
-           birds = add_table(&made, "migrations");
+           liquibase = add_table(&made, "databasechangelog"),
+           typeorm = add_table(&made, "migrations"), birds = add_table(&made, "migrations");
     struct masking masking;
     struct err err = RH_ERR_INIT;
     (void)state;

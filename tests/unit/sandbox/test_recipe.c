@@ -33,8 +33,9 @@ static void test_recipe_asks_for_the_snapshot_s_server(void **state)
 {
     RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
     char path[] = "/tmp/rehearse-recipe-XXXXXX";
-    const char dump[] = "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 14.9\n"
-                        "-- Dumped by pg_dump version 15.2\n\nSELECT 1;\n";
+    const char dump[] =
+        "--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 14.9\n"
+        "-- Dumped by pg_dump version 15.2\n\nSELECT 1;\n";
     struct sandbox_options options = {0}, newer = {.preferred_major = 17};
     struct sandbox_recipe recipe = {0};
     struct err err = RH_ERR_INIT;
