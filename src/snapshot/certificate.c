@@ -269,35 +269,53 @@ static enum err_code compare_all(struct comparison *comparison, struct sandbox *
     return code;
 }
 
-/* With the settings that runs ask for, unless they are wrong: that is said when one is started. */
-static enum err_code start(const struct certify_options *options, struct sandbox **ret_sandbox,
-                           struct err *err)
+static bool ends_everything(enum err_code code)
+{
+    return code == RH_ERR_INTERRUPTED || code == RH_ERR_TIMEOUT;
+}
+
+static enum err_code restore(const struct certify_options *options, size_t setting_count,
+                             struct sandbox **ret_sandbox, struct err *err)
 {
     struct sandbox_options sandbox_options = options->sandbox;
-    struct err refused = RH_ERR_INIT;
+    RH_CLEANUP_SANDBOX struct sandbox *sandbox = NULL;
     enum err_code code;
 
     sandbox_options.preferred_major = options->catalog->server_major;
+    sandbox_options.setting_count = setting_count;
+    if ((code = rh_sandbox_start(&sandbox_options, &sandbox, err)) ||
+        (code = rh_sandbox_load_snapshot(sandbox, options->archive, err)))
+        return code;
+    *ret_sandbox = sandbox;
+    sandbox = NULL;
+    return RH_OK;
+}
+
+/* With the settings that runs ask for, unless it fails with them: that says nothing of the archive,
+   and is told when a run starts. */
+static enum err_code restore_somehow(const struct certify_options *options,
+                                     struct sandbox **ret_sandbox, struct err *err)
+{
+    size_t setting_count = options->sandbox.setting_count;
+    struct err failure = RH_ERR_INIT;
+    enum err_code code;
+
     rh_progress_phase(options->sandbox.progress, "restore the archive to check it");
-    code = rh_sandbox_start(&sandbox_options, ret_sandbox, &refused);
-    if (code == RH_ERR_USAGE && sandbox_options.setting_count > 0) {
-        sandbox_options.setting_count = 0;
-        return rh_sandbox_start(&sandbox_options, ret_sandbox, err);
-    }
+    code = restore(options, setting_count, ret_sandbox, &failure);
+    if (code && setting_count > 0 && !ends_everything(code))
+        return restore(options, 0, ret_sandbox, err);
     if (code)
-        *err = refused;
+        *err = failure;
     return code;
 }
 
 static enum err_code restore_and_compare(struct comparison *comparison,
                                          struct sandbox **ret_sandbox, struct err *err)
 {
-    const struct certify_options *options = comparison->options;
     RH_CLEANUP_SANDBOX struct sandbox *sandbox = NULL;
     enum err_code code;
 
-    if ((code = start(options, &sandbox, err)) ||
-        (code = rh_sandbox_load_snapshot(sandbox, options->archive, err)))
+    if ((code = restore_somehow(comparison->options, &sandbox, err)))
         return code;
     comparison->has_restored = true;
     if ((code = compare_all(comparison, sandbox, err)))
@@ -305,11 +323,6 @@ static enum err_code restore_and_compare(struct comparison *comparison,
     *ret_sandbox = sandbox;
     sandbox = NULL;
     return RH_OK;
-}
-
-static bool ends_everything(enum err_code code)
-{
-    return code == RH_ERR_INTERRUPTED || code == RH_ERR_TIMEOUT;
 }
 
 static struct manifest_certificate *add_certificate(struct arena *arena, struct manifest *manifest,

@@ -128,8 +128,9 @@ def test_role_and_settings_of_runs_here_are_those_it_was_prepared_with(productio
     assert not came_from_cache(run(kept, "--no-config"))
 
 
-def test_settings_that_no_server_takes_cost_what_is_left_and_not_the_certificate(production, market, kept):
-    kept.write("rehearse.yaml", "set: {work_memory: 5MB}\n")
+@pytest.mark.parametrize("settings", ["work_memory: 5MB", "huge_pages: 'on', shared_buffers: 8000GB"])
+def test_settings_that_no_server_takes_cost_what_is_left_and_not_the_certificate(production, market, kept, settings):
+    kept.write("rehearse.yaml", f"set: {{{settings}}}\n")
     done = create(kept, production, database=market)
     assert done.status == 0 and "not cached: runs here use" in done.stderr, done
     assert certificate(kept.directory / "s", "integrity")["status"] == "passed"
