@@ -104,7 +104,7 @@ static int run(const struct options *parsed)
         rh_err_hint(&err, "Usage: rehearse config show");
         return rh_cli_fail(&err);
     }
-    status = rh_run_options_read(parsed, &settings, &path);
+    status = rh_run_options_read(parsed, true, &settings, &path);
     if (status)
         return status;
     if (rh_option_flag(parsed, "json")) {

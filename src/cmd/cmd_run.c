@@ -502,40 +502,12 @@ static struct limits limits(const struct options *options)
     };
 }
 
-static const struct server_setting *server_settings(const struct options *options,
-                                                    size_t *ret_count)
-{
-    const char *const *pairs = rh_option_list(options, "set", ret_count);
-    struct server_setting *settings = rh_arena_alloc_array(options->arena, *ret_count + 1,
-                                                           sizeof(*settings));
-
-    for (size_t i = 0; i < *ret_count; i++) {
-        const char *equals = strchr(pairs[i], '=');
-
-        settings[i].name = rh_arena_strndup(options->arena, pairs[i], (size_t)(equals - pairs[i]));
-        settings[i].value = equals + 1;
-    }
-    return settings;
-}
-
 static struct rehearsal_options rehearsal_options(const struct options *options,
                                                   struct progress *progress)
 {
     struct rehearsal_options rehearsal = {
         .migration = migration_request(options),
-        .sandbox =
-            {
-                .engine = &rh_engine_postgres,
-                .server_bin = rh_option_text(options, "server-bin"),
-                .parent_directory = rh_option_text(options, "sandbox-dir"),
-                .server_user = rh_option_text(options, "server-user"),
-                .role = rh_option_text(options, "role"),
-                .cache_directory = rh_option_text(options, "cache-dir"),
-                .no_cache = rh_option_flag(options, "no-cache"),
-                .cache_max_bytes = rh_option_number(options, "cache-size", 0),
-                .cache_free_bytes = rh_option_number(options, "cache-free", 0),
-                .progress = progress,
-            },
+        .sandbox = rh_run_sandbox_options(options, progress),
         .show_values = rh_option_flag(options, "show-values"),
         .snapshot_path = rh_option_text(options, "snapshot"),
         .allow_unmasked = rh_option_flag(options, "allow-unmasked"),
@@ -552,7 +524,6 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
     };
 
     (void)parse_cuts(rh_option_text(options, "cuts"), &rehearsal.cuts); /* checked before */
-    rehearsal.sandbox.settings = server_settings(options, &rehearsal.sandbox.setting_count);
     rehearsal.schema_paths = rh_option_list(options, "schema", &rehearsal.schema_count);
     rehearsal.check_paths = rh_option_list(options, "checks", &rehearsal.check_count);
     return rehearsal;

@@ -107,7 +107,7 @@ static int run(const struct options *parsed)
     struct err err = RH_ERR_INIT;
     struct cache_listing listing;
     RH_CLEANUP_BUF struct buf out;
-    int status = rh_run_options_read(&options, &settings, NULL);
+    int status = rh_run_options_read(&options, true, &settings, NULL);
 
     rh_buf_init(&out, OUTPUT_MAX_BYTES);
     if (status)
@@ -135,9 +135,11 @@ static int run(const struct options *parsed)
 static const char *const usage[] = {"rehearse snapshot prune [--all] [--older-than DURATION]",
                                     NULL};
 static const char *const description[] = {
-    "Removes prepared sandboxes that runs have left in the cache. Without options: those that no "
-    "run can use any more, because they are half of one, or were made by another version of "
-    "rehearse or for a server that is gone. One that a run uses is never removed. Snapshots "
+    "Removes prepared sandboxes that runs, \"snapshot create\" and \"snapshot import\" have left "
+    "in "
+    "the cache. Without options: those that no run can use any more, because they are half of one, "
+    "were made by another version of rehearse, for a server that is gone, or of a snapshot that is "
+    "gone or was replaced. One that a run uses is never removed. Snapshots "
     "themselves are not touched.",
     NULL};
 static const char *const examples[] = {"rehearse snapshot prune --older-than 72h",

@@ -126,8 +126,12 @@ struct sandbox_options rh_run_sandbox(const struct options *options, struct prog
  */
 int rh_run_options_complete(struct options *options, const char **ret_config_path);
 /* The settings `run` would have here: its own rows, filled from what the command `own`, with a
-   "config" and a "no-config" row, was told to read. Prints and returns as above. */
-int rh_run_options_read(const struct options *own, struct options *settings,
+   "config" and a "no-config" row, was told to read. Prints and returns as above; of variables that
+   look mistyped, when `warns`. */
+int rh_run_options_read(const struct options *own, bool warns, struct options *settings,
                         const char **ret_config_path);
+/* With which `run`, whose `options` are complete, starts its sandbox. */
+struct sandbox_options rh_run_sandbox_options(const struct options *options,
+                                              struct progress *progress);
 
 #endif

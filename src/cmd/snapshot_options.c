@@ -205,6 +205,35 @@ static enum err_code read_options(const struct options *options, struct progress
     return code;
 }
 
+/* What a run here would start, and will find. Prints what is wrong with rehearse.yaml; the exit
+   status, 0 when nothing is. */
+static int read_runs(const struct options *options, struct progress *progress,
+                     struct snapshot_options *snapshot, struct sandbox_options *runs)
+{
+    const char *cache = rh_option_text(options, "cache-dir");
+    struct options settings;
+    size_t schemas = 0;
+    int status = rh_run_options_read(options, false, &settings, NULL);
+
+    if (status)
+        return status;
+    *runs = rh_run_sandbox_options(&settings, progress);
+    (void)rh_option_list(&settings, "schema", &schemas);
+    if (cache)
+        runs->cache_directory = cache;
+    if (snapshot->sandbox.server_bin)
+        runs->server_bin = snapshot->sandbox.server_bin;
+    if (snapshot->sandbox.server_user)
+        runs->server_user = snapshot->sandbox.server_user;
+    if (snapshot->sandbox.parent_directory)
+        runs->parent_directory = snapshot->sandbox.parent_directory;
+    snapshot->sandbox.cache_directory = runs->cache_directory;
+    /* A run that loads more than the snapshot starts from something else. */
+    if (!rh_option_flag(options, "no-cache") && !runs->no_cache && schemas == 0)
+        snapshot->runs = runs;
+    return 0;
+}
+
 /* --- running it ------------------------------------------------------------------------------ */
 
 struct run {
@@ -289,6 +318,7 @@ static int show_result(const struct run *run, const struct snapshot_options *opt
 static int create(const struct run *run, struct progress *progress)
 {
     struct snapshot_options options = {0};
+    struct sandbox_options runs;
     struct snapshot *snapshot = NULL;
     struct err err = RH_ERR_INIT;
     enum err_code code;
@@ -296,6 +326,8 @@ static int create(const struct run *run, struct progress *progress)
 
     if (read_options(run->options, progress, &options, &err))
         return rh_cli_fail_as(run->json, &err);
+    if ((status = read_runs(run->options, progress, &options, &runs)))
+        return status;
     code = rh_snapshot_create(&options, &snapshot, &err);
     rh_progress_end(progress);
     if (snapshot->key_made && !rh_option_flag(run->options, "quiet"))

@@ -216,6 +216,7 @@ enum err_code rh_sandbox_cache_prune(const struct sandbox_options *options,
         return code;
     for (size_t i = 0; i < entries.items.count; i++) {
         struct cache_entry entry = entries.items.items[i];
+        entry.is_usable = entry.is_usable && !rh_cache_entry_is_orphan(entry.path);
         bool is_wanted = prune->all || !entry.is_usable ||
                          (prune->unused_s >= 0 && entry.unused_s >= prune->unused_s);
         entry.is_in_use = is_in_use(arena, entry.path);

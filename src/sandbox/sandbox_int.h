@@ -15,6 +15,7 @@
  *   clone.c          a copy of a prepared sandbox, in the cheapest way that works
  *   clone_room.c     whether memory and disk have room for one
  *   clone_secrets.c  passwords of clones whose base has none
+ *   recipe.c         what a sandbox is made of
  *   cache.c ...      prepared sandboxes kept for the next run (cache_int.h)
  *   restart.c        the end of a server as in a crash, and its recovery
  *   load_schema.c    psql scripts
@@ -353,6 +354,10 @@ enum err_code rh_load_schema(struct sandbox *sandbox, const char *path,
                              struct err *err) RH_MUST_CHECK;
 enum err_code rh_load_snapshot(struct sandbox *sandbox, const char *path,
                                struct err *err) RH_MUST_CHECK;
+/* What a snapshot of ours says beside its archive, which is loaded already: settings, age, notes.
+ */
+enum err_code rh_load_rest_of_snapshot(struct sandbox *sandbox, const char *path,
+                                       struct err *err) RH_MUST_CHECK;
 /* is_script: a schema file that pg_dump made; people add psql commands and strip comments there. */
 enum err_code rh_load_dump(struct sandbox *sandbox, const char *path, bool is_script,
                            struct err *err) RH_MUST_CHECK;

@@ -10,6 +10,7 @@
  */
 #include "snapshot/sample_int.h"
 
+#include "model/ledger.h"
 #include "sql/lexer.h"
 
 #include <ctype.h>
@@ -344,6 +345,9 @@ static void choose_alone(struct sampling *sampling, struct sample_node *node)
     } else if (node->fraction >= 1) {
         node->choice = SAMPLE_WHOLE;
         node->reason = node->has_share ? "share of its own: all" : NULL;
+    } else if (!node->has_share && rh_is_ledger_table(table)) {
+        node->choice = SAMPLE_WHOLE;
+        node->reason = "a migration tool's ledger";
     } else if (!node->has_share && is_small(sampling, node)) {
         node->choice = SAMPLE_WHOLE;
         node->reason = "small";
