@@ -69,7 +69,7 @@ enum err_code rh_blockers_find(struct rehearsal *rehearsal, struct err *err)
         code = rh_unique_keys_read(engine, clone, rehearsal->arena, &after, &why);
     rh_unique_keys_mark(&before, &after, rehearsal->arena, blockers);
     if (!code)
-        code = rh_unique_keys_mend(engine, clone, rehearsal->arena, blockers, &why);
+        code = rh_unique_keys_settle(engine, clone, rehearsal->arena, blockers, &why);
     rh_sandbox_destroy(clone);
     rh_interrupt_set_deadline(run_deadline);
     if (rh_interrupt_check(err))

@@ -1,7 +1,5 @@
 #include "rehearsal/unique_keys.h"
 
-#include "engine/engine.h"
-
 #include <ctype.h>
 #include <string.h>
 
@@ -110,8 +108,8 @@ void rh_unique_keys_mark(const struct unique_keys *before, const struct unique_k
         struct blocker *blocker = &blockers->items.items[i];
         for (size_t k = 0; k < blocker->offenders.count; k++) {
             struct offenders *offenders = &blocker->offenders.items[k];
-            /* One row alone is given a value that may well be its own. */
-            if (!offenders->repair_fills || !offenders->relation || offenders->rows < 2)
+            /* One row alone may be given a value that another one has. */
+            if (!offenders->repair_fills || !offenders->relation)
                 continue;
             offenders->made_unique = find_made(before, after, offenders);
             if (!offenders->made_unique)
@@ -188,28 +186,44 @@ static void mend(struct trial *trial, const struct blockers *blockers, size_t bl
     }
 }
 
-enum err_code rh_unique_keys_mend(const struct engine *engine, const struct sandbox *clone,
-                                  struct arena *arena, struct blockers *blockers, struct err *err)
+static bool is_marked(const struct offenders *filled)
 {
-    struct connection_parameters superuser = rh_sandbox_superuser(clone);
-    struct trial trial = {.engine = engine, .arena = arena};
-    superuser.application_name = "rehearse/unique keys";
+    return filled->made_unique && filled->repair_sql;
+}
+
+void rh_unique_keys_mend(const struct engine *engine, struct connection *connection,
+                         struct arena *arena, struct blockers *blockers)
+{
+    struct trial trial = {.engine = engine, .connection = connection, .arena = arena};
     for (size_t i = 0; i < blockers->items.count; i++) {
         struct blocker *blocker = &blockers->items.items[i];
-        for (size_t k = 0; k < blocker->offenders.count; k++) {
-            struct offenders *filled = &blocker->offenders.items[k];
-            if (!filled->made_unique || !filled->repair_sql)
-                continue;
-            enum err_code code = trial.connection ? RH_OK
-                                                  : engine->connect(&superuser,
-                                                                    rh_clock_after(rh_clock_mono(),
-                                                                                   ANSWER_MAX_US),
-                                                                    &trial.connection, err);
-            if (code)
-                return code;
-            mend(&trial, blockers, i, filled);
-        }
+        for (size_t k = 0; k < blocker->offenders.count; k++)
+            if (is_marked(&blocker->offenders.items[k]))
+                mend(&trial, blockers, i, &blocker->offenders.items[k]);
     }
-    engine->close(trial.connection);
-    return RH_OK;
+}
+
+static bool has_marked(const struct blockers *blockers)
+{
+    for (size_t i = 0; i < blockers->items.count; i++)
+        for (size_t k = 0; k < blockers->items.items[i].offenders.count; k++)
+            if (is_marked(&blockers->items.items[i].offenders.items[k]))
+                return true;
+    return false;
+}
+
+enum err_code rh_unique_keys_settle(const struct engine *engine, const struct sandbox *clone,
+                                    struct arena *arena, struct blockers *blockers, struct err *err)
+{
+    struct mono deadline = rh_clock_after(rh_clock_mono(), ANSWER_MAX_US);
+    struct connection *connection = NULL;
+    if (!has_marked(blockers))
+        return RH_OK;
+    struct connection_parameters superuser = rh_sandbox_superuser(clone);
+    superuser.application_name = "rehearse/unique keys";
+    enum err_code code = engine->connect(&superuser, deadline, &connection, err);
+    if (!code)
+        rh_unique_keys_mend(engine, connection, arena, blockers);
+    engine->close(connection);
+    return code;
 }

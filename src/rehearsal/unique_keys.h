@@ -7,6 +7,7 @@
 #ifndef RH_REHEARSAL_UNIQUE_KEYS_H
 #define RH_REHEARSAL_UNIQUE_KEYS_H
 
+#include "engine/engine.h"
 #include "model/blocker.h"
 #include "sandbox/sandbox.h"
 
@@ -26,13 +27,17 @@ enum err_code rh_unique_keys_read(const struct engine *engine, const struct sand
    it is there. */
 void rh_unique_keys_mark(const struct unique_keys *before, const struct unique_keys *after,
                          struct arena *arena, struct blockers *blockers);
-/* Of those that are marked: makes their own_values_sql the repair where it works on the clone as
-   the release left it and no key's repair would delete a row of it; else the repair itself, where
-   that holds (in a key of several columns); else none. What is tried is rolled back. Blocks, at
-   most UNIQUE_KEYS_TRIAL_MAX_US for each. */
-enum err_code rh_unique_keys_mend(const struct engine *engine, const struct sandbox *clone,
-                                  struct arena *arena, struct blockers *blockers,
-                                  struct err *err) RH_MUST_CHECK;
+/* Of those that are marked: makes their own_values_sql the repair where it works in the connected
+   database, which is as the release left it, and no key's repair would delete a row of it; else the
+   repair itself, where that holds (in a key of several columns), unmarked; else none. What is tried
+   is rolled back. Blocks, at most UNIQUE_KEYS_TRIAL_MAX_US for each. */
+void rh_unique_keys_mend(const struct engine *engine, struct connection *connection,
+                         struct arena *arena, struct blockers *blockers);
+/* As rh_unique_keys_mend, of the clone's database, as its superuser; nothing when none is marked.
+ */
+enum err_code rh_unique_keys_settle(const struct engine *engine, const struct sandbox *clone,
+                                    struct arena *arena, struct blockers *blockers,
+                                    struct err *err) RH_MUST_CHECK;
 /* As a statement of the second pass. */
 #define UNIQUE_KEYS_TRIAL_MAX_US (INT64_C(300) * 1000 * 1000)
 

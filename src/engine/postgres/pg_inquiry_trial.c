@@ -158,12 +158,10 @@ void rh_pg_trial_go_on(struct inquiry *inquiry)
 
 /* --- rounds --- */
 
-/* One row alone is given a value that may well be its own. */
 static bool wants_own_values(const struct pg_question *question)
 {
     const struct pg_repair *chosen = question->chosen[PG_ROUND_GENTLEST];
-    return chosen && chosen->fills && question->own_values.count > 0 &&
-           question->found.items[0].rows > 1;
+    return chosen && chosen->fills && question->own_values.count > 0;
 }
 
 bool rh_pg_trial_again(struct inquiry *inquiry)
