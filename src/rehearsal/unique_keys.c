@@ -203,6 +203,15 @@ void rh_unique_keys_mend(const struct engine *engine, struct connection *connect
     }
 }
 
+/* What is marked and could not be tried. */
+static void withhold(struct blockers *blockers)
+{
+    for (size_t i = 0; i < blockers->items.count; i++)
+        for (size_t k = 0; k < blockers->items.items[i].offenders.count; k++)
+            if (blockers->items.items[i].offenders.items[k].made_unique)
+                blockers->items.items[i].offenders.items[k].repair_sql = NULL;
+}
+
 static bool has_marked(const struct blockers *blockers)
 {
     for (size_t i = 0; i < blockers->items.count; i++)
@@ -224,6 +233,8 @@ enum err_code rh_unique_keys_settle(const struct engine *engine, const struct sa
     enum err_code code = engine->connect(&superuser, deadline, &connection, err);
     if (!code)
         rh_unique_keys_mend(engine, connection, arena, blockers);
+    else
+        withhold(blockers);
     engine->close(connection);
     return code;
 }

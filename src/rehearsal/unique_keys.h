@@ -34,7 +34,7 @@ void rh_unique_keys_mark(const struct unique_keys *before, const struct unique_k
 void rh_unique_keys_mend(const struct engine *engine, struct connection *connection,
                          struct arena *arena, struct blockers *blockers);
 /* As rh_unique_keys_mend, of the clone's database, as its superuser; nothing when none is marked.
- */
+   What could not be tried has no repair. */
 enum err_code rh_unique_keys_settle(const struct engine *engine, const struct sandbox *clone,
                                     struct arena *arena, struct blockers *blockers,
                                     struct err *err) RH_MUST_CHECK;

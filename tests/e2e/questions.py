@@ -196,6 +196,10 @@ CASES = {
         "CREATE TABLE c1 PARTITION OF c FOR VALUES IN (1); ALTER TABLE c1 ADD FOREIGN KEY (p) REFERENCES p DEFERRABLE INITIALLY DEFERRED;"
         "INSERT INTO c VALUES (1, 1, 'x'), (1, 1, 'x');",
         "ALTER TABLE c ADD UNIQUE (k, v)", [(DUPLICATES, 2, 1)], True),
+    "rows deleted that others refer to, beside a deferred foreign key": (
+        DEFERRED + "CREATE TABLE boss (id int PRIMARY KEY); INSERT INTO boss VALUES (1), (2);"
+        "ALTER TABLE parent ADD boss int REFERENCES boss; UPDATE parent SET boss = id WHERE id < 3;",
+        "DELETE FROM boss WHERE id = 2", [(ORPHANS, 1)], True),
     "rows that break a key beside a deferred foreign key": (
         DEFERRED, "UPDATE child SET id = 1 WHERE id = 2", [(DUPLICATES, 2, 1)], None),
     "a new column without a value": (USERS, "ALTER TABLE users ADD COLUMN c int NOT NULL", [(NULLS, 50)], None),

@@ -234,7 +234,7 @@ static void add_repair(const struct inquiry *inquiry, const struct pg_question *
     offenders->repair_invents = repair->invents;
     offenders->repair_per_row = repair->per_row;
     offenders->repair_fills = repair->fills;
-    offenders->repair_defers = question->subject->may_defer;
+    offenders->repair_defers = rh_pg_trial_settles(inquiry, question);
     if (own && inquiry->outcomes[PG_ROUND_OWN_VALUES].worked)
         offenders->own_values_sql = own->per_row ? own->sql : NULL;
 }

@@ -158,6 +158,7 @@ struct inquiry {
     VEC(const char *) drops;    /* what is put away before repairs are tried */
     VEC(struct pg_question *) questions;
     VEC(const char *) refusals; /* what could not be asked, and why */
+    bool is_waiting;            /* what the transaction itself did breaks a constraint that waits */
     enum pg_round round;
     struct pg_outcome outcomes[PG_ROUNDS];
 };
@@ -254,6 +255,8 @@ const char *rh_pg_pair_condition(struct arena *arena, const struct pg_question *
 void rh_pg_trial_begin(struct inquiry *inquiry);
 /* Asks the next step; the phase is another one, or done, when all repairs were. */
 void rh_pg_trial_go_on(struct inquiry *inquiry);
+/* Whether what waits for the end of the transaction is settled behind the question's repairs. */
+bool rh_pg_trial_settles(const struct inquiry *inquiry, const struct pg_question *question);
 /* To be called when all questions of a round are rolled back. Whether there is another one. */
 bool rh_pg_trial_again(struct inquiry *inquiry);
 /* The order in which repairs follow each other. */

@@ -6,7 +6,8 @@
  *
  * A constraint that waits for the end of the transaction waits behind the repair too: the server
  * then refuses to alter the table (55006), and what the repair broke would come out at the COMMIT.
- * So that it does not wait: what a repair breaks there is that repair's own failure.
+ * So it does not wait: what a repair breaks there is that repair's own failure. But where the
+ * transaction itself has broken something by then, all is left waiting.
  */
 #include "engine/postgres/pg_inquiry_int.h"
 
@@ -31,11 +32,33 @@ const enum offence rh_pg_repair_order[PG_REPAIR_ORDER_COUNT] = {
     OFFENCE_PARTITION_MISFITS, OFFENCE_NULL_VALUES,    OFFENCE_CHECK_VIOLATIONS,
     OFFENCE_ORPHAN_ROWS,       OFFENCE_DUPLICATE_KEYS, OFFENCE_EXCLUSION};
 
+static void take_look(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
+{
+    (void)data;
+    inquiry->is_waiting = answer->error != NULL;
+}
+
+static bool may_defer(const struct inquiry *inquiry)
+{
+    for (size_t i = 0; i < inquiry->questions.count; i++)
+        if (inquiry->questions.items[i]->subject->may_defer)
+            return true;
+    return false;
+}
+
 void rh_pg_trial_begin(struct inquiry *inquiry)
 {
     for (size_t i = inquiry->drops.count; i > 0; i--)
         rh_pg_inquiry_ask(inquiry, inquiry->drops.items[i - 1], NULL, NULL);
     rh_pg_inquiry_ask(inquiry, TRY_SETTINGS_SQL, NULL, NULL);
+    /* what is broken before any repair is none's doing, and a later statement's to mend */
+    if (may_defer(inquiry))
+        rh_pg_inquiry_ask(inquiry, LOOK_SQL, take_look, NULL);
+}
+
+bool rh_pg_trial_settles(const struct inquiry *inquiry, const struct pg_question *question)
+{
+    return question->subject->may_defer && !inquiry->is_waiting;
 }
 
 static struct pg_outcome *outcome_of(struct inquiry *inquiry)
@@ -124,7 +147,7 @@ static void ask_repair(struct inquiry *inquiry, struct pg_question *question)
 {
     const char *sql = question->repairs.items[question->repair].sql;
     /* where the statement is the settling itself, it is about to be tried */
-    if (question->subject->may_defer && strcmp(inquiry->trial, SETTLE_SQL) != 0)
+    if (rh_pg_trial_settles(inquiry, question) && strcmp(inquiry->trial, SETTLE_SQL) != 0)
         sql = rh_arena_printf(inquiry->arena, "%s;\n%s", sql,
                               changes_rows(inquiry) ? LOOK_SQL : SETTLE_SQL);
     rh_pg_inquiry_ask(inquiry, sql, take_repair, question);

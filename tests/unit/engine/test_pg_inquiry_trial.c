@@ -154,6 +154,21 @@ static void test_pg_inquiry_trial_fails_a_repair_that_breaks_what_waits(void **s
     assert_string_equal(stage->inquiry.outcomes[PG_ROUND_GENTLEST].error, "refused (23503)");
 }
 
+/* It was broken before the repair: nothing can be said of that by settling. */
+static void test_pg_inquiry_trial_settles_nothing_that_was_broken_before(void **state)
+{
+    struct stage *stage = *state;
+    stage->subject.may_defer = true;
+    add_repair(stage, &(struct pg_repair){.sql = "ONE"});
+    assert_true(rh_pg_trial_settles(&stage->inquiry, &stage->question));
+    rh_pg_trial_begin(&stage->inquiry);
+    stage->refused[0] = "DO $rehearse$ BEGIN SET CONSTRAINTS ALL IMMEDIATE";
+    play(stage);
+    assert_true(begins(stage->log, stage->refused[0]));
+    assert_non_null(strstr(stage->log, "|ONE|ALTER TABLE t|"));
+    assert_false(rh_pg_trial_settles(&stage->inquiry, &stage->question));
+}
+
 /* A statement that changes rows may count on what waits, and the settling itself comes anyway. */
 static void test_pg_inquiry_trial_leaves_waiting_what_the_statement_needs(void **state)
 {
@@ -229,6 +244,7 @@ int main(void)
         TEST(test_pg_inquiry_trial_looks_for_what_is_left),
         TEST(test_pg_inquiry_trial_settles_what_waits_behind_the_repair),
         TEST(test_pg_inquiry_trial_fails_a_repair_that_breaks_what_waits),
+        TEST(test_pg_inquiry_trial_settles_nothing_that_was_broken_before),
         TEST(test_pg_inquiry_trial_leaves_waiting_what_the_statement_needs),
         TEST(test_pg_inquiry_trial_tries_values_of_their_own_in_a_second_round),
         TEST(test_pg_inquiry_trial_of_a_second_round_may_fail),
