@@ -518,6 +518,18 @@ def test_blockers_do_not_give_one_row_what_another_has(rehearse):
     assert letter["advice_sql"] is None and "Give each of these rows a value of its own" in letter["advice"], letter
 
 
+@pytest.mark.parametrize("rows, is_fit", [("(1, 1, NULL), (2, 1, true), (3, 2, NULL)", True),
+                                          ("(1, 1, NULL), (2, 1, NULL), (3, 2, NULL)", False),
+                                          ("(1, 1, NULL), (2, 1, false), (3, 2, true)", False)])
+def test_blockers_one_value_may_do_in_a_key_of_several_columns(rehearse, rows, is_fit):
+    """Of a boolean there is no value for each row; within its key none may be needed."""
+    outcome = rehearse.run("SET lock_timeout = '2s';\nALTER TABLE t ALTER v SET NOT NULL;\nALTER TABLE t ADD UNIQUE (u, v);\n",
+                           f"CREATE TABLE t (id int PRIMARY KEY, u int, v boolean);\nINSERT INTO t VALUES {rows};\n")
+    finding, = outcome.findings("null-values")
+    assert (finding["advice_sql"] == "UPDATE public.t SET v = false WHERE v IS NULL;") == is_fit, finding
+    assert ("value of its own" in finding["advice"]) == (not is_fit), finding
+
+
 def test_blockers_a_repair_meets_a_key_that_waits(rehearse, server):
     """The server alters no table for whose rows a check is pending; what the repair breaks is found before."""
     schema = ("CREATE TABLE parents (id int PRIMARY KEY, v text NOT NULL);\n"
