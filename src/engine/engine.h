@@ -323,6 +323,8 @@ struct engine {
     struct inquiry *(*inquiry_new)(const char *sql, const struct server_message *error,
                                    bool shows_values, struct arena *arena);
     const char *(*inquiry_next)(struct inquiry *inquiry, const struct inquiry_answer *answer);
+    /* After the rollback: whether there is another repair to try, from the state before. */
+    bool (*inquiry_again)(struct inquiry *inquiry);
     void (*inquiry_result)(const struct inquiry *inquiry, struct blocker *blocker);
 
     /* Bytes on disk of the databases and temporary files below a data directory, without those

@@ -148,6 +148,7 @@ enum err_code rh_pg_read_catalog(struct connection *connection, struct arena *ar
 struct inquiry *rh_pg_inquiry_new(const char *sql, const struct server_message *error,
                                   bool shows_values, struct arena *arena);
 const char *rh_pg_inquiry_next(struct inquiry *inquiry, const struct inquiry_answer *answer);
+bool rh_pg_inquiry_again(struct inquiry *inquiry);
 void rh_pg_inquiry_result(const struct inquiry *inquiry, struct blocker *blocker);
 /* --- pg_files.c ----------------------------------------------------------------------------------
  */

@@ -21,6 +21,15 @@ void rh_pg_repair_fills(struct pg_question *question, const char *column)
         question->repairs.items[question->repairs.count - 1].fills = column;
 }
 
+void rh_pg_repair_invents(struct pg_question *question)
+{
+    if (question->repairs.count == 0)
+        return;
+    struct pg_repair *repair = &question->repairs.items[question->repairs.count - 1];
+    repair->invents = true;
+    repair->loses_rows = false;
+}
+
 void rh_pg_repair_null(struct inquiry *inquiry, struct pg_question *question, const char *column,
                        const char *condition, bool only)
 {

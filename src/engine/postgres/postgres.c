@@ -36,6 +36,7 @@ const struct engine rh_engine_postgres = {
     .read_catalog = rh_pg_read_catalog,
     .inquiry_new = rh_pg_inquiry_new,
     .inquiry_next = rh_pg_inquiry_next,
+    .inquiry_again = rh_pg_inquiry_again,
     .inquiry_result = rh_pg_inquiry_result,
     .data_bytes = rh_pg_data_bytes,
     .read_risk_marks = rh_pg_read_risk_marks,
