@@ -86,28 +86,54 @@ struct shape {
     size_t digits, letters, ats, dots, colons, dashes, blanks, others;
 };
 
+/* Counters of a byte each, side by side in a word: so many bytes of a value fit. */
+#define COUNTED_MAX ((size_t)255)
+enum {
+    COUNT_DIGITS,
+    COUNT_LETTERS,
+    COUNT_ATS,
+    COUNT_DOTS,
+    COUNT_COLONS,
+    COUNT_DASHES,
+    COUNT_BLANKS
+};
+#define ONE_OF(counter) (UINT64_C(1) << (8 * (counter)))
+
+static const uint64_t counts_of_byte[256] = {
+    ['0' ... '9'] = ONE_OF(COUNT_DIGITS),
+    ['A' ... 'Z'] = ONE_OF(COUNT_LETTERS),
+    ['a' ... 'z'] = ONE_OF(COUNT_LETTERS),
+    ['@'] = ONE_OF(COUNT_ATS),
+    ['.'] = ONE_OF(COUNT_DOTS),
+    [':'] = ONE_OF(COUNT_COLONS),
+    ['-'] = ONE_OF(COUNT_DASHES),
+    [' '] = ONE_OF(COUNT_BLANKS),
+};
+
+static size_t counted(uint64_t counts, int counter)
+{
+    return counts >> (8 * counter) & 0xff;
+}
+
 static struct shape shape_of(struct text value)
 {
-    struct shape shape = {0};
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.data[i];
-        if (c >= '0' && c <= '9')
-            shape.digits++;
-        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-            shape.letters++;
-        else if (c == '@')
-            shape.ats++;
-        else if (c == '.')
-            shape.dots++;
-        else if (c == ':')
-            shape.colons++;
-        else if (c == '-')
-            shape.dashes++;
-        else if (c == ' ')
-            shape.blanks++;
-        else
-            shape.others++;
+    struct shape shape = {.others = value.len};
+    while (value.len > 0) {
+        size_t len = value.len < COUNTED_MAX ? value.len : COUNTED_MAX;
+        uint64_t counts = 0;
+        for (size_t i = 0; i < len; i++)
+            counts += counts_of_byte[(unsigned char)value.data[i]];
+        shape.digits += counted(counts, COUNT_DIGITS);
+        shape.letters += counted(counts, COUNT_LETTERS);
+        shape.ats += counted(counts, COUNT_ATS);
+        shape.dots += counted(counts, COUNT_DOTS);
+        shape.colons += counted(counts, COUNT_COLONS);
+        shape.dashes += counted(counts, COUNT_DASHES);
+        shape.blanks += counted(counts, COUNT_BLANKS);
+        value = (struct text){value.data + len, value.len - len};
     }
+    shape.others -= shape.digits + shape.letters + shape.ats + shape.dots + shape.colons +
+                    shape.dashes + shape.blanks;
     return shape;
 }
 
