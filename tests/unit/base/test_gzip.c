@@ -116,6 +116,54 @@ static void test_gzip_is_read_by_gzip(void **state)
     free(back);
 }
 
+#define MEGABYTE ((size_t)1024 * 1024)
+
+/* Twenty megabytes of one kind, and as many of another: the bytes of the file. */
+static size_t file_of_two(struct fixture *fixture, bool first_repeats)
+{
+    const size_t half = 20 * MEGABYTE;
+    char *bytes = malloc(2 * half);
+    uint32_t draw = 1;
+
+    for (size_t i = 0; i < 2 * half; i++) {
+        draw = draw * 1664525 + 1013904223;
+        bytes[i] = (i < half) == first_repeats ? "id\tname\tnote\n"[i % 13] : (char)(draw >> 24);
+    }
+    write_member(fixture, (struct text){bytes, 2 * half}, 300000);
+    struct err err = RH_ERR_INIT;
+    struct text file;
+    RH_CLEANUP_BUF struct buf held;
+    rh_buf_init(&held, 2 * half);
+    assert_int_equal(rh_file_read(fixture->path, 3 * half, fixture->arena, &file, &err), RH_OK);
+    assert_int_equal(rh_gunzip(file, &held, &err), RH_OK);
+    assert_int_equal(held.len, 2 * half);
+    assert_memory_equal(held.data, bytes, 2 * half);
+    free(bytes);
+    FILE *pipe = popen(rh_arena_printf(fixture->arena, "gzip -dc < %s | wc -c", fixture->path),
+                       "r");
+    size_t counted = 0;
+    assert_int_equal(fscanf(pipe, "%zu", &counted), 1);
+    assert_int_equal(pclose(pipe), 0);
+    assert_int_equal(counted, 2 * half);
+    return file.len;
+}
+
+static void test_gzip_stores_what_does_not_get_smaller(void **state)
+{
+    size_t len = file_of_two(*state, true);
+
+    /* The trial, and heads of blocks. */
+    assert_in_range(len, 20 * MEGABYTE, 20 * MEGABYTE + MEGABYTE / 4);
+}
+
+static void test_gzip_compresses_again_when_that_pays(void **state)
+{
+    size_t len = file_of_two(*state, false);
+
+    /* Sixteen megabytes at most go by before somebody looks. */
+    assert_in_range(len, 20 * MEGABYTE, 37 * MEGABYTE);
+}
+
 static void test_gzip_members_follow_each_other(void **state)
 {
     struct fixture *fixture = *state;
@@ -182,6 +230,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(test_gzip_holds_what_was_written),
         TEST(test_gzip_is_read_by_gzip),
+        TEST(test_gzip_stores_what_does_not_get_smaller),
+        TEST(test_gzip_compresses_again_when_that_pays),
         TEST(test_gzip_members_follow_each_other),
         TEST(test_gzip_write_to_a_full_disk_is_an_error),
         TEST(test_gunzip_of_what_is_cut_or_damaged_adds_nothing),
