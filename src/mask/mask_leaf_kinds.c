@@ -16,6 +16,10 @@
 /* Longer than any of these, and prose: one look at the length is enough. */
 #define KIND_MAX 2048
 #define KEY_MAX 64
+/* RFC 9562: with its hyphens; nothing but an address is longer, and no number. */
+#define UUID_BYTES 36
+/* Of what is longer than a uuid: bytes among which most texts have a letter. */
+#define LETTER_WITHIN 16
 
 static const char *rule_type(enum mask_rule rule)
 {
@@ -200,9 +204,22 @@ bool rh_leaf_is_card_number(struct text number)
     return sum % 10 == 0;
 }
 
+/* Whether a look at a few bytes is enough: longer than a uuid, with a letter where a number has
+   none, and nothing of an address in it. */
+static bool is_plainly_text(struct text value)
+{
+    bool has_letter = false;
+    if (value.len <= UUID_BYTES)
+        return false;
+    for (size_t i = 0; i < LETTER_WITHIN; i++)
+        has_letter |= (value.data[i] | 0x20) >= 'a' && (value.data[i] | 0x20) <= 'z';
+    return has_letter && memchr(value.data, '@', value.len) == NULL &&
+           memchr(value.data, ':', value.len) == NULL && !rh_leaf_is_date(value);
+}
+
 enum leaf_kind rh_leaf_kind(struct mask_map *const *maps, struct text value)
 {
-    if (value.len < 6 || value.len > KIND_MAX)
+    if (value.len < 6 || value.len > KIND_MAX || is_plainly_text(value))
         return LEAF_TEXT;
     struct shape shape = shape_of(value);
     if (shape.blanks == 0) {
@@ -210,7 +227,7 @@ enum leaf_kind rh_leaf_kind(struct mask_map *const *maps, struct text value)
             return reads(maps, LEAF_URL, value) ? LEAF_URL : LEAF_TEXT;
         if (shape.ats == 1 && value.data[0] != '@')
             return reads(maps, LEAF_EMAIL, value) ? LEAF_EMAIL : LEAF_TEXT;
-        if (value.len == 36 && shape.dashes == 4 && shape.digits + shape.letters == 32)
+        if (value.len == UUID_BYTES && shape.dashes == 4 && shape.digits + shape.letters == 32)
             return reads(maps, LEAF_UUID, value) ? LEAF_UUID : LEAF_TEXT;
         if (shape.letters >= 2 && shape.digits + shape.letters == value.len &&
             value.len >= IBAN_MIN && value.len <= IBAN_MAX && value.data[0] >= 'A' &&
