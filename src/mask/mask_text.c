@@ -329,6 +329,8 @@ static size_t map_in_block(struct text_core *core, struct text_state *state,
     const size_t most = len < BLOCK_CHARACTERS - first ? len : BLOCK_CHARACTERS - first;
     size_t taken = 0;
 
+    if (in[0] >= 0x80)
+        return 0;
     if (first == 0)
         begin_block(core, state);
     for (; taken < most && in[taken] < 0x80; taken++) {
