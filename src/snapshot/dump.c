@@ -64,6 +64,8 @@ static const char *const *command_line(const struct dump *dump)
     /* Of large objects: the least takes a third of the time of the default for a tenth more bytes.
        Rows are compressed on their way (snapshot/row_writer.h). */
     add_word(&words, "--compress=1");
+    /* We do, when the rows are where they belong. */
+    add_word(&words, "--no-sync");
     /* Places and labels of one installation: a server elsewhere has no such directories and no such
        providers, and the restore would fail for nothing a migration could meet. */
     add_word(&words, "--no-tablespaces");

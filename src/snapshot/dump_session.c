@@ -375,22 +375,39 @@ static void keep_rate(struct dump_session *own, size_t length)
     own->is_resting = true;
 }
 
+static void fail_writing(struct dump_session *own)
+{
+    struct err err = rh_row_writer_failure(own->writer);
+
+    rh_err_while(&err, "while reading the rows of %s", table_of(own)->identity);
+    rh_dump_fail(own->dump, &err);
+}
+
 static void on_rows(struct dump_session *own, struct text bytes)
 {
     if (own->state != COPY_RUNNING) {
         refuse(own, "rows came that nobody asked for");
         return;
     }
+    if (rh_tap_session_client_ended(own->session)) {
+        /* No pg_dump half-closes: it is gone, and production need not go on for nobody. */
+        rh_tap_session_close(own->session);
+        return;
+    }
     own->dump->copied_bytes += (int64_t)bytes.len;
     own->is_full = !rh_row_writer_feed(own->writer, bytes);
+    if (rh_row_writer_state(own->writer) == ROW_WRITER_FAILED) {
+        fail_writing(own);
+        return;
+    }
     count_progress(own);
     keep_rate(own, bytes.len);
     pause_or_go_on(own);
 }
 
-/* All rows are in their file: pg_dump gets the ticket for it, and then the end of the COPY. Where
-   pg_dump is gone, `own` is, too, when this returns. */
-static void give_ticket(struct dump_session *own)
+/* All rows are in their file: pg_dump gets the ticket for it, ahead of the end of the COPY. False:
+   pg_dump is gone, and with its session `own` is. */
+static bool give_ticket(struct dump_session *own)
 {
     struct tap_session *session = own->session;
     const char *ticket = rh_row_files_ticket(own->table, own->arena);
@@ -399,8 +416,7 @@ static void give_ticket(struct dump_session *own)
     own->totals = rh_row_writer_totals(own->writer);
     own->state = COPY_ENDED;
     rh_tap_session_send_client_message(session, 'd', rh_text(ticket));
-    if (*rh_tap_session_data(session) == own)
-        rh_tap_session_release(session);
+    return *rh_tap_session_data(session) == own;
 }
 
 static void on_writer(void *context)
@@ -411,13 +427,10 @@ static void on_writer(void *context)
     if (own->dump->failure.code)
         return;
     if (state == ROW_WRITER_FAILED) {
-        struct err err = rh_row_writer_failure(own->writer);
-
-        rh_err_while(&err, "while reading the rows of %s", table_of(own)->identity);
-        rh_dump_fail(own->dump, &err);
+        fail_writing(own);
     } else if (state == ROW_WRITER_ENDED) {
-        if (own->state == COPY_ENDING)
-            give_ticket(own);
+        if (own->state == COPY_ENDING && give_ticket(own))
+            rh_tap_session_release(own->session);
     } else {
         own->is_full = state == ROW_WRITER_FULL;
         pause_or_go_on(own);
@@ -564,7 +577,16 @@ static enum tap_action on_copy_done(struct dump_session *own)
         return TAP_SWALLOW;
     }
     own->state = COPY_ENDING;
-    rh_row_writer_end(own->writer);
+    switch (rh_row_writer_end(own->writer)) {
+    case ROW_WRITER_ENDED:
+        return give_ticket(own) ? TAP_FORWARD : TAP_SWALLOW;
+    case ROW_WRITER_FAILED:
+        fail_writing(own);
+        return TAP_SWALLOW;
+    case ROW_WRITER_FULL:
+    case ROW_WRITER_TAKES:
+        break;
+    }
     return TAP_HOLD;
 }
 

@@ -5,9 +5,10 @@
 #include "snapshot/row_writer.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define TICKET "rehearse rows "
 #define DATA_SUFFIX ".dat.gz"
@@ -82,6 +83,38 @@ static enum err_code place_one(const char *archive, const char *name, const bool
     return RH_OK;
 }
 
+/* Twice, as pg_dump does: the first time only asks for the writing to begin. */
+static enum err_code sync_files(const char *archive, const struct file_names *names, bool begins,
+                                struct err *err)
+{
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+
+    for (size_t i = 0; i < names->count; i++) {
+        const char *path = rh_file_join(arena, archive, names->names[i]);
+        RH_CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0)
+            return rh_err_set_errno(err, errno, "cannot open \"%s\"", path);
+        if (begins)
+            (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+        else if (fsync(fd) != 0)
+            return rh_err_set_errno(err, errno, "cannot write \"%s\" to disk", path);
+    }
+    return RH_OK;
+}
+
+static enum err_code sync_all(const char *archive, struct err *err)
+{
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct file_names names;
+    enum err_code code = rh_file_list(archive, arena, &names, err);
+
+    if (code || (code = sync_files(archive, &names, true, err)) ||
+        (code = sync_files(archive, &names, false, err)))
+        return code;
+    return rh_file_sync_directory(archive, err);
+}
+
 enum err_code rh_row_files_place(const char *archive, const bool *has_rows, size_t table_count,
                                  struct err *err)
 {
@@ -97,5 +130,5 @@ enum err_code rh_row_files_place(const char *archive, const bool *has_rows, size
         if (has_rows[i] && !is_placed[i])
             code = rh_err_set(err, RH_ERR_PROTOCOL,
                               "pg_dump has no file for rows that it asked for in \"%s\"", archive);
-    return code ? code : rh_file_sync_directory(archive, err);
+    return code ? code : sync_all(archive, err);
 }

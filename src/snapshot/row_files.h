@@ -13,8 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Where the rows of the table of that number wait meanwhile: in the archive itself, which pg_dump
-   makes durable when it ends. */
+/* Where the rows of the table of that number wait meanwhile: in the archive itself. */
 const char *rh_row_files_path(const char *archive, size_t table, struct arena *arena);
 /* With its line feed. */
 const char *rh_row_files_ticket(size_t table, struct arena *arena);

@@ -48,8 +48,21 @@ static enum err_code compress_made(struct row_writer *writer, struct err *err)
 {
     enum err_code code = rh_gzip_write(writer->gzip, rh_buf_text(&writer->made), err);
 
+    if (code)
+        rh_err_while(err, "while writing \"%s\"", writer->options.path);
     rh_buf_clear(&writer->made);
     atomic_store(&writer->rows, rh_copy_mask_totals(writer->mask).rows);
+    return code;
+}
+
+static enum err_code compress_end(struct row_writer *writer, struct err *err)
+{
+    enum err_code code = rh_gzip_write(writer->gzip, TEXT_LITERAL(ROW_FILE_END), err);
+
+    if (!code)
+        code = rh_gzip_finish(writer->gzip, err);
+    if (code)
+        rh_err_while(err, "while writing \"%s\"", writer->options.path);
     return code;
 }
 
@@ -72,20 +85,19 @@ static enum err_code write_rows(struct row_writer *writer, struct err *err)
 
 static enum err_code write_end(struct row_writer *writer, struct err *err)
 {
-    enum err_code code;
+    enum err_code code = rh_copy_mask_flush(writer->mask, true, &writer->made, err);
 
-    if ((code = rh_copy_mask_flush(writer->mask, true, &writer->made, err)) ||
-        (code = compress_made(writer, err)) ||
-        (code = rh_gzip_write(writer->gzip, TEXT_LITERAL(ROW_FILE_END), err)) ||
-        (code = rh_gzip_finish(writer->gzip, err)))
-        return code;
-    return RH_OK;
+    if (!code)
+        code = compress_made(writer, err);
+    return code ? code : compress_end(writer, err);
 }
 
 /* The counter does not reach its end: this cannot block or fail. */
 static void tell(struct row_writer *writer)
 {
     const uint64_t one = 1;
+    if (!writer->has_thread)
+        return; /* the loop's thread is at work itself */
     ssize_t written = write(writer->ready_fd, &one, sizeof(one));
 
     RH_ASSERT(written == sizeof(one));
@@ -125,6 +137,7 @@ static bool take_waiting(struct row_writer *writer)
     return writer->working.len > 0;
 }
 
+/* All that comes, to the end. */
 static void *run(void *context)
 {
     struct row_writer *writer = context;
@@ -163,26 +176,23 @@ static void on_ready(void *context, unsigned events)
         writer->options.ready(writer->options.context);
 }
 
-static enum err_code open_all(struct row_writer *writer, struct err *err)
+static enum err_code start(struct row_writer *writer, struct err *err)
 {
-    const char *path = writer->options.path;
     enum err_code code;
     int error;
 
-    writer->file_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); /* as pg_dump */
-    if (writer->file_fd < 0)
-        return rh_err_set_errno(err, errno, "cannot create \"%s\"", path);
     writer->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (writer->ready_fd < 0)
         return rh_err_set_errno(err, errno, "cannot write rows on a thread");
     if ((code = rh_loop_watch_new(writer->options.loop, writer->ready_fd, on_ready, writer,
                                   &writer->watch, err)))
         return code;
-    writer->gzip = rh_gzip_writer_new(writer->file_fd);
-    if ((error = start_thread(writer)))
-        return rh_err_set_errno(err, error, "cannot start a thread to write rows");
-    writer->has_thread = true;
     rh_loop_watch_set(writer->watch, LOOP_READABLE);
+    writer->has_thread = true; /* the thread looks at it, too */
+    if ((error = start_thread(writer))) {
+        writer->has_thread = false;
+        return rh_err_set_errno(err, error, "cannot start a thread to write rows");
+    }
     return RH_OK;
 }
 
@@ -190,7 +200,6 @@ enum err_code rh_row_writer_new(const struct row_writer_options *options, struct
                                 struct row_writer **ret_writer, struct err *err)
 {
     struct row_writer *writer = calloc(1, sizeof(*writer));
-    enum err_code code;
 
     if (!writer)
         RH_PANIC("out of memory to write rows");
@@ -202,12 +211,16 @@ enum err_code rh_row_writer_new(const struct row_writer_options *options, struct
     rh_buf_init(&writer->waiting, 2 * ROW_QUEUE_BYTES);
     rh_buf_init(&writer->working, 2 * ROW_QUEUE_BYTES);
     rh_buf_init(&writer->made, ROW_MADE_MAX);
-    code = open_all(writer, err);
-    if (code)
+    writer->file_fd = open(options->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
+                           0666); /* as pg_dump */
+    if (writer->file_fd < 0) {
+        rh_err_set_errno(err, errno, "cannot create \"%s\"", options->path);
         rh_row_writer_free(writer);
-    else
-        *ret_writer = writer;
-    return code;
+        return err->code;
+    }
+    writer->gzip = rh_gzip_writer_new(writer->file_fd);
+    *ret_writer = writer;
+    return RH_OK;
 }
 
 static void wake(struct row_writer *writer)
@@ -248,11 +261,24 @@ void rh_row_writer_free(struct row_writer *writer)
     free(writer);
 }
 
+/* Where there is no thread, there is nobody to wait for. */
+static void start_or_fail(struct row_writer *writer)
+{
+    struct err err = RH_ERR_INIT;
+
+    if (start(writer, &err)) {
+        writer->failure = err;
+        writer->has_ended = true;
+    }
+}
+
 bool rh_row_writer_feed(struct row_writer *writer, struct text rows)
 {
     bool takes_more;
 
     RH_ASSERT(rows.len <= ROW_QUEUE_BYTES);
+    if (!writer->has_thread && !writer->has_ended && writer->waiting.len + rows.len >= WAKE_BYTES)
+        start_or_fail(writer);
     pthread_mutex_lock(&writer->lock);
     /* Of one that has failed nothing is kept: its caller is about to hear of it. */
     if (!writer->has_ended)
@@ -266,12 +292,16 @@ bool rh_row_writer_feed(struct row_writer *writer, struct text rows)
     return takes_more;
 }
 
-void rh_row_writer_end(struct row_writer *writer)
+enum row_writer_state rh_row_writer_end(struct row_writer *writer)
 {
     pthread_mutex_lock(&writer->lock);
     writer->is_ending = true;
     wake(writer);
     pthread_mutex_unlock(&writer->lock);
+    /* A table so small costs less than a thread for it. */
+    if (!writer->has_thread && !writer->has_ended)
+        (void)run(writer);
+    return rh_row_writer_state(writer);
 }
 
 enum row_writer_state rh_row_writer_state(struct row_writer *writer)

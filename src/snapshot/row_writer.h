@@ -26,7 +26,7 @@ struct row_writer;
 
 struct row_writer_options {
     struct loop *loop;
-    const char *path; /* made here; must not exist */
+    const char *path; /* made here; must not exist; the text lives as long as the writer */
     /* In the loop's thread: the writer has failed, has ended, or takes rows again after it was
        full. May free the writer. */
     void (*ready)(void *context);
@@ -42,10 +42,10 @@ void rh_row_writer_free(struct row_writer *writer);
 /* Copies the rows (cut anywhere, at most ROW_QUEUE_BYTES). False: no more, please, before `ready`.
  */
 bool rh_row_writer_feed(struct row_writer *writer, struct text rows) RH_MUST_CHECK;
-/* Nothing more comes: `ready` tells when all is in the file. */
-void rh_row_writer_end(struct row_writer *writer);
-
 enum row_writer_state { ROW_WRITER_FULL, ROW_WRITER_TAKES, ROW_WRITER_ENDED, ROW_WRITER_FAILED };
+/* Nothing more comes. Unless all is in the file already (of a small table it is), `ready` tells
+   when that is so. */
+enum row_writer_state rh_row_writer_end(struct row_writer *writer);
 enum row_writer_state rh_row_writer_state(struct row_writer *writer);
 /* Why it failed. */
 struct err rh_row_writer_failure(struct row_writer *writer);
