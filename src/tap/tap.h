@@ -175,6 +175,10 @@ void rh_tap_session_pause_server(struct tap_session *session, bool is_paused);
  * a session that is not connected (any more).
  */
 void rh_tap_session_fail(struct tap_session *session, const char *sqlstate, const struct err *err);
+/* Whether the client has ended its direction of the connection, or all of it: the tap passes that
+   on and goes on with the server's answer. A handler that takes the answer, and so sends nothing
+   that would fail, asks whether anybody waits for it. */
+bool rh_tap_session_client_ended(const struct tap_session *session);
 /* Ends both legs at once. */
 void rh_tap_session_close(struct tap_session *session);
 

@@ -8,7 +8,7 @@ import tempfile
 
 import common
 
-PACKAGES = ["libpq", "libuv", "jansson", "libfyaml", "libcrypto", "libssl", "libzstd"]
+PACKAGES = ["libpq", "libuv", "jansson", "libfyaml", "libcrypto", "libssl", "libzstd", "libisal"]
 
 
 def compile_header(root, path, flags):
