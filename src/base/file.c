@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -188,12 +189,29 @@ char *rh_file_join(struct arena *arena, const char *directory, const char *name)
     return rh_arena_printf(arena, "%s%s%s", directory, directory[len - 1] == '/' ? "" : "/", name);
 }
 
+int rh_file_lock(const char *path, int flags, int operation)
+{
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | flags, 0600);
+    int why = EWOULDBLOCK;
+    struct stat own, there;
+
+    if (fd < 0)
+        return -1;
+    if (flock(fd, operation | LOCK_NB) != 0)
+        why = errno;
+    else if (fstat(fd, &own) == 0 && stat(path, &there) == 0 && own.st_ino == there.st_ino &&
+             own.st_dev == there.st_dev)
+        return fd;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
 void rh_file_sha256(struct text content, char out[static 65])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned int len = 0;
     if (EVP_Digest(content.data, content.len, digest, &len, EVP_sha256(), NULL) != 1 || len != 32)
         RH_PANIC("SHA-256 is not available in libcrypto");
-    for (unsigned int i = 0; i < len; i++)
-        snprintf(out + 2 * (size_t)i, 3, "%02x", digest[i]);
+    rh_text_hex(digest, len, out);
 }

@@ -60,6 +60,10 @@ int64_t rh_file_tree_bytes(const char *path);
 int64_t rh_file_tree_length(const char *path);
 /* "a/b" from "a" and "b"; an absolute second part wins. */
 char *rh_file_join(struct arena *arena, const char *directory, const char *name);
+/* A descriptor of the file with a lock (flock: LOCK_SH or LOCK_EX) that goes when it is closed;
+   flags as of open, O_CREAT with mode 0600. -1, and errno: there is none; EWOULDBLOCK: somebody
+   else has it, or the file was moved away meanwhile. Does not wait. */
+int rh_file_lock(const char *path, int flags, int operation);
 /* Hexadecimal SHA-256 of bytes (OpenSSL). */
 void rh_file_sha256(struct text content, char out[static 65]);
 

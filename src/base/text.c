@@ -94,6 +94,33 @@ bool rh_text_parse_int64(struct text a, int64_t *ret_value)
     return true;
 }
 
+void rh_text_hex(const void *bytes, size_t count, char *out)
+{
+    const unsigned char *from = bytes;
+
+    for (size_t i = 0; i < count; i++) {
+        *out++ = "0123456789abcdef"[from[i] >> 4];
+        *out++ = "0123456789abcdef"[from[i] & 15];
+    }
+    *out = 0;
+}
+
+bool rh_text_parse_hex(struct text a, void *bytes, size_t count)
+{
+    unsigned char *to = bytes;
+
+    if (a.len != 2 * count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        int high = rh_hex_value(a.data[2 * i]), low = rh_hex_value(a.data[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        to[i] = (unsigned char)(high << 4 | low);
+    }
+    return true;
+}
+
 /*
  * Length of the valid UTF-8 character at the start of s, 0 when there is none (RFC 3629: no
  * overlong forms, no surrogates, nothing above U+10FFFF).

@@ -50,6 +50,21 @@ static inline int rh_hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+/* Two digits for each byte, in small letters, and a NUL. */
+void rh_text_hex(const void *bytes, size_t count, char *out);
+/* Back, capitals too; false for anything but 2 * count digits, and `bytes` is in no state then. */
+bool rh_text_parse_hex(struct text a, void *bytes, size_t count);
+
+/* Takes that character off the front of *rest. */
+static inline bool rh_text_take_char(struct text *rest, char c)
+{
+    if (rest->len == 0 || rest->data[0] != c)
+        return false;
+    rest->data++;
+    rest->len--;
+    return true;
+}
+
 /* Offset of the first byte that is not valid UTF-8, or `len` when all is. */
 size_t rh_text_utf8_valid_prefix(struct text a);
 /* Columns on a terminal (wcwidth of each character, 1 for what is not printable). */

@@ -117,6 +117,15 @@ int rh_cli_finish(struct text text, int status)
     return rh_cli_write(text, &err) ? rh_cli_fail(&err) : status;
 }
 
+int rh_cli_finish_json(json_t *json)
+{
+    struct err err = RH_ERR_INIT;
+    enum err_code code = rh_cli_write_json(json, &err);
+
+    json_decref(json);
+    return code ? rh_cli_fail(&err) : 0;
+}
+
 void rh_cli_note(const char *fmt, ...)
 {
     va_list args;
@@ -190,13 +199,13 @@ static json_t *error_json(const struct err *err)
     return json;
 }
 
-int rh_cli_fail_json(const struct err *err)
+int rh_cli_fail_as(bool json, const struct err *err)
 {
-    json_t *event = error_json(err);
+    json_t *event = json ? error_json(err) : NULL;
     struct err write_error = RH_ERR_INIT;
 
     /* Where standard output is gone, too, standard error still tells of the first failure. */
-    if (rh_cli_write_json(event, &write_error))
+    if (event && rh_cli_write_json(event, &write_error))
         rh_cli_fail(&write_error);
     json_decref(event);
     return rh_cli_fail(err);

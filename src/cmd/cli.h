@@ -43,13 +43,15 @@ enum err_code rh_cli_write_json(const json_t *json, struct err *err) RH_MUST_CHE
 int rh_cli_fail(const struct err *err);
 /* Writes and turns what failed into the status, else `status`. */
 int rh_cli_finish(struct text text, int status);
+/* The same with one object, which it takes. */
+int rh_cli_finish_json(json_t *json);
 /* A line on standard error. */
 void rh_cli_note(const char *fmt, ...) RH_PRINTF(1, 2);
 
 /* For those who read JSON, the first line: {"format_version":"1.0","event":"start",...}. */
 enum err_code rh_cli_write_json_start(struct err *err) RH_MUST_CHECK;
-/* ... and the last one when there is no result: {"event":"error",...}; then as rh_cli_fail. */
-int rh_cli_fail_json(const struct err *err);
+/* As rh_cli_fail; where they read JSON, the last line before: {"event":"error",...}. */
+int rh_cli_fail_as(bool json, const struct err *err);
 
 /* What `rehearse`, `rehearse -h` and `rehearse help` show. */
 void rh_cli_overview(struct buf *out);

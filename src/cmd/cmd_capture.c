@@ -574,7 +574,7 @@ static int capture(const struct options *options)
     rh_master_key_wipe(&secrets.file_key);
     rh_master_key_wipe(&secrets.mask_key);
     if (code)
-        return teller.json ? rh_cli_fail_json(&err) : rh_cli_fail(&err);
+        return rh_cli_fail_as(teller.json, &err);
     return status;
 }
 

@@ -199,7 +199,7 @@ static int run(const struct options *parsed)
         rh_interrupt_set_deadline(
             rh_clock_after(rh_clock_mono(), rh_option_number(&options, "timeout", 0)));
     if (read_options(&options, &comparison, &err) || rh_comparison_run(&comparison, &result, &err))
-        status = is_json ? rh_cli_fail_json(&err) : rh_cli_fail(&err);
+        status = rh_cli_fail_as(is_json, &err);
     else
         status = show(&options, &result);
     rh_result_deinit(&result);

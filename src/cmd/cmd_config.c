@@ -104,15 +104,11 @@ static int run(const struct options *parsed)
         rh_err_hint(&err, "Usage: rehearse config show");
         return rh_cli_fail(&err);
     }
-    status = rh_run_options_read(parsed, &settings, &path);
+    status = rh_run_options_read(parsed, true, &settings, &path);
     if (status)
         return status;
     if (rh_option_flag(parsed, "json")) {
-        json_t *json = show_json(&settings, path);
-
-        status = rh_cli_write_json(json, &err) ? rh_cli_fail(&err) : 0;
-        json_decref(json);
-        return status;
+        return rh_cli_finish_json(show_json(&settings, path));
     }
     show_text(&settings, path, &out);
     return rh_cli_finish(rh_buf_text(&out), 0);

@@ -1,12 +1,7 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
 
-#include "base/clock.h"
-#include "base/interrupt.h"
-#include "engine/engine.h"
 #include "rehearsal/demo.h"
-
-#include <unistd.h>
 
 static const struct option rows[] = {
     OPTION_ROW_SERVER_BIN,
@@ -69,22 +64,11 @@ static int run(const struct options *parsed)
     show.json = rh_option_flag(&options, "json");
     if (show.json && rh_cli_write_json_start(&err))
         return rh_cli_fail(&err);
-    if (rh_option_number(&options, "timeout", 0) > 0)
-        rh_interrupt_set_deadline(
-            rh_clock_after(rh_clock_mono(), rh_option_number(&options, "timeout", 0)));
 
-    struct progress *progress = rh_progress_new(STDERR_FILENO, rh_run_progress_style(&options));
+    struct progress *progress = rh_run_begin(&options);
     struct demo_options demo = {
-        .sandbox =
-            {
-                .engine = &rh_engine_postgres,
-                .server_bin = rh_option_text(&options, "server-bin"),
-                .parent_directory = rh_option_text(&options, "sandbox-dir"),
-                .server_user = rh_option_text(&options, "server-user"),
-                .progress = progress,
-            },
-        .terminal = rh_terminal_probe(
-            STDOUT_FILENO, (enum color_choice)rh_option_number(&options, "color", COLOR_AUTO)),
+        .sandbox = rh_run_sandbox(&options, progress),
+        .terminal = rh_run_terminal(&options),
         .progress = progress,
         .out_directory = rh_option_text(&options, "out"),
         .print = print,
@@ -94,7 +78,7 @@ static int run(const struct options *parsed)
     };
 
     if (rh_demo_run(&demo, &as_expected, &err))
-        status = show.json ? rh_cli_fail_json(&err) : rh_cli_fail(&err);
+        status = rh_cli_fail_as(show.json, &err);
     else if (show.error.code)
         status = rh_cli_fail(&show.error);
     else if (!as_expected)

@@ -2,10 +2,7 @@
 #include "cmd/run_options.h"
 #include "cmd/run_rows.h"
 
-#include "base/clock.h"
 #include "base/file.h"
-#include "base/interrupt.h"
-#include "base/terminal.h"
 #include "engine/engine.h"
 #include "rehearsal/rehearsal.h"
 #include "report/report.h"
@@ -505,40 +502,12 @@ static struct limits limits(const struct options *options)
     };
 }
 
-static const struct server_setting *server_settings(const struct options *options,
-                                                    size_t *ret_count)
-{
-    const char *const *pairs = rh_option_list(options, "set", ret_count);
-    struct server_setting *settings = rh_arena_alloc_array(options->arena, *ret_count + 1,
-                                                           sizeof(*settings));
-
-    for (size_t i = 0; i < *ret_count; i++) {
-        const char *equals = strchr(pairs[i], '=');
-
-        settings[i].name = rh_arena_strndup(options->arena, pairs[i], (size_t)(equals - pairs[i]));
-        settings[i].value = equals + 1;
-    }
-    return settings;
-}
-
 static struct rehearsal_options rehearsal_options(const struct options *options,
                                                   struct progress *progress)
 {
     struct rehearsal_options rehearsal = {
         .migration = migration_request(options),
-        .sandbox =
-            {
-                .engine = &rh_engine_postgres,
-                .server_bin = rh_option_text(options, "server-bin"),
-                .parent_directory = rh_option_text(options, "sandbox-dir"),
-                .server_user = rh_option_text(options, "server-user"),
-                .role = rh_option_text(options, "role"),
-                .cache_directory = rh_option_text(options, "cache-dir"),
-                .no_cache = rh_option_flag(options, "no-cache"),
-                .cache_max_bytes = rh_option_number(options, "cache-size", 0),
-                .cache_free_bytes = rh_option_number(options, "cache-free", 0),
-                .progress = progress,
-            },
+        .sandbox = rh_run_sandbox_options(options, progress),
         .show_values = rh_option_flag(options, "show-values"),
         .snapshot_path = rh_option_text(options, "snapshot"),
         .allow_unmasked = rh_option_flag(options, "allow-unmasked"),
@@ -555,7 +524,6 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
     };
 
     (void)parse_cuts(rh_option_text(options, "cuts"), &rehearsal.cuts); /* checked before */
-    rehearsal.sandbox.settings = server_settings(options, &rehearsal.sandbox.setting_count);
     rehearsal.schema_paths = rh_option_list(options, "schema", &rehearsal.schema_count);
     rehearsal.check_paths = rh_option_list(options, "checks", &rehearsal.check_count);
     return rehearsal;
@@ -645,18 +613,12 @@ static void write_result(struct output *output, const struct rehearsal *rehearsa
     enum report_detail detail = rh_option_flag(options, "quiet")     ? REPORT_QUIET
                                 : rh_option_flag(options, "verbose") ? REPORT_VERBOSE
                                                                      : REPORT_NORMAL;
-    struct terminal terminal = rh_terminal_probe(
-        STDOUT_FILENO, (enum color_choice)rh_option_number(options, "color", COLOR_AUTO));
+    struct terminal terminal = rh_run_terminal(options);
 
     rh_report_terminal(result, &terminal, detail, &text);
     if (rh_cli_write(rh_buf_text(&text), &err))
         output->error = err;
     write_kept(output, rehearsal);
-}
-
-static int fail(const struct output *output, const struct err *err)
-{
-    return output->json ? rh_cli_fail_json(err) : rh_cli_fail(err);
 }
 
 /* --since with nothing new: there is nothing to rehearse, which is no failure of the branch. */
@@ -693,7 +655,7 @@ static int rehearse(struct output *output, const struct rehearsal_options *rehea
     int status;
 
     if (rh_rehearsal_run(rehearsal_options, &rehearsal, &result, &err))
-        return fail(output, &err);
+        return rh_cli_fail_as(output->json, &err);
     write_result(output, rehearsal, result);
     status = rh_option_flag(output->options, "exit-zero") ? 0 : result->exit_code;
     rh_rehearsal_free(rehearsal);
@@ -714,12 +676,9 @@ static int run(const struct options *parsed)
         return rh_cli_fail(&err);
     if (check_together(&options, &err) || check_dry_run(&options, &err) ||
         check_command(&options, &err))
-        return fail(&output, &err);
-    if (rh_option_text(&options, "timeout"))
-        rh_interrupt_set_deadline(
-            rh_clock_after(rh_clock_mono(), rh_option_number(&options, "timeout", 0)));
+        return rh_cli_fail_as(output.json, &err);
 
-    struct progress *progress = rh_progress_new(STDERR_FILENO, rh_run_progress_style(&options));
+    struct progress *progress = rh_run_begin(&options);
     struct rehearsal_options rehearsal = rehearsal_options(&options, progress);
     struct dry_run_options dry_run = dry_run_options(&options);
 

@@ -55,6 +55,8 @@ static const struct option rows[] = {
     OPTION_ROW_SERVER_BIN,
     OPTION_ROW_SERVER_USER,
     OPTION_ROW_SANDBOX_DIR,
+    OPTION_ROW_CACHE_DIR,
+    OPTION_ROW_SNAPSHOT_NO_CACHE,
     OPTION_ROW_SNAPSHOT_TIMEOUT,
     OPTION_ROW_SNAPSHOT_OUT,
     OPTION_ROW_REPLACE,
@@ -79,6 +81,8 @@ static const char *const description[] = {
     "pg_dump archive as pg_restore takes it; DIR/manifest.json says what is in it; "
     "DIR/masking.yaml "
     "is the plan. Masked means pseudonymised: who has the master key can undo it.",
+    "What was restored to be certified waits in the cache for the first \"rehearse run --snapshot "
+    "DIR\", which then restores nothing.",
     "Options can stand in rehearse.yaml below \"snapshot-create:\".", NULL};
 static const char *const examples[] = {
     "export REHEARSE_FROM=postgresql://reader@db2/shop",

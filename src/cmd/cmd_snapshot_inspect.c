@@ -4,10 +4,7 @@
 #include "base/clock.h"
 #include "base/say.h"
 #include "report/report.h"
-#include "sandbox/sandbox.h"
 #include "snapshot/place.h"
-
-#include <unistd.h>
 
 static const struct option rows[] = {
     {
@@ -48,20 +45,15 @@ static int inspect_archive(const struct options *options, const char *path)
     struct err err = RH_ERR_INIT;
     RH_CLEANUP_BUF struct buf text;
 
+    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     if (rh_sandbox_archive_facts(path, options->arena, &facts, &err))
         return rh_cli_fail(&err);
-    if (rh_option_flag(options, "json")) {
-        json_t *json = json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:o, s:n}", "format_version", "1.0",
-                                 "archive", facts.kind, "server_version", facts.server_version,
-                                 "dump_version", facts.dump_version, "database", facts.database,
-                                 "age_s", facts.age_s < 0 ? json_null() : json_integer(facts.age_s),
-                                 "is_masked");
-        int status = rh_cli_write_json(json, &err) ? rh_cli_fail(&err) : 0;
-
-        json_decref(json);
-        return status;
-    }
-    rh_buf_init(&text, OUTPUT_MAX_BYTES);
+    if (rh_option_flag(options, "json"))
+        return rh_cli_finish_json(
+            json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:o, s:n}", "format_version", "1.0", "archive",
+                      facts.kind, "server_version", facts.server_version, "dump_version",
+                      facts.dump_version, "database", facts.database, "age_s",
+                      facts.age_s < 0 ? json_null() : json_integer(facts.age_s), "is_masked"));
     rh_buf_printf(&text, "archive   %s: %s\n", path, facts.kind);
     rh_buf_printf(&text, "of        database %s, PostgreSQL %s, by pg_dump %s\n",
                   or_unknown(facts.database), or_unknown(facts.server_version),
@@ -82,9 +74,9 @@ static int run(const struct options *parsed)
     RH_CLEANUP_BUF struct buf text;
     int status = rh_run_options_complete(&options, NULL);
 
+    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     if (status)
         return status;
-    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     if (!path) {
         rh_err_set(&err, RH_ERR_USAGE, "DIR is missing: which snapshot?");
         return rh_cli_fail(&err);
@@ -93,16 +85,10 @@ static int run(const struct options *parsed)
         return inspect_archive(&options, path);
     if (rh_snapshot_read(path, options.arena, &manifest, &err))
         return rh_cli_fail(&err);
-    if (rh_option_flag(&options, "json")) {
-        json_t *json = rh_manifest_to_json(&manifest);
+    if (rh_option_flag(&options, "json"))
+        return rh_cli_finish_json(rh_manifest_to_json(&manifest));
 
-        status = rh_cli_write_json(json, &err) ? rh_cli_fail(&err) : 0;
-        json_decref(json);
-        return status;
-    }
-
-    struct terminal terminal = rh_terminal_probe(
-        STDOUT_FILENO, (enum color_choice)rh_option_number(&options, "color", COLOR_AUTO));
+    struct terminal terminal = rh_run_terminal(&options);
 
     rh_report_manifest(
         &manifest, &terminal,

@@ -107,8 +107,9 @@ static int run(const struct options *parsed)
     struct err err = RH_ERR_INIT;
     struct cache_listing listing;
     RH_CLEANUP_BUF struct buf out;
-    int status = rh_run_options_read(&options, &settings, NULL);
+    int status = rh_run_options_read(&options, true, &settings, NULL);
 
+    rh_buf_init(&out, OUTPUT_MAX_BYTES);
     if (status)
         return status;
     rh_options_apply_defaults(&options);
@@ -125,13 +126,8 @@ static int run(const struct options *parsed)
                                       .is_dry_run = is_dry_run};
     if (rh_sandbox_cache_prune(&sandbox, &prune, options.arena, &listing, &err))
         return rh_cli_fail(&err);
-    if (rh_option_flag(&options, "json")) {
-        json_t *json = show_json(&listing, is_dry_run);
-        enum err_code code = rh_cli_write_json(json, &err);
-        json_decref(json);
-        return code ? rh_cli_fail(&err) : 0;
-    }
-    rh_buf_init(&out, OUTPUT_MAX_BYTES);
+    if (rh_option_flag(&options, "json"))
+        return rh_cli_finish_json(show_json(&listing, is_dry_run));
     show_text(&listing, is_dry_run, &out);
     return rh_cli_finish(rh_buf_text(&out), 0);
 }
@@ -139,9 +135,11 @@ static int run(const struct options *parsed)
 static const char *const usage[] = {"rehearse snapshot prune [--all] [--older-than DURATION]",
                                     NULL};
 static const char *const description[] = {
-    "Removes prepared sandboxes that runs have left in the cache. Without options: those that no "
-    "run can use any more, because they are half of one, or were made by another version of "
-    "rehearse or for a server that is gone. One that a run uses is never removed. Snapshots "
+    "Removes prepared sandboxes that runs, \"snapshot create\" and \"snapshot import\" have left "
+    "in "
+    "the cache. Without options: those that no run can use any more, because they are half of one, "
+    "were made by another version of rehearse, for a server that is gone, or of a snapshot that is "
+    "gone or was replaced. One that a run uses is never removed. Snapshots "
     "themselves are not touched.",
     NULL};
 static const char *const examples[] = {"rehearse snapshot prune --older-than 72h",

@@ -1,5 +1,6 @@
 #include "cmd/run_options.h"
 
+#include "base/interrupt.h"
 #include "base/suggest.h"
 #include "cmd/cli.h"
 
@@ -11,11 +12,32 @@
 
 const char *const rh_color_choices[] = {"auto", "always", "never", NULL};
 
-enum progress_style rh_run_progress_style(const struct options *options)
+struct progress *rh_run_begin(const struct options *options)
 {
-    if (rh_option_flag(options, "quiet"))
-        return PROGRESS_NONE;
-    return isatty(STDERR_FILENO) ? PROGRESS_TERMINAL : PROGRESS_LOG;
+    int64_t timeout_us = rh_option_number(options, "timeout", 0);
+
+    if (timeout_us > 0)
+        rh_interrupt_set_deadline(rh_clock_after(rh_clock_mono(), timeout_us));
+    return rh_progress_new(STDERR_FILENO, rh_option_flag(options, "quiet") ? PROGRESS_NONE
+                                          : isatty(STDERR_FILENO)          ? PROGRESS_TERMINAL
+                                                                           : PROGRESS_LOG);
+}
+
+struct terminal rh_run_terminal(const struct options *options)
+{
+    return rh_terminal_probe(STDOUT_FILENO,
+                             (enum color_choice)rh_option_number(options, "color", COLOR_AUTO));
+}
+
+struct sandbox_options rh_run_sandbox(const struct options *options, struct progress *progress)
+{
+    return (struct sandbox_options){
+        .engine = &rh_engine_postgres,
+        .server_bin = rh_option_text(options, "server-bin"),
+        .parent_directory = rh_option_text(options, "sandbox-dir"),
+        .server_user = rh_option_text(options, "server-user"),
+        .progress = progress,
+    };
 }
 
 static enum err_code find_file(const struct options *options, const char **ret_path,
@@ -90,13 +112,12 @@ static void warn_of_mistyped_variables(struct arena *arena, const char *const *e
     }
 }
 
-int rh_run_options_complete(struct options *options, const char **ret_config_path)
+static int complete(struct options *options, const char **ret_config_path)
 {
     struct err err = RH_ERR_INIT;
     struct config config = {0};
     const char *path = NULL;
 
-    warn_of_mistyped_variables(options->arena, (const char *const *)environ);
     if (rh_options_apply_environment(options, (const char *const *)environ, &err))
         return rh_cli_fail(&err);
     if (rh_options_find(options->command, "config") != SIZE_MAX) {
@@ -111,7 +132,13 @@ int rh_run_options_complete(struct options *options, const char **ret_config_pat
     return 0;
 }
 
-int rh_run_options_read(const struct options *own, struct options *settings,
+int rh_run_options_complete(struct options *options, const char **ret_config_path)
+{
+    warn_of_mistyped_variables(options->arena, (const char *const *)environ);
+    return complete(options, ret_config_path);
+}
+
+int rh_run_options_read(const struct options *own, bool warns, struct options *settings,
                         const char **ret_config_path)
 {
     static const char *const passed_on[] = {"config", "no-config"};
@@ -123,5 +150,42 @@ int rh_run_options_read(const struct options *own, struct options *settings,
         if (value->origin == ORIGIN_FLAG)
             settings->values[rh_options_find(&rh_command_run, passed_on[i])] = *value;
     }
-    return rh_run_options_complete(settings, ret_config_path);
+    return warns ? rh_run_options_complete(settings, ret_config_path)
+                 : complete(settings, ret_config_path);
+}
+
+static const struct server_setting *server_settings(const struct options *options,
+                                                    size_t *ret_count)
+{
+    const char *const *pairs = rh_option_list(options, "set", ret_count);
+    struct server_setting *settings = rh_arena_alloc_array(options->arena, *ret_count + 1,
+                                                           sizeof(*settings));
+
+    for (size_t i = 0; i < *ret_count; i++) {
+        const char *equals = strchr(pairs[i], '=');
+
+        settings[i].name = rh_arena_strndup(options->arena, pairs[i], (size_t)(equals - pairs[i]));
+        settings[i].value = equals + 1;
+    }
+    return settings;
+}
+
+struct sandbox_options rh_run_sandbox_options(const struct options *options,
+                                              struct progress *progress)
+{
+    struct sandbox_options sandbox = {
+        .engine = &rh_engine_postgres,
+        .server_bin = rh_option_text(options, "server-bin"),
+        .parent_directory = rh_option_text(options, "sandbox-dir"),
+        .server_user = rh_option_text(options, "server-user"),
+        .role = rh_option_text(options, "role"),
+        .cache_directory = rh_option_text(options, "cache-dir"),
+        .no_cache = rh_option_flag(options, "no-cache"),
+        .cache_max_bytes = rh_option_number(options, "cache-size", 0),
+        .cache_free_bytes = rh_option_number(options, "cache-free", 0),
+        .progress = progress,
+    };
+
+    sandbox.settings = server_settings(options, &sandbox.setting_count);
+    return sandbox;
 }

@@ -5,8 +5,10 @@
 #define RH_CMD_RUN_OPTIONS_H
 
 #include "base/progress.h"
+#include "base/terminal.h"
 #include "cmd/config.h"
 #include "cmd/options.h"
+#include "sandbox/sandbox.h"
 
 #define GROUP_START "Starting point"
 #define GROUP_MIGRATION "Migration"
@@ -109,8 +111,13 @@ extern const char *const rh_color_choices[]; /* in the order of enum color_choic
         .help = "Read no configuration file.",                           \
     }
 
-/* How `command`, a "quiet" and a "json" row, wants progress shown on standard error. */
-enum progress_style rh_run_progress_style(const struct options *options);
+/* For commands with the rows: "timeout", which counts from here on, and "quiet". What is under way
+   is shown on standard error; rh_progress_free. */
+struct progress *rh_run_begin(const struct options *options);
+/* "color": standard output. */
+struct terminal rh_run_terminal(const struct options *options);
+/* "server-bin", "sandbox-dir", "server-user". */
+struct sandbox_options rh_run_sandbox(const struct options *options, struct progress *progress);
 
 /*
  * Environment, then rehearse.yaml where the command has a "config" row, then defaults. Prints what
@@ -119,8 +126,12 @@ enum progress_style rh_run_progress_style(const struct options *options);
  */
 int rh_run_options_complete(struct options *options, const char **ret_config_path);
 /* The settings `run` would have here: its own rows, filled from what the command `own`, with a
-   "config" and a "no-config" row, was told to read. Prints and returns as above. */
-int rh_run_options_read(const struct options *own, struct options *settings,
+   "config" and a "no-config" row, was told to read. Prints and returns as above; of variables that
+   look mistyped, when `warns`. */
+int rh_run_options_read(const struct options *own, bool warns, struct options *settings,
                         const char **ret_config_path);
+/* With which `run`, whose `options` are complete, starts its sandbox. */
+struct sandbox_options rh_run_sandbox_options(const struct options *options,
+                                              struct progress *progress);
 
 #endif

@@ -5,15 +5,10 @@
 #include "cmd/cli.h"
 #include "report/report.h"
 #include "snapshot/dump.h"
-#include "sql/split.h"
 #include "trace/migration.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <unistd.h>
-
-/* Of all questions that find witnesses together. */
-#define WITNESS_BUDGET_US (10 * 60 * INT64_C(1000000))
 
 static bool has(const struct options *options, const char *name)
 {
@@ -100,22 +95,6 @@ static enum err_code read_conditions(const struct options *options, struct sampl
     return RH_OK;
 }
 
-static void add_statements(const struct options *options, struct text script,
-                           struct sample_options *sample)
-{
-    VEC(const char *) statements = {0};
-    struct sql_script split;
-
-    for (size_t i = 0; i < sample->witness_count; i++)
-        *RH_PUSH(options->arena, &statements) = sample->witness_statements[i];
-    rh_sql_split(script, options->arena, &split);
-    for (size_t i = 0; i < split.statements.count; i++)
-        *RH_PUSH(options->arena, &statements) = rh_text_dup(options->arena,
-                                                            split.statements.items[i].text);
-    sample->witness_statements = statements.items;
-    sample->witness_count = statements.count;
-}
-
 static enum err_code read_witnesses(const struct options *options, struct sample_options *sample,
                                     struct err *err)
 {
@@ -133,11 +112,8 @@ static enum err_code read_witnesses(const struct options *options, struct sample
     for (size_t i = 0; i < migration.steps.count; i++) {
         const struct migration_step *step = &migration.steps.items[i];
 
-        add_statements(options, step->section, sample);
-        *RH_PUSH(options->arena, &sample->witness_files) = (struct sample_witness_file){
-            step->name, rh_arena_strdup(options->arena, step->sha256)};
+        rh_sample_add_witness(sample, step->name, step->sha256, step->section, options->arena);
     }
-    sample->witness_budget_us = WITNESS_BUDGET_US;
     return RH_OK;
 }
 
@@ -193,14 +169,7 @@ static enum err_code read_options(const struct options *options, struct progress
 {
     const char *key = getenv("REHEARSE_MASK_KEY");
     struct snapshot_options snapshot = {
-        .sandbox =
-            {
-                .engine = &rh_engine_postgres,
-                .server_bin = rh_option_text(options, "server-bin"),
-                .parent_directory = rh_option_text(options, "sandbox-dir"),
-                .server_user = rh_option_text(options, "server-user"),
-                .progress = progress,
-            },
+        .sandbox = rh_run_sandbox(options, progress),
         .url = has(options, "from") ? rh_option_text(options, "from") : NULL,
         .archive = has(options, "from")             ? NULL
                    : options->positionals.count > 0 ? options->positionals.items[0]
@@ -236,17 +205,41 @@ static enum err_code read_options(const struct options *options, struct progress
     return code;
 }
 
+/* What a run here would start, and will find. Prints what is wrong with rehearse.yaml; the exit
+   status, 0 when nothing is. */
+static int read_runs(const struct options *options, struct progress *progress,
+                     struct snapshot_options *snapshot, struct sandbox_options *runs)
+{
+    const char *cache = rh_option_text(options, "cache-dir");
+    struct options settings;
+    size_t schemas = 0;
+    int status = rh_run_options_read(options, false, &settings, NULL);
+
+    if (status)
+        return status;
+    *runs = rh_run_sandbox_options(&settings, progress);
+    (void)rh_option_list(&settings, "schema", &schemas);
+    if (cache)
+        runs->cache_directory = cache;
+    if (snapshot->sandbox.server_bin)
+        runs->server_bin = snapshot->sandbox.server_bin;
+    if (snapshot->sandbox.server_user)
+        runs->server_user = snapshot->sandbox.server_user;
+    if (snapshot->sandbox.parent_directory)
+        runs->parent_directory = snapshot->sandbox.parent_directory;
+    snapshot->sandbox.cache_directory = runs->cache_directory;
+    /* A run that loads more than the snapshot starts from something else. */
+    if (!rh_option_flag(options, "no-cache") && !runs->no_cache && schemas == 0)
+        snapshot->runs = runs;
+    return 0;
+}
+
 /* --- running it ------------------------------------------------------------------------------ */
 
 struct run {
     const struct options *options;
     bool json;
 };
-
-static int fail(const struct run *run, const struct err *err)
-{
-    return run->json ? rh_cli_fail_json(err) : rh_cli_fail(err);
-}
 
 static json_t *lacks_json(const struct snapshot *snapshot)
 {
@@ -296,25 +289,20 @@ static void show_why(const struct run *run, const struct snapshot *snapshot)
 static int show_result(const struct run *run, const struct snapshot_options *options,
                        const struct snapshot *snapshot)
 {
-    struct err err = RH_ERR_INIT;
-    struct terminal terminal = rh_terminal_probe(
-        STDOUT_FILENO, (enum color_choice)rh_option_number(run->options, "color", COLOR_AUTO));
+    struct terminal terminal = rh_run_terminal(run->options);
     RH_CLEANUP_BUF struct buf text;
 
+    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     if (options->suggests)
         return rh_cli_finish(rh_text(snapshot->masking_yaml), 0);
     if (run->json) {
         json_t *event = json_object(), *manifest = rh_manifest_to_json(&snapshot->manifest);
-        enum err_code code;
 
         json_object_set_new(event, "event", json_string("snapshot"));
         json_object_set_new(event, "directory", json_string(options->out));
         json_object_set_new(event, "manifest", manifest);
-        code = rh_cli_write_json(event, &err);
-        json_decref(event);
-        return code ? rh_cli_fail(&err) : 0;
+        return rh_cli_finish_json(event);
     }
-    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     rh_report_manifest(
         &snapshot->manifest, &terminal,
         (struct manifest_view){
@@ -330,13 +318,16 @@ static int show_result(const struct run *run, const struct snapshot_options *opt
 static int create(const struct run *run, struct progress *progress)
 {
     struct snapshot_options options = {0};
+    struct sandbox_options runs;
     struct snapshot *snapshot = NULL;
     struct err err = RH_ERR_INIT;
     enum err_code code;
     int status;
 
     if (read_options(run->options, progress, &options, &err))
-        return fail(run, &err);
+        return rh_cli_fail_as(run->json, &err);
+    if ((status = read_runs(run->options, progress, &options, &runs)))
+        return status;
     code = rh_snapshot_create(&options, &snapshot, &err);
     rh_progress_end(progress);
     if (snapshot->key_made && !rh_option_flag(run->options, "quiet"))
@@ -346,7 +337,7 @@ static int create(const struct run *run, struct progress *progress)
             snapshot->key_made);
     if (code) {
         show_why(run, snapshot);
-        status = fail(run, &err);
+        status = rh_cli_fail_as(run->json, &err);
     } else {
         status = show_result(run, &options, snapshot);
     }
@@ -371,7 +362,6 @@ int rh_snapshot_command(const struct options *parsed)
     struct run run = {.options = &options};
     struct err err = RH_ERR_INIT;
     struct progress *progress;
-    int64_t timeout_us;
 
     forbid_core_files();
 
@@ -382,10 +372,7 @@ int rh_snapshot_command(const struct options *parsed)
     run.json = rh_option_flag(&options, "json");
     if (run.json && rh_cli_write_json_start(&err))
         return rh_cli_fail(&err);
-    timeout_us = rh_option_number(&options, "timeout", 0);
-    if (timeout_us > 0)
-        rh_interrupt_set_deadline(rh_clock_after(rh_clock_mono(), timeout_us));
-    progress = rh_progress_new(STDERR_FILENO, rh_run_progress_style(&options));
+    progress = rh_run_begin(&options);
     status = create(&run, progress);
     rh_progress_free(progress);
     return status;

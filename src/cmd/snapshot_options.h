@@ -136,6 +136,17 @@
         .details = "Its certificates say \"not observed\" then.",                               \
     }
 
+#define OPTION_ROW_SNAPSHOT_NO_CACHE                                                           \
+    {                                                                                          \
+        .name = "no-cache", .kind = OPTION_FLAG, .group = GROUP_SANDBOX,                       \
+        .environment = "REHEARSE_NO_CACHE",                                                    \
+        .help = "Leave no prepared sandbox for the first run.",                                \
+        .details = "Without it the sandbox in which the archive was checked is kept, stopped " \
+                   "and without any password, so that \"rehearse run --snapshot DIR\" starts " \
+                   "from a clone of it. Server, role, --set and room are those of runs here "  \
+                   "(rehearse.yaml, environment). \"rehearse snapshot prune\" removes it.",    \
+    }
+
 #define OPTION_ROW_SNAPSHOT_QUIET                                                       \
     {                                                                                   \
         .name = "quiet", .short_name = 'q', .kind = OPTION_FLAG, .group = GROUP_OUTPUT, \

@@ -63,8 +63,7 @@ void rh_check_digest_key(struct check_digest *digest, const char *const *cells, 
 
 void rh_check_digest_take(const struct check_digest *digest, struct check_output *output)
 {
-    for (size_t i = 0; i < sizeof(digest->sum); i++)
-        snprintf(output->digest + 2 * i, 3, "%02x", digest->sum[i]);
+    rh_text_hex(digest->sum, sizeof(digest->sum), output->digest);
     memcpy(output->ordered_digest, digest->chain, 32);
     output->ordered_digest[32] = 0;
 }

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "compare/compare.h"
+#include "model/ledger.h"
 
 #include <string.h>
 
@@ -120,37 +121,6 @@ static void compare_schemas(struct ends *ends, const struct schema_state *expect
 /* --- data ----------------------------------------------------------------------------------------
  */
 
-/* Tables in which tools keep what they have run, by the name without its schema: those of alembic,
-   Flyway, Liquibase, golang-migrate, dbmate, Rails and node-postgres, sqlx, goose, Django, EF Core,
-   Knex, Prisma, diesel, Atlas, TypeORM, Sequelize, node-pg-migrate, Drizzle, sqitch and
-   graphile-migrate, as they name them unless told otherwise. */
-static bool is_ledger(const char *table)
-{
-    static const char *const names[] = {
-        "alembic_version",        "flyway_schema_history",
-        "databasechangelog",      "databasechangeloglock",
-        "schema_migrations",      "ar_internal_metadata",
-        "_sqlx_migrations",       "goose_db_version",
-        "django_migrations",      "\"__EFMigrationsHistory\"",
-        "knex_migrations",        "knex_migrations_lock",
-        "_prisma_migrations",     "__diesel_schema_migrations",
-        "atlas_schema_revisions", "migrations",
-        "\"SequelizeMeta\"",      "pgmigrations",
-        "__drizzle_migrations",
-    };
-    /* All that is in a schema of their own. */
-    static const char *const schemas[] = {"sqitch.", "graphile_migrate."};
-    const char *dot = table ? strrchr(table, '.') : NULL;
-    const char *bare = dot ? dot + 1 : table;
-    for (size_t i = 0; table && i < sizeof(schemas) / sizeof(schemas[0]); i++)
-        if (strncmp(table, schemas[i], strlen(schemas[i])) == 0)
-            return true;
-    for (size_t i = 0; table && i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(bare, names[i]) == 0)
-            return true;
-    return false;
-}
-
 static bool is_data_noise(const struct ends *ends, const struct data_difference *difference)
 {
     for (size_t i = 0; i < ends->noise_data.list.count; i++) {
@@ -203,7 +173,7 @@ static void tell_data(struct ends *ends, const struct data_differences *all,
         difference->change == DIFFERENCE_REMOVED || difference->change == DIFFERENCE_RENAMED ||
         difference->values == VALUES_SAME)
         return;
-    if (counts_are_equal(difference) && (ends->renumbers || is_ledger(difference->table))) {
+    if (counts_are_equal(difference) && (ends->renumbers || rh_is_ledger(difference->table))) {
         ends->result->set_aside++;
         return;
     }

@@ -1,7 +1,7 @@
 #include "compare/freedoms.h"
 
 #include "compare/renames.h"
-#include "compare/round_trip.h"
+#include "model/ledger.h"
 #include "model/trace.h"
 
 #include <stdlib.h>

@@ -2,6 +2,7 @@
 
 #include "compare/compare.h"
 #include "compare/renames.h"
+#include "model/ledger.h"
 #include "model/trace.h"
 
 #include <stdlib.h>
@@ -21,51 +22,6 @@ struct trip {
 
 /* --- ledgers -------------------------------------------------------------------------------------
  */
-
-bool rh_is_ledger(const char *identity)
-{
-    /* Flyway, Liquibase, Alembic, Rails and golang-migrate and dbmate, goose, diesel, sqlx, Prisma,
-       Django, knex, node-pg-migrate, Sequelize, Entity Framework, MikroORM, TypeORM, Phinx, Atlas,
-       sqitch, yoyo. */
-    static const char *const names[] = {"flyway_schema_history",
-                                        "databasechangelog",
-                                        "databasechangeloglock",
-                                        "alembic_version",
-                                        "schema_migrations",
-                                        "ar_internal_metadata",
-                                        "goose_db_version",
-                                        "__diesel_schema_migrations",
-                                        "_sqlx_migrations",
-                                        "_prisma_migrations",
-                                        "django_migrations",
-                                        "knex_migrations",
-                                        "knex_migrations_lock",
-                                        "pgmigrations",
-                                        "\"SequelizeMeta\"",
-                                        "\"__EFMigrationsHistory\"",
-                                        "mikro_orm_migrations",
-                                        "typeorm_migrations",
-                                        "phinxlog",
-                                        "atlas_schema_revisions",
-                                        "sqitch",
-                                        "_yoyo_log",
-                                        "_yoyo_migration",
-                                        "_yoyo_version",
-                                        "yoyo_lock"};
-    const char *on = identity ? strstr(identity, " on ") : NULL;
-    for (size_t i = 0; identity && i < sizeof(names) / sizeof(names[0]); i++) {
-        size_t len = strlen(names[i]);
-        /* A schema, table or column of that name, and what serial made for it. */
-        for (const char *at = on ? on + 4 : identity; at; at = strchr(at, '.')) {
-            at += *at == '.';
-            if (strncmp(at, names[i], len) == 0 &&
-                (!at[len] || at[len] == '.' || strcmp(at + len, "_id_seq") == 0 ||
-                 strcmp(at + len, "_index_seq") == 0))
-                return true;
-        }
-    }
-    return false;
-}
 
 static bool is_left_out(struct trip *trip, const char *identity, const char *parent)
 {

@@ -31,7 +31,4 @@ void rh_compare_restored(const struct round_trip_states *states, struct arena *a
 /* From what was found; not for trips that were not made. */
 enum round_trip_verdict rh_round_trip_verdict_of(const struct round_trip *trip);
 
-/* A table, or what belongs to it, in which a migration tool remembers what it ran. */
-bool rh_is_ledger(const char *identity);
-
 #endif

@@ -196,6 +196,12 @@ struct data_state_options {
 };
 #define DATA_STATE_CONNECTIONS 2
 
+/* A table of which some rows stay: those that meet the condition. */
+struct kept_rows {
+    const char *table;     /* qualified, quoted where needed */
+    const char *condition; /* over the bare column names of FROM ONLY table */
+};
+
 struct engine {
     const char *name; /* "postgres" */
     unsigned features;
@@ -325,12 +331,21 @@ struct engine {
     enum err_code (*remove_rows)(struct connection *connection, struct arena *arena,
                                  struct mono deadline, struct writes *writes, struct err *err);
 
+    /* Takes all other rows of these tables away and writes their files anew, as if more had never
+       been there. The connection is the superuser's, with the settings of a new one, which are
+       changed for good. No trigger fires; every condition is asked before the first row goes. */
+    enum err_code (*keep_rows)(struct connection *connection, const struct kept_rows *tables,
+                               size_t count, struct arena *arena, struct mono deadline,
+                               struct err *err);
+
     /* Set questions (engine/inquiry.h). NULL when `sql`, one statement, cannot fail for its rows or
        cannot be understood: then only the server's words are known. The end of a transaction is
        asked about by the deferred key it broke, a block or function by what failed inside. */
     struct inquiry *(*inquiry_new)(const char *sql, const struct server_message *error,
                                    bool shows_values, struct arena *arena);
     const char *(*inquiry_next)(struct inquiry *inquiry, const struct inquiry_answer *answer);
+    /* After the rollback: whether there is another repair to try, from the state before. */
+    bool (*inquiry_again)(struct inquiry *inquiry);
     void (*inquiry_result)(const struct inquiry *inquiry, struct blocker *blocker);
 
     /* Bytes on disk of the databases and temporary files below a data directory, without those

@@ -5,9 +5,12 @@
  * session (a tap, a test's connection) sends:
  *
  *     inquiry = engine->inquiry_new(sql, &error, shows_values, arena);
- *     for (answer = NULL; (question = engine->inquiry_next(inquiry, answer)); answer =
- * send(question))
- *         ;
+ *     do {
+ *         begin();
+ *         for (answer = NULL; (question = engine->inquiry_next(inquiry, answer));)
+ *             answer = send(question);
+ *         roll_back();
+ *     } while (engine->inquiry_again(inquiry));
  *     engine->inquiry_result(inquiry, &blocker);
  *
  * The sender opens a transaction or a savepoint before the first question and rolls all of it back

@@ -1,5 +1,7 @@
 #include "judge/judge_int.h"
 
+#include "base/quote.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -75,15 +77,8 @@ const char *rh_say_new_name(struct arena *arena, const char *relation, const cha
                                                              : NAME_BYTES_MAX - suffix_len;
     while (stem_len > 0 && ((unsigned char)name.data[stem_len] & 0xc0) == 0x80)
         stem_len--; /* not inside a character */
-    bool is_plain = true;
-    for (size_t i = 0; i < stem_len; i++) {
-        char c = name.data[i];
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9' && i > 0) && c != '_')
-            is_plain = false;
-    }
-    const char *quote = is_plain ? "" : "\"";
-    return rh_arena_printf(arena, "%s%.*s_%s%s", quote, (int)stem_len, name.data ? name.data : "",
-                           suffix, quote);
+    return rh_quote_name_where_needed(arena, rh_arena_printf(arena, "%.*s_%s", (int)stem_len,
+                                                             name.data ? name.data : "", suffix));
 }
 
 const char *rh_say_waiters(const struct block *block)

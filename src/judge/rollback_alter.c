@@ -1,6 +1,8 @@
 /* What is still there and differs, set back to what it was. */
 #include "judge/rollback_int.h"
 
+#include "base/quote.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -143,7 +145,7 @@ bool rh_plan_common_attribute(struct plan_work *work, const char *kind, const ch
         const char *target = comment_target(work->arena, kind, identity);
         if (target)
             rh_plan_command(work, PHASE_ATTRIBUTES, "COMMENT ON %s IS %s", target,
-                            before ? rh_plan_literal(work->arena, before) : "NULL");
+                            rh_quote_literal(work->arena, before));
         else
             rh_plan_by_hand(work, PHASE_ATTRIBUTES);
         return true;

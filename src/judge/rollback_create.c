@@ -1,6 +1,8 @@
 /* What a migration removed, made again as it was. */
 #include "judge/rollback_int.h"
 
+#include "base/quote.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,7 +228,7 @@ static void create_sequence(struct plan_work *work, const struct state_object *s
         const struct sequence_state *state = &work->data->sequences.items[i];
         if (is(state->identity, sequence->identity) && state->is_used)
             rh_plan_command(work, PHASE_SET_COLUMNS, "SELECT setval(%s, %lld)",
-                            rh_plan_literal(work->arena, sequence->identity),
+                            rh_quote_literal(work->arena, sequence->identity),
                             (long long)state->last_value);
     }
 }
@@ -330,7 +332,7 @@ static void create_alone(struct plan_work *work, const struct state_object *obje
         rh_plan_command(
             work, PHASE_CREATE_SCHEMAS, "CREATE EXTENSION %s SCHEMA %s VERSION %s",
             object->identity, or_empty(rh_plan_attribute(object, "schema")),
-            rh_plan_literal(work->arena, or_empty(rh_plan_attribute(object, "version"))));
+            rh_quote_literal(work->arena, or_empty(rh_plan_attribute(object, "version"))));
     else if (is(kind, "attribute"))
         rh_plan_command(work, PHASE_CREATE_COLUMNS, "ALTER TYPE %s ADD ATTRIBUTE %s %s",
                         object->parent, rh_plan_own_name(work->arena, object->identity),

@@ -65,8 +65,6 @@ void rh_plan_by_hand(struct plan_work *work, enum plan_phase phase);
 const char *rh_plan_attribute(const struct state_object *object, const char *name); /* or NULL */
 const struct state_object *rh_plan_find(const struct plan_work *work, const char *kind,
                                         const char *identity);
-/* 'it''s' */
-const char *rh_plan_literal(struct arena *arena, const char *text);
 /* "key" of "key on public.t"; the last part of "public.t.c". */
 const char *rh_plan_own_name(struct arena *arena, const char *identity);
 

@@ -58,20 +58,6 @@ const struct state_object *rh_plan_find(const struct plan_work *work, const char
     return NULL;
 }
 
-const char *rh_plan_literal(struct arena *arena, const char *text)
-{
-    size_t len = 0;
-    char *out = rh_arena_alloc(arena, 2 * strlen(text) + 3);
-    out[len++] = '\'';
-    for (const char *c = text; *c; c++) {
-        if (*c == '\'')
-            out[len++] = '\'';
-        out[len++] = *c;
-    }
-    out[len] = '\'';
-    return out;
-}
-
 const char *rh_plan_own_name(struct arena *arena, const char *identity)
 {
     const char *on = strstr(identity, " on ");

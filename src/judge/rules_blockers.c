@@ -192,6 +192,17 @@ static const char *say_sql(struct arena *arena, const char *sql)
     return rh_arena_printf(arena, "%.*s;", (int)text.len, text.data);
 }
 
+/* In one transaction with the statement, a constraint that waits for its end is in the way
+   (55006). */
+static const char *say_repair(struct arena *arena, const struct blocker *blocker,
+                              const struct offenders *offenders)
+{
+    const char *sql = say_sql(arena, offenders->repair_sql);
+    return offenders->repair_defers && blocker->in_transaction
+               ? rh_arena_printf(arena, "%s\nSET CONSTRAINTS ALL IMMEDIATE;", sql)
+               : sql;
+}
+
 static const char *say_why(const struct judgement *judgement, const struct blocker *blocker,
                            const struct offenders *offenders)
 {
@@ -221,11 +232,17 @@ static const char *say_why(const struct judgement *judgement, const struct block
     return why;
 }
 
+/* One value for all rows, where the release makes them differ. */
+static bool is_spoiled(const struct offenders *offenders)
+{
+    return offenders->made_unique && offenders->repair_fills;
+}
+
 static const char *say_advice(const struct judgement *judgement, const struct blocker *blocker,
                               const struct offenders *offenders)
 {
     struct arena *arena = judgement->arena;
-    if (offenders->made_unique)
+    if (is_spoiled(offenders))
         return rh_arena_printf(arena,
                                "Give each of these rows a value of its own before the statement "
                                "runs. One for all, which would do for it alone, makes duplicates: "
@@ -249,6 +266,19 @@ static const char *say_advice(const struct judgement *judgement, const struct bl
                                  blocker->repair_error ? blocker->repair_error : "");
     else
         advice = rh_arena_printf(arena, "%s. It was not tried.", advice);
+    if (offenders->made_unique)
+        advice = rh_arena_printf(arena,
+                                 "%s Each row gets a value of its own: one for all makes "
+                                 "duplicates, as the release makes %s unique by %s.",
+                                 advice, offenders->columns, offenders->made_unique);
+    else if (offenders->repair_per_row)
+        advice = rh_arena_printf(arena, "%s Each row gets a value of its own, as %s is unique.",
+                                 advice, offenders->columns);
+    if (offenders->repair_invents)
+        advice = rh_arena_printf(arena,
+                                 "%s It loses nothing but invents values (placeholders): choose "
+                                 "what is right for yours.",
+                                 advice);
     return offenders->repair_loses_rows
                ? rh_arena_printf(arena,
                                  "%s It deletes rows or overwrites values: choose what is right "
@@ -291,8 +321,8 @@ static void add_offenders(struct judgement *judgement, const struct rule *rule,
     finding->title = say_title(judgement, offenders);
     finding->why = say_why(judgement, blocker, offenders);
     finding->advice = say_advice(judgement, blocker, offenders);
-    bool is_fit = offenders->repair_sql && !offenders->made_unique;
-    finding->advice_sql = is_fit ? say_sql(judgement->arena, offenders->repair_sql) : NULL;
+    bool is_fit = offenders->repair_sql && !is_spoiled(offenders);
+    finding->advice_sql = is_fit ? say_repair(judgement->arena, blocker, offenders) : NULL;
     finding->advice_tried = is_fit && blocker->repair_worked;
     found->headline = rh_arena_printf(judgement->arena, "%s would fail in production: %s",
                                       say_place(judgement, blocker), finding->title);

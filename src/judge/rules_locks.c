@@ -2,6 +2,8 @@
  * it. */
 #include "judge/judge_int.h"
 
+#include "base/quote.h"
+
 #include <string.h>
 
 /* Statements listed in one sentence, and tables in a headline. */
@@ -197,8 +199,9 @@ void rh_rule_lock_queue(const struct rule *rule, struct judgement *judgement)
             "-- who is in the way:\n"
             "SELECT pid, state, age(now(), xact_start), left(query, 60)\n"
             "FROM pg_stat_activity WHERE pid IN\n"
-            "  (SELECT pid FROM pg_locks WHERE relation = '%s'::regclass);",
-            rh_say_limit(arena, limit_us > 0 ? limit_us : 2000000), block->relation);
+            "  (SELECT pid FROM pg_locks WHERE relation = %s::regclass);",
+            rh_say_limit(arena, limit_us > 0 ? limit_us : 2000000),
+            rh_quote_literal(arena, block->relation));
     }
 }
 

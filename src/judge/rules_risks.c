@@ -1,6 +1,8 @@
 /* Rules on what became of values, keys and statistics in a migration that succeeded. */
 #include "judge/judge_int.h"
 
+#include "base/quote.h"
+
 #include <string.h>
 
 /* Names listed in one sentence. */
@@ -177,8 +179,8 @@ void rh_rule_sequence_behind(const struct rule *rule, struct judgement *judgemen
                              "with 23505, one after the other, until the sequence has passed it.";
         found->finding.advice = "Set the sequence in the same transaction as the rows.";
         found->finding.advice_sql = rh_arena_printf(
-            arena, "SELECT setval('%s', (SELECT max(%s) FROM %s));", sequence->sequence,
-            sequence->column, sequence->table);
+            arena, "SELECT setval(%s, (SELECT max(%s) FROM %s));",
+            rh_quote_literal(arena, sequence->sequence), sequence->column, sequence->table);
     }
 }
 

@@ -120,11 +120,6 @@ static struct reading read_of_samples(const struct judgement *judgement)
     return reading;
 }
 
-static void add_note(struct judgement *judgement, const char *note)
-{
-    *RH_PUSH(judgement->arena, &judgement->result->fidelity.notes) = note;
-}
-
 const char *rh_judgement_sample_doubt(struct judgement *judgement)
 {
     const struct likeness *likeness = &judgement->result->fidelity.likeness;
@@ -140,11 +135,12 @@ const char *rh_judgement_sample_doubt(struct judgement *judgement)
     case WITNESS_NOT_NEEDED:
         return NULL;
     case WITNESS_COVERED:
-        add_note(judgement,
-                 rh_arena_printf(arena,
-                                 "%s read %s, of which this is a sample: the rows that could break "
-                                 "this migration were looked for in production and are in it.",
-                                 count, tables));
+        rh_result_note(
+            judgement->result,
+            rh_arena_printf(arena,
+                            "%s read %s, of which this is a sample: the rows that could break "
+                            "this migration were looked for in production and are in it.",
+                            count, tables));
         return NULL;
     case WITNESS_PARTLY:
     case WITNESS_MISSING:
@@ -154,11 +150,12 @@ const char *rh_judgement_sample_doubt(struct judgement *judgement)
                           ? "not all rows that could break it were looked for in production"
                           : "the rows that could break it were not looked for in production";
     if (judgement->limits->accept_sample) {
-        add_note(judgement,
-                 rh_arena_printf(arena,
-                                 "%s read %s, of which this is a sample, and %s: that they succeed "
-                                 "there is not shown (--accept-sample).",
-                                 count, tables, why));
+        rh_result_note(
+            judgement->result,
+            rh_arena_printf(arena,
+                            "%s read %s, of which this is a sample, and %s: that they succeed "
+                            "there is not shown (--accept-sample).",
+                            count, tables, why));
         return NULL;
     }
     return rh_arena_printf(

@@ -9,11 +9,11 @@
     " The server names one row and stops; here all of them were counted, in the very session and " \
     "transaction in which the statement failed."
 
-#define BLOCKER_REPAIR                                                                           \
-    "The repair that comes with the finding was run before the statement on a clone, and the "   \
-    "statement then went through, unless the finding says otherwise. Run it in the migration, "  \
-    "right before the statement; where it deletes or overwrites, choose what is right for your " \
-    "data."
+#define BLOCKER_REPAIR                                                                            \
+    "The repair that comes with the finding was run before the statement on a clone, and the "    \
+    "statement then went through, unless the finding says otherwise. Run it in the migration, "   \
+    "right before the statement; where it deletes, overwrites or invents values, choose what is " \
+    "right for your data."
 
 #define TEXT_DUPLICATE_KEYS                                                                        \
     "A unique index, a unique constraint or a primary key was asked for, and rows share a "        \
@@ -30,16 +30,20 @@
         "Keep writes from making new ones in between: repair and CREATE UNIQUE INDEX in one "      \
         "transaction, or the index CONCURRENTLY and the repair until it is valid."
 
-#define TEXT_NULL_VALUES                                                                          \
-    "SET NOT NULL, a primary key or a NOT NULL column was asked for, and rows are NULL "          \
-    "there." BLOCKER_COUNTED,                                                                     \
-        "The statement fails with 23502 after it has read the table under ACCESS EXCLUSIVE.",     \
-        "ALTER TABLE users ALTER email SET NOT NULL where 12 of 1,000 users have none: rows 12.", \
-        BLOCKER_REPAIR "\n"                                                                       \
-                       "Then prove it without the long lock:\n"                                   \
-                       "    ALTER TABLE users ADD CHECK (email IS NOT NULL) NOT VALID;\n"         \
-                       "    ALTER TABLE users VALIDATE CONSTRAINT users_email_check;\n"           \
-                       "    ALTER TABLE users ALTER email SET NOT NULL;"
+#define TEXT_NULL_VALUES                                                                           \
+    "SET NOT NULL, a primary key or a NOT NULL column was asked for, and rows are NULL "           \
+    "there." BLOCKER_COUNTED,                                                                      \
+        "The statement fails with 23502 after it has read the table under ACCESS EXCLUSIVE.",      \
+        "ALTER TABLE users ALTER email SET NOT NULL where 12 of 1,000 users have none: rows 12.",  \
+        BLOCKER_REPAIR                                                                             \
+        "\n"                                                                                       \
+        "Where the column is unique, or the release makes it so in whatever statement, each row "  \
+        "gets a value of its own, after its key or behind the last one; where the type has none, " \
+        "only a person can say what is right.\n"                                                   \
+        "Then prove it without the long lock:\n"                                                   \
+        "    ALTER TABLE users ADD CHECK (email IS NOT NULL) NOT VALID;\n"                         \
+        "    ALTER TABLE users VALIDATE CONSTRAINT users_email_check;\n"                           \
+        "    ALTER TABLE users ALTER email SET NOT NULL;"
 
 #define TEXT_ORPHAN_ROWS                                                                         \
     "A foreign key was asked for or validated, and rows refer to no row of the other "           \

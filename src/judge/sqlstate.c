@@ -5,28 +5,20 @@
  */
 #include "judge/judge_int.h"
 
-#include <ctype.h>
+#include "base/quote.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 /* "public.users" of an error's fields, quoted where needed; NULL when the server named no table. */
-static const char *quoted(struct arena *arena, const char *name)
-{
-    bool is_plain = name[0] && !isdigit((unsigned char)name[0]);
-    for (const char *c = name; *c; c++)
-        if (!(*c >= 'a' && *c <= 'z') && !isdigit((unsigned char)*c) && *c != '_')
-            is_plain = false;
-    return is_plain ? name : rh_arena_printf(arena, "\"%s\"", name);
-}
-
 static const char *error_table(struct arena *arena, const struct server_message *error)
 {
     if (!error->table)
         return NULL;
     if (!error->schema)
-        return quoted(arena, error->table);
-    return rh_arena_printf(arena, "%s.%s", quoted(arena, error->schema),
-                           quoted(arena, error->table));
+        return rh_quote_name_where_needed(arena, error->table);
+    return rh_arena_printf(arena, "%s.%s", rh_quote_name_where_needed(arena, error->schema),
+                           rh_quote_name_where_needed(arena, error->table));
 }
 
 /* The columns of `Key (a, b)=(...)`: names or expressions, what follows may be values. */
@@ -77,7 +69,7 @@ static const char *nulls_query(struct arena *arena, const struct act *act)
     const char *table = error_table(arena, error);
     if (!table || !error->column)
         return NULL;
-    const char *column = quoted(arena, error->column);
+    const char *column = rh_quote_name_where_needed(arena, error->column);
     /* ADD COLUMN ... NOT NULL: every row is NULL, there is nothing to count. */
     const struct clause *added = rh_act_clause(act, CLAUSE_ADD_COLUMN);
     if (added && added->column && strcmp(added->column, column) == 0)
@@ -155,8 +147,8 @@ static const char *bad_cast_query(struct arena *arena, const struct act *act,
         return NULL;
     if (server_version && strtol(server_version, NULL, 10) >= INPUT_IS_VALID_SINCE)
         return rh_arena_printf(
-            arena, "SELECT count(*) FROM %s WHERE NOT pg_input_is_valid(%s::text, '%s');",
-            clause->relation, clause->column, clause->definition);
+            arena, "SELECT count(*) FROM %s WHERE NOT pg_input_is_valid(%s::text, %s);",
+            clause->relation, clause->column, rh_quote_literal(arena, clause->definition));
     if (strncasecmp(clause->definition, "int", 3) == 0 ||
         strncasecmp(clause->definition, "bigint", 6) == 0 ||
         strncasecmp(clause->definition, "smallint", 8) == 0)

@@ -13,10 +13,9 @@ struct column_maps {
 
 static size_t column_index(const struct catalog_table *table, int number)
 {
-    for (size_t i = 0; i < table->columns.count; i++)
-        if (table->columns.items[i].number == number)
-            return i;
-    return SIZE_MAX;
+    const struct catalog_column *column = rh_catalog_column(table, number);
+
+    return column ? (size_t)(column - table->columns.items) : SIZE_MAX;
 }
 
 static enum err_code make_map(struct column_maps *maps, const struct masked_column *decision,

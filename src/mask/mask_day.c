@@ -46,21 +46,12 @@ static bool take_digits(struct text *rest, size_t fewest, size_t most, int64_t *
     return count >= fewest;
 }
 
-static bool take_char(struct text *rest, char c)
-{
-    if (rest->len == 0 || rest->data[0] != c)
-        return false;
-    rest->data++;
-    rest->len--;
-    return true;
-}
-
 /* Two digits and, if `mark` is not NUL, that in front of them. */
 static bool take_two(struct text *rest, char mark)
 {
     struct text at = *rest;
     int64_t ignored;
-    if ((mark != '\0' && !take_char(&at, mark)) || !take_digits(&at, 2, 2, &ignored))
+    if ((mark != '\0' && !rh_text_take_char(&at, mark)) || !take_digits(&at, 2, 2, &ignored))
         return false;
     *rest = at;
     return true;
@@ -71,7 +62,8 @@ static bool is_offset(struct text rest)
 {
     if (rest.len == 0 || rh_text_is(rest, "Z"))
         return true;
-    if ((!take_char(&rest, '+') && !take_char(&rest, '-')) || !take_two(&rest, '\0'))
+    if ((!rh_text_take_char(&rest, '+') && !rh_text_take_char(&rest, '-')) ||
+        !take_two(&rest, '\0'))
         return false;
     if (take_two(&rest, ':'))
         return rest.len == 0 || (take_two(&rest, ':') && rest.len == 0);
@@ -84,10 +76,10 @@ static bool is_offset(struct text rest)
 bool rh_day_is_time(struct text time)
 {
     int64_t ignored;
-    if ((!take_char(&time, ' ') && !take_char(&time, 'T')) || !take_two(&time, '\0') ||
-        !take_two(&time, ':'))
+    if ((!rh_text_take_char(&time, ' ') && !rh_text_take_char(&time, 'T')) ||
+        !take_two(&time, '\0') || !take_two(&time, ':'))
         return false;
-    if (take_two(&time, ':') && take_char(&time, '.') &&
+    if (take_two(&time, ':') && rh_text_take_char(&time, '.') &&
         !take_digits(&time, 1, FRACTION_DIGITS, &ignored))
         return false;
     return is_offset(time);
@@ -125,8 +117,8 @@ bool rh_day_read(struct text value, int64_t end, struct day_text *ret_day)
         is_bc = true;
         rest.len -= 3;
     }
-    if (!take_digits(&rest, 4, 7, &year) || !take_char(&rest, '-') ||
-        !take_digits(&rest, 2, 2, &month) || !take_char(&rest, '-') ||
+    if (!take_digits(&rest, 4, 7, &year) || !rh_text_take_char(&rest, '-') ||
+        !take_digits(&rest, 2, 2, &month) || !rh_text_take_char(&rest, '-') ||
         !take_digits(&rest, 2, 2, &day) || month < 1 || month > 12 || day < 1 ||
         !is_written_time(rest))
         return false;

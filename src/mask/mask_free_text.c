@@ -3,6 +3,7 @@
  * joined with where they are. What looks like an address, a number or a date among the words gets
  * the map for that. White space and punctuation stay.
  */
+#include "mask/copy_words.h"
 #include "mask/mask_leaf_kinds.h"
 
 struct free_text {
@@ -82,6 +83,12 @@ static size_t punctuation(const struct free_text *prose, struct text source, siz
 
 static size_t token_end(struct text source, size_t at)
 {
+    while (source.len - at >= 8) {
+        uint64_t word = rh_word_load(source.data + at);
+        if ((rh_word_controls(word) | rh_word_equals(word, ' ')) != 0)
+            break;
+        at += 8;
+    }
     while (at < source.len && !is_byte(source.data[at], BYTE_SPACE))
         at++;
     return at;
@@ -89,9 +96,10 @@ static size_t token_end(struct text source, size_t at)
 
 static size_t word_end(const struct free_text *prose, struct text source, size_t at)
 {
-    while (at < source.len &&
-           (is_byte(source.data[at], BYTE_WORD) || punctuation(prose, source, at) == 0))
-        at++;
+    do
+        while (at < source.len && is_byte(source.data[at], BYTE_WORD))
+            at++;
+    while (at < source.len && punctuation(prose, source, at) == 0 && ++at);
     return at;
 }
 

@@ -91,20 +91,11 @@ static bool take_number(struct text *rest, int64_t most, int64_t *ret_number)
     return *ret_number <= most;
 }
 
-static bool take_char(struct text *rest, char c)
-{
-    if (rest->len == 0 || rest->data[0] != c)
-        return false;
-    rest->data++;
-    rest->len--;
-    return true;
-}
-
 static bool take_v4(struct text *rest, unsigned char *bytes)
 {
     for (int i = 0; i < 4; i++) {
         int64_t number;
-        if ((i > 0 && !take_char(rest, '.')) || !take_number(rest, 255, &number))
+        if ((i > 0 && !rh_text_take_char(rest, '.')) || !take_number(rest, 255, &number))
             return false;
         bytes[i] = (unsigned char)number;
     }
@@ -157,9 +148,9 @@ static bool take_v6(struct text *rest, unsigned char *bytes)
         side[(*count)++] = (unsigned char)word;
         if (rest->len == 0 || rest->data[0] == '/')
             break;
-        if (!take_char(rest, ':'))
+        if (!rh_text_take_char(rest, ':'))
             return false;
-        if (!has_gap && take_char(rest, ':'))
+        if (!has_gap && rh_text_take_char(rest, ':'))
             has_gap = true;
         else if (rest->len == 0 || rest->data[0] == '/')
             return false;
@@ -183,7 +174,7 @@ static bool read_address(struct text value, bool is_cidr, struct address *ret_ad
     if (value.len >= sizeof(again) ||
         !(address.bits == V4_BITS ? take_v4(&rest, address.bytes) : take_v6(&rest, address.bytes)))
         return false;
-    if (take_char(&rest, '/') && !take_number(&rest, address.bits, &mask_length))
+    if (rh_text_take_char(&rest, '/') && !take_number(&rest, address.bits, &mask_length))
         return false;
     address.mask_length = (int)mask_length;
     *ret_address = address;

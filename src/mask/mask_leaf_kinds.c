@@ -16,6 +16,10 @@
 /* Longer than any of these, and prose: one look at the length is enough. */
 #define KIND_MAX 2048
 #define KEY_MAX 64
+/* RFC 9562: with its hyphens; nothing but an address is longer, and no number. */
+#define UUID_BYTES 36
+/* Of what is longer than a uuid: bytes among which most texts have a letter. */
+#define LETTER_WITHIN 16
 
 static const char *rule_type(enum mask_rule rule)
 {
@@ -86,28 +90,54 @@ struct shape {
     size_t digits, letters, ats, dots, colons, dashes, blanks, others;
 };
 
+/* Counters of a byte each, side by side in a word: so many bytes of a value fit. */
+#define COUNTED_MAX ((size_t)255)
+enum {
+    COUNT_DIGITS,
+    COUNT_LETTERS,
+    COUNT_ATS,
+    COUNT_DOTS,
+    COUNT_COLONS,
+    COUNT_DASHES,
+    COUNT_BLANKS
+};
+#define ONE_OF(counter) (UINT64_C(1) << (8 * (counter)))
+
+static const uint64_t counts_of_byte[256] = {
+    ['0' ... '9'] = ONE_OF(COUNT_DIGITS),
+    ['A' ... 'Z'] = ONE_OF(COUNT_LETTERS),
+    ['a' ... 'z'] = ONE_OF(COUNT_LETTERS),
+    ['@'] = ONE_OF(COUNT_ATS),
+    ['.'] = ONE_OF(COUNT_DOTS),
+    [':'] = ONE_OF(COUNT_COLONS),
+    ['-'] = ONE_OF(COUNT_DASHES),
+    [' '] = ONE_OF(COUNT_BLANKS),
+};
+
+static size_t counted(uint64_t counts, int counter)
+{
+    return counts >> (8 * counter) & 0xff;
+}
+
 static struct shape shape_of(struct text value)
 {
-    struct shape shape = {0};
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.data[i];
-        if (c >= '0' && c <= '9')
-            shape.digits++;
-        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
-            shape.letters++;
-        else if (c == '@')
-            shape.ats++;
-        else if (c == '.')
-            shape.dots++;
-        else if (c == ':')
-            shape.colons++;
-        else if (c == '-')
-            shape.dashes++;
-        else if (c == ' ')
-            shape.blanks++;
-        else
-            shape.others++;
+    struct shape shape = {.others = value.len};
+    while (value.len > 0) {
+        size_t len = value.len < COUNTED_MAX ? value.len : COUNTED_MAX;
+        uint64_t counts = 0;
+        for (size_t i = 0; i < len; i++)
+            counts += counts_of_byte[(unsigned char)value.data[i]];
+        shape.digits += counted(counts, COUNT_DIGITS);
+        shape.letters += counted(counts, COUNT_LETTERS);
+        shape.ats += counted(counts, COUNT_ATS);
+        shape.dots += counted(counts, COUNT_DOTS);
+        shape.colons += counted(counts, COUNT_COLONS);
+        shape.dashes += counted(counts, COUNT_DASHES);
+        shape.blanks += counted(counts, COUNT_BLANKS);
+        value = (struct text){value.data + len, value.len - len};
     }
+    shape.others -= shape.digits + shape.letters + shape.ats + shape.dots + shape.colons +
+                    shape.dashes + shape.blanks;
     return shape;
 }
 
@@ -174,9 +204,22 @@ bool rh_leaf_is_card_number(struct text number)
     return sum % 10 == 0;
 }
 
+/* Whether a look at a few bytes is enough: longer than a uuid, with a letter where a number has
+   none, and nothing of an address in it. */
+static bool is_plainly_text(struct text value)
+{
+    bool has_letter = false;
+    if (value.len <= UUID_BYTES)
+        return false;
+    for (size_t i = 0; i < LETTER_WITHIN; i++)
+        has_letter |= (value.data[i] | 0x20) >= 'a' && (value.data[i] | 0x20) <= 'z';
+    return has_letter && memchr(value.data, '@', value.len) == NULL &&
+           memchr(value.data, ':', value.len) == NULL && !rh_leaf_is_date(value);
+}
+
 enum leaf_kind rh_leaf_kind(struct mask_map *const *maps, struct text value)
 {
-    if (value.len < 6 || value.len > KIND_MAX)
+    if (value.len < 6 || value.len > KIND_MAX || is_plainly_text(value))
         return LEAF_TEXT;
     struct shape shape = shape_of(value);
     if (shape.blanks == 0) {
@@ -184,7 +227,7 @@ enum leaf_kind rh_leaf_kind(struct mask_map *const *maps, struct text value)
             return reads(maps, LEAF_URL, value) ? LEAF_URL : LEAF_TEXT;
         if (shape.ats == 1 && value.data[0] != '@')
             return reads(maps, LEAF_EMAIL, value) ? LEAF_EMAIL : LEAF_TEXT;
-        if (value.len == 36 && shape.dashes == 4 && shape.digits + shape.letters == 32)
+        if (value.len == UUID_BYTES && shape.dashes == 4 && shape.digits + shape.letters == 32)
             return reads(maps, LEAF_UUID, value) ? LEAF_UUID : LEAF_TEXT;
         if (shape.letters >= 2 && shape.digits + shape.letters == value.len &&
             value.len >= IBAN_MIN && value.len <= IBAN_MAX && value.data[0] >= 'A' &&

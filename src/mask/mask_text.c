@@ -36,7 +36,8 @@ struct draws {
     uint64_t part[DRAW_PARTS];
 };
 
-/* An ASCII character: its class from `base` on, which part of the draw moves it. */
+/* An ASCII character: its class from `base` on, which part of the draw moves it: DRAW_LETTER or
+   DRAW_DIGIT. */
 struct ascii {
     unsigned char base, size, part, folded;
 };
@@ -49,6 +50,7 @@ struct text_core {
     struct ascii ascii[128];
     const struct char_run *hint;
     unsigned char blocks[LANES][MASK_BLOCK_BYTES], drawn[LANES][MASK_BLOCK_BYTES];
+    struct text_state rest; /* of the long value at hand */
 };
 
 /* The chain's beginning, and the one of what stands behind a restart. */
@@ -103,6 +105,13 @@ static unsigned char shifted(unsigned char c, unsigned base, unsigned size, uint
     if (index >= size)
         index -= size;
     return (unsigned char)(base + index);
+}
+
+/* `shift` below the size of the class. */
+static inline unsigned char shifted_ascii(unsigned char c, struct ascii entry, uint32_t shift)
+{
+    const uint32_t index = c - entry.base + shift;
+    return (unsigned char)(entry.base + (index >= entry.size ? index - entry.size : index));
 }
 
 /* ---- one character -------------------------------------------------------------------------- */
@@ -245,17 +254,6 @@ static bool is_restart(enum text_mode mode)
     return mode == TEXT_RESTART || mode == TEXT_RESTART_KEEP;
 }
 
-/* Draws of the next BLOCK_CHARACTERS characters, from the chain before them. */
-static void begin_block(struct text_core *core, struct text_state *state)
-{
-    for (size_t i = 0; i < BLOCK_LINKS; i++) {
-        unsigned char *block = state->stream + i * MASK_BLOCK_BYTES;
-        memcpy(block, state->chain, MASK_BLOCK_BYTES);
-        block[MASK_BLOCK_BYTES - 1] ^= (unsigned char)(i + 1);
-    }
-    rh_mask_blocks(core->output, state->stream, state->stream, BLOCK_LINKS);
-}
-
 static inline void add_block(unsigned char *to, const unsigned char *block)
 {
     uint64_t sum[2], other[2];
@@ -276,6 +274,20 @@ static void end_block(struct text_core *core, struct text_state *state)
     for (size_t i = 0; i < BLOCK_LINKS; i++)
         add_block(state->chain, state->folded + i * MASK_BLOCK_BYTES);
     rh_mask_blocks(core->chain, state->chain, state->chain, 1);
+}
+
+/* Draws of the next BLOCK_CHARACTERS characters, from the chain before them. A block is ended by
+   the next: most values have none behind their last. */
+static void begin_block(struct text_core *core, struct text_state *state)
+{
+    if (state->characters > LONE_CHARACTERS)
+        end_block(core, state);
+    for (size_t i = 0; i < BLOCK_LINKS; i++) {
+        unsigned char *block = state->stream + i * MASK_BLOCK_BYTES;
+        memcpy(block, state->chain, MASK_BLOCK_BYTES);
+        block[MASK_BLOCK_BYTES - 1] ^= (unsigned char)(i + 1);
+    }
+    rh_mask_blocks(core->output, state->stream, state->stream, BLOCK_LINKS);
 }
 
 /* The draws of the next character, which is in `mode`. */
@@ -302,8 +314,6 @@ static void chain_on(struct text_core *core, struct text_state *state, uint32_t 
     if (state->characters >= LONE_CHARACTERS) {
         const size_t place = (state->characters - LONE_CHARACTERS) % BLOCK_CHARACTERS;
         store32(state->folded + 4 * place, folded);
-        if (place == BLOCK_CHARACTERS - 1)
-            end_block(core, state);
     } else {
         add_to_link(state->chain, folded);
         rh_mask_blocks(core->chain, state->chain, state->chain, 1);
@@ -319,18 +329,20 @@ static size_t map_in_block(struct text_core *core, struct text_state *state,
     const size_t most = len < BLOCK_CHARACTERS - first ? len : BLOCK_CHARACTERS - first;
     size_t taken = 0;
 
+    if (in[0] >= 0x80)
+        return 0;
     if (first == 0)
         begin_block(core, state);
     for (; taken < most && in[taken] < 0x80; taken++) {
         const struct ascii entry = core->ascii[in[taken]];
         const uint32_t bits = load32(state->stream + 4 * (first + taken));
-        const uint32_t draw = entry.part == DRAW_DIGIT ? bits << 16 | bits >> 16 : bits;
-        out[taken] = shifted(in[taken], entry.base, entry.size, (uint64_t)draw << 32);
+        /* As draws_of_place has it: a digit's half comes first. */
+        const unsigned turn = 16 * entry.part;
+        const uint32_t draw = bits << turn | bits >> (-turn & 31);
+        out[taken] = shifted_ascii(in[taken], entry, (uint32_t)((uint64_t)draw * entry.size >> 32));
         store32(state->folded + 4 * (first + taken), entry.folded);
     }
     state->characters += taken;
-    if (first + taken == BLOCK_CHARACTERS)
-        end_block(core, state);
     return taken;
 }
 
@@ -367,11 +379,11 @@ struct lane {
 static void finish_long(struct text_core *core, const struct lane *lane,
                         const unsigned char link[MASK_BLOCK_BYTES])
 {
-    struct text_state state = {.characters = LONE_CHARACTERS};
-    memcpy(state.chain, link, MASK_BLOCK_BYTES);
-    map_alone(core, &state, lane->in, (size_t)(lane->end - lane->in), lane->modes, TEXT_SHIFT,
+    struct text_state *state = &core->rest;
+    state->characters = LONE_CHARACTERS;
+    memcpy(state->chain, link, MASK_BLOCK_BYTES);
+    map_alone(core, state, lane->in, (size_t)(lane->end - lane->in), lane->modes, TEXT_SHIFT,
               lane->out);
-    OPENSSL_cleanse(&state, sizeof(state));
 }
 
 /* One round: a character of every lane. Lanes that are done go; the rest close up. */
@@ -419,31 +431,102 @@ step_lanes(struct text_core *core, struct lane *lanes, size_t count, bool has_mo
     return left;
 }
 
+/* Lanes of ASCII as far as LONE_CHARACTERS, without modes: character `at` of each in one round. */
+static size_t step_ascii(struct text_core *core, struct lane *lanes, size_t count, unsigned at)
+{
+    size_t left = 0;
+
+    rh_mask_blocks(core->output, core->blocks[0], core->drawn[0], count);
+    for (size_t i = 0; i < count; i++) {
+        const struct lane *lane = &lanes[i];
+        unsigned char *link = core->blocks[i];
+        const unsigned char c = lane->in[at];
+        const struct ascii entry = core->ascii[c];
+        const uint64_t draw = load64(core->drawn[i] + sizeof(uint64_t) * entry.part);
+        lane->out[at] = shifted_ascii(c, entry, below(draw, entry.size));
+        add_to_link(link, entry.folded);
+        if (lane->in + at + 1 == lane->end)
+            continue;
+        if (left != i) {
+            memcpy(core->blocks[left], link, MASK_BLOCK_BYTES);
+            lanes[left] = *lane;
+        }
+        left++;
+    }
+    if (left > 0)
+        rh_mask_blocks(core->chain, core->blocks[0], core->blocks[0], left);
+    return left;
+}
+
+static void run_ascii(struct text_core *core, struct lane *lanes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        memcpy(core->blocks[i], first_link, MASK_BLOCK_BYTES);
+    for (unsigned at = 0; count > 0 && at < LONE_CHARACTERS; at++)
+        count = step_ascii(core, lanes, count, at);
+    for (size_t i = 0; i < count; i++) {
+        lanes[i].in += LONE_CHARACTERS;
+        lanes[i].out += LONE_CHARACTERS;
+        finish_long(core, &lanes[i], core->blocks[i]);
+    }
+}
+
+static void run_lanes(struct text_core *core, struct lane *lanes, size_t count)
+{
+    bool has_modes = false;
+
+    for (size_t i = 0; i < count; i++) {
+        memcpy(core->blocks[i], first_link, MASK_BLOCK_BYTES);
+        has_modes |= lanes[i].modes != NULL;
+    }
+    while (count > 0)
+        count = has_modes ? step_lanes(core, lanes, count, true)
+                          : step_lanes(core, lanes, count, false);
+}
+
+static bool begins_in_ascii(const unsigned char *in, size_t len)
+{
+    uint64_t high = 0;
+    size_t i = 0;
+
+    if (len > LONE_CHARACTERS)
+        len = LONE_CHARACTERS;
+    for (; len - i >= sizeof(uint64_t); i += sizeof(uint64_t))
+        high |= load64(in + i);
+    for (; i < len; i++)
+        high |= in[i];
+    return (high & UINT64_C(0x8080808080808080)) == 0;
+}
+
 void rh_text_core_map(struct text_core *core, const struct text_item *items, size_t count)
 {
-    struct lane lanes[LANES];
+    struct lane ascii[LANES], others[LANES];
+    size_t ascii_count = 0, other_count = 0;
 
-    for (size_t next = 0; next < count;) {
-        size_t used = 0;
-        bool has_modes = false;
-        for (; next < count && used < LANES; next++) {
-            const struct text_item *item = &items[next];
-            if (item->len == 0)
-                continue;
-            const unsigned char *in = (const unsigned char *)item->in;
-            lanes[used] = (struct lane){
-                .in = in,
-                .end = in + item->len,
-                .modes = item->modes,
-                .out = (unsigned char *)item->out,
-            };
-            memcpy(core->blocks[used++], first_link, MASK_BLOCK_BYTES);
-            has_modes |= item->modes != NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct text_item *item = &items[i];
+        if (item->len == 0)
+            continue;
+        const unsigned char *in = (const unsigned char *)item->in;
+        const struct lane lane = {.in = in,
+                                  .end = in + item->len,
+                                  .modes = item->modes,
+                                  .out = (unsigned char *)item->out};
+        if (!item->modes && begins_in_ascii(in, item->len))
+            ascii[ascii_count++] = lane;
+        else
+            others[other_count++] = lane;
+        if (ascii_count == LANES) {
+            run_ascii(core, ascii, ascii_count);
+            ascii_count = 0;
         }
-        while (used > 0)
-            used = has_modes ? step_lanes(core, lanes, used, true)
-                             : step_lanes(core, lanes, used, false);
+        if (other_count == LANES) {
+            run_lanes(core, others, other_count);
+            other_count = 0;
+        }
     }
+    run_ascii(core, ascii, ascii_count);
+    run_lanes(core, others, other_count);
 }
 
 /* ---- one value in parts ---------------------------------------------------------------------- */

@@ -1,6 +1,8 @@
 /* The plan: for every column what happens to it, and why. */
 #include "mask/masking_int.h"
 
+#include "model/ledger.h"
+
 /* An IPv6 address in full: eight groups of four digits. */
 #define ADDRESS_CHARACTERS_MAX 39
 
@@ -247,6 +249,16 @@ static struct decision default_decision(struct planning *planning, size_t index)
     return decision;
 }
 
+/* What values look like is no reason against it, but for addresses: a revision looks like a secret,
+   "Add Orders" like a name. */
+static bool is_needed_by_a_tool(const struct decided_column *decided)
+{
+    enum personal_kind by_name = rh_detect_name(decided->table->name, decided->column->name);
+
+    return rh_is_ledger_table(decided->table) && rh_ledger_needs(decided->column->name) &&
+           decided->kind != PERSONAL_EMAIL && by_name != PERSONAL_EMAIL && by_name != PERSONAL_NAME;
+}
+
 static struct decision own_decision(struct planning *planning, size_t index)
 {
     struct decided_column *decided = &planning->columns.items[index];
@@ -277,6 +289,10 @@ static struct decision own_decision(struct planning *planning, size_t index)
                               ? rh_arena_printf(arena, "configuration of extension %s",
                                                 table->extension ? table->extension : "")
                               : rh_arena_printf(arena, "of extension %s", table->extension);
+        return decision;
+    }
+    if (is_needed_by_a_tool(decided)) {
+        decision.reason = "a migration tool's ledger";
         return decision;
     }
     for (size_t i = 0; i < decided->schema.values.count; i++)

@@ -46,9 +46,17 @@ struct offenders {
     /* SQL to be run right before the statement. NULL: none is known. */
     const char *repair_sql;
     bool repair_loses_rows; /* it deletes rows or overwrites values: a person must choose */
-    /* The column (quoted) in which it gives all these rows one value; NULL. Then, the unique key
-       over that column which the release makes, so that the repair would spoil it; NULL. */
-    const char *repair_fills, *made_unique;
+    bool repair_invents;    /* it fills NULLs with values that stand for unknown ones */
+    bool repair_per_row;    /* with another one in every row */
+    /* A constraint on the table may wait for COMMIT: in one transaction with the statement it has
+       to be settled between the repair and the statement. */
+    bool repair_defers;
+    /* The column (quoted) in which it gives all these rows one value; NULL. Then: SQL that gives
+       each row a value of its own, tried before the statement too; NULL: none is known. */
+    const char *repair_fills, *own_values_sql;
+    /* The unique key over the column that the release makes, so that one value for all rows would
+       spoil it; NULL. Where repair_fills is NULL, repair_sql is none such. */
+    const char *made_unique;
 };
 
 struct blocker {

@@ -2,8 +2,8 @@
 
 #include "model/result.h"
 #include "model/result_json_int.h"
+#include "model/state_json.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 /*
@@ -201,11 +201,6 @@ static json_t *items_json(const struct shape *shape, const any_vec *vec)
     return array;
 }
 
-static json_t *digest_json(const struct digest *digest)
-{
-    return json_sprintf("%016" PRIx64 "%016" PRIx64, digest->high, digest->low);
-}
-
 static json_t *member_json(const struct member *member, const char *data)
 {
     const void *at = data + member->offset;
@@ -226,7 +221,9 @@ static json_t *member_json(const struct member *member, const char *data)
     case MEMBER_SHARE:
         return json_real(*(const double *)at);
     case MEMBER_DIGEST:
-        return *(const bool *)(data + member->flag_offset) ? digest_json(at) : json_null();
+        return *(const bool *)(data + member->flag_offset)
+                   ? rh_digest_to_json(*(const struct digest *)at)
+                   : json_null();
     case MEMBER_TEXTS:
         return rh_json_texts((const char *const *)((const any_vec *)at)->items,
                              ((const any_vec *)at)->count);
@@ -302,31 +299,6 @@ static enum err_code read_real(const struct reader *reader, const char *path, co
     if (!json_is_number(json) || !(real >= 0 && real <= max))
         return wrong(reader, path, "a number in range");
     *ret_real = real;
-    return RH_OK;
-}
-
-/* As it is written there: no capitals. */
-static int hex_value(char c)
-{
-    return c >= 'A' && c <= 'F' ? -1 : rh_hex_value(c);
-}
-
-static enum err_code read_digest(const struct reader *reader, const char *path, const json_t *json,
-                                 struct digest *ret_digest)
-{
-    const char *hex = json_string_value(json);
-    uint64_t halves[2] = {0, 0};
-
-    if (!hex || strlen(hex) != 32)
-        return wrong(reader, path, "a checksum of 32 hexadecimal digits");
-    for (size_t i = 0; i < 32; i++) {
-        int value = hex_value(hex[i]);
-
-        if (value < 0)
-            return wrong(reader, path, "a checksum of 32 hexadecimal digits");
-        halves[i / 16] = halves[i / 16] << 4 | (uint64_t)value;
-    }
-    *ret_digest = (struct digest){.high = halves[0], .low = halves[1]};
     return RH_OK;
 }
 
@@ -406,7 +378,9 @@ static enum err_code read_member(struct reader *reader, const char *path, const 
         if (json_is_null(json))
             return RH_OK;
         *(bool *)(data + member->flag_offset) = true;
-        return read_digest(reader, path, json, at);
+        return rh_digest_from_json(json, at)
+                   ? RH_OK
+                   : wrong(reader, path, "a checksum of 32 hexadecimal digits");
     case MEMBER_TEXTS:
         return read_texts(reader, path, json, at);
     case MEMBER_ITEMS:

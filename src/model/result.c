@@ -1,5 +1,7 @@
 #include "model/result.h"
 
+#include "base/say.h"
+
 #include <string.h>
 
 /* The longest anything may wait unless the user says otherwise (docs/cli/run.md, --max-blocked). */
@@ -64,6 +66,14 @@ struct limits rh_limits_default(void)
         .replica_apply_bytes_per_s = LIMIT_UNSET,
         .fail_on = SEVERITY_ERROR,
     };
+}
+
+void rh_result_note(struct result *result, const char *sentence)
+{
+    struct fidelity *fidelity = &result->fidelity;
+
+    if (!rh_say_was_said(fidelity->notes.items, fidelity->notes.count, sentence))
+        *RH_PUSH(result->arena, &fidelity->notes) = rh_arena_strdup(result->arena, sentence);
 }
 
 void rh_result_deinit(struct result *result)

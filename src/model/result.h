@@ -141,6 +141,10 @@ struct result {
     struct workload_comparison workload;
 };
 
+/* A copy of the sentence among the notes of its fidelity, unless it stands there already: several
+   that know of one thing say it once. */
+void rh_result_note(struct result *result, const char *sentence);
+
 /* Lets go of what is not in the arena (evidence); the result may be filled again afterwards. */
 void rh_result_deinit(struct result *result);
 

@@ -19,6 +19,8 @@ static json_t *offenders_json(const struct offenders *offenders)
     put(object, "newest_column", rh_json_text(offenders->newest_column));
     put(object, "repair_sql", rh_json_text(offenders->repair_sql));
     put(object, "repair_loses_rows", json_boolean(offenders->repair_loses_rows));
+    put(object, "repair_invents_values", json_boolean(offenders->repair_invents));
+    put(object, "repair_defers", json_boolean(offenders->repair_defers));
     put(object, "made_unique", rh_json_text(offenders->made_unique));
     return object;
 }

@@ -1,10 +1,8 @@
 #include "model/state_json.h"
 
-#include "model/result.h"
+#include "model/result_json_int.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Raised with every change of the form. */
@@ -22,27 +20,23 @@ KNOWS_ALL_OF(table_state, 184);
 KNOWS_ALL_OF(sequence_state, 32);
 KNOWS_ALL_OF(data_state, 72);
 
-static void put(json_t *object, const char *name, json_t *value)
+json_t *rh_digest_to_json(struct digest digest)
 {
-    if (json_object_set_new(object, name, value) != 0)
-        RH_PANIC("cannot set \"%s\" in a JSON object", name);
+    return json_sprintf("%016" PRIx64 "%016" PRIx64, digest.high, digest.low);
 }
 
-static json_t *digest_json(struct digest digest)
+bool rh_digest_from_json(const json_t *json, struct digest *ret_digest)
 {
-    char text[DIGEST_LENGTH + 1];
+    const char *hex = json_string_value(json);
+    uint64_t halves[2] = {0, 0};
 
-    snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64, digest.high, digest.low);
-    return json_string(text);
-}
-
-static json_t *texts_json(const char *const *items, size_t count)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(array, rh_json_text(items[i]));
-    return array;
+    if (!hex || strlen(hex) != DIGEST_LENGTH || strspn(hex, "0123456789abcdef") != DIGEST_LENGTH)
+        return false;
+    for (size_t i = 0; i < DIGEST_LENGTH; i++)
+        halves[2 * i / DIGEST_LENGTH] = halves[2 * i / DIGEST_LENGTH] << 4 |
+                                        (uint64_t)rh_hex_value(hex[i]);
+    *ret_digest = (struct digest){.high = halves[0], .low = halves[1]};
+    return true;
 }
 
 static json_t *object_json(const struct state_object *state)
@@ -69,7 +63,7 @@ static json_t *column_json(const struct column_state *column)
     put(object, "type", rh_json_text(column->type));
     put(object, "number", json_integer(column->number));
     put(object, "non_null", json_integer(column->non_null));
-    put(object, "digest", digest_json(column->digest));
+    put(object, "digest", rh_digest_to_json(column->digest));
     put(object, "is_integer", json_boolean(column->is_integer));
     return object;
 }
@@ -79,7 +73,7 @@ static json_t *table_json(const struct table_state *table)
     json_t *object = json_object(), *columns = json_array(), *key_is_integer = json_array();
 
     for (size_t i = 0; i < table->key_is_integer.count; i++)
-        json_array_append_new(key_is_integer, json_boolean(table->key_is_integer.items[i]));
+        append(key_is_integer, json_boolean(table->key_is_integer.items[i]));
     put(object, "identity", rh_json_text(table->identity));
     put(object, "kind", rh_json_text(table->kind));
     put(object, "parent", rh_json_text(table->parent));
@@ -87,13 +81,13 @@ static json_t *table_json(const struct table_state *table)
     put(object, "rows", json_integer(table->rows));
     put(object, "bytes", json_integer(table->bytes));
     put(object, "skipped", rh_json_text(table->skipped));
-    put(object, "key", texts_json(table->key.items, table->key.count));
+    put(object, "key", rh_json_texts(table->key.items, table->key.count));
     put(object, "key_is_integer", key_is_integer);
-    put(object, "row", table->has_row ? digest_json(table->row) : json_null());
-    put(object, "row_columns", texts_json(table->row_columns.items, table->row_columns.count));
+    put(object, "row", table->has_row ? rh_digest_to_json(table->row) : json_null());
+    put(object, "row_columns", rh_json_texts(table->row_columns.items, table->row_columns.count));
     put(object, "sample_parts", json_integer(table->sample_parts));
     for (size_t i = 0; i < table->columns.count; i++)
-        json_array_append_new(columns, column_json(&table->columns.items[i]));
+        append(columns, column_json(&table->columns.items[i]));
     put(object, "columns", columns);
     return object;
 }
@@ -115,11 +109,11 @@ json_t *rh_state_to_json(const struct schema_state *schema, const struct data_st
     json_t *sequences = json_array();
 
     for (size_t i = 0; i < schema->objects.count; i++)
-        json_array_append_new(objects, object_json(&schema->objects.items[i]));
+        append(objects, object_json(&schema->objects.items[i]));
     for (size_t i = 0; i < data->tables.count; i++)
-        json_array_append_new(tables, table_json(&data->tables.items[i]));
+        append(tables, table_json(&data->tables.items[i]));
     for (size_t i = 0; i < data->sequences.count; i++)
-        json_array_append_new(sequences, sequence_json(&data->sequences.items[i]));
+        append(sequences, sequence_json(&data->sequences.items[i]));
     put(root, "format", json_integer(STATE_FORMAT));
     put(root, "schema_lineage", rh_json_text(schema->lineage));
     put(root, "objects", objects);
@@ -191,17 +185,11 @@ static const json_t *array(struct taking *taking, const json_t *object, const ch
 
 static struct digest digest(struct taking *taking, const json_t *object, const char *name)
 {
-    const char *value = text(taking, object, name);
-    char high[DIGEST_LENGTH / 2 + 1];
+    struct digest digest = {0};
 
-    if (strlen(value) != DIGEST_LENGTH || strspn(value, "0123456789abcdef") != DIGEST_LENGTH) {
-        if (!taking->missing)
-            taking->missing = name;
-        return (struct digest){0};
-    }
-    memcpy(high, value, sizeof(high) - 1);
-    high[sizeof(high) - 1] = 0;
-    return (struct digest){strtoull(high, NULL, 16), strtoull(value + DIGEST_LENGTH / 2, NULL, 16)};
+    if (!rh_digest_from_json(member(taking, object, name), &digest) && !taking->missing)
+        taking->missing = name;
+    return digest;
 }
 
 struct texts {

@@ -17,4 +17,8 @@ enum err_code rh_state_from_json(const json_t *json, struct arena *arena,
                                  struct schema_state *ret_schema, struct data_state *ret_data,
                                  struct err *err) RH_MUST_CHECK;
 
+/* 32 hexadecimal digits in small letters, for whoever keeps a checksum; a new reference. */
+json_t *rh_digest_to_json(struct digest digest);
+bool rh_digest_from_json(const json_t *json, struct digest *ret_digest); /* false: it is none */
+
 #endif

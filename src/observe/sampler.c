@@ -131,6 +131,7 @@ static void send_sample(void *context)
     struct buf pids RH_CLEANUP_BUF;
     const char *parameters[1];
 
+    rh_buf_init(&pids, 1 << 20);
     if (observer->is_lost || sampler->in_flight || !sampler->running)
         return;
     sampler->sent_at = rh_clock_mono();
@@ -138,7 +139,6 @@ static void send_sample(void *context)
         schedule(observer);
         return;
     }
-    rh_buf_init(&pids, 1 << 20);
     for (size_t i = 0; i < observer->watched.count; i++)
         rh_buf_printf(&pids, "%c%lld", i ? ',' : '{', (long long)observer->watched.items[i]);
     rh_buf_add_char(&pids, '}');

@@ -68,6 +68,13 @@ enum err_code rh_blockers_find(struct rehearsal *rehearsal, struct err *err)
     if (!code)
         code = rh_unique_keys_read(engine, clone, rehearsal->arena, &after, &why);
     rh_unique_keys_mark(&before, &after, rehearsal->arena, blockers);
+    struct err unsettled = RH_ERR_INIT;
+    enum err_code settled = rh_unique_keys_settle(engine, clone, rehearsal->arena, blockers,
+                                                  &unsettled);
+    if (!code && settled) {
+        code = settled;
+        why = unsettled;
+    }
     rh_sandbox_destroy(clone);
     rh_interrupt_set_deadline(run_deadline);
     if (rh_interrupt_check(err))

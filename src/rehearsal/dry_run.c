@@ -501,11 +501,6 @@ static void roll_back(struct dry_run *dry_run)
     }
 }
 
-static void note(struct dry_run *dry_run, const char *sentence)
-{
-    *RH_PUSH(dry_run->arena, &dry_run->rehearsal->result.fidelity.notes) = sentence;
-}
-
 static void fill_fidelity(struct dry_run *dry_run, const struct states *before)
 {
     struct result *result = &dry_run->rehearsal->result;
@@ -519,12 +514,15 @@ static void fill_fidelity(struct dry_run *dry_run, const struct states *before)
     fidelity->sample_fraction = 1.0;
     fidelity->relations = before->data_reason ? -1 : (int64_t)before->data.tables.count;
     fidelity->rows = fidelity->bytes = -1;
-    note(dry_run, "All of it ran in one transaction that was rolled back: what was written is left "
-                  "to vacuum as dead rows.");
+    rh_result_note(
+        &dry_run->rehearsal->result,
+        "All of it ran in one transaction that was rolled back: what was written is left "
+        "to vacuum as dead rows.");
     if (dry_run->other_sessions > 0)
-        note(dry_run, rh_arena_printf(dry_run->arena, "%lld other session%s connected meanwhile.",
-                                      (long long)dry_run->other_sessions,
-                                      dry_run->other_sessions == 1 ? " was" : "s were"));
+        rh_result_note(&dry_run->rehearsal->result,
+                       rh_arena_printf(dry_run->arena, "%lld other session%s connected meanwhile.",
+                                       (long long)dry_run->other_sessions,
+                                       dry_run->other_sessions == 1 ? " was" : "s were"));
     *RH_PUSH(dry_run->arena, &dry_run->trace->not_observed) =
         "A dry run has no event triggers, no server log and no samples: waits for locks, what was "
         "dropped along, and what a COMMIT would do were not observed.";

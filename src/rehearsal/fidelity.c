@@ -41,11 +41,6 @@ static enum err_code check_masking(struct rehearsal *rehearsal, struct err *err)
 
 /* --- what it says ----------------------------------------------------------------------------- */
 
-static void add_note(struct rehearsal *rehearsal, const char *note)
-{
-    *RH_PUSH(rehearsal->arena, &rehearsal->result.fidelity.notes) = note;
-}
-
 static const struct manifest_witness *witness_of(const struct manifest *manifest,
                                                  const struct migration_step *step)
 {
@@ -166,8 +161,9 @@ void rh_fidelity_fill(struct rehearsal *rehearsal, const struct sandbox_facts *f
     struct likeness *likeness = &fidelity->likeness;
     if (!likeness->has_manifest) {
         if (rehearsal->options->snapshot_path)
-            add_note(rehearsal, "The snapshot is a plain dump: nothing in it says whether it is "
-                                "masked, or all of production's rows.");
+            rh_result_note(&rehearsal->result,
+                           "The snapshot is a plain dump: nothing in it says whether it is "
+                           "masked, or all of production's rows.");
         return;
     }
     fidelity->sample_fraction = fraction_of(rehearsal);
@@ -177,10 +173,11 @@ void rh_fidelity_fill(struct rehearsal *rehearsal, const struct sandbox_facts *f
         *RH_PUSH(arena, &likeness->settings_not_kept) = rh_arena_strdup(
             arena, facts->settings_not_kept.items[n]);
     for (size_t n = 0; n < rehearsal->manifest.notes.count; n++)
-        add_note(rehearsal, rehearsal->manifest.notes.items[n]);
+        rh_result_note(&rehearsal->result, rehearsal->manifest.notes.items[n]);
     if (likeness->clear_data)
-        add_note(rehearsal, rh_arena_printf(arena, "The snapshot may hold clear data: %s.",
-                                            likeness->clear_data));
+        rh_result_note(
+            &rehearsal->result,
+            rh_arena_printf(arena, "The snapshot may hold clear data: %s.", likeness->clear_data));
 }
 
 /* --- what masking weakens --------------------------------------------------------------------- */

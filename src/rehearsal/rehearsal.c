@@ -26,7 +26,7 @@ struct rehearsal *rh_rehearsal_new(const struct rehearsal_options *options)
 {
     struct arena *arena = rh_arena_new();
     struct rehearsal *rehearsal = RH_NEW(arena, struct rehearsal);
-    rehearsal->arena = arena;
+    rehearsal->arena = rehearsal->result.arena = arena;
     rehearsal->options = options;
     return rehearsal;
 }
@@ -115,12 +115,6 @@ const char *rh_rehearsal_why_not_again(const struct rehearsal *rehearsal)
     return rh_rehearsal_why_once(rehearsal);
 }
 
-static void add_note(struct rehearsal *rehearsal, const char *note)
-{
-    *RH_PUSH(rehearsal->arena,
-             &rehearsal->result.fidelity.notes) = rh_arena_strdup(rehearsal->arena, note);
-}
-
 /* How like production the copy was; copied, because the sandbox goes before the result does. */
 static void fill_fidelity(struct rehearsal *rehearsal)
 {
@@ -141,17 +135,19 @@ static void fill_fidelity(struct rehearsal *rehearsal)
                                              : NULL;
     rh_fidelity_fill(rehearsal, facts);
     for (size_t n = 0; n < facts->notes.count; n++)
-        add_note(rehearsal, facts->notes.items[n]);
+        rh_result_note(&rehearsal->result, facts->notes.items[n]);
     for (size_t n = 0; n < rehearsal->migration.notes.count; n++)
-        add_note(rehearsal, rehearsal->migration.notes.items[n]);
+        rh_result_note(&rehearsal->result, rehearsal->migration.notes.items[n]);
 
     if (rh_migration_has_command(&rehearsal->migration)) {
         fidelity->isolated = !rehearsal->options->no_isolation;
         if (!fidelity->isolated)
-            add_note(rehearsal, "The command ran without isolation: what it did anywhere else than "
-                                "in the sandbox was not observed.");
+            rh_result_note(&rehearsal->result,
+                           "The command ran without isolation: what it did anywhere else than "
+                           "in the sandbox was not observed.");
     }
-    add_note(rehearsal, "Durations were measured on this machine, with nobody else at work.");
+    rh_result_note(&rehearsal->result,
+                   "Durations were measured on this machine, with nobody else at work.");
 }
 
 static void note_empty_tables(struct rehearsal *rehearsal)
@@ -167,10 +163,10 @@ static void note_empty_tables(struct rehearsal *rehearsal)
         empty++;
     }
     if (empty)
-        add_note(rehearsal,
-                 rh_arena_printf(rehearsal->arena, "%s empty here: %s.",
-                                 empty == 1 ? "A table it touches was" : "Tables it touches were",
-                                 names.data));
+        rh_result_note(&rehearsal->result, rh_arena_printf(rehearsal->arena, "%s empty here: %s.",
+                                                           empty == 1 ? "A table it touches was"
+                                                                      : "Tables it touches were",
+                                                           names.data));
     rh_buf_deinit(&names);
 }
 
@@ -214,7 +210,6 @@ static enum err_code conclude(struct rehearsal *rehearsal, enum err_code cut, st
 {
     struct result *result = &rehearsal->result;
 
-    result->arena = rehearsal->arena;
     result->rehearse_version = REHEARSE_VERSION;
     result->run_directory = rehearsal->files.directory;
     result->trace = &rehearsal->trace;
@@ -316,7 +311,6 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
         return code;
     note_empty_tables(rehearsal);
     rh_fidelity_weaken(rehearsal);
-    result->arena = rehearsal->arena;
     result->trace = &rehearsal->trace;
     result->duration_us = rh_clock_mono().us - began.us;
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/quote.h"
 
 #include <string.h>
 #include <strings.h>
@@ -218,14 +219,6 @@ static void gather_casts(struct gathering *gathering)
 /* --- steps without effect ------------------------------------------------------------------------
  */
 
-/* What stands between the first double quotes of a message; NULL. */
-static const char *quoted_name(struct arena *arena, const char *message)
-{
-    const char *start = message ? strchr(message, '"') : NULL;
-    const char *end = start ? strchr(start + 1, '"') : NULL;
-    return end ? rh_arena_strndup(arena, start + 1, (size_t)(end - start - 1)) : NULL;
-}
-
 static struct skipped_risk *add_skipped(struct gathering *gathering, enum skip skip, int statement,
                                         const char *name)
 {
@@ -275,9 +268,10 @@ static void gather_skipped(struct gathering *gathering, const struct statement *
     (void)context;
     for (size_t i = 0; i < statement->notices.count; i++) {
         const struct server_message *notice = &statement->notices.items[i];
-        const char *name = quoted_name(gathering->arena, notice->message);
-        if (!name)
+        struct text quoted = rh_quote_first(notice->message);
+        if (!quoted.data)
             continue;
+        const char *name = rh_text_dup(gathering->arena, quoted);
         /* duplicate_table, which is any relation; duplicate_column */
         if (strcmp(notice->sqlstate, "42P07") == 0 || strcmp(notice->sqlstate, "42701") == 0)
             gather_existing(gathering, top, statement, notice, name);

@@ -5,108 +5,64 @@
 /* The same rows every time: two rehearsals of one migration can be compared. */
 #define SEED 0x72656865u
 
-struct shrinking {
-    const struct engine *engine;
-    struct connection *connection;
-    struct mono deadline;
-    struct arena *arena;
+struct kept_list {
+    VEC(struct kept_rows) items;
 };
 
-static enum err_code run(struct shrinking *shrinking, const char *sql, struct err *err)
+static void choose(const struct catalog *catalog, const struct sample_plan *plan,
+                   struct arena *arena, struct kept_list *kept)
 {
-    return shrinking->engine->query(shrinking->connection, sql, NULL, 0, shrinking->deadline, NULL,
-                                    err);
-}
-
-static bool is_cut(const struct catalog_table *table, const struct sample_table *sample)
-{
-    return !sample->is_whole && (table->kind == 'r' || table->kind == 'm');
-}
-
-/* Which rows stay is settled for all tables before the first loses one: the conditions look at each
-   other's tables. */
-static enum err_code mark(struct shrinking *shrinking, const struct catalog *catalog,
-                          const struct sample_plan *plan, struct err *err)
-{
-    enum err_code code = RH_OK;
-
-    for (size_t i = 0; !code && i < plan->tables.count; i++) {
+    for (size_t i = 0; i < plan->tables.count; i++) {
         const struct sample_table *sample = &plan->tables.items[i];
         const struct catalog_table *table = &catalog->tables.items[sample->table];
-        if (!is_cut(table, sample))
-            continue;
-        code = run(shrinking,
-                   rh_arena_printf(shrinking->arena,
-                                   "CREATE TEMPORARY TABLE rehearse_gone_%zu AS SELECT ctid AS "
-                                   "place FROM ONLY %s WHERE (%s) IS NOT TRUE",
-                                   i, table->identity, sample->condition_sql),
-                   err);
-        if (code)
-            rh_err_while(err, "while choosing the rows of %s", table->identity);
+
+        if (!sample->is_whole && (table->kind == 'r' || table->kind == 'm'))
+            *RH_PUSH(arena, &kept->items) = (struct kept_rows){table->identity,
+                                                               sample->condition_sql};
     }
-    return code;
 }
 
-static enum err_code cut(struct shrinking *shrinking, const struct catalog *catalog,
-                         const struct sample_plan *plan, struct err *err)
-{
-    enum err_code code = run(shrinking, "SET session_replication_role = replica", err);
-
-    for (size_t i = 0; !code && i < plan->tables.count; i++) {
-        const struct sample_table *sample = &plan->tables.items[i];
-        const struct catalog_table *table = &catalog->tables.items[sample->table];
-        if (!is_cut(table, sample))
-            continue;
-        code = run(shrinking,
-                   rh_arena_printf(shrinking->arena,
-                                   "DELETE FROM ONLY %s WHERE ctid IN (SELECT place FROM "
-                                   "rehearse_gone_%zu)",
-                                   table->identity, i),
-                   err);
-        if (!code)
-            code = run(
-                shrinking,
-                rh_arena_printf(shrinking->arena, "VACUUM (FULL, ANALYZE) %s", table->identity),
-                err);
-        if (code)
-            rh_err_while(err, "while taking rows from %s", table->identity);
-    }
-    return code;
-}
-
-static enum err_code plan_cut(struct shrinking *shrinking, double fraction,
-                              struct catalog *ret_catalog, struct sample_plan *ret_plan,
+/* In a session of its own: it only reads, until it ends. */
+static enum err_code plan_cut(const struct engine *engine,
+                              const struct connection_parameters *superuser, double fraction,
+                              struct mono deadline, struct arena *arena, struct kept_list *kept,
                               struct err *err)
 {
     const struct sample_options options = {.fraction = fraction, .seed = SEED};
-    enum err_code code = run(shrinking, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", err);
+    const struct source_options no_limits = {0};
+    struct connection *connection = NULL;
+    struct source_facts facts;
+    struct catalog catalog = {0};
+    struct sample_plan plan = {0};
+    enum err_code code = engine->connect(superuser, deadline, &connection, err);
 
     if (!code)
-        code = shrinking->engine->read_catalog(shrinking->connection, shrinking->arena,
-                                               shrinking->deadline, ret_catalog, err);
+        code = engine->source_begin(connection, &no_limits, arena, deadline, &facts, err);
     if (!code)
-        code = rh_sample_plan(shrinking->engine, shrinking->connection, ret_catalog, &options,
-                              shrinking->deadline, shrinking->arena, ret_plan, err);
-    return code ? code : run(shrinking, "COMMIT", err);
+        code = engine->read_catalog(connection, arena, deadline, &catalog, err);
+    if (!code)
+        code = rh_sample_plan(engine, connection, &catalog, &options, deadline, arena, &plan, err);
+    if (!code)
+        choose(&catalog, &plan, arena, kept);
+    engine->close(connection);
+    return code;
 }
 
 enum err_code rh_shrink(const struct engine *engine, const struct connection_parameters *superuser,
                         double fraction, struct mono deadline, struct arena *arena, struct err *err)
 {
     struct connection_parameters parameters = *superuser;
-    struct shrinking shrinking = {.engine = engine, .deadline = deadline, .arena = arena};
-    struct catalog catalog = {0};
-    struct sample_plan plan = {0};
+    struct connection *connection = NULL;
+    struct kept_list kept = {0};
 
     parameters.application_name = "rehearse/shrink";
-    enum err_code code = engine->connect(&parameters, deadline, &shrinking.connection, err);
+    enum err_code code = plan_cut(engine, &parameters, fraction, deadline, arena, &kept, err);
     if (!code)
-        code = plan_cut(&shrinking, fraction, &catalog, &plan, err);
+        code = engine->connect(&parameters, deadline, &connection, err);
     if (!code)
-        code = mark(&shrinking, &catalog, &plan, err);
-    if (!code)
-        code = cut(&shrinking, &catalog, &plan, err);
-    engine->close(shrinking.connection);
+        code = engine->keep_rows(connection, kept.items.items, kept.items.count, arena, deadline,
+                                 err);
+    engine->close(connection);
     if (code)
         rh_err_while(err, "while making a smaller copy");
     return code;

@@ -60,15 +60,6 @@ static enum err_code load(struct rehearsal *rehearsal,
 
 /* --- or found --------------------------------------------------------------------------------- */
 
-static void add_part(struct rehearsal *rehearsal, struct sandbox_recipe *recipe,
-                     struct recipe_part part, const char *source)
-{
-    *RH_PUSH(rehearsal->arena, &recipe->parts) = part;
-    recipe->source = recipe->source
-                         ? rh_arena_printf(rehearsal->arena, "%s, %s", recipe->source, source)
-                         : source;
-}
-
 static struct sandbox_recipe recipe_of(struct rehearsal *rehearsal)
 {
     const struct rehearsal_options *options = rehearsal->options;
@@ -76,28 +67,20 @@ static struct sandbox_recipe recipe_of(struct rehearsal *rehearsal)
     struct arena *arena = rehearsal->arena;
     struct sandbox_recipe recipe = {0};
     if (options->snapshot_path)
-        add_part(rehearsal, &recipe,
-                 (struct recipe_part){.kind = RECIPE_SNAPSHOT, .path = options->snapshot_path},
-                 rh_arena_printf(arena, "snapshot %s", options->snapshot_path));
+        rh_recipe_add_snapshot(&recipe, options->snapshot_path, NULL, arena);
     for (size_t n = 0; n < options->schema_count; n++)
-        add_part(rehearsal, &recipe,
-                 (struct recipe_part){.kind = RECIPE_SCRIPT, .path = options->schema_paths[n]},
-                 rh_arena_printf(arena, "schema %s", options->schema_paths[n]));
+        rh_recipe_add_script(&recipe, options->schema_paths[n], arena);
     for (size_t n = 0; n < migration->starting_point.count; n++) {
         const struct migration_step *step = &migration->starting_point.items[n];
         if (step->kind == STEP_PSQL) {
-            add_part(rehearsal, &recipe,
-                     (struct recipe_part){.kind = RECIPE_SCRIPT, .path = step->path},
-                     rh_arena_printf(arena, "schema %s", step->path));
+            rh_recipe_add_script(&recipe, step->path, arena);
             continue;
         }
         /* The same bytes are other statements in another tool's hands. */
         const char *how = rh_arena_printf(arena, "%s, %d, %zu statements", step->format,
                                           step->tool_transaction, step->statements.count);
-        *RH_PUSH(arena, &recipe.parts) = (struct recipe_part){.kind = RECIPE_TEXT,
-                                                              .text = rh_text(how)};
-        add_part(rehearsal, &recipe,
-                 (struct recipe_part){.kind = RECIPE_TEXT, .text = step->section}, step->name);
+        rh_recipe_add_text(&recipe, rh_text(how), NULL, arena);
+        rh_recipe_add_text(&recipe, step->section, step->name, arena);
     }
     return recipe;
 }
@@ -106,14 +89,12 @@ enum err_code rh_starting_point_prepare(struct rehearsal *rehearsal, bool uses_c
                                         struct err *err)
 {
     const struct rehearsal_options *options = rehearsal->options;
-    struct sandbox_options sandbox_options = options->sandbox;
     struct sandbox_recipe recipe = recipe_of(rehearsal);
+    struct sandbox_options sandbox_options = rh_recipe_options(&recipe, &options->sandbox);
     struct sandbox_cache *cache = NULL;
 
     sandbox_options.keep = options->keep;
     sandbox_options.no_cache |= !uses_cache;
-    if (!sandbox_options.preferred_major && options->snapshot_path)
-        sandbox_options.preferred_major = rh_sandbox_snapshot_major(options->snapshot_path);
     enum err_code code = rh_sandbox_cache_find(&sandbox_options, &recipe, &cache,
                                                &rehearsal->prepared, err);
     if (code && sandbox_options.preferred_major != options->sandbox.preferred_major)

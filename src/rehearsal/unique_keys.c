@@ -1,11 +1,11 @@
 #include "rehearsal/unique_keys.h"
 
-#include "engine/engine.h"
-
 #include <ctype.h>
 #include <string.h>
 
 #define ANSWER_MAX_US (30 * INT64_C(1000000))
+/* The release's sessions are over: who holds a lock this long will not let go. */
+#define TRIAL_BEGIN "BEGIN; SET LOCAL lock_timeout = '10s'"
 
 enum { TABLE, COLUMN, NAME };
 
@@ -64,17 +64,23 @@ static bool names_column(const char *columns, const char *column)
     return false;
 }
 
-/* A key that the release would make behind `blocker`, and failed to. */
+/* Whether it is about rows that break a key over the column that `filled` gives one value. */
+static bool is_failed_key(const struct offenders *offenders, const struct offenders *filled)
+{
+    return offenders->offence == OFFENCE_DUPLICATE_KEYS && offenders->columns &&
+           offenders->relation && strcmp(offenders->relation, filled->relation) == 0 &&
+           names_column(offenders->columns, filled->repair_fills);
+}
+
+/* A key that another statement of the release would make, and failed to. */
 static const char *find_failed(const struct blockers *blockers, size_t blocker,
                                const struct offenders *filled, struct arena *arena)
 {
-    for (size_t i = blocker + 1; i < blockers->items.count; i++) {
-        const struct blocker *later = &blockers->items.items[i];
-        for (size_t k = 0; k < later->offenders.count; k++) {
-            const struct offenders *offenders = &later->offenders.items[k];
-            if (offenders->offence == OFFENCE_DUPLICATE_KEYS && offenders->columns &&
-                offenders->relation && strcmp(offenders->relation, filled->relation) == 0 &&
-                names_column(offenders->columns, filled->repair_fills))
+    for (size_t i = 0; i < blockers->items.count; i++) {
+        const struct blocker *other = &blockers->items.items[i];
+        for (size_t k = 0; i != blocker && k < other->offenders.count; k++) {
+            const struct offenders *offenders = &other->offenders.items[k];
+            if (is_failed_key(offenders, filled))
                 return offenders->constraint
                            ? offenders->constraint
                            : rh_arena_printf(arena, "the key over %s", offenders->columns);
@@ -102,12 +108,133 @@ void rh_unique_keys_mark(const struct unique_keys *before, const struct unique_k
         struct blocker *blocker = &blockers->items.items[i];
         for (size_t k = 0; k < blocker->offenders.count; k++) {
             struct offenders *offenders = &blocker->offenders.items[k];
-            /* One row alone is given a value that may well be its own. */
-            if (!offenders->repair_fills || !offenders->relation || offenders->rows < 2)
+            /* One row alone may be given a value that another one has. */
+            if (!offenders->repair_fills || !offenders->relation)
                 continue;
             offenders->made_unique = find_made(before, after, offenders);
             if (!offenders->made_unique)
                 offenders->made_unique = find_failed(blockers, i, offenders, arena);
         }
     }
+}
+
+/* --- values of their own --- */
+
+struct trial {
+    const struct engine *engine;
+    struct connection *connection;
+    struct arena *arena;
+    struct mono deadline;
+};
+
+/* What the server says of how many rows; NULL: it refuses. */
+static const char *run(const struct trial *trial, const char *sql)
+{
+    RH_CLEANUP_ROWS struct rows *rows = NULL;
+    struct err why = RH_ERR_INIT;
+    if (trial->engine->query(trial->connection, sql, NULL, 0, trial->deadline, &rows, &why))
+        return NULL;
+    return rh_arena_strdup(trial->arena, rh_rows_command_tag(rows));
+}
+
+/* As run, of `sql` (NULL: of nothing) behind `before` (NULL: as it is); then all is as it was. */
+static const char *try_behind(const struct trial *trial, const char *before, const char *sql)
+{
+    const char *tag = run(trial, TRIAL_BEGIN);
+    if (tag && before)
+        tag = run(trial, before) ? run(trial, "SET CONSTRAINTS ALL IMMEDIATE") : NULL;
+    if (tag && sql)
+        tag = run(trial, sql);
+    return run(trial, "ROLLBACK") ? tag : NULL;
+}
+
+/* Keys that were made refuse it themselves; of one that failed, the repair may not meet a row of
+   this one's. */
+static bool holds(const struct trial *trial, const struct blockers *blockers, size_t blocker,
+                  const struct offenders *filled, const char *sql)
+{
+    if (!try_behind(trial, sql, NULL))
+        return false;
+    for (size_t i = 0; i < blockers->items.count; i++) {
+        const struct blocker *other = &blockers->items.items[i];
+        for (size_t k = 0; i != blocker && k < other->offenders.count; k++) {
+            const struct offenders *key = &other->offenders.items[k];
+            if (!is_failed_key(key, filled) || !key->repair_sql)
+                continue;
+            const char *alone = try_behind(trial, NULL, key->repair_sql);
+            const char *behind = try_behind(trial, sql, key->repair_sql);
+            if (!alone || !behind || strcmp(alone, behind) != 0)
+                return false;
+        }
+    }
+    return true;
+}
+
+static void mend(struct trial *trial, const struct blockers *blockers, size_t blocker,
+                 struct offenders *filled)
+{
+    trial->deadline = rh_clock_after(rh_clock_mono(), UNIQUE_KEYS_TRIAL_MAX_US);
+    if (filled->own_values_sql && holds(trial, blockers, blocker, filled, filled->own_values_sql)) {
+        filled->repair_sql = filled->own_values_sql;
+        filled->repair_fills = NULL;
+        filled->repair_loses_rows = false;
+        filled->repair_invents = filled->repair_per_row = true;
+    } else if (holds(trial, blockers, blocker, filled, filled->repair_sql)) {
+        filled->made_unique = NULL;
+    } else {
+        filled->repair_sql = NULL;
+    }
+}
+
+static bool is_marked(const struct offenders *filled)
+{
+    return filled->made_unique && filled->repair_sql;
+}
+
+void rh_unique_keys_mend(const struct engine *engine, struct connection *connection,
+                         struct arena *arena, struct blockers *blockers)
+{
+    struct trial trial = {.engine = engine, .connection = connection, .arena = arena};
+    for (size_t i = 0; i < blockers->items.count; i++) {
+        struct blocker *blocker = &blockers->items.items[i];
+        for (size_t k = 0; k < blocker->offenders.count; k++)
+            if (is_marked(&blocker->offenders.items[k]))
+                mend(&trial, blockers, i, &blocker->offenders.items[k]);
+    }
+}
+
+/* What is marked and could not be tried. */
+static void withhold(struct blockers *blockers)
+{
+    for (size_t i = 0; i < blockers->items.count; i++)
+        for (size_t k = 0; k < blockers->items.items[i].offenders.count; k++)
+            if (blockers->items.items[i].offenders.items[k].made_unique)
+                blockers->items.items[i].offenders.items[k].repair_sql = NULL;
+}
+
+static bool has_marked(const struct blockers *blockers)
+{
+    for (size_t i = 0; i < blockers->items.count; i++)
+        for (size_t k = 0; k < blockers->items.items[i].offenders.count; k++)
+            if (is_marked(&blockers->items.items[i].offenders.items[k]))
+                return true;
+    return false;
+}
+
+enum err_code rh_unique_keys_settle(const struct engine *engine, const struct sandbox *clone,
+                                    struct arena *arena, struct blockers *blockers, struct err *err)
+{
+    struct mono deadline = rh_clock_after(rh_clock_mono(), ANSWER_MAX_US);
+    struct connection *connection = NULL;
+    if (!has_marked(blockers))
+        return RH_OK;
+    struct connection_parameters superuser = rh_sandbox_superuser(clone);
+    superuser.application_name = "rehearse/unique keys";
+    enum err_code code = engine->connect(&superuser, deadline, &connection, err);
+    if (!code)
+        rh_unique_keys_mend(engine, connection, arena, blockers);
+    else
+        withhold(blockers);
+    engine->close(connection);
+    return code;
 }

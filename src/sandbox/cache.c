@@ -27,7 +27,8 @@ struct sandbox_cache {
     struct mono began;
     int wait_fd; /* others wait for us; -1 */
     const char *wait_path;
-    const char *source;  /* of the recipe */
+    const char *source; /* of the recipe */
+    struct cache_snapshot snapshot;
     const char *why_not; /* why nothing will be kept; NULL: it may */
 };
 
@@ -36,17 +37,8 @@ struct sandbox_cache {
 /* True with the lock held, or where there cannot be one; false while another run has it. */
 static bool take_wait(struct sandbox_cache *cache)
 {
-    RH_CLEANUP_FD int fd = open(cache->wait_path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    struct stat own, there;
-
-    if (fd < 0)
-        return true;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return errno != EWOULDBLOCK;
-    if (fstat(fd, &own) != 0 || stat(cache->wait_path, &there) != 0 || own.st_ino != there.st_ino)
-        return false; /* swept away in between */
-    cache->wait_fd = rh_fd_take(&fd);
-    return true;
+    cache->wait_fd = rh_file_lock(cache->wait_path, O_CREAT, LOCK_EX);
+    return cache->wait_fd >= 0 || errno != EWOULDBLOCK;
 }
 
 static void end_wait(struct sandbox_cache *cache)
@@ -139,6 +131,17 @@ static enum err_code find(struct sandbox_cache *cache, struct sandbox **draft,
     }
 }
 
+/* As others find it, from wherever they look; it need not be there yet. */
+static const char *absolute(struct arena *arena, const char *path)
+{
+    if (!path || path[0] == '/')
+        return path;
+    char *here = getcwd(NULL, 0);
+    const char *joined = here ? rh_file_join(arena, here, path) : NULL;
+    free(here);
+    return joined;
+}
+
 static struct sandbox_cache *new_cache(const struct sandbox_options *options)
 {
     struct arena *arena = rh_arena_new();
@@ -157,38 +160,61 @@ static struct sandbox_cache *new_cache(const struct sandbox_options *options)
     return cache;
 }
 
+/* The place in the cache of what `recipe` makes, and the sandbox as far as it is known; NULL when
+   nothing is to be kept. */
+static enum err_code open_cache(const struct sandbox_options *options,
+                                const struct sandbox_recipe *recipe,
+                                struct sandbox_cache **ret_cache, struct sandbox **ret_draft,
+                                struct err *err)
+{
+    struct sandbox_cache *cache = new_cache(options);
+    struct err failure = RH_ERR_INIT;
+    enum err_code code;
+
+    *ret_draft = NULL;
+    *ret_cache = cache;
+    cache->source = recipe->source ? rh_arena_strdup(cache->arena, recipe->source)
+                                   : "empty database";
+    if (options->no_cache) {
+        cache->why_not = "--no-cache was given";
+        return RH_OK;
+    }
+    if ((code = rh_sandbox_draft(options, ret_draft, err))) {
+        rh_sandbox_cache_free(cache);
+        return code;
+    }
+    rh_cache_key(*ret_draft, recipe, cache->arena, &cache->key);
+    cache->why_not = cache->key.why_not;
+    if (!cache->why_not &&
+        rh_cache_directory(*ret_draft, cache->arena, &cache->directory, &failure)) {
+        cache->why_not = rh_arena_strdup(cache->arena, failure.message);
+        rh_progress_note(cache->progress, "sandboxes are not cached: %s", cache->why_not);
+    }
+    if (!cache->why_not) {
+        if (cache->key.has_snapshot)
+            cache->snapshot = (struct cache_snapshot){
+                absolute(cache->arena, rh_arena_strdup(cache->arena, recipe->snapshot)),
+                cache->key.snapshot_digest};
+        cache->wait_path = rh_arena_printf(cache->arena, "%s/" CACHE_WAIT_PREFIX "%s",
+                                           cache->directory, cache->key.digest);
+        rh_cache_reap(cache->directory);
+    }
+    return RH_OK;
+}
+
 enum err_code rh_sandbox_cache_find(const struct sandbox_options *options,
                                     const struct sandbox_recipe *recipe,
                                     struct sandbox_cache **ret_cache, struct sandbox **ret_prepared,
                                     struct err *err)
 {
-    struct sandbox_cache *cache = new_cache(options);
+    struct sandbox_cache *cache;
     RH_CLEANUP_SANDBOX struct sandbox *draft = NULL;
-    struct err failure = RH_ERR_INIT;
     struct sandbox *prepared = NULL;
     enum err_code code;
 
-    cache->source = recipe->source ? rh_arena_strdup(cache->arena, recipe->source)
-                                   : "empty database";
-    if (options->no_cache) {
-        cache->why_not = "--no-cache was given";
-    } else {
-        if ((code = rh_sandbox_draft(options, &draft, err))) {
-            rh_sandbox_cache_free(cache);
-            return code;
-        }
-        rh_cache_key(draft, recipe, cache->arena, &cache->key);
-        cache->why_not = cache->key.why_not;
-        if (!cache->why_not &&
-            rh_cache_directory(draft, cache->arena, &cache->directory, &failure)) {
-            cache->why_not = rh_arena_strdup(cache->arena, failure.message);
-            rh_progress_note(cache->progress, "sandboxes are not cached: %s", cache->why_not);
-        }
-    }
+    if ((code = open_cache(options, recipe, &cache, &draft, err)))
+        return code;
     if (!cache->why_not) {
-        cache->wait_path = rh_arena_printf(cache->arena, "%s/" CACHE_WAIT_PREFIX "%s",
-                                           cache->directory, cache->key.digest);
-        rh_cache_reap(cache->directory);
         if ((code = find(cache, &draft, &prepared, err))) {
             rh_sandbox_cache_free(cache);
             return code;
@@ -235,10 +261,10 @@ static void leave_own_place(struct sandbox *sandbox)
     rh_fd_closep(&sandbox->marker_fd);
 }
 
-static enum err_code leave(struct sandbox_cache *cache, struct sandbox *sandbox, struct err *err)
+/* Into the cache, under no name that others find. */
+static enum err_code move_in(struct sandbox_cache *cache, struct sandbox *sandbox, struct err *err)
 {
     struct arena *arena = cache->arena;
-    const char *entry = entry_path(cache, arena);
     char *fresh = rh_file_join(arena, cache->directory, CACHE_NEW_PREFIX "XXXXXX");
     enum err_code code;
 
@@ -253,17 +279,45 @@ static enum err_code leave(struct sandbox_cache *cache, struct sandbox *sandbox,
         rh_sandbox_remove_quietly(fresh);
         return code;
     }
-    code = rh_cache_entry_write(sandbox, fresh, err);
-    /* Another run's, that did not wait for us, is as good; ours serves this run then. */
-    if (!code && rename(fresh, entry) == 0)
-        fresh = rh_arena_strdup(arena, entry);
-    else if (!code)
-        code = rh_err_set_errno(err, errno, "cannot name \"%s\"", entry);
+    code = rh_cache_entry_write(sandbox, &cache->snapshot, fresh, err);
     /* From here on the data is where it was moved to, whatever happened. */
     leave_own_place(sandbox);
     settle_in(sandbox, fresh, &lock_fd);
-    sandbox->is_only_ours = code != RH_OK;
+    sandbox->is_only_ours = true;
     return code;
+}
+
+/* Another run's, that did not wait for us, is as good; ours serves this run alone then. */
+static enum err_code take_name(struct sandbox_cache *cache, struct sandbox *sandbox,
+                               struct err *err)
+{
+    const char *entry = entry_path(cache, cache->arena);
+    int lock_fd;
+
+    if (rename(sandbox->directory, entry) != 0)
+        return rh_err_set_errno(err, errno, "cannot name \"%s\"", entry);
+    lock_fd = rh_fd_take(&sandbox->cache_fd);
+    settle_in(sandbox, entry, &lock_fd);
+    sandbox->is_only_ours = false;
+    return RH_OK;
+}
+
+/* What was prepared moves in if it may; what keeps it from it is told. */
+static bool try_to_move_in(struct sandbox_cache *cache, struct sandbox *sandbox)
+{
+    struct err failure = RH_ERR_INIT;
+    const char *why_not = NULL;
+
+    if (has_places_elsewhere(sandbox, cache->arena))
+        why_not = "it has tablespaces";
+    else if (!rh_cache_make_room(cache->directory, &cache->limits,
+                                 rh_file_tree_bytes(sandbox->data_directory), false))
+        why_not = "there is no room (--cache-size, --cache-free)";
+    else if (move_in(cache, sandbox, &failure))
+        why_not = failure.message;
+    if (why_not)
+        rh_progress_note(cache->progress, "the sandbox is not cached: %s", why_not);
+    return !why_not;
 }
 
 enum err_code rh_sandbox_cache_prepare(struct sandbox_cache *cache, struct sandbox *sandbox,
@@ -280,17 +334,87 @@ enum err_code rh_sandbox_cache_prepare(struct sandbox_cache *cache, struct sandb
     }
     if ((code = rh_sandbox_prepare_open(sandbox, err)))
         return code;
-    if (has_places_elsewhere(sandbox, cache->arena))
-        rh_progress_note(cache->progress, "the sandbox is not cached: it has tablespaces");
-    else if (!rh_cache_make_room(cache->directory, &cache->limits,
-                                 rh_file_tree_bytes(sandbox->data_directory), false))
-        rh_progress_note(
-            cache->progress,
-            "the sandbox is not cached: there is no room (--cache-size, --cache-free)");
-    else if (leave(cache, sandbox, &failure))
+    if (try_to_move_in(cache, sandbox) && take_name(cache, sandbox, &failure))
         rh_progress_note(cache->progress, "the sandbox is not cached: %s", failure.message);
     end_wait(cache);
     return RH_OK;
+}
+
+/* --- left there before it has a name ---------------------------------------------------------- */
+
+static bool is_same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* What a run with the options of `draft` would have started. */
+static bool was_made_as(const struct sandbox *draft, const struct sandbox *sandbox)
+{
+    bool is = is_same(draft->server.bin_directory, sandbox->server.bin_directory) &&
+              is_same(draft->server.version, sandbox->server.version) &&
+              draft->uid == sandbox->uid && is_same(draft->locale, sandbox->locale) &&
+              is_same(draft->wanted_role, sandbox->wanted_role) &&
+              draft->setting_count == sandbox->setting_count;
+
+    for (size_t i = 0; is && i < draft->setting_count; i++)
+        is = is_same(draft->settings[i].name, sandbox->settings[i].name) &&
+             is_same(draft->settings[i].value, sandbox->settings[i].value);
+    return is;
+}
+
+/* Its notes are for who runs with it, and are told then. */
+static enum err_code prepare_silently(const struct sandbox_recipe *recipe, struct sandbox *sandbox,
+                                      struct err *err)
+{
+    struct progress *progress = sandbox->progress;
+    enum err_code code;
+
+    RH_ASSERT(recipe->parts.count == 1 && recipe->parts.items[0].kind == RECIPE_SNAPSHOT);
+    sandbox->progress = NULL;
+    code = rh_load_rest_of_snapshot(sandbox, recipe->parts.items[0].path, err);
+    if (!code)
+        code = rh_sandbox_prepare_open(sandbox, err);
+    sandbox->progress = progress;
+    return code;
+}
+
+enum err_code rh_sandbox_cache_stage(const struct sandbox_options *options,
+                                     const struct sandbox_recipe *recipe, struct sandbox *sandbox,
+                                     struct sandbox_cache **ret_cache, struct err *err)
+{
+    const struct sandbox_options own = rh_recipe_options(recipe, options);
+    struct sandbox_cache *cache;
+    RH_CLEANUP_SANDBOX struct sandbox *draft = NULL;
+    enum err_code code;
+
+    if ((code = open_cache(&own, recipe, &cache, &draft, err)))
+        return code;
+    if (!cache->why_not && !was_made_as(draft, sandbox)) {
+        cache->why_not = "runs here use another server, or other settings of it";
+        rh_progress_note(cache->progress, "the sandbox is not cached: %s", cache->why_not);
+    }
+    if (!cache->why_not) {
+        rh_progress_phase(cache->progress, "prepare the sandbox for the first run");
+        (void)take_wait(cache);
+        (void)rh_cache_make_room(cache->directory, &cache->limits, 0, true);
+        if ((code = prepare_silently(recipe, sandbox, err))) {
+            rh_sandbox_cache_free(cache);
+            return code;
+        }
+        sandbox->facts.source = rh_arena_strdup(sandbox->arena, cache->source);
+        (void)try_to_move_in(cache, sandbox);
+    }
+    *ret_cache = cache;
+    return RH_OK;
+}
+
+void rh_sandbox_cache_name(struct sandbox_cache *cache, struct sandbox *sandbox)
+{
+    struct err failure = RH_ERR_INIT;
+
+    if (sandbox->cache_fd >= 0 && sandbox->is_only_ours && take_name(cache, sandbox, &failure))
+        rh_progress_note(cache->progress, "the sandbox is not cached: %s", failure.message);
+    end_wait(cache);
 }
 
 void rh_sandbox_cache_free(struct sandbox_cache *cache)

@@ -22,23 +22,8 @@
 #ifndef RH_SANDBOX_CACHE_H
 #define RH_SANDBOX_CACHE_H
 
+#include "sandbox/recipe.h"
 #include "sandbox/sandbox.h"
-
-/* What a prepared sandbox is made of, in order. */
-enum recipe_kind {
-    RECIPE_SNAPSHOT, /* path: as rh_sandbox_load_snapshot takes it */
-    RECIPE_SCRIPT,   /* path: a file that psql runs */
-    RECIPE_TEXT,     /* text: what else decides, such as statements that are sent */
-};
-struct recipe_part {
-    enum recipe_kind kind;
-    const char *path;
-    struct text text;
-};
-struct sandbox_recipe {
-    VEC(struct recipe_part) parts;
-    const char *source; /* what facts say it was made of; NULL: an empty database */
-};
 
 struct sandbox_cache; /* of one run: its place in the cache */
 
@@ -57,6 +42,24 @@ enum err_code rh_sandbox_cache_find(const struct sandbox_options *options,
 enum err_code rh_sandbox_cache_prepare(struct sandbox_cache *cache, struct sandbox *sandbox,
                                        struct err *err) RH_MUST_CHECK;
 void rh_sandbox_cache_free(struct sandbox_cache *cache); /* NULL allowed */
+
+/*
+ * The same in two steps, for whoever makes a snapshot of ours and has its archive in a sandbox
+ * already, before the snapshot has its name.
+ *
+ * rh_sandbox_cache_stage does what else a run would do to `sandbox` that loads what `recipe` says,
+ * the snapshot's directory as it is now and nothing else, ends as rh_sandbox_prepare does, and lays
+ * it into the cache under no name: to destroy it removes it again. rh_sandbox_cache_name, once the
+ * snapshot is in place, gives it the one by which rh_sandbox_cache_find finds it, with the same
+ * `options`. What the cache cannot do (it is off, there is no room, `sandbox` was made with other
+ * options) is told through progress, and is no failure; what fails else leaves `sandbox` good for
+ * nothing but destroy.
+ */
+enum err_code rh_sandbox_cache_stage(const struct sandbox_options *options,
+                                     const struct sandbox_recipe *recipe, struct sandbox *sandbox,
+                                     struct sandbox_cache **ret_cache,
+                                     struct err *err) RH_MUST_CHECK;
+void rh_sandbox_cache_name(struct sandbox_cache *cache, struct sandbox *sandbox);
 
 /* Of a sandbox that was found: its entry is of no use after all (a clone did not start). Taken out
    of the cache unless another run uses it. */

@@ -33,39 +33,19 @@ static const char *lock_path(struct arena *arena, const char *entry)
     return rh_file_join(arena, entry, CACHE_LOCK_NAME);
 }
 
-static int lock(struct arena *arena, const char *entry, int operation)
-{
-    const char *path = lock_path(arena, entry);
-    RH_CLEANUP_FD int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    struct stat own, there;
-
-    if (fd < 0 || flock(fd, operation | LOCK_NB) != 0)
-        return -1;
-    /* It may have been moved away to be removed between the two calls. */
-    if (fstat(fd, &own) != 0 || stat(path, &there) != 0 || own.st_ino != there.st_ino ||
-        own.st_dev != there.st_dev)
-        return -1;
-    return rh_fd_take(&fd);
-}
-
 int rh_cache_entry_lock(struct arena *arena, const char *entry)
 {
-    return lock(arena, entry, LOCK_SH);
+    return rh_file_lock(lock_path(arena, entry), 0, LOCK_SH);
 }
 
 int rh_cache_entry_claim(struct arena *arena, const char *entry)
 {
-    return lock(arena, entry, LOCK_EX);
+    return rh_file_lock(lock_path(arena, entry), 0, LOCK_EX);
 }
 
 int rh_cache_entry_new_lock(struct arena *arena, const char *entry)
 {
-    RH_CLEANUP_FD int fd = open(lock_path(arena, entry),
-                                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-    if (fd < 0 || flock(fd, LOCK_SH | LOCK_NB) != 0)
-        return -1;
-    return rh_fd_take(&fd);
+    return rh_file_lock(lock_path(arena, entry), O_CREAT | O_EXCL, LOCK_SH);
 }
 
 /* --- the cluster ------------------------------------------------------------------------------ */
@@ -132,7 +112,8 @@ static void put_text(json_t *object, const char *name, const char *value)
     put(object, name, value ? json_string(value) : json_null());
 }
 
-enum err_code rh_cache_entry_write(const struct sandbox *sandbox, const char *entry,
+enum err_code rh_cache_entry_write(const struct sandbox *sandbox,
+                                   const struct cache_snapshot *snapshot, const char *entry,
                                    struct err *err)
 {
     RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
@@ -159,6 +140,8 @@ enum err_code rh_cache_entry_write(const struct sandbox *sandbox, const char *en
     put_text(object, "locale", sandbox->locale);
     put(object, "clone_memory_bytes", json_integer(sandbox->clone_memory_bytes));
     put_text(object, "source", facts->source);
+    put_text(object, "snapshot", snapshot->path);
+    put_text(object, "snapshot_digest", snapshot->digest);
     put(object, "taken_at_s",
         json_integer(facts->snapshot_age_s < 0 ? -1 : now_s - facts->snapshot_age_s));
     put(object, "relations", json_integer(facts->relations));
@@ -305,6 +288,26 @@ void rh_cache_entry_describe(struct arena *arena, const char *entry, struct cach
                            strcmp(made_by, REHEARSE_VERSION) == 0 && bin &&
                            rh_file_exists(rh_file_join(scratch, bin, "postgres"));
     json_decref(object);
+}
+
+bool rh_cache_entry_is_orphan(const char *entry)
+{
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    json_t *object = load_entry(arena, entry);
+    const char *path = text_of(object, "snapshot"), *made_of = text_of(object, "snapshot_digest");
+    struct stat status;
+    char digest[65];
+    bool is_orphan = false;
+
+    if (path && made_of) {
+        if (stat(path, &status) != 0)
+            is_orphan = errno == ENOENT || errno == ENOTDIR;
+        else
+            is_orphan = !rh_cache_snapshot_digest(path, arena, digest) &&
+                        strcmp(digest, made_of) != 0;
+    }
+    json_decref(object);
+    return is_orphan;
 }
 
 void rh_cache_entry_sync(struct arena *arena, const char *entry)

@@ -100,9 +100,9 @@ static void reap(struct arena *arena, const char *path)
 /* A file that runs wait on; nobody does when it is not locked. */
 static void reap_wait(const char *path)
 {
-    RH_CLEANUP_FD int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    RH_CLEANUP_FD int fd = rh_file_lock(path, 0, LOCK_EX);
 
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+    if (fd >= 0)
         unlink(path);
 }
 
@@ -216,6 +216,7 @@ enum err_code rh_sandbox_cache_prune(const struct sandbox_options *options,
         return code;
     for (size_t i = 0; i < entries.items.count; i++) {
         struct cache_entry entry = entries.items.items[i];
+        entry.is_usable = entry.is_usable && !rh_cache_entry_is_orphan(entry.path);
         bool is_wanted = prune->all || !entry.is_usable ||
                          (prune->unused_s >= 0 && entry.unused_s >= prune->unused_s);
         entry.is_in_use = is_in_use(arena, entry.path);

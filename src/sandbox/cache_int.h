@@ -21,12 +21,17 @@
 struct cache_key {
     char digest[CACHE_DIGEST_LENGTH + 1];
     bool has_snapshot;
-    const char *why_not; /* why what the recipe makes cannot be kept; NULL: it can */
+    char snapshot_digest[65]; /* of the snapshot alone */
+    const char *why_not;      /* why what the recipe makes cannot be kept; NULL: it can */
 };
 /* `draft`: server, user, locale, settings and role are known. Unreadable files are the business of
    whoever loads them: then there is a reason why not. */
 void rh_cache_key(const struct sandbox *draft, const struct sandbox_recipe *recipe,
                   struct arena *arena, struct cache_key *ret_key);
+/* Of the bytes, or of what the file system says of the files, that make the snapshot at `path`;
+   NULL, or why it cannot be told. */
+const char *rh_cache_snapshot_digest(const char *path, struct arena *arena,
+                                     char ret_digest[static 65]);
 
 /* --- cache_entry.c ---------------------------------------------------------------------------- */
 /* The shared lock on an entry: -1 when there is none, it is being removed, or it never was whole.
@@ -40,8 +45,15 @@ int rh_cache_entry_new_lock(struct arena *arena, const char *entry);
    when it is not to be trusted. */
 bool rh_cache_entry_read(struct sandbox *sandbox, const char *entry, const char **ret_why_not);
 /* Of a stopped sandbox whose cluster lies in `entry` already. */
-enum err_code rh_cache_entry_write(const struct sandbox *sandbox, const char *entry,
+struct cache_snapshot {
+    const char *path; /* absolute; NULL: it was made of none */
+    const char *digest;
+};
+enum err_code rh_cache_entry_write(const struct sandbox *sandbox,
+                                   const struct cache_snapshot *snapshot, const char *entry,
                                    struct err *err) RH_MUST_CHECK;
+/* The snapshot that it was made of is gone, or another lies in its place. */
+bool rh_cache_entry_is_orphan(const char *entry);
 /* What a listing shows of it. */
 void rh_cache_entry_describe(struct arena *arena, const char *entry, struct cache_entry *ret_shown);
 /* What was written since lies on the disk: the entry may be trusted after a crash of the machine.

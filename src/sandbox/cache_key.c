@@ -7,6 +7,7 @@
  * nobody can set, so another identity is at worst one entry too many.
  */
 #include "sandbox/cache_int.h"
+#include "sandbox/snapshot_own.h"
 #include "sandbox/sql_scan.h"
 
 #include <ctype.h>
@@ -258,7 +259,20 @@ static bool list_members(struct arena *arena, const char *directory, const char 
     return true;
 }
 
-static void add_snapshot(struct keying *keying, const char *path)
+/* Of a snapshot of ours what a run reads: neither its plan of masks nor what its maker has beside
+   it until it is complete. */
+static bool list_snapshot(struct arena *arena, const char *path, struct members *members)
+{
+    if (!rh_snapshot_is_own(path))
+        return list_members(arena, path, "", 1, members);
+    *RH_PUSH(arena, &members->items) = (struct member){rh_file_join(arena, path, SNAPSHOT_MANIFEST),
+                                                       SNAPSHOT_MANIFEST};
+    members->bytes += rh_file_tree_length(members->items.items[0].path);
+    return list_members(arena, rh_snapshot_own_archive(arena, path), SNAPSHOT_ARCHIVE "/", 0,
+                        members);
+}
+
+static void add_files(struct keying *keying, const char *path)
 {
     struct arena *arena = keying->arena;
     struct members members = {0};
@@ -274,7 +288,7 @@ static void add_snapshot(struct keying *keying, const char *path)
         add_file(keying, path, "", status.st_size <= CONTENT_HASHED_BYTES);
         return;
     }
-    if (!list_members(arena, path, "", 1, &members)) {
+    if (!list_snapshot(arena, path, &members)) {
         refuse(keying, "the files of \"%s\" cannot be listed", path);
         return;
     }
@@ -283,13 +297,43 @@ static void add_snapshot(struct keying *keying, const char *path)
                  members.bytes <= CONTENT_HASHED_BYTES);
 }
 
+#define KEY_MAX (KEY_TEXT_MAX + (size_t)ARCHIVE_FILES_MAX * 512)
+
+static void end_keying(struct keying *keying, char ret_digest[static 65])
+{
+    if (keying->text.failed)
+        refuse(keying, "%s", "what shapes it is too much to be compared");
+    rh_file_sha256(rh_buf_text(&keying->text), ret_digest);
+    rh_buf_deinit(&keying->text);
+}
+
+const char *rh_cache_snapshot_digest(const char *path, struct arena *arena,
+                                     char ret_digest[static 65])
+{
+    struct keying keying = {.arena = arena};
+
+    rh_buf_init(&keying.text, KEY_MAX);
+    add_files(&keying, path);
+    end_keying(&keying, ret_digest);
+    return keying.why_not;
+}
+
+static void add_snapshot(struct keying *keying, const char *path, char ret_digest[static 65])
+{
+    const char *why_not = rh_cache_snapshot_digest(path, keying->arena, ret_digest);
+
+    if (why_not)
+        refuse(keying, "%s", why_not);
+    add_text(keying, "snapshot", ret_digest);
+}
+
 void rh_cache_key(const struct sandbox *draft, const struct sandbox_recipe *recipe,
                   struct arena *arena, struct cache_key *ret_key)
 {
     struct keying keying = {.arena = arena};
     char digest[65];
 
-    rh_buf_init(&keying.text, KEY_TEXT_MAX + (size_t)ARCHIVE_FILES_MAX * 512);
+    rh_buf_init(&keying.text, KEY_MAX);
     add_machine(&keying, draft);
     *ret_key = (struct cache_key){0};
     for (size_t i = 0; i < recipe->parts.count; i++) {
@@ -297,7 +341,7 @@ void rh_cache_key(const struct sandbox *draft, const struct sandbox_recipe *reci
         switch (part->kind) {
         case RECIPE_SNAPSHOT:
             ret_key->has_snapshot = true;
-            add_snapshot(&keying, part->path);
+            add_snapshot(&keying, part->path, ret_key->snapshot_digest);
             break;
         case RECIPE_SCRIPT:
             add_script(&keying, part->path);
@@ -307,10 +351,7 @@ void rh_cache_key(const struct sandbox *draft, const struct sandbox_recipe *reci
             break;
         }
     }
-    if (keying.text.failed)
-        refuse(&keying, "%s", "what shapes it is too much to be compared");
-    rh_file_sha256(rh_buf_text(&keying.text), digest);
+    end_keying(&keying, digest);
     snprintf(ret_key->digest, sizeof(ret_key->digest), "%.*s", CACHE_DIGEST_LENGTH, digest);
     ret_key->why_not = keying.why_not;
-    rh_buf_deinit(&keying.text);
 }

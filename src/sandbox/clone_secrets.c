@@ -6,6 +6,8 @@
  */
 #include "sandbox/sandbox_int.h"
 
+#include "base/quote.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/random.h>
@@ -29,7 +31,7 @@ enum err_code rh_clone_open_door(struct sandbox *clone, struct err *err)
     clone->hba_path = rh_file_join(clone->arena, clone->directory, "hba.conf");
     return write_door(clone,
                       rh_arena_printf(clone->arena, "local all %s trust\n%s",
-                                      rh_roles_identifier(clone->arena, clone->superuser), shut),
+                                      rh_quote_name(clone->arena, clone->superuser), shut),
                       err);
 }
 
@@ -46,9 +48,9 @@ enum err_code rh_clone_shut_door(struct sandbox *clone, struct err *err)
     if ((code = rh_roles_connect(clone, err)) ||
         (code = rh_roles_execute(clone, err,
                                  "ALTER ROLE %s PASSWORD '%s'; ALTER ROLE %s PASSWORD '%s'",
-                                 rh_roles_identifier(arena, clone->superuser),
+                                 rh_quote_name(arena, clone->superuser),
                                  rh_secret_verifier(arena, clone->superuser_password, 1, salt),
-                                 rh_roles_identifier(arena, clone->role), clone->role_password)) ||
+                                 rh_quote_name(arena, clone->role), clone->role_password)) ||
         (code = write_door(clone, shut, err)))
         return code;
     return rh_roles_execute(clone, err, "SELECT pg_reload_conf()");

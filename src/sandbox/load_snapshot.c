@@ -312,6 +312,14 @@ static enum err_code load_own(struct sandbox *sandbox, const char *path, struct 
     return apply_manifest(sandbox, &manifest, err);
 }
 
+enum err_code rh_load_rest_of_snapshot(struct sandbox *sandbox, const char *path, struct err *err)
+{
+    struct manifest manifest;
+    enum err_code code = rh_snapshot_own_read(path, sandbox->arena, &manifest, err);
+
+    return code ? code : apply_manifest(sandbox, &manifest, err);
+}
+
 enum err_code rh_load_snapshot(struct sandbox *sandbox, const char *path, struct err *err)
 {
     return rh_snapshot_is_own(path) ? load_own(sandbox, path, err)

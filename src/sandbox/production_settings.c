@@ -9,6 +9,8 @@
  */
 #include "sandbox/sandbox_int.h"
 
+#include "base/quote.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,12 +313,12 @@ static enum err_code keep_of_role(struct sandbox *sandbox, const struct catalog_
     if (!rh_rows_bool(rows, 0, 0))
         return RH_OK; /* owns nothing here and is granted nothing */
     const char *where = within ? rh_arena_printf(arena, " IN DATABASE %s",
-                                                 rh_roles_identifier(arena, sandbox->database))
+                                                 rh_quote_name(arena, sandbox->database))
                                : "";
     code = rh_roles_execute(
         sandbox, &refused, "ALTER ROLE %s%s SET %s TO %s", role, where,
-        rh_roles_identifier(arena, setting->name),
-        is_quoted_list(setting->name) ? setting->value : rh_roles_literal(arena, setting->value));
+        rh_quote_name(arena, setting->name),
+        is_quoted_list(setting->name) ? setting->value : rh_quote_literal(arena, setting->value));
     if (code == RH_ERR_SERVER) {
         not_kept(sandbox, setting, rh_arena_strdup(arena, refused.message));
         return RH_OK;

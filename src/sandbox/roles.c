@@ -1,5 +1,7 @@
 #include "sandbox/sandbox_int.h"
 
+#include "base/quote.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,35 +12,6 @@
 /* Statements of ours on an otherwise idle server; those that grow with the data have no limit but
    the run's own. */
 #define STATEMENT_TIMEOUT_US (120 * INT64_C(1000000))
-
-char *rh_roles_identifier(struct arena *arena, const char *name)
-{
-    char *quoted = rh_arena_alloc(arena, strlen(name) * 2 + 3), *at = quoted;
-
-    *at++ = '"';
-    for (; *name; name++) {
-        if (*name == '"')
-            *at++ = '"';
-        *at++ = *name;
-    }
-    *at = '"';
-    return quoted;
-}
-
-/* standard_conforming_strings is on wherever we connect: backslashes are themselves. */
-char *rh_roles_literal(struct arena *arena, const char *text)
-{
-    char *quoted = rh_arena_alloc(arena, strlen(text) * 2 + 3), *at = quoted;
-
-    *at++ = '\'';
-    for (; *text; text++) {
-        if (*text == '\'')
-            *at++ = '\'';
-        *at++ = *text;
-    }
-    *at = '\'';
-    return quoted;
-}
 
 /* --- statements ------------------------------------------------------------------------------- */
 
@@ -144,7 +117,7 @@ static enum err_code set_up_roles(struct sandbox *sandbox, struct err *err)
     const char *loader = rh_sandbox_random_name(arena, "rh_", 12);
     const char *loader_password = rh_sandbox_random_name(arena, "", 32);
     const char *password = rh_sandbox_random_name(arena, "", 32);
-    const char *superuser_quoted = rh_roles_identifier(arena, sandbox->superuser);
+    const char *superuser_quoted = rh_quote_name(arena, sandbox->superuser);
     enum err_code code;
 
     /* One string, one transaction, one commit. */
@@ -166,7 +139,7 @@ static enum err_code create_database(struct sandbox *sandbox, const char *name, 
                                      struct err *err)
 {
     struct arena *arena = sandbox->arena;
-    const char *quoted = rh_roles_identifier(arena, name);
+    const char *quoted = rh_quote_name(arena, name);
     struct err refused = RH_ERR_INIT;
     enum err_code code = RH_ERR_SERVER;
 
@@ -174,7 +147,7 @@ static enum err_code create_database(struct sandbox *sandbox, const char *name, 
         code = rh_roles_execute(
             sandbox, &refused,
             "CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE %s LC_CTYPE %s",
-            quoted, rh_roles_literal(arena, locale), rh_roles_literal(arena, locale));
+            quoted, rh_quote_literal(arena, locale), rh_quote_literal(arena, locale));
     if (code == RH_ERR_SERVER)
         code = rh_roles_execute(sandbox, err,
                                 "CREATE DATABASE %s TEMPLATE template0 ENCODING "
@@ -220,12 +193,12 @@ enum err_code rh_roles_prepare_database(struct sandbox *sandbox, const char *nam
         return code;
     if (!sandbox->loader && (code = set_up_roles(sandbox, err)))
         return code;
-    const char *quoted = rh_roles_identifier(sandbox->arena, sandbox->database);
+    const char *quoted = rh_quote_name(sandbox->arena, sandbox->database);
     bool may_rename = !is_standard_database(sandbox->database) && !is_standard_database(name) &&
                       (!locale || strcmp(locale, sandbox->locale) == 0);
     if (may_rename && strcmp(name, sandbox->database) != 0)
         code = rh_roles_execute(sandbox, err, "ALTER DATABASE %s RENAME TO %s", quoted,
-                                rh_roles_identifier(sandbox->arena, name));
+                                rh_quote_name(sandbox->arena, name));
     else if (!may_rename && !is_standard_database(sandbox->database))
         code = rh_roles_execute(sandbox, err, "DROP DATABASE %s", quoted);
     if (!code && !may_rename && !is_standard_database(name))
@@ -252,7 +225,7 @@ enum err_code rh_roles_create_missing(struct sandbox *sandbox, const struct name
         if (rh_rows_count(rows) > 0)
             continue;
         if ((code = rh_roles_execute(sandbox, err, "CREATE ROLE %s NOLOGIN",
-                                     rh_roles_identifier(sandbox->arena, name))))
+                                     rh_quote_name(sandbox->arena, name))))
             return code;
         *RH_PUSH(sandbox->arena, &sandbox->snapshot_roles) = rh_arena_strdup(sandbox->arena, name);
     }
@@ -345,7 +318,7 @@ static enum err_code choose_role(struct sandbox *sandbox, struct err *err)
 static enum err_code make_role(struct sandbox *sandbox, struct err *err)
 {
     struct arena *arena = sandbox->arena;
-    const char *quoted = rh_roles_identifier(arena, sandbox->role);
+    const char *quoted = rh_quote_name(arena, sandbox->role);
     const char *const parameters[] = {sandbox->role};
     RH_CLEANUP_ROWS struct rows *rows = NULL;
     enum err_code code;
@@ -383,7 +356,7 @@ static enum err_code keep_from_migration(struct sandbox *sandbox, struct err *er
     for (size_t i = 0; i < rh_rows_count(rows); i++) {
         const char *kind = rh_rows_value(rows, i, 0), *name = rh_rows_value(rows, i, 1);
         if ((code = rh_roles_execute(sandbox, err, "ALTER %s %s OWNER TO %s", kind, name,
-                                     rh_roles_identifier(sandbox->arena, sandbox->superuser)))) {
+                                     rh_quote_name(sandbox->arena, sandbox->superuser)))) {
             rh_err_while(err, "while handing over %s %s", kind, name);
             return code;
         }
@@ -418,7 +391,7 @@ enum err_code rh_roles_hand_over(struct sandbox *sandbox, struct err *err)
     if ((code = choose_role(sandbox, err)) || (code = make_role(sandbox, err)) ||
         (code = keep_from_migration(sandbox, err)))
         return code;
-    const char *role = rh_roles_identifier(arena, sandbox->role);
+    const char *role = rh_quote_name(arena, sandbox->role);
     /* Since 15 the schema public belongs to whoever owns the database (release notes, 15); before,
        whoever owns the database is meant to do everything in it too. */
     code = rh_roles_execute(
@@ -426,7 +399,7 @@ enum err_code rh_roles_hand_over(struct sandbox *sandbox, struct err *err)
         "REASSIGN OWNED BY %s TO %s; ALTER DATABASE %s OWNER TO %s;"
         "DO $rehearse$ BEGIN IF EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public' AND"
         " nspowner = 10) THEN ALTER SCHEMA public OWNER TO %s; END IF; END $rehearse$",
-        sandbox->loader, role, rh_roles_identifier(arena, sandbox->database), role, role);
+        sandbox->loader, role, rh_quote_name(arena, sandbox->database), role, role);
     if (code) {
         rh_err_while(err, "while handing the database over to role \"%s\"", sandbox->role);
         return code;

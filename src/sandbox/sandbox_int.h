@@ -15,6 +15,7 @@
  *   clone.c          a copy of a prepared sandbox, in the cheapest way that works
  *   clone_room.c     whether memory and disk have room for one
  *   clone_secrets.c  passwords of clones whose base has none
+ *   recipe.c         what a sandbox is made of
  *   cache.c ...      prepared sandboxes kept for the next run (cache_int.h)
  *   restart.c        the end of a server as in a crash, and its recovery
  *   load_schema.c    psql scripts
@@ -308,9 +309,6 @@ void rh_roles_note_created(struct sandbox *sandbox, const char *why);
 enum err_code rh_roles_forget_secrets(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
 /* Migration role, ownership, the loader's end. */
 enum err_code rh_roles_hand_over(struct sandbox *sandbox, struct err *err) RH_MUST_CHECK;
-/* "name" and 'text' as SQL wants them. */
-char *rh_roles_identifier(struct arena *arena, const char *name);
-char *rh_roles_literal(struct arena *arena, const char *text);
 struct connection_parameters rh_roles_loader(const struct sandbox *sandbox);
 
 /* --- client.c --------------------------------------------------------------------------------- */
@@ -356,6 +354,10 @@ enum err_code rh_load_schema(struct sandbox *sandbox, const char *path,
                              struct err *err) RH_MUST_CHECK;
 enum err_code rh_load_snapshot(struct sandbox *sandbox, const char *path,
                                struct err *err) RH_MUST_CHECK;
+/* What a snapshot of ours says beside its archive, which is loaded already: settings, age, notes.
+ */
+enum err_code rh_load_rest_of_snapshot(struct sandbox *sandbox, const char *path,
+                                       struct err *err) RH_MUST_CHECK;
 /* is_script: a schema file that pg_dump made; people add psql commands and strip comments there. */
 enum err_code rh_load_dump(struct sandbox *sandbox, const char *path, bool is_script,
                            struct err *err) RH_MUST_CHECK;

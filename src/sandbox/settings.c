@@ -1,5 +1,7 @@
 #include "sandbox/sandbox_int.h"
 
+#include "base/quote.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -180,7 +182,7 @@ enum err_code rh_settings_write(struct sandbox *sandbox, enum cluster_mode mode,
     rh_buf_add_str(&out, always);
     rh_buf_add_str(&out, "unix_socket_directories = ");
     /* A list: each directory may be quoted on its own. */
-    add_quoted(&out, rh_roles_identifier(arena, sandbox->socket_directory));
+    add_quoted(&out, rh_quote_name(arena, sandbox->socket_directory));
     rh_buf_add_char(&out, '\n');
     if (sandbox->hba_path) {
         rh_buf_add_str(&out, "hba_file = ");

@@ -269,25 +269,60 @@ static enum err_code compare_all(struct comparison *comparison, struct sandbox *
     return code;
 }
 
-static enum err_code restore_and_compare(struct comparison *comparison, struct err *err)
+static bool ends_everything(enum err_code code)
 {
-    const struct certify_options *options = comparison->options;
+    return code == RH_ERR_INTERRUPTED || code == RH_ERR_TIMEOUT;
+}
+
+static enum err_code restore(const struct certify_options *options, size_t setting_count,
+                             struct sandbox **ret_sandbox, struct err *err)
+{
     struct sandbox_options sandbox_options = options->sandbox;
     RH_CLEANUP_SANDBOX struct sandbox *sandbox = NULL;
     enum err_code code;
 
     sandbox_options.preferred_major = options->catalog->server_major;
-    rh_progress_phase(options->sandbox.progress, "restore the archive to check it");
+    sandbox_options.setting_count = setting_count;
     if ((code = rh_sandbox_start(&sandbox_options, &sandbox, err)) ||
         (code = rh_sandbox_load_snapshot(sandbox, options->archive, err)))
         return code;
-    comparison->has_restored = true;
-    return compare_all(comparison, sandbox, err);
+    *ret_sandbox = sandbox;
+    sandbox = NULL;
+    return RH_OK;
 }
 
-static bool ends_everything(enum err_code code)
+/* With the settings that runs ask for, unless it fails with them: that says nothing of the archive,
+   and is told when a run starts. */
+static enum err_code restore_somehow(const struct certify_options *options,
+                                     struct sandbox **ret_sandbox, struct err *err)
 {
-    return code == RH_ERR_INTERRUPTED || code == RH_ERR_TIMEOUT;
+    size_t setting_count = options->sandbox.setting_count;
+    struct err failure = RH_ERR_INIT;
+    enum err_code code;
+
+    rh_progress_phase(options->sandbox.progress, "restore the archive to check it");
+    code = restore(options, setting_count, ret_sandbox, &failure);
+    if (code && setting_count > 0 && !ends_everything(code))
+        return restore(options, 0, ret_sandbox, err);
+    if (code)
+        *err = failure;
+    return code;
+}
+
+static enum err_code restore_and_compare(struct comparison *comparison,
+                                         struct sandbox **ret_sandbox, struct err *err)
+{
+    RH_CLEANUP_SANDBOX struct sandbox *sandbox = NULL;
+    enum err_code code;
+
+    if ((code = restore_somehow(comparison->options, &sandbox, err)))
+        return code;
+    comparison->has_restored = true;
+    if ((code = compare_all(comparison, sandbox, err)))
+        return code;
+    *ret_sandbox = sandbox;
+    sandbox = NULL;
+    return RH_OK;
 }
 
 static struct manifest_certificate *add_certificate(struct arena *arena, struct manifest *manifest,
@@ -352,14 +387,16 @@ static enum err_code make_keep_map(struct comparison *comparison, struct err *er
 }
 
 enum err_code rh_snapshot_certify(const struct certify_options *options, struct arena *arena,
-                                  struct manifest *manifest, struct err *err)
+                                  struct manifest *manifest, struct sandbox **ret_sandbox,
+                                  struct err *err)
 {
     struct comparison comparison = {.options = options, .arena = arena};
     struct err why = RH_ERR_INIT;
     enum err_code code = make_keep_map(&comparison, &why);
 
+    *ret_sandbox = NULL;
     if (!code)
-        code = restore_and_compare(&comparison, &why);
+        code = restore_and_compare(&comparison, ret_sandbox, &why);
     rh_mask_map_free(comparison.keep);
     if (ends_everything(code)) {
         *err = why;

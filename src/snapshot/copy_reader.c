@@ -1,25 +1,15 @@
 #include "snapshot/copy_reader.h"
 
-#include "base/file.h"
 #include "net/dial.h"
 #include "tap/tap.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #define CONNECT_MAX_US (30 * INT64_C(1000000))
-#define SOCKET_PORT 5432
 
 struct copy_reader {
     struct arena *arena;
     const struct engine *engine;
     struct loop *loop;
     struct tap *tap;
-    const char *socket_path; /* NULL: not made yet */
     struct connection *connection;
     copy_data_fn *fn; /* of the statement under way */
     void *context;
@@ -59,24 +49,6 @@ static void on_answer(void *context, struct rows **rows, const struct err *err)
 
 /* --- opening --------------------------------------------------------------------------------- */
 
-static enum err_code listen_on_socket(struct copy_reader *reader, const char *directory,
-                                      struct err *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char *path = rh_arena_printf(reader->arena, "%s/.s.PGSQL.%d", directory, SOCKET_PORT);
-    RH_CLEANUP_FD int fd = -1;
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return rh_err_set(err, RH_ERR_ENVIRONMENT, "the path \"%s\" is too long for a socket",
-                          path);
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
-        return rh_err_set_errno(err, errno, "cannot listen on \"%s\"", path);
-    reader->socket_path = path;
-    return rh_tap_listen(reader->tap, rh_fd_take(&fd), err);
-}
-
 static enum err_code open_tap(struct copy_reader *reader,
                               const struct connection_parameters *server, struct err *err)
 {
@@ -109,7 +81,7 @@ static enum err_code connect_through(struct copy_reader *reader,
     enum err_code code;
 
     parameters.socket_directory = directory;
-    parameters.port = SOCKET_PORT;
+    parameters.port = TAP_PORT;
     connecting = reader->engine->connect_start(&parameters, reader->loop,
                                                rh_clock_after(rh_clock_mono(), CONNECT_MAX_US),
                                                on_connected, reader);
@@ -129,7 +101,7 @@ enum err_code rh_copy_reader_open(const struct engine *engine,
 
     *reader = (struct copy_reader){.arena = arena, .engine = engine};
     if ((code = rh_loop_new(&reader->loop, err)) || (code = open_tap(reader, server, err)) ||
-        (code = listen_on_socket(reader, directory, err)) ||
+        (code = rh_tap_listen_in(reader->tap, directory, err)) ||
         (code = connect_through(reader, server, directory, err)))
         rh_copy_reader_close(reader);
     else
@@ -144,8 +116,6 @@ void rh_copy_reader_close(struct copy_reader *reader)
     reader->engine->close(reader->connection);
     rh_tap_free(reader->tap);
     rh_loop_free(reader->loop);
-    if (reader->socket_path)
-        (void)unlink(reader->socket_path);
     rh_arena_free(reader->arena);
 }
 

@@ -45,10 +45,7 @@ static bool take_word(struct text *rest, const char *word)
 static bool take_char(struct text *rest, char c)
 {
     skip_spaces(rest);
-    if (rest->len == 0 || rest->data[0] != c)
-        return false;
-    advance(rest, 1);
-    return true;
+    return rh_text_take_char(rest, c);
 }
 
 static const char *take_quoted(struct text *rest, struct arena *arena)

@@ -286,6 +286,11 @@ static enum err_code certify(struct creation *creation, struct err *err)
     };
     enum err_code code;
 
+    if (options->runs) {
+        certify.sandbox.role = options->runs->role;
+        certify.sandbox.settings = options->runs->settings;
+        certify.sandbox.setting_count = options->runs->setting_count;
+    }
     if (options->no_verify) {
         static const char *const names[] = {"integrity", "shape", "leak"};
         for (size_t i = 0; i < (options->is_unmasked ? 1 : 3); i++)
@@ -293,7 +298,8 @@ static enum err_code certify(struct creation *creation, struct err *err)
                 .name = names[i], .status = CERTIFICATE_NOT_OBSERVED, .detail = "--no-verify"};
         return RH_OK;
     }
-    if ((code = rh_snapshot_certify(&certify, creation->arena, manifest, err)))
+    if ((code = rh_snapshot_certify(&certify, creation->arena, manifest, &creation->certified,
+                                    err)))
         return code;
     for (size_t i = 0; i < manifest->certificates.count; i++) {
         const struct manifest_certificate *certificate = &manifest->certificates.items[i];
@@ -322,7 +328,19 @@ static enum err_code write_files(struct creation *creation, struct err *err)
     manifest->duration_us = rh_clock_mono().us - creation->started_at.us;
     if (!code)
         code = rh_snapshot_write_manifest(directory, manifest, err);
-    return code ? code : rh_snapshot_place_finish(&creation->place, err);
+    return code;
+}
+
+/* From the moment that it has its name, nothing can fail any more. */
+static enum err_code finish(struct creation *creation, struct err *err)
+{
+    enum err_code code;
+
+    if ((code = write_files(creation, err)) || (code = rh_creation_stage_sandbox(creation, err)) ||
+        (code = rh_snapshot_place_finish(&creation->place, err)))
+        return code;
+    rh_creation_leave_sandbox(creation);
+    return RH_OK;
 }
 
 /* --- in order -------------------------------------------------------------------------------- */
@@ -350,7 +368,7 @@ static enum err_code create(struct creation *creation, struct err *err)
     rh_source_close(&creation->source);
     if ((code = certify(creation, err)))
         return code;
-    return write_files(creation, err);
+    return finish(creation, err);
 }
 
 enum err_code rh_snapshot_create(const struct snapshot_options *options,
@@ -368,11 +386,14 @@ enum err_code rh_snapshot_create(const struct snapshot_options *options,
     enum err_code code;
 
     snapshot->arena = arena;
+    rh_sandbox_reap(&options->sandbox);
     code = create(&creation, err);
     rh_watches_free(creation.watches);
     rh_column_maps_free(creation.maps);
     rh_source_close(&creation.source);
     rh_snapshot_place_close(&creation.place);
+    rh_sandbox_destroy(creation.certified);
+    rh_sandbox_cache_free(creation.cache);
     rh_sandbox_destroy(creation.import);
     rh_master_key_wipe(&creation.key);
     *ret_snapshot = snapshot;

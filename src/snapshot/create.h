@@ -1,8 +1,8 @@
 /*
  * Making a snapshot, from the first question to the last byte on disk: the source is opened and
  * looked at, the masking and the sample are planned and checked, the dump runs through the tap, the
- * archive is restored to be certified, and then all of it appears under its name at once. Whatever
- * ends it earlier leaves nothing. Blocking.
+ * archive is restored to be certified, and then all of it appears under its name at once; what was
+ * restored waits in the cache for the first run. Whatever ends it earlier leaves nothing. Blocking.
  */
 #ifndef RH_SNAPSHOT_CREATE_H
 #define RH_SNAPSHOT_CREATE_H
@@ -16,7 +16,10 @@
 
 struct snapshot_options {
     struct sandbox_options
-        sandbox;         /* of the certification; its engine and progress are everybody's */
+        sandbox; /* of the certification; its engine and progress are everybody's */
+    /* With which a run here would prepare a sandbox of this snapshot alone, and finds what this
+       leaves in the cache for it; NULL: it leaves nothing. */
+    const struct sandbox_options *runs;
     const char *url;     /* of production; NULL: `archive` */
     const char *archive; /* any pg_dump archive; NULL: `url` */
     const char *out;

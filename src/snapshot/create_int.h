@@ -5,6 +5,7 @@
 #define RH_SNAPSHOT_CREATE_INT_H
 
 #include "mask/column_maps.h"
+#include "sandbox/cache.h"
 #include "snapshot/create.h"
 #include "snapshot/dump.h"
 #include "snapshot/place.h"
@@ -29,6 +30,8 @@ struct creation {
     struct watches *watches; /* NULL: nothing is masked, or nothing will be certified */
     struct snapshot_place place;
     struct dump_result dump;
+    struct sandbox *certified; /* the archive, restored and compared; NULL */
+    struct sandbox_cache *cache;
 };
 
 /* exclude.c: which tables' rows stay there. RH_ERR_USAGE when a pattern fits none, or when rows
@@ -45,6 +48,12 @@ struct dump_program {
 enum err_code rh_dump_program_find(const struct engine *engine, const char *server_bin,
                                    int server_major, struct arena *arena,
                                    struct dump_program *ret_program, struct err *err) RH_MUST_CHECK;
+
+/* leave.c: lays the certified sandbox, as a run would prepare it, into the cache under no name,
+   while the snapshot is still being made; and gives it its name, once the snapshot has its own.
+   Only the user and the clock make the first fail. */
+enum err_code rh_creation_stage_sandbox(struct creation *creation, struct err *err) RH_MUST_CHECK;
+void rh_creation_leave_sandbox(struct creation *creation);
 
 /* import.c: starts a private sandbox with the archive in it, and makes it the source. */
 enum err_code rh_creation_import(struct creation *creation, struct err *err) RH_MUST_CHECK;

@@ -2,17 +2,15 @@
 
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "snapshot/row_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define LISTEN_BACKLOG 128
 /* The tap answers within the time that a wake-up costs; rows keep coming anyway. */
 #define SPIN_US 50
 /* How often progress is shown and locks are looked at. */
@@ -60,9 +58,11 @@ static const char *const *command_line(const struct dump *dump)
     add_word(&words, "--lock-wait-timeout=%" PRId64, options->lock_timeout_us / 1000);
     /* A password is in the environment, or there is none: nobody is asked. */
     add_word(&words, "--no-password");
-    /* The snapshot of production is held as long as this takes, and the least compression takes a
-       third of the time of the default for a tenth more bytes. */
+    /* Of large objects: the least takes a third of the time of the default for a tenth more bytes.
+       Rows are compressed on their way (snapshot/row_writer.h). */
     add_word(&words, "--compress=1");
+    /* We do, when the rows are where they belong. */
+    add_word(&words, "--no-sync");
     /* Places and labels of one installation: a server elsewhere has no such directories and no such
        providers, and the restore would fail for nothing a migration could meet. */
     add_word(&words, "--no-tablespaces");
@@ -97,7 +97,7 @@ static const char *const *environment(const struct dump *dump)
             *RH_PUSH(words.arena, &words.items) = *item;
     add_word(&words, "LC_ALL=C");
     add_word(&words, "PGHOST=%s", dump->options->directory);
-    add_word(&words, "PGPORT=5432");
+    add_word(&words, "PGPORT=%d", TAP_PORT);
     add_word(&words, "PGUSER=%s", place->user);
     add_word(&words, "PGDATABASE=%s", place->database);
     add_word(&words, "PGAPPNAME=" DUMP_NAME);
@@ -272,23 +272,6 @@ static void on_ended(void *context, unsigned events)
     rh_loop_stop(dump->loop);
 }
 
-static enum err_code listen_for_dump(struct dump *dump, struct err *err)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char *path = rh_file_join(dump->arena, dump->options->directory, ".s.PGSQL.5432");
-    RH_CLEANUP_FD int fd = -1;
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return rh_err_set(err, RH_ERR_ENVIRONMENT, "the path \"%s\" is too long for a socket",
-                          path);
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        listen(fd, LISTEN_BACKLOG) < 0)
-        return rh_err_set_errno(err, errno, "cannot listen on \"%s\"", path);
-    return rh_tap_listen(dump->tap, rh_fd_take(&fd), err);
-}
-
 static enum err_code open_tap(struct dump *dump, struct err *err)
 {
     struct tap_handler handler = rh_dump_handler(dump);
@@ -297,7 +280,7 @@ static enum err_code open_tap(struct dump *dump, struct err *err)
 
     if ((code = rh_tap_new(dump->loop, &options, &handler, &dump->tap, err)))
         return code;
-    return listen_for_dump(dump, err);
+    return rh_tap_listen_in(dump->tap, dump->options->directory, err);
 }
 
 static enum err_code start(struct dump *dump, struct err *err)
@@ -451,6 +434,16 @@ static enum err_code check_tables(const struct dump *dump, struct err *err)
     return RH_OK;
 }
 
+static enum err_code place_rows(const struct dump *dump, struct err *err)
+{
+    const size_t count = dump->options->catalog->tables.count;
+    bool *has_rows = rh_arena_alloc_array(dump->arena, count + 1, sizeof(*has_rows));
+
+    for (size_t i = 0; i < count; i++)
+        has_rows[i] = dump->result.tables[i].is_dumped;
+    return rh_row_files_place(dump->options->archive, has_rows, count, err);
+}
+
 /* A last look: everything is locked still, but for a dump that was quicker than the first. */
 static enum err_code last_locks(struct dump *dump, struct err *err)
 {
@@ -504,6 +497,8 @@ enum err_code rh_dump(const struct dump_options *options, struct arena *arena,
         cancel_sessions(&dump);
     if (!code)
         code = check_tables(&dump, err);
+    if (!code)
+        code = place_rows(&dump, err);
     if (!code)
         code = last_locks(&dump, err);
     rh_buf_deinit(&dump.pids);

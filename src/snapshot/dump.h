@@ -1,7 +1,8 @@
 /*
- * The dump: pg_dump reads production through a tap of ours, which masks and samples the rows as
- * they pass. pg_dump writes the archive, so nothing that it did not get from the tap can be in
- * there.
+ * The dump: pg_dump reads production through a tap of ours, which samples the rows, and takes them:
+ * they are masked, compressed and written here, on a thread for each session of pg_dump
+ * (snapshot/row_writer.h), and take the place of the tickets that pg_dump wrote for them
+ * (snapshot/row_files.h). So no row can be in the archive that the tap did not see.
  *
  * What is not understood is refused: a COPY of a table that the catalogue does not have, a query
  * that could carry rows in another way, an answer that does not fit its question. Then, and when a

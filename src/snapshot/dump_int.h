@@ -14,9 +14,6 @@
    larger one is refused. pg_dump names all tables by number in some of its questions: eight bytes
    each; the largest are ours, with the rows of a sample in them. */
 #define DUMP_COLLECT_MAX (SAMPLE_CONDITION_MAX + (size_t)1024 * 1024)
-/* Rows are passed on in messages of about this size: pg_dump takes each as it is, so that larger
-   ones are cheaper, and as many sessions as there are hold one each. */
-#define DUMP_MESSAGE_BYTES ((size_t)64 * 1024)
 
 struct dump {
     const struct dump_options *options;

@@ -2,6 +2,8 @@
 
 #include "snapshot/dump_secrets.h"
 #include "snapshot/large_object.h"
+#include "snapshot/row_files.h"
+#include "snapshot/row_writer.h"
 #include "snapshot/server_words.h"
 
 #include <inttypes.h>
@@ -18,7 +20,7 @@
 #define RATE_PAUSE_MIN_US INT64_C(2000)
 #define RATE_CREDIT_US INT64_C(100000)
 
-enum copy_state { COPY_NONE, COPY_ASKED, COPY_RUNNING, COPY_ENDED };
+enum copy_state { COPY_NONE, COPY_ASKED, COPY_RUNNING, COPY_ENDING, COPY_ENDED };
 
 struct open_object {
     bool is_used;
@@ -33,15 +35,16 @@ struct dump_session {
     struct tap_session *session;
     struct loop_timer *resume_timer; /* of a pause for --rate-limit */
 
-    /*  NONE ──COPY──► ASKED ──CopyOutResponse──► RUNNING ──CopyDone──► ENDED ──CommandComplete──►
-     * NONE */
+    /*  NONE ──COPY──► ASKED ──CopyOutResponse──► RUNNING ──CopyDone, held──► ENDING ──all rows are
+        in their file──► ENDED ──CommandComplete──► NONE */
     enum copy_state state;
     size_t table;        /* of the catalogue */
     struct arena *arena; /* of the statement */
     struct copy_statement statement;
-    struct copy_mask *mask;
-    struct buf out;
-    int64_t seen_bytes, seen_rows; /* of this COPY, told to the dump already */
+    struct row_writer *writer;      /* RUNNING and what follows */
+    struct copy_mask_totals totals; /* ENDED */
+    int64_t seen_rows;              /* of this COPY, told to the dump already */
+    bool is_full, is_resting;       /* reading pauses: for the writer, for --rate-limit */
 
     bool is_joining; /* the snapshot of ours */
 
@@ -110,7 +113,7 @@ static bool choose_maps(struct dump_session *own, struct mask_map ***ret_maps, i
     return true;
 }
 
-static bool begin_mask(struct dump_session *own)
+static struct copy_mask *new_mask(struct dump_session *own)
 {
     const struct dump_options *options = own->dump->options;
     struct copy_mask_options mask = {.column_count = own->statement.columns.count};
@@ -118,20 +121,39 @@ static bool begin_mask(struct dump_session *own)
     int *numbers;
 
     if (!choose_maps(own, &maps, &numbers))
-        return false;
+        return NULL;
     mask.maps = maps;
     if (options->watches)
         mask.watcher = rh_watches_stream(options->watches, own->table, numbers, mask.column_count);
-    own->mask = rh_copy_mask_new(&mask);
-    return true;
+    return rh_copy_mask_new(&mask);
+}
+
+static void on_writer(void *context);
+
+static bool begin_writer(struct dump_session *own)
+{
+    struct dump *dump = own->dump;
+    struct row_writer_options options = {
+        .loop = dump->loop,
+        .path = rh_row_files_path(dump->options->archive, own->table, own->arena),
+        .ready = on_writer,
+        .context = own,
+    };
+    struct copy_mask *mask = new_mask(own);
+    struct err err = RH_ERR_INIT;
+
+    if (!mask)
+        return false;
+    if (rh_row_writer_new(&options, mask, &own->writer, &err))
+        rh_dump_fail(dump, &err);
+    return own->writer != NULL;
 }
 
 static void end_copy(struct dump_session *own)
 {
-    rh_copy_mask_free(own->mask);
-    own->mask = NULL;
+    rh_row_writer_free(own->writer);
+    own->writer = NULL;
     own->state = COPY_NONE;
-    rh_buf_clear(&own->out);
 }
 
 static const char *condition_of(const struct dump_session *own)
@@ -196,8 +218,8 @@ static enum tap_action on_copy(struct dump_session *own, struct text sql)
         return TAP_SWALLOW;
     }
     take_columns(own, &own->dump->result.tables[own->table]);
-    own->seen_bytes = own->seen_rows = 0;
-    if (!begin_mask(own))
+    own->seen_rows = 0;
+    if (!begin_writer(own))
         return TAP_SWALLOW;
     own->state = COPY_ASKED;
     condition = condition_of(own);
@@ -311,33 +333,23 @@ static enum tap_action on_frontend(void *context, struct tap_session *session,
 
 static void count_progress(struct dump_session *own)
 {
-    struct copy_mask_totals totals = rh_copy_mask_totals(own->mask);
+    int64_t rows = rh_row_writer_rows(own->writer);
 
-    own->dump->copied_bytes += totals.bytes_in - own->seen_bytes;
-    own->dump->copied_rows += totals.rows - own->seen_rows;
-    own->seen_bytes = totals.bytes_in;
-    own->seen_rows = totals.rows;
+    own->dump->copied_rows += rows - own->seen_rows;
+    own->seen_rows = rows;
 }
 
-/* False: pg_dump was gone, and with its session `own` is. */
-static bool send_rows(struct dump_session *own)
+static void pause_or_go_on(struct dump_session *own)
 {
-    struct tap_session *session = own->session;
-
-    count_progress(own);
-    if (own->out.len > 0)
-        rh_tap_session_send_client_message(session, 'd', rh_buf_text(&own->out));
-    if (*rh_tap_session_data(session) != own)
-        return false;
-    rh_buf_clear(&own->out);
-    return true;
+    rh_tap_session_pause_server(own->session, own->is_full || own->is_resting);
 }
 
 static void on_resume(void *context)
 {
     struct dump_session *own = context;
 
-    rh_tap_session_pause_server(own->session, false);
+    own->is_resting = false;
+    pause_or_go_on(own);
 }
 
 /* Keeps all sessions together at the rate: this one pauses for as long as they are ahead of it.
@@ -360,38 +372,69 @@ static void keep_rate(struct dump_session *own, size_t length)
     if (ahead_us < RATE_PAUSE_MIN_US)
         return;
     rh_loop_timer_start(own->resume_timer, ahead_us, 0);
-    rh_tap_session_pause_server(own->session, true);
+    own->is_resting = true;
+}
+
+static void fail_writing(struct dump_session *own)
+{
+    struct err err = rh_row_writer_failure(own->writer);
+
+    rh_err_while(&err, "while reading the rows of %s", table_of(own)->identity);
+    rh_dump_fail(own->dump, &err);
 }
 
 static void on_rows(struct dump_session *own, struct text bytes)
 {
-    struct err err = RH_ERR_INIT;
-
     if (own->state != COPY_RUNNING) {
         refuse(own, "rows came that nobody asked for");
         return;
     }
-    if (rh_copy_mask_feed(own->mask, bytes, &own->out, &err)) {
-        rh_err_while(&err, "while reading the rows of %s", table_of(own)->identity);
-        rh_dump_fail(own->dump, &err);
+    if (rh_tap_session_client_ended(own->session)) {
+        /* No pg_dump half-closes: it is gone, and production need not go on for nobody. */
+        rh_tap_session_close(own->session);
         return;
     }
-    if (own->out.len >= DUMP_MESSAGE_BYTES && !send_rows(own))
+    own->dump->copied_bytes += (int64_t)bytes.len;
+    own->is_full = !rh_row_writer_feed(own->writer, bytes);
+    if (rh_row_writer_state(own->writer) == ROW_WRITER_FAILED) {
+        fail_writing(own);
         return;
+    }
+    count_progress(own);
     keep_rate(own, bytes.len);
+    pause_or_go_on(own);
 }
 
-/* False: failed, or `own` is gone. */
-static bool flush_rows(struct dump_session *own, bool at_end)
+/* All rows are in their file: pg_dump gets the ticket for it, ahead of the end of the COPY. False:
+   pg_dump is gone, and with its session `own` is. */
+static bool give_ticket(struct dump_session *own)
 {
-    struct err err = RH_ERR_INIT;
+    struct tap_session *session = own->session;
+    const char *ticket = rh_row_files_ticket(own->table, own->arena);
 
-    if (rh_copy_mask_flush(own->mask, at_end, &own->out, &err)) {
-        rh_err_while(&err, "while reading the rows of %s", table_of(own)->identity);
-        rh_dump_fail(own->dump, &err);
-        return false;
+    count_progress(own);
+    own->totals = rh_row_writer_totals(own->writer);
+    own->state = COPY_ENDED;
+    rh_tap_session_send_client_message(session, 'd', rh_text(ticket));
+    return *rh_tap_session_data(session) == own;
+}
+
+static void on_writer(void *context)
+{
+    struct dump_session *own = context;
+    enum row_writer_state state = rh_row_writer_state(own->writer);
+
+    if (own->dump->failure.code)
+        return;
+    if (state == ROW_WRITER_FAILED) {
+        fail_writing(own);
+    } else if (state == ROW_WRITER_ENDED) {
+        if (own->state == COPY_ENDING && give_ticket(own))
+            rh_tap_session_release(own->session);
+    } else {
+        own->is_full = state == ROW_WRITER_FULL;
+        pause_or_go_on(own);
     }
-    return send_rows(own);
 }
 
 static void on_copy_begins(struct dump_session *own, const struct pg_message *message)
@@ -417,7 +460,7 @@ static void on_complete(struct dump_session *own, const struct pg_message *messa
 
     if (own->state == COPY_NONE)
         return;
-    totals = rh_copy_mask_totals(own->mask);
+    totals = own->totals;
     if (own->state != COPY_ENDED || !rh_pg_decode_command_complete(message->body, &tag, &rows) ||
         rows != totals.rows) {
         refuse(own, "%s: the server says %" PRId64 " rows, and %" PRId64 " came",
@@ -527,29 +570,24 @@ static void on_part(void *context, struct tap_session *session, const struct pg_
         on_answer_part(own, part);
 }
 
-static void on_parts_followed(void *context, struct tap_session *session, unsigned char type)
+static enum tap_action on_copy_done(struct dump_session *own)
 {
-    struct dump_session *own = *rh_tap_session_data(session);
-
-    /* What an error cut off is for nobody. */
-    if (own && !((struct dump *)context)->failure.code && own->state == COPY_RUNNING && type == 'c')
-        (void)flush_rows(own, true);
-}
-
-static void on_parts_paused(void *context, struct tap_session *session)
-{
-    struct dump_session *own = *rh_tap_session_data(session);
-
-    if (own && !((struct dump *)context)->failure.code && own->state == COPY_RUNNING)
-        (void)flush_rows(own, false);
-}
-
-static void on_copy_done(struct dump_session *own)
-{
-    if (own->state != COPY_RUNNING)
+    if (own->state != COPY_RUNNING) {
         refuse(own, "rows end that did not begin");
-    else if (flush_rows(own, true)) /* a table without rows: no part came before */
-        own->state = COPY_ENDED;
+        return TAP_SWALLOW;
+    }
+    own->state = COPY_ENDING;
+    switch (rh_row_writer_end(own->writer)) {
+    case ROW_WRITER_ENDED:
+        return give_ticket(own) ? TAP_FORWARD : TAP_SWALLOW;
+    case ROW_WRITER_FAILED:
+        fail_writing(own);
+        return TAP_SWALLOW;
+    case ROW_WRITER_FULL:
+    case ROW_WRITER_TAKES:
+        break;
+    }
+    return TAP_HOLD;
 }
 
 static void take_field(void *context, char code, const char *value)
@@ -632,8 +670,7 @@ static enum tap_action on_backend(void *context, struct tap_session *session,
         on_copy_begins(own, message);
         break;
     case 'c':
-        on_copy_done(own);
-        break;
+        return on_copy_done(own);
     case 'C':
         on_complete(own, message);
         break;
@@ -671,7 +708,6 @@ static void on_opened(void *context, struct tap_session *session)
     own->dump = context;
     own->session = session;
     own->arena = rh_arena_new();
-    rh_buf_init(&own->out, TAP_CLIENT_SEND_MAX);
     rh_buf_init(&own->answer, ANSWER_MAX);
     *rh_tap_session_data(session) = own;
     own->resume_timer = rh_loop_timer_new(own->dump->loop, on_resume, own);
@@ -701,7 +737,6 @@ static void on_closed(void *context, struct tap_session *session)
         dump->sessions = own->next;
     end_copy(own);
     rh_loop_timer_free(own->resume_timer);
-    rh_buf_deinit(&own->out);
     rh_buf_deinit(&own->answer);
     rh_arena_free(own->arena);
     *rh_tap_session_data(session) = NULL;
@@ -721,8 +756,6 @@ struct tap_handler rh_dump_handler(struct dump *dump)
         .frontend_message = on_frontend,
         .backend_message = on_backend,
         .backend_part = on_part,
-        .backend_parts_followed = on_parts_followed,
-        .backend_parts_paused = on_parts_paused,
     };
 
     for (size_t i = 0; i < sizeof(frontend); i++)

@@ -26,17 +26,7 @@ void rh_master_key_wipe(struct mask_master_key *key)
 
 static bool parse_key(struct text text, struct mask_master_key *ret_key)
 {
-    text = rh_text_trim(text);
-    if (text.len != KEY_DIGITS)
-        return false;
-    for (size_t i = 0; i < KEY_DIGITS; i += 2) {
-        int high = rh_hex_value(text.data[i]), low = rh_hex_value(text.data[i + 1]);
-
-        if (high < 0 || low < 0)
-            return false;
-        ret_key->bytes[i / 2] = (unsigned char)(high << 4 | low);
-    }
-    return true;
+    return rh_text_parse_hex(rh_text_trim(text), ret_key->bytes, sizeof(ret_key->bytes));
 }
 
 static enum err_code no_key(struct err *err, const char *where)
@@ -113,8 +103,7 @@ static enum err_code make_file(const char *path, struct arena *arena, struct err
         return code;
     if (RAND_bytes(bytes, sizeof(bytes)) != 1)
         return rh_err_set(err, RH_ERR_ENVIRONMENT, "cannot get random bytes for a key");
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(digits + 2 * i, 3, "%02x", bytes[i]);
+    rh_text_hex(bytes, sizeof(bytes), digits);
     snprintf(digits + KEY_DIGITS, 2, "\n");
     code = rh_file_write(temporary, rh_text(digits), 0600, err);
     OPENSSL_cleanse(bytes, sizeof(bytes));
@@ -220,8 +209,7 @@ void rh_master_key_id(const struct mask_master_key *key, const char *purpose,
     unsigned char derived[32];
 
     derive(key, purpose, derived);
-    for (size_t i = 0; i < 8; i++)
-        snprintf(out + 2 * i, 3, "%02x", derived[i]);
+    rh_text_hex(derived, 8, out);
     OPENSSL_cleanse(derived, sizeof(derived));
 }
 

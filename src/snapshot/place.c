@@ -30,13 +30,7 @@ static void remove_quietly(const char *path)
 
 static int take_lock(const char *directory, struct arena *arena, int flags)
 {
-    int fd = open(rh_file_join(arena, directory, LOCK_NAME), O_RDWR | O_CLOEXEC | flags, 0600);
-
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
+    return rh_file_lock(rh_file_join(arena, directory, LOCK_NAME), flags, LOCK_EX);
 }
 
 static void remove_sockets_of(const char *directory, struct arena *arena)
@@ -131,8 +125,7 @@ static const char *random_name(struct arena *arena)
 
     if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
         RH_PANIC("no random bytes: %s", strerror(errno));
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    rh_text_hex(bytes, sizeof(bytes), text);
     return rh_arena_strdup(arena, text);
 }
 

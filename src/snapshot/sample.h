@@ -31,10 +31,9 @@ struct sample_options {
     int64_t edge_max_rows; /* children of one parent along one foreign key; 0: no limit */
     /* The statements of the pending migration, in order; what could break or slow them is found and
        forced into the sample. */
-    const char *const *witness_statements;
-    size_t witness_count;
+    VEC(const char *) witness_statements;
     VEC(struct sample_witness_file) witness_files; /* that they are from */
-    int64_t witness_budget_us; /* of all probes together; what did not fit is reported */
+    int64_t witness_budget_us; /* of all probes together; what did not fit is reported; 0: 10 min */
     /* Tables of at most so many rows are kept whole; 0: 1,000; -1: none. */
     int64_t small_rows;
     uint64_t seed; /* of the hash that chooses roots: the same seed, the same roots */
@@ -62,6 +61,10 @@ struct sample_plan {
     VEC(const char *) not_covered;   /* probes that were too expensive or impossible */
     VEC(const char *) notes;
 };
+
+/* A file of the pending migration, behind those that were added before; all texts are copied. */
+void rh_sample_add_witness(struct sample_options *options, const char *name, const char *sha256,
+                           struct text script, struct arena *arena);
 
 /*
  * `connection` is inside a read-only, repeatable-read transaction whose snapshot the dump will

@@ -1,5 +1,6 @@
 #include "snapshot/sample_int.h"
 
+#include "base/quote.h"
 #include "snapshot/server_words.h"
 
 #include <stdlib.h>
@@ -94,7 +95,7 @@ enum err_code rh_sample_probe(struct sampling *sampling, const char *sql, int64_
             rh_arena_printf(sampling->scratch,
                             "SELECT pg_catalog.set_config('search_path', %s, true), "
                             "pg_catalog.set_config('statement_timeout', '%lld', true)",
-                            rh_sample_literal(sampling->scratch, sampling->search_path),
+                            rh_quote_literal(sampling->scratch, sampling->search_path),
                             (long long)timeout_ms),
             NULL, 0, NULL, err);
     if (code != RH_OK)
@@ -114,7 +115,7 @@ enum err_code rh_sample_probe(struct sampling *sampling, const char *sql, int64_
                             "RELEASE SAVEPOINT rehearse_probe; SELECT "
                             "pg_catalog.set_config('search_path', '', true), "
                             "pg_catalog.set_config('statement_timeout', %s, true)",
-                            rh_sample_literal(sampling->scratch, sampling->statement_timeout)),
+                            rh_quote_literal(sampling->scratch, sampling->statement_timeout)),
             NULL, 0, NULL, err);
     else
         code = rh_sample_query(

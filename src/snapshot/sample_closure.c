@@ -7,6 +7,7 @@
  */
 #include "snapshot/sample_int.h"
 
+#include "base/quote.h"
 #include "snapshot/server_words.h"
 #include "sql/calls.h"
 #include "sql/lexer.h"
@@ -15,11 +16,6 @@
 #define TABLES_AT_ONCE 50  /* of which a first row is asked for in one question */
 #define PLAN_TIMEOUT_US 10000000
 #define HEAVY_TIMEOUT_US 500000 /* of one key: it is among the commonest, the first one will do */
-
-static const struct catalog_table *table_of(const struct sampling *sampling, size_t table)
-{
-    return &sampling->catalog->tables.items[table];
-}
 
 /* --- conditions of the user --- */
 
@@ -45,7 +41,7 @@ enum err_code rh_sample_check_conditions(struct sampling *sampling, struct err *
 {
     for (size_t i = 0; i < sampling->nodes.count; i++) {
         const struct sample_node *node = &sampling->nodes.items[i];
-        const char *identity = table_of(sampling, node->table)->identity;
+        const char *identity = rh_sampling_table(sampling, node->table)->identity;
         if (!node->condition)
             continue;
         if (!is_one_expression(node->condition)) {
@@ -110,8 +106,8 @@ enum err_code rh_sample_check_edges(struct sampling *sampling, size_t first, str
         if (why)
             *RH_PUSH(sampling->arena, &sampling->plan->notes) = rh_arena_printf(
                 sampling->arena, "what %s refers to in %s is not looked for: %s",
-                table_of(sampling, edge->child_table)->identity,
-                table_of(sampling, edge->parent_table)->identity, why);
+                rh_sampling_table(sampling, edge->child_table)->identity,
+                rh_sampling_table(sampling, edge->parent_table)->identity, why);
     }
     sampling->search_path = search_path;
     return code;
@@ -159,7 +155,7 @@ static enum err_code cap_rows(struct sampling *sampling, size_t index, struct er
     struct sample_node *node = &sampling->nodes.items[index];
     int64_t max = sampling->options->max_rows;
     struct rows *rows RH_CLEANUP_ROWS = NULL;
-    if (max == 0 || table_of(sampling, node->table)->is_extension_configuration)
+    if (max == 0 || rh_sampling_table(sampling, node->table)->is_extension_configuration)
         return RH_OK;
     const char *sql = rh_arena_printf(
         sampling->scratch,
@@ -248,7 +244,7 @@ static enum err_code first_rows(struct sampling *sampling, struct err *err)
 static enum err_code heavy_key(struct sampling *sampling, const struct sample_edge *edge,
                                struct err *err)
 {
-    const struct catalog_table *table = table_of(sampling, edge->child_table);
+    const struct catalog_table *table = rh_sampling_table(sampling, edge->child_table);
     const struct catalog_column *column = rh_catalog_column(table, edge->columns.items[0]);
     struct arena *arena = sampling->scratch;
     struct rows *rows RH_CLEANUP_ROWS = NULL;
@@ -261,8 +257,8 @@ static enum err_code heavy_key(struct sampling *sampling, const struct sample_ed
         "(s.most_common_vals::pg_catalog.text::%s[])[1] FROM pg_catalog.pg_stats AS s WHERE "
         "s.schemaname = %s AND s.tablename = %s AND s.attname = %s AND s.inherited = %s)",
         rh_sample_from(sampling, edge->child_table), column->quoted, column->type,
-        rh_sample_literal(arena, table->schema), rh_sample_literal(arena, table->name),
-        rh_sample_literal(arena, column->name), table->kind == 'p' ? "true" : "false");
+        rh_quote_literal(arena, table->schema), rh_quote_literal(arena, table->name),
+        rh_quote_literal(arena, column->name), table->kind == 'p' ? "true" : "false");
     enum err_code code = rh_sample_probe(sampling, rh_sample_gather(sampling, sql, 1),
                                          HEAVY_TIMEOUT_US, &rows, &why, err);
     if (code == RH_OK && rows)

@@ -10,14 +10,10 @@
  */
 #include "snapshot/sample_int.h"
 
+#include "model/ledger.h"
 #include "sql/lexer.h"
 
 #include <ctype.h>
-
-static const struct catalog_table *table_of(const struct sampling *sampling, size_t table)
-{
-    return &sampling->catalog->tables.items[table];
-}
 
 static bool holds_rows(const struct catalog_table *table)
 {
@@ -82,7 +78,8 @@ void rh_sample_nodes(struct sampling *sampling)
 
 static const char *column_name(const struct sampling *sampling, size_t table, int number)
 {
-    const struct catalog_column *column = rh_catalog_column(table_of(sampling, table), number);
+    const struct catalog_column *column = rh_catalog_column(rh_sampling_table(sampling, table),
+                                                            number);
     return column ? column->name : "";
 }
 
@@ -133,9 +130,10 @@ bool rh_sample_edge_add(struct sampling *sampling, const char *name, size_t chil
                                .is_mandatory = true,
                                .is_vouched = is_vouched};
     for (size_t i = 0; i < count; i++) {
-        const struct catalog_column *column = rh_catalog_column(table_of(sampling, child_table),
-                                                                columns[i]);
-        if (!column || !rh_catalog_column(table_of(sampling, parent_table), parent_columns[i]))
+        const struct catalog_column *column = rh_catalog_column(
+            rh_sampling_table(sampling, child_table), columns[i]);
+        if (!column ||
+            !rh_catalog_column(rh_sampling_table(sampling, parent_table), parent_columns[i]))
             return false;
         *RH_PUSH(arena, &edge.columns) = columns[i];
         *RH_PUSH(arena, &edge.parent_columns) = parent_columns[i];
@@ -247,7 +245,7 @@ static enum err_code find_node(const struct sampling *sampling, const char *opti
     if (sampling->nodes.items[node].table != table) {
         rh_err_set(err, RH_ERR_USAGE, "%s: \"%s\" is a partition", option, written);
         rh_err_hint(err, "Name the partitioned table %s: its partitions are chosen from alike.",
-                    table_of(sampling, sampling->nodes.items[node].table)->identity);
+                    rh_sampling_table(sampling, sampling->nodes.items[node].table)->identity);
         return err->code;
     }
     *ret_node = node;
@@ -305,7 +303,7 @@ static bool is_small(const struct sampling *sampling, const struct sample_node *
 
 bool rh_sample_is_unreadable(const struct sampling *sampling, size_t table)
 {
-    return sampling->catalog->is_standby && table_of(sampling, table)->is_unlogged;
+    return sampling->catalog->is_standby && rh_sampling_table(sampling, table)->is_unlogged;
 }
 
 size_t rh_sample_unreadable_partition(const struct sampling *sampling)
@@ -324,7 +322,7 @@ size_t rh_sample_unreadable_partition(const struct sampling *sampling)
 /* What is clear before anybody follows anybody. */
 static void choose_alone(struct sampling *sampling, struct sample_node *node)
 {
-    const struct catalog_table *table = table_of(sampling, node->table);
+    const struct catalog_table *table = rh_sampling_table(sampling, node->table);
     if (!node->has_share)
         node->fraction = sampling->options->fraction;
     node->choice = SAMPLE_ROOT;
@@ -347,6 +345,9 @@ static void choose_alone(struct sampling *sampling, struct sample_node *node)
     } else if (node->fraction >= 1) {
         node->choice = SAMPLE_WHOLE;
         node->reason = node->has_share ? "share of its own: all" : NULL;
+    } else if (!node->has_share && rh_is_ledger_table(table)) {
+        node->choice = SAMPLE_WHOLE;
+        node->reason = "a migration tool's ledger";
     } else if (!node->has_share && is_small(sampling, node)) {
         node->choice = SAMPLE_WHOLE;
         node->reason = "small";
@@ -452,7 +453,7 @@ static void say_why(struct sampling *sampling, struct sample_node *node)
         const struct sample_node *parent = &sampling->nodes.items[edge->parent];
         node->fraction = parent->fraction;
         node->reason = rh_arena_printf(arena, "follows %s",
-                                       table_of(sampling, parent->table)->identity);
+                                       rh_sampling_table(sampling, parent->table)->identity);
     } else if (node->choice == SAMPLE_ROOT && !node->reason) {
         node->reason = rh_arena_printf(arena, "root, %.4g %%", 100 * node->fraction);
     }

@@ -175,9 +175,13 @@ const char *rh_sample_is_parent(const struct sampling *sampling, const struct sa
 /* Whether a row of the child (its columns bare) refers to one of `rehearse_rows`, whose columns are
    called rehearse_0, ... */
 const char *rh_sample_child_match(const struct sampling *sampling, const struct sample_edge *edge);
+static inline const struct catalog_table *rh_sampling_table(const struct sampling *sampling,
+                                                            size_t table)
+{
+    return &sampling->catalog->tables.items[table];
+}
 /* The whole condition of a table, extras included; NULL: every row. */
 const char *rh_sample_condition(const struct sampling *sampling, size_t table);
-const char *rh_sample_literal(struct arena *arena, const char *text);
 
 /* --- sample_ask.c --- */
 /* The session as pg_dump's will be: what a condition means must not depend on it. */

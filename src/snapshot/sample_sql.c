@@ -9,32 +9,14 @@
  */
 #include "snapshot/sample_int.h"
 
+#include "base/quote.h"
+
 /* int8's ends as texts: -9223372036854775808 is a numeric for the parser. */
 #define LOWEST "'-9223372036854775808'::pg_catalog.int8"
 
-const char *rh_sample_literal(struct arena *arena, const char *text)
-{
-    size_t len = 0;
-    char *literal = rh_arena_alloc(arena, 2 * strlen(text) + 4);
-    literal[len++] = 'E'; /* right whatever standard_conforming_strings says */
-    literal[len++] = '\'';
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '\\')
-            literal[len++] = *text;
-        literal[len++] = *text;
-    }
-    literal[len++] = '\'';
-    return literal;
-}
-
-static const struct catalog_table *table_of(const struct sampling *sampling, size_t table)
-{
-    return &sampling->catalog->tables.items[table];
-}
-
 const char *rh_sample_from(const struct sampling *sampling, size_t table)
 {
-    const struct catalog_table *it = table_of(sampling, table);
+    const struct catalog_table *it = rh_sampling_table(sampling, table);
     return it->kind == 'p' ? it->identity
                            : rh_arena_printf(sampling->scratch, "ONLY %s", it->identity);
 }
@@ -122,7 +104,7 @@ static const char *first_seed(const struct sampling *sampling)
 static const struct catalog_column *column_of(const struct sampling *sampling, size_t table,
                                               int number)
 {
-    return rh_catalog_column(table_of(sampling, table), number);
+    return rh_catalog_column(rh_sampling_table(sampling, table), number);
 }
 
 /* The key that names a row; NULL when the table has none. */
@@ -167,7 +149,8 @@ static const char *row_hash(const struct sampling *sampling, const struct catalo
 
 const char *rh_sample_key_hash(const struct sampling *sampling, size_t node)
 {
-    const struct catalog_table *table = table_of(sampling, sampling->nodes.items[node].table);
+    const struct catalog_table *table = rh_sampling_table(sampling,
+                                                          sampling->nodes.items[node].table);
     const struct catalog_key *key = key_of(table);
     const char *seed = first_seed(sampling);
     for (size_t i = 0; key && i < key->columns.count; i++) {
@@ -180,7 +163,7 @@ const char *rh_sample_key_hash(const struct sampling *sampling, size_t node)
 
 bool rh_sample_has_key(const struct sampling *sampling, size_t node)
 {
-    return key_of(table_of(sampling, sampling->nodes.items[node].table)) != NULL;
+    return key_of(rh_sampling_table(sampling, sampling->nodes.items[node].table)) != NULL;
 }
 
 /* --- columns of foreign keys --- */
@@ -231,16 +214,8 @@ static const char *operator_schema(const struct sampling *sampling,
     const char *dot = strrchr(column->base_type, '.');
     if (!dot || column->type_kind != 'b' || column->is_array)
         return NULL;
-    struct buf RH_CLEANUP_BUF quoted;
-    rh_buf_init(&quoted, SIZE_MAX);
-    rh_buf_add_char(&quoted, '"');
-    for (const char *at = column->base_type; at < dot; at++) {
-        if (*at == '"')
-            rh_buf_add_char(&quoted, '"');
-        rh_buf_add_char(&quoted, *at);
-    }
-    rh_buf_add_char(&quoted, '"');
-    return rh_text_dup(sampling->scratch, rh_buf_text(&quoted));
+    return rh_quote_name(sampling->scratch, rh_arena_strndup(sampling->scratch, column->base_type,
+                                                             (size_t)(dot - column->base_type)));
 }
 
 /* "rehearse_rows.rehearse_0 = a AND ...", of columns of the other side. */
@@ -312,7 +287,7 @@ static const char *is_below(const struct sampling *sampling, const char *hashed,
 static const char *root_base(struct sampling *sampling, size_t index)
 {
     struct sample_node *node = &sampling->nodes.items[index];
-    const struct catalog_key *key = key_of(table_of(sampling, node->table));
+    const struct catalog_key *key = key_of(rh_sampling_table(sampling, node->table));
     const char *below = node->has_hash ? is_below(sampling, rh_sample_key_hash(sampling, index),
                                                   limit_of(node->fraction))
                                        : NULL;

@@ -4,6 +4,7 @@
 #include "mask/leak.h"
 #include "mask/shape.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -40,6 +41,7 @@ struct watches {
     struct arena *arena;
     const struct catalog *catalog;
     const struct masking *masking;
+    pthread_mutex_t lock; /* of the filter, while streams on several threads add to it */
     struct leak_filter filter;
     VEC(struct watched *) columns; /* those of the plan, in its order; NULL: not watched */
     VEC(struct place *) places;
@@ -88,6 +90,7 @@ struct watches *rh_watches_new(const struct catalog *catalog, const struct maski
     size_t shapes = 0, max = SHAPE_VALUES_MAX;
 
     *watches = (struct watches){.arena = arena, .catalog = catalog, .masking = masking};
+    pthread_mutex_init(&watches->lock, NULL);
     rh_leak_init(&watches->filter, seed);
     for (size_t i = 0; i < masking->columns.count; i++)
         shapes += keeps_shape(&masking->columns.items[i]);
@@ -119,6 +122,7 @@ void rh_watches_free(struct watches *watches)
         if (watches->columns.items[i]->has_shape)
             rh_shape_deinit(&watches->columns.items[i]->shape);
     rh_leak_deinit(&watches->filter);
+    pthread_mutex_destroy(&watches->lock);
     rh_arena_free(watches->arena);
 }
 
@@ -149,26 +153,33 @@ static bool is_kept_value(const struct masked_column *column, struct text value)
     return false;
 }
 
-static void pass(struct watches *watches, struct watched *watched, struct text original,
-                 struct text masked)
+/* What belongs to the column alone. */
+static void pass(struct watched *watched, struct text original, struct text masked)
 {
     const struct masked_column *column = watched->column;
 
     if (watched->has_shape)
         rh_shape_pass(&watched->shape, original, masked);
-    if (!original.data)
-        return;
-    if (column->is_personal && watched->has_leaves)
-        rh_leak_add_leaves(&watches->filter, (uint64_t)(column - watches->masking->columns.items),
-                           original);
-    else if (column->is_personal && !is_kept_value(column, original))
-        rh_leak_add(&watches->filter, (uint64_t)(column - watches->masking->columns.items),
-                    original);
-    if (column->rule != MASK_KEEP && rh_leak_is_telling(original) &&
+    if (original.data && column->rule != MASK_KEEP && rh_leak_is_telling(original) &&
         !is_kept_value(column, original)) {
         watched->telling++;
         watched->unchanged += masked.data && rh_text_equals(original, masked);
     }
+}
+
+static void add_to_filter(struct watches *watches, const struct watched *watched,
+                          const struct text *originals, size_t count)
+{
+    const struct masked_column *column = watched->column;
+    const uint64_t index = (uint64_t)(column - watches->masking->columns.items);
+
+    pthread_mutex_lock(&watches->lock);
+    for (size_t i = 0; i < count; i++)
+        if (originals[i].data && watched->has_leaves)
+            rh_leak_add_leaves(&watches->filter, index, originals[i]);
+        else if (originals[i].data && !is_kept_value(column, originals[i]))
+            rh_leak_add(&watches->filter, index, originals[i]);
+    pthread_mutex_unlock(&watches->lock);
 }
 
 /* --- after -------------------------------------------------------------------------------------
@@ -192,7 +203,9 @@ static void on_values(void *context, size_t column, const struct text *originals
         if (stream->is_restored)
             find(stream->watches, watched, masked[i]);
         else
-            pass(stream->watches, watched, originals[i], masked[i]);
+            pass(watched, originals[i], masked[i]);
+    if (watched && !stream->is_restored && watched->column->is_personal)
+        add_to_filter(stream->watches, watched, originals, count);
 }
 
 static void on_streamed(void *context, size_t column, int64_t bytes)

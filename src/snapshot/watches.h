@@ -18,7 +18,8 @@ struct watches *rh_watches_new(const struct catalog *catalog, const struct maski
 void rh_watches_free(struct watches *watches);
 
 /* A watcher for one COPY of that table, `numbers` its columns' in the COPY's order. Valid as long
-   as `watches`. Several streams may be under way at once. */
+   as `watches`. Several streams, of a table each, may be under way at once, each on a thread of its
+   own. */
 struct copy_watcher rh_watches_stream(struct watches *watches, size_t table, const int *numbers,
                                       size_t count);
 /* The same for the rows as they were restored, behind a copy_mask that keeps everything: columns

@@ -2,6 +2,20 @@
 
 #include "sql/facts.h"
 #include "sql/phrase.h"
+#include "sql/split.h"
+
+void rh_sample_add_witness(struct sample_options *options, const char *name, const char *sha256,
+                           struct text script, struct arena *arena)
+{
+    struct sql_script split;
+
+    rh_sql_split(script, arena, &split);
+    for (size_t i = 0; i < split.statements.count; i++)
+        *RH_PUSH(arena, &options->witness_statements) = rh_text_dup(arena,
+                                                                    split.statements.items[i].text);
+    *RH_PUSH(arena, &options->witness_files) = (struct sample_witness_file){
+        rh_arena_strdup(arena, name), rh_arena_strdup(arena, sha256)};
+}
 
 /* A column of a domain's type; the demands of ALTER DOMAIN are asked of each. */
 static enum err_code ask_domain(struct witness *witness, const struct demands *demands,
@@ -99,7 +113,7 @@ static enum err_code look_at(struct sampling *sampling, size_t index, bool *touc
                              struct err *err)
 {
     struct arena *arena = sampling->scratch;
-    struct text sql = rh_text(sampling->options->witness_statements[index]);
+    struct text sql = rh_text(sampling->options->witness_statements.items[index]);
     struct validation validation;
     struct demands demands;
     struct sql_facts facts;
@@ -141,9 +155,9 @@ enum err_code rh_witness_find(struct sampling *sampling, struct err *err)
     enum err_code code = RH_OK;
     sampling->witness_deadline = rh_clock_earlier(sampling->deadline,
                                                   rh_clock_after(rh_clock_mono(), budget_us));
-    if (options->witness_count > 0)
+    if (options->witness_statements.count > 0)
         code = rh_witness_read_volatile(sampling, err);
-    for (size_t i = 0; i < options->witness_count && code == RH_OK; i++)
+    for (size_t i = 0; i < options->witness_statements.count && code == RH_OK; i++)
         code = look_at(sampling, i, touched, err);
     return code;
 }

@@ -15,9 +15,10 @@
 #include "snapshot/sample_int.h"
 #include "sql/demands.h"
 
-#define WITNESS_BUDGET_US INT64_C(60000000) /* where the options name none */
-#define WITNESS_ROWS_MAX 20                 /* of one kind, in one table */
-#define WITNESS_GROUPS_MAX 100              /* of duplicates, two rows of each */
+/* Of all questions that find witnesses together, where the options name none. */
+#define WITNESS_BUDGET_US (10 * 60 * INT64_C(1000000))
+#define WITNESS_ROWS_MAX 20    /* of one kind, in one table */
+#define WITNESS_GROUPS_MAX 100 /* of duplicates, two rows of each */
 /* What one unit of the planner's cost takes: reading a page in order, by definition 1, or about
    100 rows (measured on 15: 4 to 12 us, cached and not). */
 #define WITNESS_COST_US 10

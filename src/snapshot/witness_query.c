@@ -1,5 +1,6 @@
 #include "snapshot/witness_int.h"
 
+#include "base/quote.h"
 #include "snapshot/server_words.h"
 #include "sql/phrase.h"
 
@@ -311,7 +312,7 @@ static enum err_code ask_type(struct witness *witness, const struct demand *dema
     return ask_condition(
         witness, rh_arena_printf(arena, "more %s", what), from_all(witness),
         rh_arena_printf(arena, "NOT pg_catalog.pg_input_is_valid(%s::pg_catalog.text, %s)",
-                        column->quoted, rh_sample_literal(arena, demand->type)),
+                        column->quoted, rh_quote_literal(arena, demand->type)),
         err);
 }
 

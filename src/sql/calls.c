@@ -1,5 +1,6 @@
 #include "sql/calls.h"
 
+#include "base/quote.h"
 #include "sql/lexer.h"
 
 #include <string.h>
@@ -25,20 +26,11 @@ static bool is_name(const struct sql_token *token)
 
 static const char *name_of(struct text sql, const struct sql_token *token, struct arena *arena)
 {
-    char *name = rh_arena_strndup(arena, sql.data + token->offset, token->len), *to = name;
-    if (token->kind == SQL_TOKEN_WORD) {
-        for (; *to; to++)
-            *to = *to >= 'A' && *to <= 'Z' ? (char)(*to - 'A' + 'a') : *to;
-        return name;
-    }
-    if (name[0] != '"')
-        return "U&";
-    for (const char *from = name + 1; *from && !(from[0] == '"' && from[1] != '"'); from++) {
-        from += *from == '"';
-        *to++ = *from;
-    }
-    *to = 0;
-    return name;
+    struct text written = {sql.data + token->offset, token->len};
+
+    return token->kind == SQL_TOKEN_WORD || written.data[0] == '"'
+               ? rh_quote_read_name(arena, written)
+               : "U&";
 }
 
 /* Commas up to the parenthesis that closes the one at the lexer's token. */

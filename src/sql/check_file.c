@@ -1,5 +1,6 @@
 #include "sql/check_file.h"
 
+#include "base/quote.h"
 #include "sql/lexer.h"
 #include "sql/split.h"
 
@@ -192,25 +193,6 @@ struct order_scan {
     bool is_open, has_item;
 };
 
-static const char *column_name(struct arena *arena, struct text word, bool is_quoted)
-{
-    char *name = rh_text_dup(arena, word);
-
-    for (char *c = name; *c && !is_quoted; c++)
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c - 'A' + 'a');
-    if (!is_quoted)
-        return name;
-    char *to = name;
-    for (const char *from = name + 1; *from && from[1]; from++) {
-        *to++ = *from;
-        if (*from == '"')
-            from++; /* "" is one " */
-    }
-    *to = 0;
-    return name;
-}
-
 static void give_up_order(struct order_scan *scan)
 {
     scan->is_open = false;
@@ -247,7 +229,7 @@ static void scan_order(struct order_scan *scan, struct text text, const struct s
     } else if (token->kind == SQL_TOKEN_WORD ||
                (token->kind == SQL_TOKEN_QUOTED_IDENTIFIER && *word.data == '"')) {
         *RH_PUSH(scan->arena, &scan->facts->order_by) = (struct check_key){
-            .name = column_name(scan->arena, word, token->kind != SQL_TOKEN_WORD)};
+            .name = rh_quote_read_name(scan->arena, word)};
         scan->has_item = true;
     } else {
         give_up_order(scan);

@@ -1,12 +1,17 @@
 #include "tap/tap_int.h"
 
+#include "base/file.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* Connections accepted per wake-up, so that a flood of them does not starve the sessions. */
 #define ACCEPT_BATCH 16
+/* Of our own sockets; pg_dump's workers come all at once. */
+#define LISTEN_BACKLOG 128
 /* Out of descriptors: a listener stays readable and would keep the loop busy. */
 #define ACCEPT_PAUSE_US INT64_C(100000)
 
@@ -62,6 +67,8 @@ void rh_tap_stop_listening(struct tap *tap)
         rh_loop_watch_free(listener->watch);
         rh_loop_timer_free(listener->pause);
         close(listener->fd);
+        if (listener->own.sun_path[0])
+            (void)unlink(listener->own.sun_path);
         free(listener);
     }
 }
@@ -124,6 +131,28 @@ enum err_code rh_tap_listen(struct tap *tap, int listener_fd, struct err *err)
     listener->next = tap->listeners;
     tap->listeners = listener;
     rh_loop_watch_set(listener->watch, LOOP_READABLE);
+    return RH_OK;
+}
+
+enum err_code rh_tap_listen_in(struct tap *tap, const char *directory, struct err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int len = snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.%d", directory,
+                       TAP_PORT);
+    enum err_code code;
+
+    if (len < 0 || (size_t)len >= sizeof(address.sun_path))
+        return rh_err_set(err, RH_ERR_ENVIRONMENT,
+                          "the path \"%s/.s.PGSQL.%d\" is too long for a "
+                          "socket",
+                          directory, TAP_PORT);
+    RH_CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(fd, LISTEN_BACKLOG) < 0)
+        return rh_err_set_errno(err, errno, "cannot listen on \"%s\"", address.sun_path);
+    if ((code = rh_tap_listen(tap, rh_fd_take(&fd), err)))
+        return code;
+    tap->listeners->own = address;
     return RH_OK;
 }
 

@@ -136,6 +136,11 @@ enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
 void rh_tap_free(struct tap *tap);
 /* Adds a listener (already listening, non-blocking; Unix or TCP); the tap owns the descriptor. */
 enum err_code rh_tap_listen(struct tap *tap, int listener_fd, struct err *err) RH_MUST_CHECK;
+/* The same with a Unix socket of the tap's own, DIRECTORY/.s.PGSQL.5432 (TAP_PORT), where clients
+   connect as to a server: who may enter the directory may connect. The name goes with the tap. */
+#define TAP_PORT 5432
+enum err_code rh_tap_listen_in(struct tap *tap, const char *directory,
+                               struct err *err) RH_MUST_CHECK;
 /* Closes the listeners: nobody new comes in. The sessions go on. */
 void rh_tap_stop_listening(struct tap *tap);
 /* Gives an already connected client (a socket pair end); the tap owns the descriptor. */
@@ -191,6 +196,10 @@ void rh_tap_session_pause_server(struct tap_session *session, bool is_paused);
  * a session that is not connected (any more).
  */
 void rh_tap_session_fail(struct tap_session *session, const char *sqlstate, const struct err *err);
+/* Whether the client has ended its direction of the connection, or all of it: the tap passes that
+   on and goes on with the server's answer. A handler that takes the answer, and so sends nothing
+   that would fail, asks whether anybody waits for it. */
+bool rh_tap_session_client_ended(const struct tap_session *session);
 /* Ends both legs at once. */
 void rh_tap_session_close(struct tap_session *session);
 

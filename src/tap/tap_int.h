@@ -20,6 +20,8 @@
 #include "base/text.h"
 #include "tap/tap.h"
 
+#include <sys/un.h>
+
 enum session_state {
     SESSION_STARTUP,    /* gathers untyped packets of the client; there is no server connection */
     SESSION_ENCRYPTING, /* the TLS handshake with the client (tap_encrypt.c) */
@@ -125,6 +127,7 @@ struct tap_listener {
     struct tap *tap;
     struct tap_listener *next;
     int fd;
+    struct sockaddr_un own; /* no path: somebody else's socket */
     struct loop_watch *watch;
     struct loop_timer *pause; /* after the process ran out of descriptors */
 };

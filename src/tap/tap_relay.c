@@ -508,6 +508,11 @@ bool rh_tap_relay_may_read(const struct tap_session *session, const struct flow 
     return rh_tap_queue_length(&flow->queue) < TAP_PENDING_MAX;
 }
 
+bool rh_tap_session_client_ended(const struct tap_session *session)
+{
+    return session->up.source_ended;
+}
+
 static void tell_paused(struct tap_session *session)
 {
     const struct tap *tap = session->tap;

@@ -3,16 +3,9 @@
 #include "base/file.h"
 #include "trace/drive_int.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 /* Spin before sleeping: the tap answers within the time a statement of its own takes; a
    relay's cost is the wake-up. */
 #define SPIN_US 50
-#define LISTEN_BACKLOG 64
 
 /* Everything that has to go at the end, whatever happened. */
 struct stage {
@@ -28,31 +21,20 @@ static void stage_deinit(struct stage *stage)
     rh_loop_free(stage->own_loop);
 }
 
-/* The tap's own socket, where clients of ours connect as to a server: DIRECTORY/.s.PGSQL.5432. */
+/* The tap's own socket, where clients of ours connect as to a server. */
 static enum err_code listen_on_socket(struct drive *drive, struct err *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     enum err_code code;
     char *directory = rh_file_join(drive->arena, rh_sandbox_directory(drive->options->sandbox),
                                    "tap");
-    char *path = rh_arena_printf(drive->arena, "%s/.s.PGSQL.5432", directory);
-    if (strlen(path) >= sizeof(address.sun_path))
-        return rh_err_set(err, RH_ERR_ENVIRONMENT, "the path \"%s\" is too long for a socket",
-                          path);
     if ((code = rh_file_make_directories(directory, 0700, err)))
         return code;
-    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    (void)unlink(path);
-    RH_CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        listen(fd, LISTEN_BACKLOG) < 0)
-        return rh_err_set_errno(err, errno, "cannot listen on \"%s\"", path);
     drive->role = rh_sandbox_migration_role(drive->options->sandbox);
     drive->role.socket_directory = directory;
     drive->role.host = NULL;
-    drive->role.port = 5432;
+    drive->role.port = TAP_PORT;
     drive->role.application_name = "rehearse";
-    return rh_tap_listen(drive->tap, rh_fd_take(&fd), err);
+    return rh_tap_listen_in(drive->tap, directory, err);
 }
 
 static void on_server_ended(void *context, unsigned events)

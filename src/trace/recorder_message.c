@@ -7,19 +7,6 @@
 
 #include <string.h>
 
-/* --- messages of the server --- */
-
-struct fields {
-    const char *values[128]; /* by field code */
-};
-
-static void take_field(void *context, char code, const char *value)
-{
-    struct fields *fields = context;
-    if ((unsigned char)code < 128)
-        fields->values[(unsigned char)code] = value;
-}
-
 const char *rh_recorder_keep(struct recorder *recorder, const char *value)
 {
     return value ? rh_arena_strdup(recorder->trace->arena, value) : NULL;
@@ -65,8 +52,8 @@ bool rh_recorder_on_notice(struct recorder_session *session, const struct pg_mes
 {
     struct recorder *recorder = session->recorder;
     const char *private_state = recorder->options.engine->evidence_sqlstate;
-    struct fields fields = {{0}};
-    if (!rh_pg_decode_fields(notice->body, take_field, &fields))
+    struct server_fields fields;
+    if (!rh_server_fields_read(notice->body, &fields))
         return false;
     const char *sqlstate = fields.values['C'];
     if (private_state && sqlstate && strcmp(sqlstate, private_state) == 0 && notice->is_whole &&

@@ -5,6 +5,8 @@
  *   in a transaction:  (rolled back to the unit's savepoint) questions  ROLLBACK TO  RELEASE
  *   outside of one:    BEGIN  questions  ROLLBACK
  *
+ * once more where there is another repair to try,
+ *
  * each question behind a savepoint of its own, rolled back when it fails.
  */
 #include "trace/second_pass_int.h"
@@ -16,6 +18,7 @@
 #define QUESTIONS_MAX 500
 
 static void ask_next(struct guarded *guarded, const struct inquiry_answer *answer);
+static void begin_questions(struct guarded *guarded);
 
 /* --- the blocker --- */
 
@@ -145,10 +148,19 @@ static void on_released(struct guarded *guarded)
 
 static void on_back(struct guarded *guarded)
 {
-    if (guarded->has_failed)
+    const struct engine *engine = guarded->pass->options.engine;
+    if (guarded->has_failed) {
         rh_guarded_give_up(guarded, "what was asked could not be rolled back: %s",
                            guarded->error.message);
-    else if (guarded->unit.has_savepoint)
+        return;
+    }
+    if (guarded->inquiry && engine->inquiry_again(guarded->inquiry)) {
+        begin_questions(guarded);
+        return;
+    }
+    if (guarded->inquiry)
+        engine->inquiry_result(guarded->inquiry, guarded->blocker);
+    if (guarded->unit.has_savepoint)
         rh_guarded_command(guarded, "RELEASE SAVEPOINT " SAVEPOINT_UNIT, on_released);
     else
         finish(guarded);
@@ -228,7 +240,6 @@ static void ask_next(struct guarded *guarded, const struct inquiry_answer *answe
                             ? engine->inquiry_next(guarded->inquiry, answer)
                             : NULL;
     if (!guarded->question) {
-        engine->inquiry_result(guarded->inquiry, guarded->blocker);
         end_questions(guarded);
         return;
     }
@@ -242,6 +253,14 @@ static void on_begun(struct guarded *guarded)
         rh_guarded_give_up(guarded, "no transaction could be opened for questions");
     else
         ask_next(guarded, NULL);
+}
+
+static void begin_questions(struct guarded *guarded)
+{
+    if (guarded->unit.has_savepoint)
+        ask_next(guarded, NULL);
+    else
+        rh_guarded_command(guarded, "BEGIN", on_begun);
 }
 
 static void on_commit_checks_back(struct guarded *guarded)
@@ -278,8 +297,6 @@ void rh_ask_begin(struct guarded *guarded)
     }
     if (guarded->asks_commit)
         rh_guarded_command(guarded, "ROLLBACK TO SAVEPOINT " SAVEPOINT_UNIT, on_commit_checks_back);
-    else if (guarded->unit.has_savepoint)
-        ask_next(guarded, NULL);
     else
-        rh_guarded_command(guarded, "BEGIN", on_begun);
+        begin_questions(guarded);
 }

@@ -7,6 +7,8 @@
  */
 #include "trace/second_pass_int.h"
 
+#include "base/quote.h"
+
 #include <ctype.h>
 
 /* SQLSTATEs that say that something is not there, or is not what it would have become. X(code) */
@@ -50,11 +52,9 @@ static bool names(const char *sql, struct text name)
 /* The first name between double quotes, without its schema. */
 static const char *first_quoted(const char *message, struct arena *arena)
 {
-    const char *open = strchr(message, '"');
-    const char *close = open ? strchr(open + 1, '"') : NULL;
-    if (!close)
+    struct text name = rh_quote_first(message);
+    if (!name.data)
         return NULL;
-    struct text name = {open + 1, (size_t)(close - open - 1)};
     for (size_t i = name.len; i > 0; i--)
         if (name.data[i - 1] == '.') {
             name = (struct text){name.data + i, name.len - i};

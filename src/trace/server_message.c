@@ -6,15 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct fields {
-    const char *values[128]; /* by field code */
-};
-
 static void take_field(void *context, char code, const char *value)
 {
-    struct fields *fields = context;
+    struct server_fields *fields = context;
     if ((unsigned char)code < 128)
         fields->values[(unsigned char)code] = value;
+}
+
+bool rh_server_fields_read(struct text body, struct server_fields *ret_fields)
+{
+    *ret_fields = (struct server_fields){{0}};
+    return rh_pg_decode_fields(body, take_field, ret_fields);
 }
 
 static const char *keep(struct arena *arena, const char *value)
@@ -24,8 +26,8 @@ static const char *keep(struct arena *arena, const char *value)
 
 struct server_message rh_server_message_read(struct arena *arena, struct text body)
 {
-    struct fields fields = {{0}};
-    (void)rh_pg_decode_fields(body, take_field, &fields);
+    struct server_fields fields;
+    (void)rh_server_fields_read(body, &fields);
     const char *const *v = fields.values;
     struct server_message message = {0};
     const char *sqlstate = v['C'] ? v['C'] : "";

@@ -47,8 +47,7 @@ static enum err_code make_secret(struct arena *arena, const char **ret_secret, s
     if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
         return rh_err_set_errno(err, errno, "cannot get random bytes");
     char *secret = rh_arena_alloc(arena, 2 * sizeof(bytes) + 1);
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(secret + 2 * i, 3, "%02x", bytes[i]);
+    rh_text_hex(bytes, sizeof(bytes), secret);
     *ret_secret = secret;
     return RH_OK;
 }

@@ -8,6 +8,7 @@ Environment:
 The sandboxes of a test session live below one directory of ours, so that what is left behind is
 seen: at the end of every test nothing may be in it and no server of ours may run.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -344,6 +345,22 @@ class Cluster:
     def sql(self, statements, database="postgres"):
         with self.connect(database, autocommit=True) as connection:
             connection.execute(statements)
+
+    def new_database(self, name, statements=""):
+        self.sql(f"DROP DATABASE IF EXISTS {name}")
+        self.sql(f"CREATE DATABASE {name}")
+        if statements:
+            self.sql(statements, name)
+        return name
+
+    @contextlib.contextmanager
+    def database(self, name, statements=""):
+        """A new database as long as the block lasts: its URL."""
+        self.new_database(name, statements)
+        try:
+            yield self.url(name)
+        finally:
+            self.sql(f"DROP DATABASE {name}")
 
     def dump(self, path, *arguments, database="postgres"):
         program = f"{self.server.bin}/pg_dump"

@@ -6,6 +6,7 @@
     --- expect RULE [groups=N] [rows=N] [sqlstate=XXXXX]     may be repeated, the same rule too
     --- expect nothing       it succeeds, and no rule about data has anything to say
     --- expect failure       it fails; which rule tells it is not the point
+    --- repair WORDS         they stand in the SQL of the first finding, which was tried; none: it has no SQL
     schema and rows
     --- migration
     the migration
@@ -35,7 +36,7 @@ class Case:
     def __init__(self, topic, name, where):
         self.topic, self.where = topic, where
         self.name = f"{topic}_{name}"
-        self.since, self.needs = 0, None
+        self.since, self.needs, self.repair = 0, None, None
         self.expected, self.schema, self.migration = [], [], None
 
     @property
@@ -71,6 +72,8 @@ def load(path):
             cases[-1].since = int(rest[0])
         elif word == "needs":
             cases[-1].needs = rest[0]
+        elif word == "repair":
+            cases[-1].repair = marker.group(2)
         elif word == "migration":
             cases[-1].migration = []
         else:

@@ -36,6 +36,12 @@ TEXTS = """
 CREATE TABLE t (id int PRIMARY KEY, v text, w text NOT NULL DEFAULT '');
 INSERT INTO t (id, v) VALUES (1, '12'), (2, ' 7 '), (3, 'x'), (4, ''), (5, NULL), (6, '99999999999'), (7, '-3');
 """
+# Two parents with one value, both referred to by a key that is looked at when all is done.
+DEFERRED = """
+CREATE TABLE parent (id int PRIMARY KEY, v text); INSERT INTO parent VALUES (1, 'x'), (2, 'x'), (3, 'y');
+CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent DEFERRABLE INITIALLY DEFERRED, v text, n int);
+INSERT INTO child VALUES (1, 1, 'x', 1), (2, 2, 'x', NULL), (3, 3, 'y', NULL);
+"""
 DUPLICATES, NULLS, ORPHANS = "duplicate-keys", "null-values", "orphan-rows"
 CHECKS, EXCLUSION, MISFITS = "check-violations", "exclusion-conflicts", "partition-misfits"
 CASTS, TOO_LONG, OUT_OF_RANGE = "cast-failure", "value-too-long", "out-of-range"
@@ -152,6 +158,50 @@ CASES = {
     "set not null of a unique column": (
         "CREATE TABLE t (id int PRIMARY KEY, v int UNIQUE); INSERT INTO t VALUES (1, NULL), (2, NULL), (3, 5);",
         "ALTER TABLE t ALTER v SET NOT NULL", [(NULLS, 2)], True),
+    "set not null of a column inside of a unique expression": (
+        USERS + "UPDATE users SET email = id || '@x' WHERE email IS NOT NULL; CREATE UNIQUE INDEX ON users (lower(email));",
+        "ALTER TABLE users ALTER email SET NOT NULL", [(NULLS, 5)], True),
+    "set not null and unique in one statement": (
+        USERS, "ALTER TABLE users ADD UNIQUE (email), ALTER email SET NOT NULL", [(DUPLICATES, 45, 7), (NULLS, 5)], True),
+    "primary key of texts and a number": (
+        "CREATE TABLE t (a varchar(9), b smallint); INSERT INTO t VALUES ('x', 1), ('x', NULL), (NULL, 1), (NULL, 1), ('x', 1);",
+        "ALTER TABLE t ADD PRIMARY KEY (a, b)", [(DUPLICATES, 2, 1), (NULLS, 2), (NULLS, 1)], True),
+
+    # --- constraints that wait for the end of the transaction
+    "unique index beside a deferred foreign key": (
+        DEFERRED, "CREATE UNIQUE INDEX ON child (v)", [(DUPLICATES, 2, 1)], True),
+    "set not null beside a deferred foreign key": (
+        DEFERRED, "ALTER TABLE child ALTER n SET NOT NULL", [(NULLS, 2)], True),
+    "check beside a deferred foreign key": (
+        DEFERRED, "ALTER TABLE child ADD CHECK (v <> 'x')", [(CHECKS, 2)], True),
+    "duplicates in front of a deferred foreign key": (
+        DEFERRED + "DELETE FROM child WHERE id = 2;", "CREATE UNIQUE INDEX ON parent (v)", [(DUPLICATES, 2, 1)], True),
+    "duplicates in front of a deferred foreign key, concurrently": (
+        DEFERRED + "DELETE FROM child WHERE id = 2;", "CREATE UNIQUE INDEX CONCURRENTLY i ON parent (v)", [(DUPLICATES, 2, 1)], True),
+    "check in front of a deferred foreign key": (
+        DEFERRED + "DELETE FROM child WHERE id = 2;",
+        "ALTER TABLE parent ADD CHECK (id <> 2)", [(CHECKS, 1)], True),
+    "set not null of a deferred foreign key, with a default": (
+        DEFERRED.replace("parent int", "parent int DEFAULT 3") + "UPDATE child SET parent = NULL WHERE id > 1;",
+        "ALTER TABLE child ALTER parent SET NOT NULL", [(NULLS, 2)], True),
+    "set not null of a deferred foreign key, without": (
+        DEFERRED + "UPDATE child SET parent = NULL WHERE id > 1;",
+        "ALTER TABLE child ALTER parent SET NOT NULL", [(NULLS, 2)], True),
+    "duplicates that a deferred foreign key refers to": (
+        DEFERRED, "CREATE UNIQUE INDEX ON parent (v)", [(DUPLICATES, 2, 1)], True),
+    "duplicates that a deferred foreign key refers to, without NULL": (
+        DEFERRED + "ALTER TABLE parent ALTER v SET NOT NULL;", "CREATE UNIQUE INDEX ON parent (v)", [(DUPLICATES, 2, 1)], False),
+    "the parent of a deferred foreign key of a partition": (
+        "CREATE TABLE p (id int PRIMARY KEY);  INSERT INTO p VALUES (1); CREATE TABLE c (k int, p int, v text) PARTITION BY LIST (k);"
+        "CREATE TABLE c1 PARTITION OF c FOR VALUES IN (1); ALTER TABLE c1 ADD FOREIGN KEY (p) REFERENCES p DEFERRABLE INITIALLY DEFERRED;"
+        "INSERT INTO c VALUES (1, 1, 'x'), (1, 1, 'x');",
+        "ALTER TABLE c ADD UNIQUE (k, v)", [(DUPLICATES, 2, 1)], True),
+    "rows deleted that others refer to, beside a deferred foreign key": (
+        DEFERRED + "CREATE TABLE boss (id int PRIMARY KEY); INSERT INTO boss VALUES (1), (2);"
+        "ALTER TABLE parent ADD boss int REFERENCES boss; UPDATE parent SET boss = id WHERE id < 3;",
+        "DELETE FROM boss WHERE id = 2", [(ORPHANS, 1)], True),
+    "rows that break a key beside a deferred foreign key": (
+        DEFERRED, "UPDATE child SET id = 1 WHERE id = 2", [(DUPLICATES, 2, 1)], None),
     "a new column without a value": (USERS, "ALTER TABLE users ADD COLUMN c int NOT NULL", [(NULLS, 50)], None),
     "not null constraint": (USERS, "ALTER TABLE users ADD CONSTRAINT n NOT NULL email", [(NULLS, 5)], True, 18),
     "validate not null": (USERS + "ALTER TABLE users ADD CONSTRAINT n NOT NULL email NOT VALID;",
@@ -428,3 +478,49 @@ SILENT = {
     "a domain in an array": (
         "CREATE DOMAIN d AS int; CREATE TABLE t (v d[]); INSERT INTO t VALUES ('{1}');", "ALTER DOMAIN d ADD CHECK (VALUE > 3)"),
 }
+
+# --- values of their own, for NULLs where the column is to be unique: (definitions beside "id int PRIMARY KEY, v", rows
+# beside NULLs, words of the repair; None: there is none but to delete)
+INTEGERS = "(SELECT greatest(max(v), 0) FROM public.t) AS last"
+OWN_VALUES = {
+    "text": ("text", "'a'", "SET v = 'unknown-' || id WHERE v IS NULL"),
+    "text, begun like ours": ("text", "'Unknown-7'", "SET v = 'placeholder-' || id WHERE v IS NULL"),
+    "text of a case-blind collation": ("text COLLATE blind", "'UNKNOWN-1'", "'placeholder-' || id"),
+    "text, both taken": ("text", "'unknown-1'), (50, 'placeholder-1'", "SET v = 'x' || v.n"),
+    "text, by a check an address": ("text CHECK (v LIKE '%@%')", "'a@x'", "'unknown-' || id || '@example.invalid'"),
+    "text, by a check nothing of ours": ("text CHECK (v IN ('a', 'b'))", "'a'", None),
+    "text, long enough": ("varchar(9)", "'a'", "SET v = 'unknown-' || id"),
+    "text, too short": ("varchar(8)", "'a'", "SET v = 'x' || v.n"),
+    "text, one letter": ("varchar(1)", "'a'", None),
+    "padded text": ("char(10)", "'a'", "SET v = 'unknown-' || id"),
+    "a byte": ('"char"', "'a'", None),
+    "a domain of text": ("label", "'a-1'", "SET v = 'unknown-' || id"),
+    "integer": ("int", "7", INTEGERS),
+    "integer, negative": ("int", "-7", INTEGERS),
+    "integer, at its end": ("int", "2147483647", "SET v = v.last - v.n"),
+    "integer, from end to end": ("smallint", "32767), (50, -32768", None),
+    "bigint": ("bigint", "9223372036854775807", "SET v = v.last - v.n"),
+    "a domain of integers": ("positive", "7", INTEGERS),
+    "a domain with a default": ("positive DEFAULT 5", "7", INTEGERS),
+    "a number with digits": ("numeric(5, 2)", "3.5", INTEGERS),
+    "a number, full": ("numeric(2, 0)", "98", None),
+    "a number, not one": ("numeric", "'NaN'", None),
+    "a float": ("real", "1.5", INTEGERS),
+    "a float, too large to tell": ("real", "1e20", None),
+    "a double": ("float8", "-1e300", INTEGERS),
+    "uuid": ("uuid", "'00000000-0000-0000-0000-000000000000'", "SET v = gen_random_uuid()"),
+    "a domain of uuids": ("token", "'00000000-0000-0000-0000-000000000000'", "SET v = gen_random_uuid()"),
+    "date": ("date", "'2024-02-28'", "CURRENT_DATE"),
+    "date, without end": ("date", "'infinity'", "isfinite"),
+    "timestamp": ("timestamp", "'2024-02-28'", "LOCALTIMESTAMP"),
+    "timestamp of seconds": ("timestamptz(0)", "'2024-03-31 00:59:58 Europe/Berlin'", "interval '1 second'"),
+    "boolean": ("boolean", "true", None),
+    "enum": ("mood", "'sad'", None),
+    "json": ("jsonb", "'[]'", None),
+    "money": ("money", "1", None),
+}
+OWN_TYPES = """
+CREATE DOMAIN label AS text CHECK (VALUE ~ '-'); CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+CREATE DOMAIN plain AS uuid; CREATE DOMAIN token AS plain; CREATE TYPE mood AS ENUM ('sad', 'ok');
+"""
+BLIND = "CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"

@@ -140,10 +140,9 @@ def test_schema_that_fails_names_file_and_line(rehearse):
 @pytest.fixture(scope="module")
 def dump(debian_cluster, tmp_path_factory):
     """dump(format, *options): a dump of a small database with an owner role."""
-    debian_cluster.sql("CREATE DATABASE dumped")
     debian_cluster.sql("CREATE ROLE app_owner")
-    debian_cluster.sql(USERS + "ALTER TABLE users OWNER TO app_owner;"
-                               "CREATE INDEX ON users (email);", database="dumped")
+    debian_cluster.new_database("dumped", USERS + "ALTER TABLE users OWNER TO app_owner;"
+                                                  "CREATE INDEX ON users (email);")
     directory = tmp_path_factory.mktemp("dumps")
 
     def make(format, *options):
@@ -450,7 +449,7 @@ def test_signal_while_loading(rehearse, place, signal_number, status):
 
 
 def test_kill_9_leaves_no_server_and_the_next_run_removes_the_rest(rehearse, place):
-    process, _ = start_sleeping(rehearse, place)
+    process, _ = start_sleeping(rehearse, place, "--no-cache")
     process.kill()
     process.communicate()
     wait_for(lambda: not place.processes(), 10, "the server dies with rehearse")

@@ -433,6 +433,123 @@ def test_blockers_do_not_fill_what_is_to_be_unique(rehearse, key, name):
     assert offenders["rows"] == 5 and offenders["made_unique"] == name, offenders
     assert ("SET email = ''" in (finding["advice_sql"] or "")) == (name is None), finding
     assert ("value of its own" in finding["advice"]) == (name is not None), finding
+    assert finding["advice_tried"] and offenders["repair_invents_values"], finding
+    assert not offenders["repair_loses_rows"] and "placeholder" in finding["advice"], finding
+    if name:
+        assert finding["advice_sql"] == "UPDATE public.users SET email = 'unknown-' || id WHERE email IS NULL;", finding
+
+
+def paste(rehearse, outcome, name):
+    """Each repair right before its statement, those of one statement in the order of the report."""
+    path = rehearse.directory / name
+    lines = path.read_text().splitlines(keepends=True)
+    findings = [finding for finding in outcome.findings() if finding["severity"] == "error"]
+    for line in sorted({finding["line"] for finding in findings}, reverse=True):
+        here = [finding for finding in findings if finding["line"] == line]
+        assert all(finding["advice_sql"] and finding["advice_tried"] for finding in here), here
+        lines[line - 1:line - 1] = [finding["advice_sql"] + "\n" for finding in here]
+    path.write_text("".join(lines))
+
+
+ACCOUNTS = """
+CREATE TABLE tenants (id int PRIMARY KEY, slug varchar(12));
+CREATE TABLE accounts (id int PRIMARY KEY, tenant int, email text, place smallint, token uuid, seen date, code text);
+CREATE TABLE visits (id int PRIMARY KEY, account int REFERENCES accounts DEFERRABLE INITIALLY DEFERRED, n int);
+INSERT INTO tenants SELECT n, CASE WHEN n % 3 > 0 THEN 'tenant-' || n % 8 END FROM generate_series(1, 30) n;
+INSERT INTO accounts SELECT n, n % 30 + CASE WHEN n = 7 THEN 100 ELSE 1 END,
+    CASE WHEN n % 10 > 0 THEN 'User' || n || '@x' END, nullif(n % 7, 3), NULL,
+    CASE WHEN n % 4 > 0 THEN date '2024-01-01' + n END, CASE WHEN n = 9 THEN 'none' ELSE n::text END
+    FROM generate_series(1, 50) n;
+INSERT INTO accounts VALUES (98, 1, 'user1@X'), (99, 2, 'user2@x'), (100, 3, 'UNKNOWN-20@EXAMPLE.INVALID');
+INSERT INTO visits SELECT n, n, -n % 3 FROM generate_series(1, 50) n;
+"""
+# The keys stand behind the NULLs, before them, in the same statement; over one column, several, an expression.
+ACCOUNTS_RELEASE = [
+    "ALTER TABLE accounts ALTER email SET NOT NULL",
+    "CREATE UNIQUE INDEX accounts_email ON accounts (lower(email))",
+    "CREATE UNIQUE INDEX tenants_slug ON tenants (slug)",
+    "ALTER TABLE tenants ALTER slug SET NOT NULL",
+    "ALTER TABLE accounts ADD UNIQUE (token), ALTER token SET NOT NULL, ALTER seen SET NOT NULL",
+    "ALTER TABLE accounts ALTER place SET NOT NULL",
+    "ALTER TABLE accounts ADD CONSTRAINT accounts_seen UNIQUE (seen)",
+    "ALTER TABLE accounts ADD CONSTRAINT accounts_tenant FOREIGN KEY (tenant) REFERENCES tenants",
+    "ALTER TABLE accounts ADD CONSTRAINT accounts_place UNIQUE (tenant, place)",
+    "ALTER TABLE accounts ALTER code TYPE varchar(3)",
+    "ALTER TABLE visits ADD CONSTRAINT visits_n CHECK (n >= 0)"]
+
+
+def assert_safe_when_pasted(rehearse, release, *options):
+    """No repair of one statement may make what another of the release refuses, or its repair deletes."""
+    rehearse.write("schema.sql", ACCOUNTS)
+    rehearse.write("m/1.sql", plain(["SET lock_timeout = '2s'", *release]))
+    run = ("run", "--schema", "schema.sql", "--max-blocked", "60s", *options, "m")
+    paste(rehearse, rehearse(*run), "m/1.sql")
+    fixed = rehearse(*run)
+    assert fixed.status == 0 and fixed.result["verdict"] == "safe", (fixed.result["headline"], fixed)
+
+
+def test_blockers_pasted_in_the_order_of_the_report_are_safe(rehearse, server, cluster_of):
+    assert_safe_when_pasted(rehearse, ["BEGIN", *ACCOUNTS_RELEASE, "COMMIT"], "--server-bin", server.bin)
+    database = cluster_of(server).connect("postgres", autocommit=True)
+    database.execute(f"DROP SCHEMA IF EXISTS pasted CASCADE; CREATE SCHEMA pasted; SET search_path = pasted; {ACCOUNTS}")
+    database.execute((rehearse.directory / "m/1.sql").read_text().replace("public.", "pasted."))
+    # gone are the true duplicates: 98 and 99, and of the slugs all but eight; none that was NULL
+    assert database.execute("SELECT count(*), count(DISTINCT lower(email)), count(DISTINCT token), count(DISTINCT seen)"
+                            " FROM accounts").fetchone() == (51, 51, 51, 51)
+    assert database.execute("SELECT count(*) FROM tenants").fetchone() == (8 + 10,)
+    database.execute("DROP SCHEMA pasted CASCADE")
+    database.close()
+
+
+def test_blockers_pasted_without_a_transaction_are_safe(rehearse):
+    assert_safe_when_pasted(rehearse, ACCOUNTS_RELEASE)
+
+
+def test_blockers_do_not_give_one_row_what_another_has(rehearse):
+    """'' for the one NULL, and '' is there: then the key is refused."""
+    schema = "CREATE TABLE t (id int PRIMARY KEY, v text, w char(1));\nINSERT INTO t VALUES (1, NULL, NULL), (2, '', ''), (3, 'a', 'x');\n"
+    rehearse.write("schema.sql", schema)
+    rehearse.write("m/1.sql", "SET lock_timeout = '2s';\nALTER TABLE t ALTER v SET NOT NULL;\nCREATE UNIQUE INDEX ON t (v);\n"
+                              "ALTER TABLE t ALTER w SET NOT NULL;\nCREATE UNIQUE INDEX ON t (w);\n")
+    outcome = rehearse("run", "--schema", "schema.sql", "m")
+    text, letter = outcome.findings("null-values")
+    assert text["advice_sql"] == "UPDATE public.t SET v = 'unknown-' || id WHERE v IS NULL;", outcome
+    # of one letter nothing of ours is left: in words
+    assert letter["advice_sql"] is None and "Give each of these rows a value of its own" in letter["advice"], letter
+
+
+@pytest.mark.parametrize("rows, is_fit", [("(1, 1, NULL), (2, 1, true), (3, 2, NULL)", True),
+                                          ("(1, 1, NULL), (2, 1, NULL), (3, 2, NULL)", False),
+                                          ("(1, 1, NULL), (2, 1, false), (3, 2, true)", False)])
+def test_blockers_one_value_may_do_in_a_key_of_several_columns(rehearse, rows, is_fit):
+    """Of a boolean there is no value for each row; within its key none may be needed."""
+    outcome = rehearse.run("SET lock_timeout = '2s';\nALTER TABLE t ALTER v SET NOT NULL;\nALTER TABLE t ADD UNIQUE (u, v);\n",
+                           f"CREATE TABLE t (id int PRIMARY KEY, u int, v boolean);\nINSERT INTO t VALUES {rows};\n")
+    finding, = outcome.findings("null-values")
+    assert (finding["advice_sql"] == "UPDATE public.t SET v = false WHERE v IS NULL;") == is_fit, finding
+    assert ("value of its own" in finding["advice"]) == (not is_fit), finding
+
+
+def test_blockers_a_repair_meets_a_key_that_waits(rehearse, server):
+    """The server alters no table for whose rows a check is pending; what the repair breaks is found before."""
+    schema = ("CREATE TABLE parents (id int PRIMARY KEY, v text NOT NULL);\n"
+              "CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);\n"
+              "INSERT INTO parents VALUES (1, 'x'), (2, 'x'), (3, 'y');\nINSERT INTO children VALUES (1, 1);\n")
+    migration = "SET lock_timeout = '2s';\nBEGIN;\nCREATE UNIQUE INDEX ON parents (v);\nCOMMIT;\n"
+    rehearse.write("schema.sql", schema)
+    rehearse.write("m/1.sql", migration)
+    run = ("run", "--schema", "schema.sql", "--server-bin", server.bin, "--max-blocked", "60s", "m")
+    outcome = rehearse(*run)
+    finding, = outcome.findings("duplicate-keys")
+    assert finding["advice_tried"] and finding["advice_sql"].endswith(";\nSET CONSTRAINTS ALL IMMEDIATE;"), finding
+    paste(rehearse, outcome, "m/1.sql")
+    fixed = rehearse(*run)
+    assert fixed.status == 0, fixed
+    # rows of both are referred to: whichever goes, the key breaks
+    rehearse.write("schema.sql", schema + "INSERT INTO children VALUES (2, 2);\n")
+    rehearse.write("m/1.sql", migration)
+    finding, = rehearse(*run).findings("duplicate-keys")
+    assert finding["advice_sql"] is None and "23503" in finding["advice"] and "55006" not in finding["advice"], finding
 
 
 def test_blockers_of_copy(rehearse):

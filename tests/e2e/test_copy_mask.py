@@ -83,11 +83,9 @@ MAPS = {
 
 @pytest.fixture(scope="module")
 def database(debian_cluster):
-    debian_cluster.sql("CREATE DATABASE copy_mask")
-    debian_cluster.sql(TYPES, "copy_mask")
-    with debian_cluster.connect("copy_mask", autocommit=True) as connection:
+    with (debian_cluster.database("copy_mask", TYPES),
+          debian_cluster.connect("copy_mask", autocommit=True) as connection):
         yield connection
-    debian_cluster.sql("DROP DATABASE copy_mask")
 
 
 def copy_out(connection, statement):

@@ -77,7 +77,17 @@ def complaint(case, found):
         if match is None:
             return f"expected {expected.rule} {expected.facts}, found {rules}"
         left.remove(match)
-    return f"found beyond what was expected: {left}" if left else None
+    if left:
+        return f"found beyond what was expected: {left}"
+    return complaint_of_repair(case, next(one for one in told if one["rule"] == case.expected[0].rule))
+
+
+def complaint_of_repair(case, finding):
+    if case.repair is None:
+        return None
+    sql = finding.get("advice_sql")
+    is_right = sql is None if case.repair == "none" else case.repair in (sql or "") and finding["advice_tried"]
+    return None if is_right else f"expected the repair {case.repair}, found {sql}: {finding['advice']}"
 
 
 @pytest.mark.parametrize("topic", TOPICS)

@@ -50,11 +50,10 @@ TYPES = [
 
 @pytest.fixture(scope="module")
 def connection(debian_cluster):
-    debian_cluster.sql("CREATE DATABASE mask_types")
-    with debian_cluster.connect("mask_types", autocommit=True) as connection:
+    with (debian_cluster.database("mask_types"),
+          debian_cluster.connect("mask_types", autocommit=True) as connection):
         connection.execute("SET timezone TO 'UTC'; SET extra_float_digits TO 3")
         yield connection
-    debian_cluster.sql("DROP DATABASE mask_types")
 
 
 def copy_out(connection, query):

@@ -13,7 +13,7 @@ import questions_random
 from psycopg.rows import dict_row
 
 from conftest import PROGRAM, SERVERS, Server
-from questions import CASES, SILENT
+from questions import BLIND, CASES, OWN_TYPES, OWN_VALUES, SILENT
 
 INQUIRE = PROGRAM.parent / "tests" / "unit" / "engine" / "inquire"
 pytestmark = pytest.mark.skipif(not INQUIRE.exists(), reason=f"{INQUIRE} is not built")
@@ -24,8 +24,7 @@ class Inquirer:
 
     def __init__(self, cluster, name):
         self.cluster, self.database = cluster, name
-        cluster.sql(f"DROP DATABASE IF EXISTS {name}")
-        cluster.sql(f"CREATE DATABASE {name}")
+        cluster.new_database(name)
         self.process = None
         self.connection = cluster.connect(name, autocommit=True)
 
@@ -102,6 +101,108 @@ def paste_repairs(inquirer, sql, blocker):
         if offenders["repair"]:
             inquirer.connection.execute(offenders["repair"])
     inquirer.connection.execute(sql)
+
+
+@pytest.mark.parametrize("unique, name", [
+    *((unique, name) for unique in ("before", "later") for name in OWN_VALUES),
+    *((unique, name) for unique in ("in the statement", "as an expression", "among several")
+      for name in ("text", "text, too short", "integer", "a domain of integers", "enum"))])
+def test_nulls_get_values_of_their_own(inquirer, name, unique):
+    """Where the column is unique, or made so. Of a key to come the inquiry knows nothing: it has both."""
+    kind, row, words = OWN_VALUES[name]
+    if "blind" in kind and not has_icu(inquirer):
+        pytest.skip("this server knows no ICU collations")
+    key = {"before": "CREATE UNIQUE INDEX ON t (v)", "as an expression": "CREATE UNIQUE INDEX ON t (coalesce(v, NULL))",
+           "among several": "CREATE UNIQUE INDEX ON t ((id % 1), v)"}.get(unique, "")
+    inquirer.reset(OWN_TYPES + (BLIND if "blind" in kind else "") + f"CREATE TABLE t (id int PRIMARY KEY, v {kind});"
+                   f"INSERT INTO t SELECT n, NULL FROM generate_series(1, 9) n; INSERT INTO t VALUES (40, {row}); {key}")
+    sql = f"ALTER TABLE t {'ADD UNIQUE (v), ' if unique == 'in the statement' else ''}ALTER v SET NOT NULL"
+    answer = inquirer.ask(sql)
+    [offenders] = answer["blocker"]["offenders"]
+    rows = inquirer.connection.execute("SELECT count(*) FROM t").fetchone()[0]
+    if unique == "later":
+        check_own(offenders, words)
+        repair = offenders["repair"] if offenders["per_row"] else offenders["own"]
+    elif words is None:
+        assert offenders["repair"] == "DELETE FROM public.t WHERE v IS NULL" and offenders["loses"], show(answer)
+        return
+    else:
+        assert words in offenders["repair"] and not offenders["own"], show(answer)
+        assert offenders["invents"] and offenders["per_row"] and not offenders["loses"], show(answer)
+        repair = offenders["repair"]
+    assert answer["blocker"]["worked"], show(answer)
+    if repair:
+        inquirer.connection.execute(repair)
+        inquirer.connection.execute(sql)
+        assert inquirer.connection.execute("SELECT count(*), count(DISTINCT v) FROM t").fetchone() == (rows, rows)
+
+
+def check_own(offenders, words):
+    """With one value for all, which does for the statement, comes what gives each row its own."""
+    if words is None:
+        assert offenders["own"] is None, offenders
+    elif "uuid" in words:
+        assert "gen_random_uuid()" in offenders["repair"] and offenders["own"] is None
+    else:
+        # where a check refuses the one for all, these come first
+        assert words in (offenders["repair"] if offenders["per_row"] else offenders["own"]), offenders
+        assert "DEFAULT" in offenders["repair"] or offenders["invents"], offenders
+        assert not offenders["loses"], offenders
+
+
+@pytest.mark.parametrize("definition, words", [
+    ("id int, v text", "'unknown-' || v.n FROM (SELECT tableoid, ctid, row_number() OVER (ORDER BY ctid)"),
+    ("a int, id int, v text, PRIMARY KEY (a, id)", "row_number() OVER (ORDER BY a, id)"),
+    ("id int PRIMARY KEY, \"od\"\"d, n\" text, v text", "'unknown-' || id"),
+    ("\"i,d\" int DEFAULT 1, id int, v text", "'unknown-' || v.n"),
+    ("id uuid PRIMARY KEY DEFAULT gen_random_uuid(), v varchar(20)", "'unknown-' || v.n")])
+def test_values_of_their_own_come_from_the_key(inquirer, definition, words):
+    inquirer.reset(f"CREATE TABLE t ({definition}); CREATE UNIQUE INDEX ON t (v);")
+    columns = [column for column in ("a", "id") if f"{column} int" in definition]
+    inquirer.connection.execute(f"INSERT INTO t ({', '.join(columns + ['v'])}) "
+                                f"SELECT {'n, ' * len(columns)} NULL FROM generate_series(1, 9) n")
+    answer = inquirer.ask("ALTER TABLE t ALTER v SET NOT NULL")
+    [offenders] = answer["blocker"]["offenders"]
+    assert words in offenders["repair"] and answer["blocker"]["worked"], show(answer)
+    inquirer.connection.execute(offenders["repair"])
+    inquirer.connection.execute("ALTER TABLE t ALTER v SET NOT NULL")
+
+
+def test_children_may_have_the_parents_keys(inquirer):
+    inquirer.reset("CREATE TABLE t (id int PRIMARY KEY, v text UNIQUE); CREATE TABLE t2 () INHERITS (t);"
+                   "INSERT INTO t VALUES (1, NULL), (2, NULL); INSERT INTO t2 VALUES (1, NULL), (2, NULL);")
+    answer = inquirer.ask("ALTER TABLE t ALTER v SET NOT NULL")
+    [offenders] = answer["blocker"]["offenders"]
+    assert "row_number()" in offenders["repair"] and answer["blocker"]["worked"], show(answer)
+    inquirer.connection.execute(offenders["repair"])
+    assert inquirer.connection.execute("SELECT count(DISTINCT v) FROM t").fetchone() == (4,)
+
+
+# --- constraints that wait
+
+def test_a_repair_that_breaks_what_waits_has_failed(inquirer):
+    """It would come out at the COMMIT: rows that a deferred key refers to."""
+    setup = CASES["duplicates that a deferred foreign key refers to"][0]
+    inquirer.reset(setup)
+    blocker = inquirer.ask("CREATE UNIQUE INDEX ON parent (v)")["blocker"]
+    assert blocker["worked"] and blocker["offenders"][0]["repair"].startswith("UPDATE public.parent AS t SET v = NULL"), blocker
+    assert blocker["offenders"][0]["defers"]
+    inquirer.reset(setup + "ALTER TABLE parent ALTER v SET NOT NULL")
+    blocker = inquirer.ask("CREATE UNIQUE INDEX ON parent (v)")["blocker"]
+    assert blocker["tried"] and not blocker["worked"] and blocker["offenders"][0]["repair"] is None, blocker
+    assert blocker["repair_error"] == ('update or delete on table "parent" violates foreign key constraint '
+                                       '"child_parent_fkey" on table "child" (23503)'), blocker
+
+
+def test_a_statement_that_changes_rows_may_still_wait_in_the_trial(inquirer):
+    """It may count on what waits: before it one only looks, before and behind the repair."""
+    setup, sql, *_ = CASES["rows deleted that others refer to, beside a deferred foreign key"]
+    inquirer.reset(setup)
+    answer = inquirer.ask(sql)
+    assert answer["blocker"]["worked"], show(answer)
+    asked = [question for question in answer["asked"] if "SET CONSTRAINTS" in question[0]]
+    assert [error for _, error, _ in asked] == [None, None], show(answer)
+    assert all("DO $rehearse$" in sql for sql, *_ in asked), show(answer)
 
 
 def has_icu(inquirer):

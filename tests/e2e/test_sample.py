@@ -49,16 +49,6 @@ def version(request):
     return Server(request.param, SERVERS[request.param])
 
 
-@contextlib.contextmanager
-def database(cluster, name, sql):
-    cluster.sql(f"CREATE DATABASE {name}")
-    try:
-        cluster.sql(sql, database=name)
-        yield cluster.url(name)
-    finally:
-        cluster.sql(f"DROP DATABASE {name}")
-
-
 def values(rows, columns):
     """The keys of rows, those with a NULL left out."""
     keys = [tuple(row[column] for column in columns) for row in rows]
@@ -82,7 +72,7 @@ def assert_closed(keys, rows, everything, schema="public"):
 
 @pytest.fixture(scope="module")
 def shop(version, cluster_of):
-    with database(cluster_of(version), "sample_shop", SHOP) as url:
+    with cluster_of(version).database("sample_shop", SHOP) as url:
         yield url
 
 
@@ -178,7 +168,7 @@ def test_sample_options_say_who_decides(shop):
     ({"max_rows": -1}, "--max-rows"),
 ])
 def test_sample_options_that_make_no_sense(debian_cluster, request_, words, tmp_path_factory):
-    with database(debian_cluster, "sample_bad", "CREATE TABLE orders (id int PRIMARY KEY)") as url:
+    with debian_cluster.database("sample_bad", "CREATE TABLE orders (id int PRIMARY KEY)") as url:
         with pytest.raises(Failed) as failed:
             with planned(url, **{"fraction": 0.5, **request_}):
                 pass
@@ -254,7 +244,7 @@ def test_sample_of_random_graphs(debian_cluster, pytestconfig):
     nightly = pytestconfig.getoption("--nightly")
     for seed in range(300 if nightly else 12):
         graph = Graph(seed)
-        with database(debian_cluster, "sample_graph", "SELECT") as url:
+        with debian_cluster.database("sample_graph", "SELECT") as url:
             graph.load(url)
             share = graph.random.choice([0, 0.03, 0.2, 0.6])
             options = {"edge_max_rows": 2} if seed % 5 == 1 else {"max_rows": 10} if seed % 5 == 2 else {}
@@ -309,7 +299,7 @@ ANALYZE;
 
 @pytest.fixture(scope="module")
 def partitions(version, cluster_of):
-    with database(cluster_of(version), "sample_parts", PARTITIONS) as url:
+    with cluster_of(version).database("sample_parts", PARTITIONS) as url:
         yield url
 
 
@@ -372,7 +362,7 @@ def test_sample_by_keys_of_every_type(version, cluster_of):
             INSERT INTO d{n} SELECT id FROM c{n} WHERE id % 3 = 0;
             """
         keys += [(f"c{n}", "k", f"p{n}", "k"), (f"c{n}", "u", f"p{n}", "u"), (f"d{n}", "id", f"c{n}", "id")]
-    with database(cluster, "sample_types", sql) as url:
+    with cluster.database("sample_types", sql) as url:
         with planned(url, fraction=0.2) as plan:
             with psycopg.connect(url) as connection, connection.transaction():
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -429,7 +419,7 @@ def test_sample_without_a_share_fails_where_production_does(version, cluster_of)
     cluster = cluster_of(version)
     icu = test_data_cases.has_icu(version, "/")
     cases = [case for case in CASES if case.since <= version.major and (case.needs != "icu" or icu)]
-    with database(cluster, "sample_cases", "".join(case.schema_sql() for case in cases)):
+    with cluster.database("sample_cases", "".join(case.schema_sql() for case in cases)):
         plan = make_sample(cluster, "sample_cases", "sample_cases_copy", fraction=0,
                            witness="".join(case.migration_sql() for case in cases))
         try:
@@ -477,7 +467,7 @@ ALTER TABLE users ALTER id TYPE numeric;
 
 @pytest.fixture(scope="module")
 def users(debian_cluster):
-    with database(debian_cluster, "sample_users", USERS):
+    with debian_cluster.database("sample_users", USERS):
         yield "sample_users"
 
 
@@ -561,7 +551,7 @@ ANALYZE;
     ("email::regclass > 0", "3F000"),
 ])
 def test_sample_errors_show_no_values(debian_cluster, condition, sqlstate):
-    with database(debian_cluster, "sample_loud", LOUD) as url:
+    with debian_cluster.database("sample_loud", LOUD) as url:
         with pytest.raises(Failed) as failed:
             with planned(url, fraction=1, conditions={"people": condition}, max_rows=10):
                 pass
@@ -571,7 +561,7 @@ def test_sample_errors_show_no_values(debian_cluster, condition, sqlstate):
 
 def test_sample_witnesses_show_no_values(debian_cluster):
     migration = "ALTER TABLE people ALTER email TYPE text USING loud(email); CREATE INDEX ON people ((email::regclass));"
-    with database(debian_cluster, "sample_loud", LOUD) as url:
+    with debian_cluster.database("sample_loud", LOUD) as url:
         with planned(url, fraction=0, witness=migration) as plan:
             said = json.dumps({key: plan.answer[key] for key in ("not_covered", "witnesses", "notes")})
     assert "bob" not in said
@@ -601,7 +591,7 @@ ANALYZE;
 ])
 def test_sample_witnesses_call_nothing_that_does_more_than_read(debian_cluster, expression, is_asked):
     migration = f"UPDATE people SET email = {expression} WHERE {expression} IS NOT NULL;"
-    with database(debian_cluster, "sample_reaching", REACHING) as url:
+    with debian_cluster.database("sample_reaching", REACHING) as url:
         with planned(url, fraction=0, witness=migration) as plan:
             with debian_cluster.connect("sample_reaching") as connection:  # the planner's session is still there
                 locks = connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()[0]
@@ -660,8 +650,7 @@ def test_sample_of_a_standby_by_a_role_that_only_reads(debian_cluster, users):
         debian_cluster.sql("CREATE ROLE reader LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader",
                            database=users)
         debian_cluster.sql("VACUUM", database=users)
-        debian_cluster.sql("CREATE DATABASE sample_standby_parts")
-        debian_cluster.sql(PARTS_ON_STANDBY, database="sample_standby_parts")
+        debian_cluster.new_database("sample_standby_parts", PARTS_ON_STANDBY)
         standby.start(debian_cluster)
         debian_cluster.sql("CHECKPOINT")
         with debian_cluster.connect(users, autocommit=True) as connection:

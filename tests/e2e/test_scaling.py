@@ -29,8 +29,7 @@ def make(cluster, directory, times):
 
 @pytest.fixture(scope="session")
 def scaled(debian_cluster, tmp_path_factory):
-    debian_cluster.sql("CREATE DATABASE scaled")
-    debian_cluster.sql(SCHEMA, "scaled")
+    debian_cluster.new_database("scaled", SCHEMA)
     directory = tmp_path_factory.mktemp("scaled")
     return make(debian_cluster, directory / "sample", TIMES), make(debian_cluster, directory / "whole", 1)
 

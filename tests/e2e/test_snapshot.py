@@ -40,10 +40,7 @@ class Production:
 
     def database(self, name, statements=""):
         """A new database whose rows the reader may read."""
-        self.cluster.sql(f"DROP DATABASE IF EXISTS {name}")
-        self.cluster.sql(f"CREATE DATABASE {name}")
-        if statements:
-            self.cluster.sql(statements, name)
+        self.cluster.new_database(name, statements)
         self.cluster.sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader; "
                          "GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO reader", name)
         return name
@@ -172,8 +169,7 @@ def create(rehearse, production, *arguments, database="shop", out="s", **options
 
 def restore(production, rehearse, snapshot, name):
     """By plain pg_restore, as anybody would."""
-    production.cluster.sql(f"DROP DATABASE IF EXISTS {name}")
-    production.cluster.sql(f"CREATE DATABASE {name}")
+    production.cluster.new_database(name)
     done = subprocess.run([f"{production.cluster.server.bin}/pg_restore", "-h", str(production.directory),
                            "-U", "postgres", "-d", name, "--exit-on-error", str(snapshot / "archive")],
                           capture_output=True, text=True)
@@ -260,10 +256,9 @@ def test_create_of_a_standby_has_no_unlogged_rows(production, rehearse):
 # --- rights -------------------------------------------------------------------------------------------------
 
 def test_create_names_the_grants_that_are_missing_and_they_are_enough(production, rehearse):
-    production.cluster.sql("DROP DATABASE IF EXISTS strict")
-    production.cluster.sql("CREATE DATABASE strict")
-    production.sql("CREATE SCHEMA \"Billing\"; CREATE TABLE \"Billing\".invoice (id serial, total numeric); "
-                   "CREATE TABLE plain (id int); SELECT lo_from_bytea(815, 'x')", "strict")
+    production.cluster.new_database("strict", "CREATE SCHEMA \"Billing\"; "
+                                    "CREATE TABLE \"Billing\".invoice (id serial, total numeric); "
+                                    "CREATE TABLE plain (id int); SELECT lo_from_bytea(815, 'x')")
     done = create(rehearse, production, database="strict")
     assert done.status == 1, done
     no_traces(rehearse)
@@ -298,9 +293,7 @@ def test_create_refuses_rows_hidden_by_row_security(production, rehearse):
 
 
 def test_create_tells_missing_rights_as_json(production, rehearse):
-    production.cluster.sql("DROP DATABASE IF EXISTS closed")
-    production.cluster.sql("CREATE DATABASE closed")
-    production.sql("CREATE TABLE plain (id int)", "closed")
+    production.cluster.new_database("closed", "CREATE TABLE plain (id int)")
     done = create(rehearse, production, "--json", database="closed")
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [event["event"] for event in events] == ["start", "missing-rights", "error"], done
@@ -540,14 +533,10 @@ def test_import_of_an_archive(production, rehearse):
 
 
 def test_import_of_rows_that_are_refused_shows_none(production, rehearse):
-    production.cluster.sql("CREATE DATABASE refused")
-    try:
-        production.cluster.sql("CREATE TABLE people (id int PRIMARY KEY, email text); "
-                               "INSERT INTO people VALUES (1, 'bob@example.com')", database="refused")
+    with production.cluster.database("refused", "CREATE TABLE people (id int PRIMARY KEY, email text); "
+                                     "INSERT INTO people VALUES (1, 'bob@example.com')"):
         production.cluster.dump(rehearse.directory / "whole.dump", "-Fd", "-Z0", database="refused")
         production.cluster.dump(rehearse.directory / "whole.sql", database="refused")
-    finally:
-        production.cluster.sql("DROP DATABASE refused")
     for data in (rehearse.directory / "whole.dump").glob("[0-9]*.dat"):
         data.write_bytes(data.read_bytes().replace(b"1\tbob@example.com", b"bob@example.com\t1"))
     done = rehearse("snapshot", "import", "whole.dump", "-o", "s")

@@ -25,9 +25,7 @@ ANALYZE users;
 @pytest.fixture(scope="session")
 def shop(debian_cluster, tmp_path_factory):
     """A snapshot as `rehearse snapshot create` leaves one, of a small database."""
-    database = "kept"
-    debian_cluster.sql(f"CREATE DATABASE {database}")
-    debian_cluster.sql(USERS.format(rows=2000), database)
+    database = debian_cluster.new_database("kept", USERS.format(rows=2000))
     return make_snapshot(debian_cluster, database, tmp_path_factory.mktemp("shop") / "shop.snapshot")
 
 

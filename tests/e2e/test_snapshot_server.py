@@ -148,6 +148,9 @@ def test_create_of_every_version(server, rehearse):
         assert manifest(snapshot)["server_major"] == server.major
         assert certificate(snapshot, "integrity")["status"] == "passed", manifest(snapshot)["certificates"]
         assert b"user7@example.org" not in archive_bytes(snapshot)
+        rehearse.write("m.sql", "SET lock_timeout = '2s';\nALTER TABLE users ADD COLUMN x int;\n")
+        first = rehearse("run", "--snapshot", "s", "m.sql")
+        assert first.status == 0 and first.result["fidelity"]["from_cache"], first
     finally:
         cluster.stop()
 

@@ -27,8 +27,7 @@ LOCKS = """SELECT l.mode FROM pg_locks l WHERE l.pid = %s AND l.granted AND l.re
 def by_hand(cluster):
     """{statement: (modes seen in pg_locks by another session while it ran, seconds)}"""
     seen = {}
-    cluster.sql("CREATE DATABASE ten")
-    cluster.sql(SCHEMA, database="ten")
+    cluster.new_database("ten", SCHEMA)
     cluster.sql("VACUUM ANALYZE events; ", database="ten")
     with cluster.connect("ten", autocommit=True) as worker, cluster.connect("ten", autocommit=True) as watcher:
         for statement in STATEMENTS:

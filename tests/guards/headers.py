@@ -8,7 +8,7 @@ import tempfile
 
 import common
 
-PACKAGES = ["libpq", "libuv", "jansson", "libfyaml", "libcrypto", "libssl", "libzstd", "sqlite3"]
+PACKAGES = ["libpq", "libuv", "jansson", "libfyaml", "libcrypto", "libssl", "libzstd", "libisal", "sqlite3"]
 
 
 def compile_header(root, path, flags):

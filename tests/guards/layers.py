@@ -14,6 +14,8 @@ SOLE_HOMES = {
     "mysql.h": "engine/mariadb/",
     "sqlite3.h": "store/",
     "libfyaml.h": "base/",
+    "isa-l/igzip_lib.h": "base/",
+    "isa-l/crc.h": "base/",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.M)
 ROW = re.compile(r"^\|\s*(\d)\s*\|\s*`(\w+)`\s*\|[^|]*\|\s*([^|]+?)\s*\|$", re.M)

@@ -44,7 +44,7 @@ ALLOWED = re.compile("^(?:" + "|".join([
     # OpenSSL: ciphers, digests and key derivation over memory; never its random numbers
     r"(EVP|HMAC|OSSL_PARAM)_\w+|HMAC|OPENSSL_cleanse|CRYPTO_memcmp|XXH\w+",
     # other code of ours in a pure folder, or pure parts of base
-    r"rh_(err|arena|text|buf|duration|bytes|count|say)_\w+", r"rh_panic",
+    r"rh_(err|arena|text|buf|duration|bytes|count|say|quote)_\w+", r"rh_panic",
     r"rh_clock_(rfc3339|parse_rfc3339|compact|after|earlier)", r"rh_file_(join|sha256)",
     r"rh_process_command_text|rh_process_status_text",
     r"rh_yaml_read|rh_suggest_consider", # text to a tree, names to the closest

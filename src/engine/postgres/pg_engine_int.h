@@ -78,6 +78,8 @@ const char *rh_pg_query_text(enum engine_query query, int server_version);
 char *rh_pg_probe_read_sql(struct arena *arena, const char *relation);
 char *rh_pg_probe_write_sql(struct arena *arena, const char *relation);
 char *rh_pg_probe_object_sql(struct arena *arena, const char *relation);
+/* The next element of an array as text, {"a b","c\"d"}; both braces are the caller's. */
+void rh_pg_add_element(struct buf *array, const char *text);
 char *rh_pg_any_row_sql(struct arena *arena, const char *relation);
 char *rh_pg_cancel_sql(struct arena *arena, int64_t backend_pid);
 /* What only a superuser may set. */
@@ -152,6 +154,7 @@ enum err_code rh_pg_read_catalog(struct connection *connection, struct arena *ar
 struct inquiry *rh_pg_inquiry_new(const char *sql, const struct server_message *error,
                                   bool shows_values, struct arena *arena);
 const char *rh_pg_inquiry_next(struct inquiry *inquiry, const struct inquiry_answer *answer);
+bool rh_pg_inquiry_again(struct inquiry *inquiry);
 void rh_pg_inquiry_result(const struct inquiry *inquiry, struct blocker *blocker);
 /* --- pg_files.c ----------------------------------------------------------------------------------
  */
@@ -186,6 +189,11 @@ enum err_code rh_pg_write_rows(struct connection *connection, const struct freed
 enum err_code rh_pg_remove_rows(struct connection *connection, struct arena *arena,
                                 struct mono deadline, struct writes *writes,
                                 struct err *err) RH_MUST_CHECK;
+
+/* --- pg_keep_rows.c --- */
+enum err_code rh_pg_keep_rows(struct connection *connection, const struct kept_rows *tables,
+                              size_t count, struct arena *arena, struct mono deadline,
+                              struct err *err) RH_MUST_CHECK;
 
 /* --- pg_log.c ------------------------------------------------------------------------------------
  */

@@ -26,12 +26,10 @@
     " pg_catalog.set_config('synchronize_seqscans', 'off', true)," /* rather an error than rows \
                                                                       that a policy hides */    \
     " pg_catalog.set_config('row_security', 'off', true)"
-/* Back to what the statement would see. */
-#define TRY_SETTINGS_SQL                                        \
-    "SELECT pg_catalog.set_config('row_security', 'on', true)," \
-    " pg_catalog.set_config('enable_hashagg', 'on', true)"
-
-#define TRANSACTION_TERMINATION "2D000" /* "PostgreSQL Error Codes", class 2D */
+void rh_pg_ask_settings(struct inquiry *inquiry, pg_take_fn *take)
+{
+    rh_pg_inquiry_ask(inquiry, SETTINGS_SQL, take, NULL);
+}
 
 /* --- the queue --- */
 
@@ -76,23 +74,6 @@ bool rh_pg_inquiry_failed(struct inquiry *inquiry, const struct inquiry_answer *
 /* --- text --- */
 
 /* Right whatever standard_conforming_strings says. */
-const char *rh_pg_literal(struct arena *arena, const char *text)
-{
-    if (!text)
-        return "NULL";
-    size_t len = 0;
-    char *literal = rh_arena_alloc(arena, 2 * strlen(text) + 4);
-    literal[len++] = 'E';
-    literal[len++] = '\'';
-    for (; *text; text++) {
-        if (*text == '\'' || *text == '\\')
-            literal[len++] = *text;
-        literal[len++] = *text;
-    }
-    literal[len++] = '\'';
-    return literal;
-}
-
 /* The pair whose mark stands at `at`; the end of the list when none does. */
 static const char *const *mark_at(const char *at, const char *const *marks)
 {
@@ -123,100 +104,7 @@ const char *rh_pg_fill(struct arena *arena, const char *template, const char *co
     return filled;
 }
 
-/* --- repairs, then the statement itself --- */
-
-static void try_repair(struct inquiry *inquiry, struct pg_question *question);
-
-/* The order in which repairs follow each other: what makes NULLs comes before what fills them, and
-   what fills them before what looks at values; what looks for duplicates comes last. */
-static const enum offence repair_order[] = {
-    OFFENCE_CAST_FAILURE,      OFFENCE_VALUE_TOO_LONG, OFFENCE_OUT_OF_RANGE,
-    OFFENCE_PARTITION_MISFITS, OFFENCE_NULL_VALUES,    OFFENCE_CHECK_VIOLATIONS,
-    OFFENCE_ORPHAN_ROWS,       OFFENCE_DUPLICATE_KEYS, OFFENCE_EXCLUSION};
-#define REPAIR_ORDER_COUNT (sizeof(repair_order) / sizeof(*repair_order))
-
-/* The next question whose rows want mending; NULL when all are mended. */
-static struct pg_question *next_broken(const struct inquiry *inquiry)
-{
-    for (size_t o = 0; o < REPAIR_ORDER_COUNT; o++) {
-        for (size_t i = 0; i < inquiry->questions.count; i++) {
-            struct pg_question *question = inquiry->questions.items[i];
-            if (question->offence == repair_order[o] && question->found.count > 0 &&
-                !question->repaired)
-                return question;
-        }
-    }
-    return NULL;
-}
-
-/* A block that commits as it goes cannot be tried in a transaction: what failed inside can. */
-static void take_trial(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
-{
-    (void)data;
-    const char *plain = inquiry->statement.plain;
-    if (answer->error && strcmp(answer->error->sqlstate, TRANSACTION_TERMINATION) == 0 &&
-        inquiry->inside && inquiry->trial != plain) {
-        inquiry->trial = plain;
-        rh_pg_inquiry_ask(inquiry, plain, take_trial, NULL);
-        return;
-    }
-    inquiry->repair_tried = true;
-    inquiry->repair_worked = !answer->error;
-    if (answer->error)
-        inquiry->repair_error = rh_pg_inquiry_words(inquiry, answer->error);
-}
-
-/* NULL need not satisfy a check, nor a placeholder: then the next repair is due. */
-static void take_leftovers(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
-{
-    struct pg_question *question = data;
-    (void)inquiry;
-    if (!answer->error && answer->rows == 0)
-        question->repaired = true;
-    else
-        question->repair++;
-}
-
-static void take_repair(struct inquiry *inquiry, void *data, const struct inquiry_answer *answer)
-{
-    struct pg_question *question = data;
-    if (!answer->error) {
-        bool is_last = question->repair + 1 == question->repairs.count;
-        if (question->form == PG_FORM_PREDICATE && !is_last)
-            rh_pg_inquiry_ask(inquiry,
-                              rh_arena_printf(inquiry->arena, "SELECT 1 FROM %s WHERE %s LIMIT 1",
-                                              question->from, question->where),
-                              take_leftovers, question);
-        else
-            question->repaired = true;
-        return;
-    }
-    inquiry->repair_tried = true;
-    inquiry->repair_error = rh_pg_inquiry_words(inquiry, answer->error);
-    question->repair++;
-}
-
-/* Pushes the next step of the trial; nothing when it is over. */
-static void go_on_trying(struct inquiry *inquiry)
-{
-    struct pg_question *question = next_broken(inquiry);
-    if (question) {
-        try_repair(inquiry, question);
-        return;
-    }
-    inquiry->phase = PG_PHASE_TRYING;
-    inquiry->repair_error = NULL;
-    rh_pg_inquiry_ask(inquiry, inquiry->trial, take_trial, NULL);
-}
-
-static void try_repair(struct inquiry *inquiry, struct pg_question *question)
-{
-    if (question->repair < question->repairs.count)
-        rh_pg_inquiry_ask(inquiry, question->repairs.items[question->repair].sql, take_repair,
-                          question);
-    else
-        inquiry->phase = PG_PHASE_DONE; /* nothing mends this one */
-}
+/* --- phases --- */
 
 static bool has_offenders(const struct inquiry *inquiry)
 {
@@ -236,12 +124,10 @@ static void advance(struct inquiry *inquiry)
             inquiry->phase = PG_PHASE_DONE;
             return;
         }
-        for (size_t i = inquiry->drops.count; i > 0; i--)
-            rh_pg_inquiry_ask(inquiry, inquiry->drops.items[i - 1], NULL, NULL);
-        rh_pg_inquiry_ask(inquiry, TRY_SETTINGS_SQL, NULL, NULL);
+        rh_pg_trial_begin(inquiry);
         return;
     case PG_PHASE_REPAIRING:
-        go_on_trying(inquiry);
+        rh_pg_trial_go_on(inquiry);
         return;
     case PG_PHASE_TRYING:
     case PG_PHASE_DONE:
@@ -295,7 +181,7 @@ struct inquiry *rh_pg_inquiry_new(const char *sql, const struct server_message *
         return NULL;
     if (!rh_pg_is_about_rows(error, &inquiry->statement))
         return NULL;
-    rh_pg_inquiry_ask(inquiry, SETTINGS_SQL, take_settings, NULL);
+    rh_pg_ask_settings(inquiry, take_settings);
     return inquiry;
 }
 
@@ -313,30 +199,50 @@ const char *rh_pg_inquiry_next(struct inquiry *inquiry, const struct inquiry_ans
     return inquiry->asks.items[inquiry->next++].sql;
 }
 
+bool rh_pg_inquiry_again(struct inquiry *inquiry)
+{
+    return rh_pg_trial_again(inquiry);
+}
+
+/* One repair mends all that a question found. */
+static void add_repair(const struct inquiry *inquiry, const struct pg_question *question,
+                       struct offenders *offenders)
+{
+    const struct pg_repair *repair = question->chosen[PG_ROUND_GENTLEST];
+    const struct pg_repair *own = question->chosen[PG_ROUND_OWN_VALUES];
+    if (!repair)
+        return;
+    offenders->repair_sql = repair->sql;
+    offenders->repair_loses_rows = repair->loses_rows;
+    offenders->repair_invents = repair->invents;
+    offenders->repair_per_row = repair->per_row;
+    offenders->repair_fills = repair->fills;
+    offenders->repair_defers = rh_pg_trial_settles(inquiry, question);
+    if (own && inquiry->outcomes[PG_ROUND_OWN_VALUES].worked)
+        offenders->own_values_sql = own->per_row ? own->sql : NULL;
+}
+
 static void add_answers(const struct inquiry *inquiry, const struct pg_question *question,
                         struct blocker *blocker)
 {
     for (size_t f = 0; f < question->found.count; f++) {
         struct offenders *offenders = RH_PUSH(inquiry->arena, &blocker->offenders);
         *offenders = question->found.items[f];
-        /* one repair mends all that a question found */
-        if (f == 0 && question->repaired) {
-            offenders->repair_sql = question->repairs.items[question->repair].sql;
-            offenders->repair_loses_rows = question->repairs.items[question->repair].loses_rows;
-            offenders->repair_fills = question->repairs.items[question->repair].fills;
-        }
+        if (f == 0)
+            add_repair(inquiry, question, offenders);
     }
 }
 
 void rh_pg_inquiry_result(const struct inquiry *inquiry, struct blocker *blocker)
 {
-    for (size_t o = 0; o < REPAIR_ORDER_COUNT; o++)
+    const struct pg_outcome *outcome = &inquiry->outcomes[PG_ROUND_GENTLEST];
+    for (size_t o = 0; o < PG_REPAIR_ORDER_COUNT; o++)
         for (size_t i = 0; i < inquiry->questions.count; i++)
-            if (inquiry->questions.items[i]->offence == repair_order[o])
+            if (inquiry->questions.items[i]->offence == rh_pg_repair_order[o])
                 add_answers(inquiry, inquiry->questions.items[i], blocker);
-    blocker->repair_tried = inquiry->repair_tried;
-    blocker->repair_worked = inquiry->repair_worked;
-    blocker->repair_error = inquiry->repair_worked ? NULL : inquiry->repair_error;
+    blocker->repair_tried = outcome->tried;
+    blocker->repair_worked = outcome->worked;
+    blocker->repair_error = outcome->worked ? NULL : outcome->error;
     blocker->inside = inquiry->inside;
     if (blocker->offenders.count == 0)
         blocker->not_asked = inquiry->refusals.count > 0 ? inquiry->refusals.items[0]

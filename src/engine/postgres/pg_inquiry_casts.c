@@ -6,6 +6,7 @@
  */
 #include "engine/postgres/pg_inquiry_int.h"
 
+#include "base/quote.h"
 #include "sql/phrase.h"
 
 #include <jansson.h>
@@ -159,13 +160,14 @@ static const char *guard_of(struct inquiry *inquiry, const struct cast *cast)
         return rh_arena_printf(arena, "%s IS NULL OR %s", cast->column, range_of(inquiry, cast));
     if (has_soft_input(inquiry, cast))
         return rh_arena_printf(arena, "%s IS NULL OR pg_catalog.pg_input_is_valid(%s::text, %s)",
-                               cast->column, cast->column, rh_pg_literal(arena, cast->type.type));
+                               cast->column, cast->column,
+                               rh_quote_literal(arena, cast->type.type));
     for (size_t i = 0; i < sizeof(text_forms) / sizeof(*text_forms); i++)
         if (cast->from_text && cast->is_plain_cast && cast->typmod == -1 &&
             text_forms[i].type_id == cast->type.type_id)
             return rh_arena_printf(arena, "%s IS NULL OR (%s::text COLLATE \"C\") ~ %s",
                                    cast->column, cast->column,
-                                   rh_pg_literal(arena, text_forms[i].form));
+                                   rh_quote_literal(arena, text_forms[i].form));
     return NULL;
 }
 
@@ -226,7 +228,7 @@ static bool make_function(struct inquiry *inquiry, const struct cast *cast,
                       rh_arena_printf(arena,
                                       "CREATE OR REPLACE FUNCTION %s(%s) RETURNS text LANGUAGE "
                                       "plpgsql AS %s",
-                                      name, parameters, rh_pg_literal(arena, body)),
+                                      name, parameters, rh_quote_literal(arena, body)),
                       NULL, NULL);
     *RH_PUSH(arena, &inquiry->drops) = rh_arena_printf(arena, "DROP FUNCTION IF EXISTS %s(%s)",
                                                        name, types);
@@ -271,7 +273,7 @@ static void add_repairs(struct inquiry *inquiry, const struct cast *cast,
                                             cast->column, cast->type.type)
                       : has_soft_input(inquiry, cast)
                           ? rh_arena_printf(arena, "NOT pg_input_is_valid(%s::text, %s)",
-                                            cast->column, rh_pg_literal(arena, cast->type.type))
+                                            cast->column, rh_quote_literal(arena, cast->type.type))
                           : NULL;
     if (limit)
         rh_pg_repair_add(inquiry, question, true,

@@ -2,6 +2,8 @@
    but to an empty copy. */
 #include "engine/postgres/pg_inquiry_int.h"
 
+#include "base/quote.h"
+
 /* The constraint or column that the server named is all that is asked about. */
 static void ask_named(struct inquiry *inquiry)
 {
@@ -47,9 +49,9 @@ static void ask_referring_rows(struct inquiry *inquiry, const char *rows)
     inquiry->parents = rh_arena_printf(arena, "(%s)", rows);
     rh_pg_ask_subject(
         inquiry,
-        rh_arena_printf(arena,
-                        "pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s::text, %s::text))",
-                        rh_pg_literal(arena, error->schema), rh_pg_literal(arena, error->table)),
+        rh_arena_printf(
+            arena, "pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', %s::text, %s::text))",
+            rh_quote_literal(arena, error->schema), rh_quote_literal(arena, error->table)),
         take_referring, NULL);
 }
 

@@ -1,4 +1,5 @@
 /* ALTER DOMAIN: what it asks of its values is asked of every column that holds them. */
+#include "base/quote.h"
 #include "engine/postgres/pg_inquiry_int.h"
 #include "engine/postgres/pg_sql_int.h"
 
@@ -87,7 +88,7 @@ static void take_rules(struct inquiry *inquiry, void *data, const struct inquiry
 static void ask_rules(struct inquiry *inquiry, struct domain *domain, const char *oid,
                       const char *name)
 {
-    const char *const marks[] = {"@DOMAIN@", oid, "@NAME@", rh_pg_literal(inquiry->arena, name),
+    const char *const marks[] = {"@DOMAIN@", oid, "@NAME@", rh_quote_literal(inquiry->arena, name),
                                  NULL};
     rh_pg_inquiry_ask(inquiry,
                       rh_pg_fill(inquiry->arena,
@@ -101,7 +102,7 @@ static void take_altered(struct inquiry *inquiry, void *data, const struct inqui
     if (!rh_pg_inquiry_failed(inquiry, answer, "the constraint on a copy of the domain"))
         ask_rules(inquiry, domain,
                   rh_arena_printf(inquiry->arena, "%s::pg_catalog.regtype",
-                                  rh_pg_literal(inquiry->arena, domain->copy)),
+                                  rh_quote_literal(inquiry->arena, domain->copy)),
                   NULL);
 }
 
@@ -153,7 +154,7 @@ static void take_domain(struct inquiry *inquiry, void *data, const struct inquir
     domain->base = rh_arena_strdup(arena, answer->values[2]);
     read_columns(inquiry, domain, answer->values[4]);
     if (clause->kind == VALIDATION_CLAUSE_VALIDATE) {
-        ask_rules(inquiry, domain, domain->oid, rh_pg_column_raw(arena, clause->name));
+        ask_rules(inquiry, domain, domain->oid, rh_quote_read_name(arena, rh_text(clause->name)));
         return;
     }
     if (!answer->values[3]) {
@@ -169,8 +170,9 @@ static void take_domain(struct inquiry *inquiry, void *data, const struct inquir
 
 void rh_pg_ask_domain(struct inquiry *inquiry)
 {
-    const char *oid = rh_arena_printf(inquiry->arena, "pg_catalog.to_regtype(%s)",
-                                      rh_pg_literal(inquiry->arena, inquiry->statement.relation));
+    const char *oid = rh_arena_printf(
+        inquiry->arena, "pg_catalog.to_regtype(%s)",
+        rh_quote_literal(inquiry->arena, inquiry->statement.relation));
     const char *const marks[] = {"@DOMAIN@", oid, NULL};
     rh_pg_inquiry_ask(
         inquiry,

@@ -1,3 +1,4 @@
+#include "base/quote.h"
 #include "engine/postgres/pg_inquiry_int.h"
 #include "engine/postgres/pg_sql_int.h"
 
@@ -29,6 +30,7 @@ enum subject_column {
     PARTITION_CONSTRAINT,
     VIEW_QUERY,
     HAS_CHILDREN,
+    MAY_DEFER,
     SUBJECT_COLUMNS
 };
 
@@ -109,6 +111,7 @@ struct pg_subject *rh_pg_read_subject(struct inquiry *inquiry, const struct inqu
     subject->partition_constraint = copy(arena, value[PARTITION_CONSTRAINT]);
     subject->view_query = copy(arena, value[VIEW_QUERY]);
     subject->has_children = is_true(value[HAS_CHILDREN]);
+    subject->may_defer = is_true(value[MAY_DEFER]);
     rh_pg_make_schema(inquiry, subject->scratch);
     return subject;
 }
@@ -157,6 +160,32 @@ static bool is_own_value(const char *value)
     return strstr(value, "nextval(") || strstr(value, "uuid") || strstr(value, "random");
 }
 
+/* What fills NULLs, the default before all; where the column is unique, no value for all rows. */
+static void repair_nulls(struct inquiry *inquiry, struct pg_question *question, const char *target,
+                         const char *column, const json_t *facts)
+{
+    struct arena *arena = inquiry->arena;
+    const char *value = text_of(inquiry, facts, "default");
+    const struct pg_placeholder type = placeholder_of(inquiry, facts);
+    const char *placeholder = rh_pg_placeholder(arena, &type);
+    bool has_default = value && strncmp(value, "NULL", 4) != 0;
+    bool is_unique = flag_of(facts, "is_unique");
+    rh_pg_repair_own_values(inquiry, question, column, &type, target);
+    if (has_default && (is_own_value(value) || !is_unique)) {
+        rh_pg_repair_add(inquiry, question, false, "UPDATE %s SET %s = DEFAULT WHERE %s", target,
+                         column, question->where);
+        rh_pg_repair_fills(question, is_own_value(value) ? NULL : column);
+    } else if (placeholder && !is_unique) {
+        rh_pg_repair_add(inquiry, question, false, "UPDATE %s SET %s = %s WHERE %s", target, column,
+                         placeholder, question->where);
+        rh_pg_repair_invents(question);
+        rh_pg_repair_fills(question, type.type_id == UUID ? NULL : column);
+    }
+    /* a check may refuse the one value and take these */
+    for (size_t i = 0; i < question->own_values.count; i++)
+        *RH_PUSH(arena, &question->repairs) = question->own_values.items[i];
+}
+
 static void read_not_null(struct inquiry *inquiry, const struct pg_subject *real,
                           const json_t *facts)
 {
@@ -170,26 +199,7 @@ static void read_not_null(struct inquiry *inquiry, const struct pg_subject *real
     question->where = rh_pg_is_null(arena, column, flag_of(facts, "composite"));
     question->columns = column;
     if (!flag_of(facts, "is_new") && !is_changed) {
-        const char *value = text_of(inquiry, facts, "default");
-        struct pg_placeholder type = placeholder_of(inquiry, facts);
-        const char *target = rh_pg_target(arena, real, only);
-        if (value && strncmp(value, "NULL", 4) != 0) {
-            rh_pg_repair_add(inquiry, question, false, "UPDATE %s SET %s = DEFAULT WHERE %s",
-                             target, column, question->where);
-            rh_pg_repair_fills(question, is_own_value(value) ? NULL : column);
-        } else if (flag_of(facts, "is_unique") && rh_pg_is_integer(type.type_id)) {
-            rh_pg_repair_add(inquiry, question, true,
-                             "UPDATE %s AS t SET %s = n.value FROM (SELECT tableoid, ctid, "
-                             "(SELECT coalesce(max(%s), 0) FROM %s) + row_number() OVER () AS "
-                             "value FROM %s WHERE %s) AS n "
-                             "WHERE t.tableoid = n.tableoid AND t.ctid = n.ctid",
-                             target, column, column, target, target, question->where);
-        } else if ((!flag_of(facts, "is_unique") || type.type_id == UUID) &&
-                   rh_pg_placeholder(arena, &type)) {
-            rh_pg_repair_add(inquiry, question, true, "UPDATE %s SET %s = %s WHERE %s", target,
-                             column, rh_pg_placeholder(arena, &type), question->where);
-            rh_pg_repair_fills(question, type.type_id == UUID ? NULL : column);
-        }
+        repair_nulls(inquiry, question, rh_pg_target(arena, real, only), column, facts);
         rh_pg_repair_delete(inquiry, question, question->where, only);
     }
     rh_pg_question_ask(inquiry, question);
@@ -462,9 +472,9 @@ static const char *columns_with_using(struct inquiry *inquiry)
         const struct validation_clause *clause = &inquiry->statement.clauses.items[i];
         if (clause->kind != VALIDATION_CLAUSE_TYPE || !clause->expression)
             continue;
-        const char *raw = rh_pg_column_raw(inquiry->arena, clause->name);
+        const char *raw = rh_quote_read_name(inquiry->arena, rh_text(clause->name));
         array = rh_arena_printf(inquiry->arena, "%s%s%s", array, is_first ? "" : ", ",
-                                rh_pg_literal(inquiry->arena, raw));
+                                rh_quote_literal(inquiry->arena, raw));
         is_first = false;
     }
     return rh_arena_printf(inquiry->arena, "%s]", array);
@@ -476,8 +486,8 @@ void rh_pg_ask_validations(struct inquiry *inquiry, const char *subject_oid,
     struct validations_ask *ask = RH_NEW(inquiry->arena, struct validations_ask);
     const char *const marks[] = {"@SUBJECT@", subject_oid,
                                  "@REAL@",    real->oid,
-                                 "@NAME@",    rh_pg_literal(inquiry->arena, name),
-                                 "@COLUMN@",  rh_pg_literal(inquiry->arena, column),
+                                 "@NAME@",    rh_quote_literal(inquiry->arena, name),
+                                 "@COLUMN@",  rh_quote_literal(inquiry->arena, column),
                                  "@USING@",   columns_with_using(inquiry),
                                  NULL};
     ask->real = real;

@@ -1,3 +1,4 @@
+#include "base/quote.h"
 #include "engine/postgres/pg_inquiry_int.h"
 #include "engine/postgres/pg_sql_int.h"
 
@@ -8,7 +9,7 @@
 static const char *relation_expression(struct inquiry *inquiry, const char *written)
 {
     return rh_arena_printf(inquiry->arena, "pg_catalog.to_regclass(%s)",
-                           rh_pg_literal(inquiry->arena, written));
+                           rh_quote_literal(inquiry->arena, written));
 }
 
 static const char *value_of(const struct inquiry_answer *answer, size_t column)
@@ -151,7 +152,7 @@ static void apply_next(struct inquiry *inquiry, size_t i)
     rh_pg_inquiry_ask(inquiry,
                       rh_arena_printf(inquiry->arena,
                                       "SELECT %s::pg_catalog.regclass::pg_catalog.oid",
-                                      rh_pg_literal(inquiry->arena, inquiry->copy)),
+                                      rh_quote_literal(inquiry->arena, inquiry->copy)),
                       take_copy_oid, NULL);
 }
 
@@ -215,7 +216,7 @@ static void ask_alter_table(struct inquiry *inquiry)
             break;
         case VALIDATION_CLAUSE_VALIDATE:
             rh_pg_ask_validations(inquiry, inquiry->subject->oid, inquiry->subject,
-                                  rh_pg_column_raw(arena, clause->name), NULL);
+                                  rh_quote_read_name(arena, rh_text(clause->name)), NULL);
             break;
         case VALIDATION_CLAUSE_ATTACH:
             rh_pg_ask_partition(inquiry, clause->name, clause->expression);
@@ -294,7 +295,7 @@ static void drop_invalid_index(struct inquiry *inquiry)
         return;
     *RH_PUSH(inquiry->arena, &inquiry->drops) = rh_arena_printf(
         inquiry->arena, "DO %s",
-        rh_pg_literal(
+        rh_quote_literal(
             inquiry->arena,
             rh_arena_printf(
                 inquiry->arena,
@@ -306,8 +307,9 @@ static void drop_invalid_index(struct inquiry *inquiry)
                 "x.indisvalid AND t.oid = %s AND c.relname = %s; IF FOUND THEN EXECUTE "
                 "'DROP INDEX ' || i; END IF; END",
                 relation_expression(inquiry, inquiry->statement.relation),
-                rh_pg_literal(inquiry->arena,
-                              rh_pg_column_raw(inquiry->arena, inquiry->statement.index)))));
+                rh_quote_literal(
+                    inquiry->arena,
+                    rh_quote_read_name(inquiry->arena, rh_text(inquiry->statement.index))))));
 }
 
 void rh_pg_inquiry_start(struct inquiry *inquiry)

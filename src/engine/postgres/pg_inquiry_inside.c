@@ -1,5 +1,6 @@
 /* Statements that look at no rows themselves: a deferred key that a COMMIT looks at, and what fails
    inside a DO block or a function. */
+#include "base/quote.h"
 #include "engine/postgres/pg_inquiry_int.h"
 #include "sql/facts.h"
 #include "sql/phrase.h"
@@ -12,19 +13,6 @@
 #define INNER_MAX 20
 
 /* --- deferred keys --- */
-
-static const char *quote(struct arena *arena, const char *name)
-{
-    char *quoted = rh_arena_alloc(arena, 2 * strlen(name) + 3), *to = quoted;
-    *to++ = '"';
-    for (; *name; name++) {
-        if (*name == '"')
-            *to++ = '"';
-        *to++ = *name;
-    }
-    *to = '"';
-    return quoted;
-}
 
 /* COMMIT, END, SET CONSTRAINTS: what they look at, the error alone tells. */
 static bool looks_at_deferred(const char *sql, struct arena *arena)
@@ -47,10 +35,10 @@ static bool read_deferred(struct inquiry *inquiry, const char *sql)
         return false;
     inquiry->statement = (struct validation){
         .kind = VALIDATION_ALTER_TABLE,
-        .relation = rh_arena_printf(arena, "%s.%s", quote(arena, error->schema),
-                                    quote(arena, error->table))};
+        .relation = rh_arena_printf(arena, "%s.%s", rh_quote_name(arena, error->schema),
+                                    rh_quote_name(arena, error->table))};
     *RH_PUSH(arena, &inquiry->statement.clauses) = (struct validation_clause){
-        .kind = VALIDATION_CLAUSE_VALIDATE, .name = quote(arena, error->constraint)};
+        .kind = VALIDATION_CLAUSE_VALIDATE, .name = rh_quote_name(arena, error->constraint)};
     inquiry->trial = "SET CONSTRAINTS ALL IMMEDIATE";
     return true;
 }

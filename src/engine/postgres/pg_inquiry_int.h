@@ -9,7 +9,8 @@
  *     pg_inquiry_facts.c      the catalogue's answers as structs
  *     pg_inquiry_questions.c  facts to questions, questions to SQL, answers to offenders
  *     pg_inquiry_casts.c      values that change their type, and columns that are new
- *     pg_inquiry_repair.c     facts to repairs
+ *     pg_inquiry_repair.c     facts to repairs; pg_inquiry_values.c: a value for each row
+ *     pg_inquiry_trial.c      the repairs, then the statement itself
  *
  * Meaning comes from the server: clauses are applied to an empty copy of the table and read back
  * from the catalogue. Everything lies in the inquiry's arena; sizes are bounded by the caps below.
@@ -24,7 +25,8 @@
 #define INQUIRY_SCRATCH "rehearse_scratch"
 #define INQUIRY_PARTITION "rehearse_partition"
 #define INQUIRY_QUESTIONS_MAX 100 /* of one statement: a domain may have any number of columns */
-#define INQUIRY_REPAIRS_MAX 3     /* tried per question, the gentlest first */
+/* Tried per question, the gentlest first: one value, all forms of values of their own, DELETE. */
+#define INQUIRY_REPAIRS_MAX 7
 
 struct pg_column {
     const char *name; /* quoted where need be */
@@ -41,6 +43,7 @@ struct pg_subject {
     const char *key_columns, *key_order;              /* of the table alone; in a question */
     const char *newest, *newest_name, *newest_format; /* NULL: no such column */
     bool is_forced, has_row_triggers, has_children;
+    bool may_defer; /* a constraint on it may wait for the end of the transaction */
     VEC(struct pg_column) columns;
     const char *partition_key, *default_partition, *partition_constraint, *view_query;
 };
@@ -71,6 +74,16 @@ struct pg_old_type {
     bool is_computed; /* of other columns: there is nothing to mend in the column itself */
 };
 
+/* Repairs are tried with the gentlest, then, where one of these fills a column with one value,
+   with values of their own for its rows. */
+enum pg_round { PG_ROUND_GENTLEST, PG_ROUND_OWN_VALUES, PG_ROUNDS };
+
+/* What a round came to. */
+struct pg_outcome {
+    bool tried, worked;
+    const char *error;
+};
+
 enum pg_form {
     PG_FORM_PREDICATE, /* rows for which `where` is true */
     PG_FORM_GROUPS,    /* rows that share keys */
@@ -81,7 +94,9 @@ enum pg_form {
 struct pg_repair {
     const char *sql;
     bool loses_rows;
-    const char *fills; /* the column in which it gives all rows one value; NULL */
+    bool invents, per_row; /* values that stand for unknown ones; another one in every row */
+    const char *fills;     /* the column in which it gives all rows one value; NULL */
+    const char *unless;    /* a query: it is not to be used when that gives a row; NULL */
 };
 
 struct pg_question {
@@ -100,10 +115,13 @@ struct pg_question {
     const char *hashes;        /* table that holds the hashes of which there are several */
     const char *groups;        /* table that holds the duplicate groups, once it is made */
     VEC(struct pg_repair) repairs;
+    /* Instead of one that fills the column, where the release makes the column unique. */
+    VEC(struct pg_repair) own_values;
     /* the answer */
     VEC(struct offenders) found;
     size_t repair; /* that is tried, or was */
     bool repaired;
+    const struct pg_repair *chosen[PG_ROUNDS]; /* in each round; NULL: none mends it */
 };
 
 struct inquiry;
@@ -140,8 +158,9 @@ struct inquiry {
     VEC(const char *) drops;    /* what is put away before repairs are tried */
     VEC(struct pg_question *) questions;
     VEC(const char *) refusals; /* what could not be asked, and why */
-    bool repair_tried, repair_worked;
-    const char *repair_error;
+    bool is_waiting;            /* what the transaction itself did breaks a constraint that waits */
+    enum pg_round round;
+    struct pg_outcome outcomes[PG_ROUNDS];
 };
 
 /* --- the queue */
@@ -155,7 +174,6 @@ bool rh_pg_inquiry_failed(struct inquiry *inquiry, const struct inquiry_answer *
 const char *rh_pg_inquiry_words(struct inquiry *inquiry, const struct server_message *error);
 
 /* --- text */
-const char *rh_pg_literal(struct arena *arena, const char *text); /* NULL: "NULL" */
 /* `template` with its marks (@NAME@) replaced; `marks` are pairs of mark and text, ended by NULL.
  */
 const char *rh_pg_fill(struct arena *arena, const char *template, const char *const *marks);
@@ -204,8 +222,6 @@ void rh_pg_read_source(struct inquiry *inquiry, const struct pg_subject *real,
 /* Whether the question has to be asked of rows as the statement would leave them, because these
    texts (NULL: none, the first: any) may name what it changes. */
 bool rh_pg_is_changed(const struct inquiry *inquiry, const char *columns, const char *predicate);
-/* A name as written, as the catalogue has it: unquoted, or in lower case. */
-const char *rh_pg_column_raw(struct arena *arena, const char *written);
 /* Whether the name as written is that column. */
 bool rh_pg_is_column(struct arena *arena, const char *written, const char *raw);
 /* "public.users", with ONLY where that makes a difference. */
@@ -231,11 +247,33 @@ bool rh_pg_is_cheaper_collation(const struct pg_key *key);
 const char *rh_pg_pair_condition(struct arena *arena, const struct pg_question *question,
                                  const char *one, const char *other);
 
+/* --- the trial */
+/* The questions are answered: what is put away, and what is set, before repairs are tried. */
+void rh_pg_trial_begin(struct inquiry *inquiry);
+/* Asks the next step; the phase is another one, or done, when all repairs were. */
+void rh_pg_trial_go_on(struct inquiry *inquiry);
+/* Whether what waits for the end of the transaction is settled behind the question's repairs. */
+bool rh_pg_trial_settles(const struct inquiry *inquiry, const struct pg_question *question);
+/* To be called when all questions of a round are rolled back. Whether there is another one. */
+bool rh_pg_trial_again(struct inquiry *inquiry);
+/* The order in which repairs follow each other. */
+#define PG_REPAIR_ORDER_COUNT 9
+extern const enum offence rh_pg_repair_order[PG_REPAIR_ORDER_COUNT];
+/* The first question, and of every further round again. */
+void rh_pg_ask_settings(struct inquiry *inquiry, pg_take_fn *take);
+
 /* --- repairs: added to the question, gentlest first */
 void rh_pg_repair_add(struct inquiry *inquiry, struct pg_question *question, bool loses_rows,
                       const char *format, ...) RH_PRINTF(4, 5);
 /* The repair added last gives all its rows one value in the column. */
 void rh_pg_repair_fills(struct pg_question *question, const char *column);
+/* The repair added last overwrites nothing but NULL, with values that nobody knows to be true. */
+void rh_pg_repair_invents(struct pg_question *question);
+/* NULLs in the column (those of the question, in `target`): adds to question->own_values what gives
+   each row another value; nothing where the type has no sensible one. */
+void rh_pg_repair_own_values(struct inquiry *inquiry, struct pg_question *question,
+                             const char *column, const struct pg_placeholder *type,
+                             const char *target);
 void rh_pg_repair_null(struct inquiry *inquiry, struct pg_question *question, const char *column,
                        const char *condition, bool only);
 void rh_pg_repair_delete(struct inquiry *inquiry, struct pg_question *question,

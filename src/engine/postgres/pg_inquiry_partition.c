@@ -4,6 +4,8 @@
  */
 #include "engine/postgres/pg_inquiry_int.h"
 
+#include "base/quote.h"
+
 struct partition_ask {
     const char *bound;
     struct pg_subject *table, *other; /* the partition, the default partition; NULL */
@@ -83,7 +85,7 @@ static const char *of_real_parent(struct inquiry *inquiry, const char *constrain
     struct arena *arena = inquiry->arena;
     const char *mark = rh_arena_printf(arena, "'%s'::oid", copy_oid);
     const char *name = rh_arena_printf(arena, "%s::regclass",
-                                       rh_pg_literal(arena, inquiry->subject->name));
+                                       rh_quote_literal(arena, inquiry->subject->name));
     const char *const marks[] = {mark, name, NULL};
     return rh_pg_fill(arena, constraint, marks);
 }
@@ -121,7 +123,7 @@ static void take_copy(struct inquiry *inquiry, void *data, const struct inquiry_
                         "SELECT pg_catalog.pg_get_partition_constraintdef(oid), (SELECT inhparent "
                         "FROM pg_catalog.pg_inherits WHERE inhrelid = oid) FROM "
                         "pg_catalog.pg_class WHERE oid = %s::pg_catalog.regclass",
-                        rh_pg_literal(arena, ask->copy)),
+                        rh_quote_literal(arena, ask->copy)),
         take_constraint, ask);
 }
 
@@ -201,7 +203,7 @@ void rh_pg_ask_partition(struct inquiry *inquiry, const char *partition, const c
     if (partition)
         rh_pg_ask_subject(inquiry,
                           rh_arena_printf(inquiry->arena, "pg_catalog.to_regclass(%s)",
-                                          rh_pg_literal(inquiry->arena, partition)),
+                                          rh_quote_literal(inquiry->arena, partition)),
                           take_child, ask);
     else
         ask_default(inquiry, ask);

@@ -1,5 +1,7 @@
 #include "engine/postgres/pg_inquiry_int.h"
 
+#include "base/quote.h"
+
 #include <jansson.h>
 
 /* Keys that may be NULL and equal cannot be joined by hash: the newest row is not looked for among
@@ -45,25 +47,9 @@ bool rh_pg_is_changed(const struct inquiry *inquiry, const char *columns, const 
     return false;
 }
 
-const char *rh_pg_column_raw(struct arena *arena, const char *written)
-{
-    size_t len = 0;
-    char *name = rh_arena_alloc(arena, strlen(written) + 1);
-    if (written[0] == '"') {
-        for (const char *s = written + 1; *s && !(*s == '"' && s[1] != '"'); s++) {
-            name[len++] = *s;
-            s += *s == '"';
-        }
-    } else {
-        for (const char *s = written; *s; s++)
-            name[len++] = (char)(*s >= 'A' && *s <= 'Z' ? *s - 'A' + 'a' : *s);
-    }
-    return name;
-}
-
 bool rh_pg_is_column(struct arena *arena, const char *written, const char *raw)
 {
-    return strcmp(rh_pg_column_raw(arena, written), raw) == 0;
+    return strcmp(rh_quote_read_name(arena, rh_text(written)), raw) == 0;
 }
 
 const char *rh_pg_orphan_condition(struct arena *arena, const struct pg_pair *pairs, size_t count,

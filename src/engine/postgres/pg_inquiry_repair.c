@@ -1,5 +1,7 @@
 #include "engine/postgres/pg_inquiry_int.h"
 
+#include "base/quote.h"
+
 void rh_pg_repair_add(struct inquiry *inquiry, struct pg_question *question, bool loses_rows,
                       const char *format, ...)
 {
@@ -17,6 +19,15 @@ void rh_pg_repair_fills(struct pg_question *question, const char *column)
 {
     if (question->repairs.count > 0)
         question->repairs.items[question->repairs.count - 1].fills = column;
+}
+
+void rh_pg_repair_invents(struct pg_question *question)
+{
+    if (question->repairs.count == 0)
+        return;
+    struct pg_repair *repair = &question->repairs.items[question->repairs.count - 1];
+    repair->invents = true;
+    repair->loses_rows = false;
 }
 
 void rh_pg_repair_null(struct inquiry *inquiry, struct pg_question *question, const char *column,
@@ -121,7 +132,7 @@ const char *rh_pg_placeholder(struct arena *arena, const struct pg_placeholder *
     case 'I':
         return "'0.0.0.0'";
     case 'E':
-        return type->label ? rh_pg_literal(arena, type->label) : NULL;
+        return type->label ? rh_quote_literal(arena, type->label) : NULL;
     default: /* a letter of the server's */
         return NULL;
     }

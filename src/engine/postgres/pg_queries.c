@@ -1,3 +1,4 @@
+#include "base/quote.h"
 #include "engine/postgres/pg_engine_int.h"
 #include "engine/postgres/pg_sql_int.h"
 
@@ -103,16 +104,19 @@ char *rh_pg_probe_write_sql(struct arena *arena, const char *relation)
  */
 char *rh_pg_probe_object_sql(struct arena *arena, const char *relation)
 {
-    struct buf quoted RH_CLEANUP_BUF;
+    return rh_arena_printf(arena, "SELECT pg_catalog.pg_relation_size(%s::pg_catalog.regclass)",
+                           rh_quote_literal(arena, relation));
+}
 
-    rh_buf_init(&quoted, 1024);
-    for (const char *s = relation; *s; s++) {
-        if (*s == '\'' || *s == '\\')
-            rh_buf_add_char(&quoted, *s);
-        rh_buf_add_char(&quoted, *s);
+void rh_pg_add_element(struct buf *array, const char *text)
+{
+    rh_buf_add_str(array, array->len > 1 ? ",\"" : "\"");
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            rh_buf_add_char(array, '\\');
+        rh_buf_add_char(array, *text);
     }
-    return rh_arena_printf(arena, "SELECT pg_catalog.pg_relation_size(E'%s'::pg_catalog.regclass)",
-                           quoted.data ? quoted.data : "");
+    rh_buf_add_char(array, '"');
 }
 
 char *rh_pg_any_row_sql(struct arena *arena, const char *relation)

@@ -121,18 +121,6 @@ enum err_code rh_pg_read_risk_marks(struct connection *connection, struct arena 
     return code;
 }
 
-/* {1,2}, {"a b","c\"d"}: an array of the server's. */
-static void add_element(struct buf *array, const char *text, bool is_first)
-{
-    rh_buf_add_str(array, is_first ? "\"" : ",\"");
-    for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            rh_buf_add_char(array, '\\');
-        rh_buf_add_char(array, *c);
-    }
-    rh_buf_add_char(array, '"');
-}
-
 /* Lists of names and numbers; the tables of one database, each with at most 1600 columns. */
 #define ARRAY_MAX (16 * 1024 * 1024)
 
@@ -157,8 +145,8 @@ static enum err_code find_lost_statistics(struct connection *connection,
         rh_buf_printf(&arrays[0], "%s%lld", comma, (long long)mark->table_id);
         rh_buf_printf(&arrays[1], "%s%lld", comma, (long long)mark->number);
         rh_buf_printf(&arrays[2], "%s%s", comma, mark->is_extended ? "t" : "f");
-        add_element(&arrays[3], mark->table, i == 0);
-        add_element(&arrays[4], mark->name, i == 0);
+        rh_pg_add_element(&arrays[3], mark->table);
+        rh_pg_add_element(&arrays[4], mark->name);
     }
     bool has_failed = false;
     for (int p = 0; p < PARAMETERS; p++) {
@@ -365,7 +353,7 @@ enum err_code rh_pg_ask_keys(struct connection *connection, const char *const *t
     rh_buf_init(&names, ARRAY_MAX);
     rh_buf_add_char(&names, '{');
     for (size_t i = 0; i < count; i++)
-        add_element(&names, tables[i], i == 0);
+        rh_pg_add_element(&names, tables[i]);
     rh_buf_add_char(&names, '}');
     const char *parameters[] = {names.data};
     enum err_code code = rh_pg_query(

@@ -5,6 +5,7 @@
  */
 #include "engine/postgres/pg_risks_int.h"
 
+#include "base/quote.h"
 #include "engine/postgres/pg_sql.inc.h"
 
 #include <string.h>
@@ -29,20 +30,6 @@ struct step_work {
 static enum err_code run(struct step_work *work, const char *sql, struct err *err)
 {
     return rh_pg_query(work->connection, sql, NULL, 0, work->deadline, NULL, err);
-}
-
-static const char *quoted(struct arena *arena, const char *name)
-{
-    RH_CLEANUP_BUF struct buf buf;
-    rh_buf_init(&buf, 1024);
-    rh_buf_add_char(&buf, '"');
-    for (; *name; name++) {
-        if (*name == '"')
-            rh_buf_add_char(&buf, '"');
-        rh_buf_add_char(&buf, *name);
-    }
-    rh_buf_add_char(&buf, '"');
-    return rh_arena_strdup(arena, buf.data);
 }
 
 static void differs(struct step_work *work, const char *sentence)
@@ -200,7 +187,8 @@ static enum err_code look_elsewhere(struct step_work *work, struct err *err)
 static enum err_code try_again(struct step_work *work, struct err *err)
 {
     enum err_code code = run(
-        work, rh_arena_printf(work->arena, "SET LOCAL ROLE %s", quoted(work->arena, work->role)),
+        work,
+        rh_arena_printf(work->arena, "SET LOCAL ROLE %s", rh_quote_name(work->arena, work->role)),
         err);
     if (code)
         return code;

@@ -362,12 +362,9 @@ static const char *name_list(struct arena *arena, const struct table_writes *tab
 {
     struct buf list;
     rh_buf_init(&list, 1024 * 1024);
-    for (size_t i = 0; i < table->key_columns.count; i++) {
-        rh_buf_add_str(&list, i ? ",\"" : "{\"");
-        for (const char *c = table->key_columns.items[i]; *c; c++)
-            rh_buf_printf(&list, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
-        rh_buf_add_char(&list, '"');
-    }
+    rh_buf_add_char(&list, '{');
+    for (size_t i = 0; i < table->key_columns.count; i++)
+        rh_pg_add_element(&list, table->key_columns.items[i]);
     rh_buf_add_char(&list, '}');
     char *text = rh_text_dup(arena, rh_buf_text(&list));
     rh_buf_deinit(&list);

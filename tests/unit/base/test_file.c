@@ -1,43 +1,11 @@
+#include "tools/directory_fixture.h"
 #include "unit.h"
-
-#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <sys/file.h>
 #include <sys/stat.h>
-
-struct fixture {
-    struct arena *arena;
-    char *directory;
-    struct err err;
-};
-
-static int setup(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture->arena = rh_arena_new();
-    fixture->directory = rh_arena_strdup(fixture->arena, "/tmp/rh-test-file-XXXXXX");
-    if (mkdtemp(fixture->directory) == NULL)
-        return -1;
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *fixture = *state;
-    struct err err = RH_ERR_INIT;
-    enum err_code code = rh_file_remove_tree(fixture->directory, &err);
-    rh_arena_free(fixture->arena);
-    free(fixture);
-    return code == RH_OK ? 0 : -1;
-}
-
-static char *path_of(struct fixture *fixture, const char *name)
-{
-    return rh_file_join(fixture->arena, fixture->directory, name);
-}
 
 static void put(struct fixture *fixture, const char *name, const char *content)
 {
@@ -403,6 +371,29 @@ static void test_file_sha256_matches_published_vectors(void **state)
     assert_string_equal(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+static void test_file_lock_is_for_one_or_shared(void **state)
+{
+    struct fixture *fixture = *state;
+    char *path = path_of(fixture, "lock");
+    RH_CLEANUP_FD int first = -1;
+    RH_CLEANUP_FD int second = -1;
+
+    assert_int_equal(rh_file_lock(path, 0, LOCK_EX), -1);
+    assert_int_equal(errno, ENOENT);
+    first = rh_file_lock(path, O_CREAT | O_EXCL, LOCK_SH);
+    second = rh_file_lock(path, 0, LOCK_SH);
+    assert_true(first >= 0 && second >= 0);
+    assert_int_equal(mode_of(path), 0600);
+    assert_int_equal(rh_file_lock(path, 0, LOCK_EX), -1);
+    assert_int_equal(errno, EWOULDBLOCK);
+    rh_fd_closep(&second);
+    rh_fd_closep(&first);
+    first = rh_file_lock(path, O_CREAT, LOCK_EX);
+    assert_true(first >= 0);
+    assert_int_equal(rh_file_lock(path, 0, LOCK_SH), -1);
+    assert_int_equal(errno, EWOULDBLOCK);
+}
+
 static void test_fd_closep_and_take(void **state)
 {
     (void)state;
@@ -415,7 +406,7 @@ static void test_fd_closep_and_take(void **state)
     assert_int_equal(taken, -1);
 }
 
-#define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define FILE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
@@ -438,6 +429,7 @@ int main(void)
         FILE_TEST(test_file_list_is_in_natural_order),
         FILE_TEST(test_file_tree_bytes_counts_blocks_on_disk),
         FILE_TEST(test_file_join_table),
+        FILE_TEST(test_file_lock_is_for_one_or_shared),
         cmocka_unit_test(test_file_sha256_matches_published_vectors),
         cmocka_unit_test(test_fd_closep_and_take),
     };

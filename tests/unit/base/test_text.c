@@ -66,6 +66,38 @@ static void test_text_parse_int64_table(void **state)
     assert_true(rh_text_is(rest, "ab"));
 }
 
+static void test_text_hex_and_back(void **state)
+{
+    (void)state;
+    static const unsigned char bytes[] = {0x00, 0x0f, 0xa5, 0xff};
+    unsigned char back[sizeof(bytes)];
+    char digits[2 * sizeof(bytes) + 1];
+
+    rh_text_hex(bytes, sizeof(bytes), digits);
+    assert_string_equal(digits, "000fa5ff");
+    assert_true(rh_text_parse_hex(rh_text(digits), back, sizeof(back)));
+    assert_memory_equal(back, bytes, sizeof(bytes));
+    assert_true(rh_text_parse_hex(rh_text("000FA5ff"), back, sizeof(back)));
+    assert_memory_equal(back, bytes, sizeof(bytes));
+    assert_false(rh_text_parse_hex(rh_text("000fa5f"), back, sizeof(back)));
+    assert_false(rh_text_parse_hex(rh_text("000fa5ff0"), back, sizeof(back)));
+    assert_false(rh_text_parse_hex(rh_text("000fa5fg"), back, sizeof(back)));
+    rh_text_hex(bytes, 0, digits);
+    assert_string_equal(digits, "");
+}
+
+static void test_text_take_char_takes_that_one_alone(void **state)
+{
+    (void)state;
+    struct text rest = rh_text(":a");
+
+    assert_false(rh_text_take_char(&rest, 'a'));
+    assert_true(rh_text_take_char(&rest, ':'));
+    assert_true(rh_text_take_char(&rest, 'a'));
+    assert_false(rh_text_take_char(&rest, '\0'));
+    assert_int_equal(rest.len, 0);
+}
+
 static void test_text_utf8_valid_prefix_table(void **state)
 {
     (void)state;
@@ -276,6 +308,8 @@ int main(void)
         cmocka_unit_test(test_text_compares_views),
         cmocka_unit_test(test_text_trim_removes_ascii_space_at_both_ends),
         cmocka_unit_test(test_text_parse_int64_table),
+        cmocka_unit_test(test_text_hex_and_back),
+        cmocka_unit_test(test_text_take_char_takes_that_one_alone),
         cmocka_unit_test(test_text_utf8_valid_prefix_table),
         cmocka_unit_test(test_text_columns_table),
         cmocka_unit_test(test_text_one_line_table),

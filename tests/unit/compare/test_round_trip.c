@@ -244,19 +244,6 @@ static void test_round_trip_leaves_ledgers_out_when_a_tool_ran(void **state)
     assert_int_equal(story->trip.notes.count, 1);
 }
 
-static void test_round_trip_knows_ledgers_by_name(void **state)
-{
-    (void)state;
-    assert_true(rh_is_ledger("public.goose_db_version"));
-    assert_true(rh_is_ledger("public.goose_db_version_id_seq"));
-    assert_true(rh_is_ledger("app.schema_migrations.version"));
-    assert_true(rh_is_ledger("schema_migrations_pkey on public.schema_migrations"));
-    assert_true(rh_is_ledger("sqitch.changes"));
-    assert_false(rh_is_ledger("public.schema_migrations_of_birds"));
-    assert_false(rh_is_ledger("public.users"));
-    assert_false(rh_is_ledger(NULL));
-}
-
 static void test_round_trip_verdict_is_the_worst(void **state)
 {
     (void)state;
@@ -299,7 +286,6 @@ int main(void)
         TEST(test_round_trip_what_is_computed_is_never_lost),
         TEST(test_round_trip_sequences_go_on_but_not_back),
         TEST(test_round_trip_leaves_ledgers_out_when_a_tool_ran),
-        cmocka_unit_test(test_round_trip_knows_ledgers_by_name),
         cmocka_unit_test(test_round_trip_verdict_is_the_worst),
         TEST(test_restored_states_compare_by_name_without_owners_and_roles),
     };

@@ -87,14 +87,16 @@ static json_t *show_offenders(const struct offenders *offenders)
     json_t *keys = json_array();
     for (size_t i = 0; i < offenders->sample_keys.count; i++)
         json_array_append_new(keys, text(offenders->sample_keys.items[i]));
-    return json_pack("{s:o s:o s:o s:o s:o s:o s:I s:I s:o s:o s:o s:o s:b}", "offence",
-                     text(rh_offence_rule(offenders->offence)), "relation",
+    return json_pack("{s:o s:o s:o s:o s:o s:o s:I s:I s:o s:o s:o s:o s:b s:b s:b s:b s:o}",
+                     "offence", text(rh_offence_rule(offenders->offence)), "relation",
                      text(offenders->relation), "columns", text(offenders->columns), "constraint",
                      text(offenders->constraint), "referenced", text(offenders->referenced),
                      "new_type", text(offenders->new_type), "groups", (json_int_t)offenders->groups,
                      "rows", (json_int_t)offenders->rows, "keys", keys, "newest",
                      text(offenders->newest), "newest_column", text(offenders->newest_column),
-                     "repair", text(offenders->repair_sql), "loses", offenders->repair_loses_rows);
+                     "repair", text(offenders->repair_sql), "loses", offenders->repair_loses_rows,
+                     "invents", offenders->repair_invents, "per_row", offenders->repair_per_row,
+                     "defers", offenders->repair_defers, "own", text(offenders->own_values_sql));
 }
 
 static json_t *show_blocker(const struct blocker *blocker)
@@ -121,19 +123,22 @@ static json_t *play(PGconn *connection, const char *sql, const struct server_mes
     PGresult *result = NULL;
     const char *question;
     struct server_message message;
-    run(connection, "BEGIN");
-    while (inquiry && (question = rh_engine_postgres.inquiry_next(inquiry, last)) &&
-           !(until && strncmp(question, until, strlen(until)) == 0)) {
-        struct mono start = rh_clock_mono();
-        PQclear(result);
-        answer = send_question(connection, question, &result, &message);
-        last = &answer;
-        double milliseconds = (double)(rh_clock_mono().us - start.us) / 1e3;
-        json_array_append_new(asked,
-                              json_pack("[s o f]", question,
-                                        text(answer.error ? message.message : NULL), milliseconds));
-    }
-    run(connection, "ROLLBACK");
+    do {
+        run(connection, "BEGIN");
+        last = NULL;
+        while (inquiry && (question = rh_engine_postgres.inquiry_next(inquiry, last)) &&
+               !(until && strncmp(question, until, strlen(until)) == 0)) {
+            struct mono start = rh_clock_mono();
+            PQclear(result);
+            answer = send_question(connection, question, &result, &message);
+            last = &answer;
+            double milliseconds = (double)(rh_clock_mono().us - start.us) / 1e3;
+            json_array_append_new(asked, json_pack("[s o f]", question,
+                                                   text(answer.error ? message.message : NULL),
+                                                   milliseconds));
+        }
+        run(connection, "ROLLBACK");
+    } while (inquiry && rh_engine_postgres.inquiry_again(inquiry));
     if (inquiry) {
         rh_engine_postgres.inquiry_result(inquiry, &blocker);
         shown = show_blocker(&blocker);

@@ -183,4 +183,30 @@ static inline int64_t test_int(struct connection *connection, const char *sql)
     return value;
 }
 
+/* The whole content of a file. */
+static inline void test_run_file(struct connection *connection, const char *path)
+{
+    struct arena *arena = rh_arena_new();
+    struct text sql;
+
+    ASSERT_OK(rh_file_read(path, 1 << 20, arena, &sql, err));
+    test_run(connection, sql.data);
+    rh_arena_free(arena);
+}
+
+/* For main: the exit status, TEST_SKIPPED where there is no server. */
+static inline int test_server_run(struct test_server *server, const char *const *settings,
+                                  const struct CMUnitTest *tests, size_t count,
+                                  CMFixtureFunction set_up)
+{
+    int status = TEST_SKIPPED;
+
+    if (test_server_start(server, settings))
+        status = _cmocka_run_group_tests("tests", tests, count, set_up, NULL);
+    test_server_stop(server);
+    return status;
+}
+#define RUN_ON_SERVER(server, settings, tests, set_up) \
+    test_server_run(server, settings, tests, sizeof(tests) / sizeof((tests)[0]), set_up)
+
 #endif

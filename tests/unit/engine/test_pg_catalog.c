@@ -34,15 +34,8 @@ static struct catalog read_as(const char *role, struct arena *arena)
 static int set_up(void **state)
 {
     struct connection *connection = test_connect(&server, "psql");
-    char *sql = NULL;
-    size_t len = 0;
     (void)state;
-    FILE *file = fopen(objects_path, "r");
-    if (!file || getdelim(&sql, &len, EOF, file) < 0)
-        fail_msg("cannot read %s", objects_path);
-    fclose(file);
-    test_run(connection, sql);
-    free(sql);
+    test_run_file(connection, objects_path);
     rh_engine_postgres.close(connection);
     return 0;
 }
@@ -532,10 +525,6 @@ int main(int argc, char **argv)
         return 2;
     }
     objects_path = argv[1];
-    if (!test_server_start(&server, NULL)) {
-        test_server_stop(&server);
-        return TEST_SKIPPED;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pg_catalog_knows_the_server),
         cmocka_unit_test(test_pg_catalog_has_tables_in_order_and_none_of_ours),
@@ -552,7 +541,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_pg_catalog_says_why_it_waited),
         cmocka_unit_test(test_pg_catalog_reads_a_hot_standby),
     };
-    int failed = cmocka_run_group_tests(tests, set_up, NULL);
-    test_server_stop(&server);
-    return failed;
+    return RUN_ON_SERVER(&server, NULL, tests, set_up);
 }

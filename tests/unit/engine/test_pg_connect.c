@@ -217,13 +217,5 @@ int main(void)
         cmocka_unit_test(test_pg_connect_url_that_is_none_is_not_repeated),
         cmocka_unit_test(test_pg_connect_url_opens_a_session),
     };
-    int status;
-
-    if (!test_server_start(&server, NULL)) {
-        test_server_stop(&server);
-        return TEST_SKIPPED;
-    }
-    status = cmocka_run_group_tests(tests, NULL, NULL);
-    test_server_stop(&server);
-    return status;
+    return RUN_ON_SERVER(&server, NULL, tests, NULL);
 }

@@ -413,13 +413,5 @@ int main(void)
         cmocka_unit_test(test_pg_connection_closed_by_its_callback),
         cmocka_unit_test(test_pg_connection_blocking_inside_a_callback),
     };
-    int status;
-
-    if (!test_server_start(&server, NULL)) {
-        test_server_stop(&server);
-        return TEST_SKIPPED;
-    }
-    status = cmocka_run_group_tests(tests, NULL, NULL);
-    test_server_stop(&server);
-    return status;
+    return RUN_ON_SERVER(&server, NULL, tests, NULL);
 }

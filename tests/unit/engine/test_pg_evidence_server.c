@@ -468,13 +468,5 @@ int main(void)
         TEST(test_evidence_never_fails_over_the_clients_encoding),
         TEST(test_evidence_that_was_damaged_lets_the_migration_go_on),
     };
-    int status;
-
-    if (!test_server_start(&server, NULL)) {
-        test_server_stop(&server);
-        return TEST_SKIPPED;
-    }
-    status = cmocka_run_group_tests(tests, NULL, NULL);
-    test_server_stop(&server);
-    return status;
+    return RUN_ON_SERVER(&server, NULL, tests, NULL);
 }

@@ -251,10 +251,6 @@ static void test_pg_risks_questions_leave_nothing_behind(void **state)
 
 int main(void)
 {
-    if (!test_server_start(&server, NULL)) {
-        test_server_stop(&server);
-        return TEST_SKIPPED;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pg_risks_casts_that_cannot_lose),
         TEST(test_pg_risks_casts_count_what_a_count_row_by_row_says),
@@ -264,7 +260,5 @@ int main(void)
         TEST(test_pg_risks_activity_is_not_observed_while_others_are_there),
         TEST(test_pg_risks_questions_leave_nothing_behind),
     };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    test_server_stop(&server);
-    return failed;
+    return RUN_ON_SERVER(&server, NULL, tests, NULL);
 }

@@ -448,10 +448,6 @@ static void test_pg_state_data_reads_sequences_and_large_objects(void **state)
 
 int main(void)
 {
-    if (!test_server_start(&server, NULL)) {
-        test_server_stop(&server);
-        return TEST_SKIPPED;
-    }
     const struct CMUnitTest tests[] = {
         TEST(test_pg_state_data_does_not_depend_on_where_rows_lie),
         TEST(test_pg_state_data_sees_one_changed_value),
@@ -472,7 +468,5 @@ int main(void)
         TEST(test_pg_state_data_does_not_trust_a_cast_that_somebody_made),
         TEST(test_pg_state_data_reads_sequences_and_large_objects),
     };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    test_server_stop(&server);
-    return failed;
+    return RUN_ON_SERVER(&server, NULL, tests, NULL);
 }

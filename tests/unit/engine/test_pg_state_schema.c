@@ -7,15 +7,8 @@ static const char *objects_path;
 static int set_up(void **state)
 {
     struct connection *connection = test_connect(&server, "psql");
-    char *sql = NULL;
-    size_t len = 0;
     (void)state;
-    FILE *file = fopen(objects_path, "r");
-    if (!file || getdelim(&sql, &len, EOF, file) < 0)
-        fail_msg("cannot read %s", objects_path);
-    fclose(file);
-    test_run(connection, sql);
-    free(sql);
+    test_run_file(connection, objects_path);
     ASSERT_OK(rh_engine_postgres.install_evidence(connection, "secret", in_seconds(10), err));
     rh_engine_postgres.close(connection);
     return 0;
@@ -233,17 +226,11 @@ int main(int argc, char **argv)
         return 2;
     }
     objects_path = argv[1];
-    if (!test_server_start(&server, settings)) {
-        test_server_stop(&server);
-        return TEST_SKIPPED;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pg_state_schema_has_every_kind_with_what_is_not_default),
         cmocka_unit_test(test_pg_state_schema_leaves_out_secrets_and_what_is_ours),
         cmocka_unit_test(test_pg_state_schema_reads_the_same_twice_and_in_order),
         cmocka_unit_test(test_pg_state_schema_forgets_a_grant_that_was_taken_back),
     };
-    int failed = cmocka_run_group_tests(tests, set_up, NULL);
-    test_server_stop(&server);
-    return failed;
+    return RUN_ON_SERVER(&server, settings, tests, set_up);
 }

@@ -56,6 +56,53 @@ static void test_rules_blockers_withhold_one_value_for_all_of_a_unique_column(vo
     assert_contains(finding->advice, "makes email unique by users_email_key");
 }
 
+/* Values of their own do no harm to the key: they are said, and that they are invented. */
+static void test_rules_blockers_say_that_values_are_invented(void **state)
+{
+    struct story *story = *state;
+    struct statement *statement = refused(story, "ALTER TABLE users ALTER email SET NOT NULL",
+                                          "23502");
+    struct blocker *blocker = add_blocker(story, statement->line, statement->sql, "23502");
+    struct offenders *offenders = add_offenders(story, blocker, OFFENCE_NULL_VALUES, -1, 5);
+    offenders->repair_sql = "UPDATE users SET email = 'unknown-' || id";
+    offenders->repair_invents = offenders->repair_per_row = true;
+    offenders->made_unique = "users_email_key";
+    const struct finding *finding = story_expect(story, "null-values", SEVERITY_ERROR);
+    assert_string_equal(finding->advice_sql, "UPDATE users SET email = 'unknown-' || id;");
+    assert_true(finding->advice_tried);
+    assert_contains(finding->advice, "Each row gets a value of its own");
+    assert_contains(finding->advice, "makes email unique by users_email_key");
+    assert_contains(finding->advice, "loses nothing but invents values (placeholders)");
+    assert_null(strstr(finding->advice, "deletes rows"));
+    offenders->made_unique = NULL;
+    finding = story_expect(story, "null-values", SEVERITY_ERROR);
+    assert_contains(finding->advice, "Each row gets a value of its own, as email is unique");
+    offenders->repair_per_row = false;
+    finding = story_expect(story, "null-values", SEVERITY_ERROR);
+    assert_null(strstr(finding->advice, "of its own"));
+    assert_contains(finding->advice, "invents values");
+}
+
+/* Behind a repair the server alters no table for which a check is pending. */
+static void test_rules_blockers_settle_what_waits_in_the_same_transaction(void **state)
+{
+    struct story *story = *state;
+    struct statement *statement = refused(story, "ALTER TABLE users ALTER email SET NOT NULL",
+                                          "23502");
+    struct blocker *blocker = add_blocker(story, statement->line, statement->sql, "23502");
+    struct offenders *offenders = add_offenders(story, blocker, OFFENCE_NULL_VALUES, -1, 5);
+    offenders->repair_defers = true;
+    const struct finding *finding = story_expect(story, "null-values", SEVERITY_ERROR);
+    assert_string_equal(finding->advice_sql, "DELETE FROM users WHERE true;");
+    blocker->in_transaction = true;
+    finding = story_expect(story, "null-values", SEVERITY_ERROR);
+    assert_string_equal(finding->advice_sql,
+                        "DELETE FROM users WHERE true;\nSET CONSTRAINTS ALL IMMEDIATE;");
+    offenders->repair_defers = false;
+    finding = story_expect(story, "null-values", SEVERITY_ERROR);
+    assert_string_equal(finding->advice_sql, "DELETE FROM users WHERE true;");
+}
+
 static void test_rules_blockers_say_what_failed_inside(void **state)
 {
     struct story *story = *state;
@@ -189,6 +236,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STORY_TEST(test_rules_blockers_withhold_one_value_for_all_of_a_unique_column),
+        STORY_TEST(test_rules_blockers_say_that_values_are_invented),
+        STORY_TEST(test_rules_blockers_settle_what_waits_in_the_same_transaction),
         STORY_TEST(test_rules_blockers_say_what_failed_inside),
         STORY_TEST(test_rules_blockers_replace_the_error_of_the_statement),
         STORY_TEST(test_rules_blockers_count_statements_in_the_headline),

@@ -73,6 +73,18 @@ static void test_sqlstate_check_violations(void **state)
                         "SELECT count(*) FROM public.orders WHERE NOT (total > 0);");
 }
 
+/* A name with a double quote in it ended early: the query was none. */
+static void test_sqlstate_queries_double_the_quotes_of_names(void **state)
+{
+    struct story *story = *state;
+    struct server_message *error;
+    failing(story, "23502", &error);
+    error->table = "odd\"name";
+    error->column = "Total";
+    assert_contains(advised(story)->advice_sql,
+                    "SELECT count(*) FROM public.\"odd\"\"name\" WHERE \"Total\" IS NULL;");
+}
+
 static void test_sqlstate_casts(void **state)
 {
     static const struct {
@@ -170,6 +182,7 @@ int main(void)
         STORY_TEST(test_sqlstate_nulls),
         STORY_TEST(test_sqlstate_orphans),
         STORY_TEST(test_sqlstate_check_violations),
+        STORY_TEST(test_sqlstate_queries_double_the_quotes_of_names),
         STORY_TEST(test_sqlstate_casts),
         STORY_TEST(test_sqlstate_permission_names_the_role),
         STORY_TEST(test_sqlstate_every_known_state_has_advice),

@@ -3,6 +3,7 @@
 #include <locale.h>
 #include <wctype.h>
 
+#include "base/file.h"
 #include "mask/char_class_int.h"
 #include "mask/mask_int.h"
 
@@ -386,6 +387,64 @@ static void test_pseudonyms_of_a_key_never_change(void **state)
     rh_arena_free(arena);
 }
 
+/* SHA-256 of the pseudonyms of a few thousand values of any scripts and of up to `most` characters,
+   every other of ASCII alone. */
+static void digest_of_many(enum mask_rule rule, size_t most, char ret_digest[static 65])
+{
+    struct arena *arena = rh_arena_new();
+    struct mask_map *map = new_map(&(struct mask_map_options){.rule = rule, .type = "text"}, arena);
+    struct text values[3000], masked[3000];
+    uint64_t seed = most;
+    struct buf all;
+
+    rh_buf_init(&all, (size_t)64 * 1024 * 1024);
+    for (size_t i = 0; i < 3000; i++) {
+        const size_t characters = 1 + next_random(&seed) % most;
+        unsigned char *bytes = rh_arena_alloc(arena, 4 * characters);
+        size_t len = 0;
+        for (size_t c = 0; c < characters; c++) {
+            size_t width = random_character(&seed, bytes + len);
+            if (width > 1 && i % 2 == 0) {
+                bytes[len] = ' ';
+                width = 1;
+            }
+            len += width;
+        }
+        values[i] = (struct text){(const char *)bytes, len};
+    }
+    rh_mask_map_apply(map, values, 3000, arena, masked);
+    for (size_t i = 0; i < 3000; i++) {
+        rh_buf_add_text(&all, masked[i]);
+        rh_buf_add_char(&all, '\n');
+    }
+    rh_file_sha256(rh_buf_text(&all), ret_digest);
+    rh_buf_deinit(&all);
+    rh_mask_map_free(map);
+    rh_arena_free(arena);
+}
+
+static void test_pseudonyms_of_long_values_never_change(void **state)
+{
+    static const struct {
+        enum mask_rule rule;
+        size_t most;
+        const char *digest;
+    } frozen[] = {
+        {MASK_TEXT, 40, "620a23eaf7af4502799adef7b195861b0735300cbea3faf27b583778552eb7bd"},
+        {MASK_TEXT, 140, "774dacb8c290f205a6076d511bd41b4b554e2a911209658ef5897674a6635a97"},
+        {MASK_TEXT, 700, "9982a6872028e88f6181361f4702ce6009d534640a3434a005ed7bd16c43afbb"},
+        {MASK_FREE_TEXT, 700, "c0f3c6cac364432d6725d868a6907ad4b39d1433e110d3a7ea3bab76f3a01704"},
+        {MASK_EMAIL, 300, "4f1fa906808d6cd242002dbc7abdf07cd18e2354063b068310246df560a12c14"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(frozen) / sizeof(frozen[0]); i++) {
+        char digest[65];
+        digest_of_many(frozen[i].rule, frozen[i].most, digest);
+        assert_string_equal(digest, frozen[i].digest);
+    }
+}
+
 static void test_another_key_or_domain_gives_other_pseudonyms(void **state)
 {
     struct arena *arena = rh_arena_new();
@@ -418,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_bytes_of_no_encoding_do_not_meet),
         cmocka_unit_test(test_single_byte_encodings_keep_pairs_of_case),
         cmocka_unit_test(test_pseudonyms_of_a_key_never_change),
+        cmocka_unit_test(test_pseudonyms_of_long_values_never_change),
         cmocka_unit_test(test_another_key_or_domain_gives_other_pseudonyms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

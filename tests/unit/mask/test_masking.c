@@ -209,6 +209,78 @@ static void test_masking_does_not_touch_extensions_and_generated_columns(void **
     rh_arena_free(made.arena);
 }
 
+static enum mask_rule rule_of(struct made *made, const struct masking *masking, size_t table,
+                              const char *column)
+{
+    return decision_of(made, masking, table, column)->rule;
+}
+
+static void test_masking_keeps_what_migration_tools_go_by(void **state)
+{
+    struct made made = make_catalog();
+    size_t alembic = add_table(&made, "alembic_version"),
+           django = add_table(&made, "django_migrations"), sqitch = add_table(&made, "changes"),
+           liquibase = add_table(&made, "databasechangelog"),
+           typeorm = add_table(&made, "migrations"), birds = add_table(&made, "migrations");
+    struct masking masking;
+    struct err err = RH_ERR_INIT;
+    (void)state;
+
+    add_column(&made, alembic, "version_num", "varchar(32)");
+    add_column(&made, django, "app", "varchar(255)");
+    add_column(&made, django, "name", "varchar(255)");
+    made.catalog.tables.items[sqitch].schema = "sqitch";
+    made.catalog.tables.items[sqitch].identity = "sqitch.changes";
+    add_column(&made, sqitch, "change_id", "text");
+    add_column(&made, sqitch, "planner_name", "text");
+    add_column(&made, sqitch, "planner_email", "text");
+    add_column(&made, sqitch, "note", "text");
+    add_column(&made, liquibase, "id", "varchar(255)");
+    add_column(&made, liquibase, "author", "varchar(255)");
+    add_column(&made, typeorm, "timestamp", "int8");
+    add_column(&made, typeorm, "name", "varchar");
+    made.catalog.tables.items[birds].schema = "nature";
+    made.catalog.tables.items[birds].identity = "nature.migrations";
+    add_column(&made, birds, "name", "text");
+    add_column(&made, birds, "species", "text");
+    struct mask_sighting sightings[] = {{.table = alembic, .column = 1},
+                                        {.table = liquibase, .column = 2}};
+    for (int i = 0; i < 10; i++) {
+        rh_mask_sight(&sightings[0], TEXT_LITERAL("ae1027a6acf8b2c94dd5e3f1a7c60b12"));
+        rh_mask_sight(&sightings[1], TEXT_LITERAL("someone@example.org"));
+    }
+    assert_int_equal(rh_masking_plan(&made.catalog, NULL, sightings, 2, made.arena, &masking, &err),
+                     RH_OK);
+    assert_int_equal(rule_of(&made, &masking, alembic, "version_num"), MASK_KEEP);
+    assert_string_equal(decision_of(&made, &masking, django, "name")->reason,
+                        "a migration tool's ledger");
+    assert_int_equal(rule_of(&made, &masking, django, "app"), MASK_KEEP);
+    assert_int_equal(rule_of(&made, &masking, django, "name"), MASK_KEEP);
+    assert_int_equal(rule_of(&made, &masking, sqitch, "change_id"), MASK_KEEP);
+    assert_int_equal(rule_of(&made, &masking, sqitch, "planner_name"), MASK_TEXT);
+    assert_int_equal(rule_of(&made, &masking, sqitch, "planner_email"), MASK_EMAIL);
+    assert_int_not_equal(rule_of(&made, &masking, sqitch, "note"), MASK_KEEP);
+    assert_int_equal(rule_of(&made, &masking, liquibase, "id"), MASK_KEEP);
+    assert_int_equal(rule_of(&made, &masking, liquibase, "author"), MASK_EMAIL);
+    assert_int_equal(rule_of(&made, &masking, typeorm, "name"), MASK_KEEP);
+    assert_int_equal(rule_of(&made, &masking, birds, "name"), MASK_TEXT);
+    assert_int_equal(rule_of(&made, &masking, birds, "species"), MASK_TEXT);
+
+    make_plan(&made,
+              "version: 1\n"
+              "keep:\n"
+              "  - public.databasechangelog.author\n"
+              "tables:\n"
+              "  public.django_migrations:\n"
+              "    columns:\n"
+              "      name: text\n",
+              &masking);
+    assert_int_equal(rule_of(&made, &masking, django, "name"), MASK_TEXT);
+    assert_int_equal(rule_of(&made, &masking, django, "app"), MASK_KEEP);
+    assert_int_equal(rule_of(&made, &masking, liquibase, "author"), MASK_KEEP);
+    rh_arena_free(made.arena);
+}
+
 static void test_masking_hears_the_user_first(void **state)
 {
     struct made made = make_catalog();
@@ -532,6 +604,7 @@ int main(void)
             test_masking_leaves_numbers_of_the_database_alone_whatever_they_are_called),
         cmocka_unit_test(test_masking_keeps_categories_for_a_reason_of_the_schema_only),
         cmocka_unit_test(test_masking_does_not_touch_extensions_and_generated_columns),
+        cmocka_unit_test(test_masking_keeps_what_migration_tools_go_by),
         cmocka_unit_test(test_masking_hears_the_user_first),
         cmocka_unit_test(test_masking_keeps_the_unclassified_when_told_to),
         cmocka_unit_test(test_masking_believes_values),

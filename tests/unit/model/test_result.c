@@ -16,6 +16,22 @@
 
 static const char *schema_path;
 
+static void test_result_says_a_note_once(void **state)
+{
+    (void)state;
+    struct arena *arena = rh_arena_new();
+    struct result result = {.arena = arena};
+    char sentence[] = "role app was missing";
+    rh_result_note(&result, sentence);
+    rh_result_note(&result, "another");
+    rh_result_note(&result, "role app was missing");
+    sentence[0] = 'x'; /* the note is a copy */
+    assert_int_equal(result.fidelity.notes.count, 2);
+    assert_string_equal(result.fidelity.notes.items[0], "role app was missing");
+    assert_string_equal(result.fidelity.notes.items[1], "another");
+    rh_arena_free(arena);
+}
+
 static void test_result_names_and_statuses(void **state)
 {
     (void)state;
@@ -594,6 +610,7 @@ int main(int argc, char **argv)
     }
     schema_path = argv[1];
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_result_says_a_note_once),
         cmocka_unit_test(test_result_names_and_statuses),
         cmocka_unit_test(test_result_json_values),
         cmocka_unit_test(test_result_json_shape),

@@ -1,7 +1,6 @@
 /* Reaching a server: a scripted one on a thread answers, or does not, as a real one might. */
-#include "base/file.h"
 #include "net/dial.h"
-#include "tools/certificates.h"
+#include "tools/certificate_directory.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,33 +20,6 @@
 
 #define TIMEOUT_MS 5000
 #define STARTUP TEXT_LITERAL("\0\0\0\x11\0\3\0\0user\0me\0\0")
-
-static char directory[] = "/tmp/rh-dial-XXXXXX";
-static char paths[16][64];
-static unsigned path_count;
-
-static const char *in_directory(const char *name)
-{
-    char *path = paths[path_count++ % 16];
-    snprintf(path, sizeof(paths[0]), "%s/%s", directory, name);
-    return path;
-}
-
-static int make_directory(void **state)
-{
-    (void)state;
-    if (!mkdtemp(directory))
-        return -1;
-    certificates_make(directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    struct err err = RH_ERR_INIT;
-    (void)state;
-    return rh_file_remove_tree(directory, &err) == RH_OK ? 0 : -1;
-}
 
 /* --- the server --- */
 

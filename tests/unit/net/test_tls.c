@@ -1,7 +1,6 @@
 /* TLS between two ends in one process: what is trusted, what is refused and how that is said. */
-#include "base/file.h"
 #include "net/tls.h"
-#include "tools/certificates.h"
+#include "tools/certificate_directory.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -14,34 +13,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-static char directory[] = "/tmp/rh-tls-XXXXXX";
-/* Paths live until the next sixteen. */
-static char paths[16][64];
-static unsigned path_count;
-
-static const char *in_directory(const char *name)
-{
-    char *path = paths[path_count++ % 16];
-    snprintf(path, sizeof(paths[0]), "%s/%s", directory, name);
-    return path;
-}
-
-static int make_directory(void **state)
-{
-    (void)state;
-    if (!mkdtemp(directory))
-        return -1;
-    certificates_make(directory);
-    return 0;
-}
-
-static int remove_directory(void **state)
-{
-    struct err err = RH_ERR_INIT;
-    (void)state;
-    return rh_file_remove_tree(directory, &err) == RH_OK ? 0 : -1;
-}
 
 /* --- two ends --- */
 

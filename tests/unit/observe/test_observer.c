@@ -645,13 +645,5 @@ int main(void)
         TEST(test_lost_observer_says_so_once_and_answers_nothing),
         TEST(test_boundary_asked_when_the_server_dies_is_answered),
     };
-    int status;
-
-    if (!test_server_start(&server, NULL)) {
-        test_server_stop(&server);
-        return TEST_SKIPPED;
-    }
-    status = cmocka_run_group_tests(tests, NULL, NULL);
-    test_server_stop(&server);
-    return status;
+    return RUN_ON_SERVER(&server, NULL, tests, NULL);
 }

@@ -6,7 +6,11 @@
 
 #include <cmocka.h>
 
+#include "engine/rows_int.h"
 #include "rehearsal/unique_keys.h"
+
+#include <stdio.h>
+#include <string.h>
 
 struct story {
     struct arena *arena;
@@ -74,7 +78,7 @@ static void test_unique_keys_that_were_there_spoil_nothing(void **state)
     assert_null(mark(story));
 }
 
-static void test_unique_keys_that_failed_behind_it_spoil_it_too(void **state)
+static void test_unique_keys_that_failed_spoil_it_too(void **state)
 {
     static const struct {
         const char *columns;
@@ -91,24 +95,135 @@ static void test_unique_keys_that_failed_behind_it_spoil_it_too(void **state)
         add(story, OFFENCE_DUPLICATE_KEYS, cases[i].columns)->constraint = "failed";
         assert_int_equal(mark(story) != NULL, cases[i].spoils);
     }
-    /* What came before it was tried without it, and is no longer to come. */
+    /* In front of it: it was tried without the key, which is there once its rows are mended. */
     story->blockers.items.count = 0;
     add(story, OFFENCE_DUPLICATE_KEYS, "email");
     struct offenders *filled = add(story, OFFENCE_NULL_VALUES, "email");
     mark(story);
-    assert_null(filled->made_unique);
+    assert_string_equal(filled->made_unique, "the key over email");
 }
 
-static void test_unique_keys_do_not_matter_to_one_row_or_another_repair(void **state)
+/* Another row may have the value that one row is given. */
+static void test_unique_keys_matter_to_one_row_and_not_to_another_repair(void **state)
 {
     struct story *story = *state;
     struct offenders *offenders = add(story, OFFENCE_NULL_VALUES, "email");
     add_key(story, &story->after, "public.users", "email", "users_email");
     offenders->rows = 1;
-    assert_null(mark(story));
-    offenders->rows = 2;
+    assert_string_equal(mark(story), "users_email");
+    offenders->made_unique = NULL;
     offenders->repair_fills = NULL;
     assert_null(mark(story));
+}
+
+/* --- values of their own, on a server that answers by a table --- */
+
+#define OWN "UPDATE own"
+#define ONE "UPDATE one"
+#define KEY "DELETE twice"
+
+static struct {
+    const char *refused;  /* the statement that fails; NULL: none does */
+    const char *spoiling; /* behind which the key's repair finds a row more; NULL */
+    bool is_spoiled;
+    char log[1000];
+} server;
+
+static enum err_code fake_query(struct connection *connection, const char *sql,
+                                const char *const *parameters, int parameter_count,
+                                struct mono deadline, struct rows **ret_rows, struct err *err)
+{
+    (void)connection;
+    (void)parameters;
+    (void)deadline;
+    const char **values;
+    size_t len = strlen(server.log);
+    bool is_begin = strncmp(sql, "BEGIN", 5) == 0;
+    assert_int_equal(parameter_count, 0);
+    snprintf(server.log + len, sizeof(server.log) - len, "%s|", is_begin ? "BEGIN" : sql);
+    if (server.refused && strcmp(sql, server.refused) == 0)
+        return rh_err_set(err, RH_ERR_SERVER, "refused");
+    if (is_begin || (server.spoiling && strcmp(sql, server.spoiling) == 0))
+        server.is_spoiled = !is_begin;
+    *ret_rows = rh_rows_new(0, 0, NULL, NULL, &values);
+    rh_rows_describe(*ret_rows, server.is_spoiled ? "DELETE 3" : "DELETE 2", NULL);
+    return RH_OK;
+}
+
+static const struct engine fake_engine = {.query = fake_query};
+
+/* NULLs in a column over which a key failed, as marked. */
+static struct offenders *mend(struct story *story, const char *own, const char *refused,
+                              const char *spoiling)
+{
+    story->blockers.items.count = 0;
+    add(story, OFFENCE_NULL_VALUES, "email");
+    add(story, OFFENCE_DUPLICATE_KEYS, "lower(email)")->repair_sql = KEY;
+    struct offenders *filled = &story->blockers.items.items[0].offenders.items[0];
+    filled->repair_sql = ONE;
+    filled->own_values_sql = own;
+    assert_non_null(mark(story));
+    memset(&server, 0, sizeof(server));
+    server.refused = refused;
+    server.spoiling = spoiling;
+    rh_unique_keys_mend(&fake_engine, NULL, story->arena, &story->blockers);
+    return filled;
+}
+
+static void test_unique_keys_take_values_of_their_own(void **state)
+{
+    const struct offenders *filled = mend(*state, OWN, NULL, ONE);
+    assert_string_equal(filled->repair_sql, OWN);
+    assert_null(filled->repair_fills);
+    assert_non_null(filled->made_unique);
+    assert_true(filled->repair_per_row && filled->repair_invents);
+    assert_string_equal(server.log,
+                        "BEGIN|" OWN "|SET CONSTRAINTS ALL IMMEDIATE|ROLLBACK|"
+                        "BEGIN|" KEY "|ROLLBACK|"
+                        "BEGIN|" OWN "|SET CONSTRAINTS ALL IMMEDIATE|" KEY "|ROLLBACK|");
+}
+
+/* A key that was made refuses them; the repair of one that failed would delete one of them. */
+static void test_unique_keys_take_none_that_do_not_hold(void **state)
+{
+    static const struct {
+        const char *own, *refused, *spoiling, *expected;
+    } cases[] = {
+        {OWN, OWN, ONE, NULL}, /* the key refuses the one, the other's rows would be deleted */
+        {OWN, OWN, NULL, ONE}, /* one for all holds: among several columns */
+        {OWN, "SET CONSTRAINTS ALL IMMEDIATE", NULL, NULL},
+        {OWN, KEY, NULL, NULL}, /* nothing is known of what it would delete */
+        {OWN, "ROLLBACK", NULL, NULL},
+        {OWN, NULL, OWN, ONE},
+        {NULL, ONE, NULL, NULL},
+        {NULL, NULL, ONE, NULL},
+        {NULL, NULL, NULL, ONE},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct offenders *filled = mend(*state, cases[i].own, cases[i].refused,
+                                              cases[i].spoiling);
+        if (!cases[i].expected) {
+            assert_null(filled->repair_sql);
+            assert_non_null(filled->made_unique);
+            assert_string_equal(filled->repair_fills, "email");
+        } else {
+            assert_string_equal(filled->repair_sql, cases[i].expected);
+            assert_null(filled->made_unique);
+        }
+    }
+}
+
+static void test_unique_keys_try_nothing_that_is_not_marked(void **state)
+{
+    struct story *story = *state;
+    struct err err = RH_ERR_INIT;
+    add(story, OFFENCE_NULL_VALUES, "email")->repair_sql = ONE;
+    memset(&server, 0, sizeof(server));
+    rh_unique_keys_mend(&fake_engine, NULL, story->arena, &story->blockers);
+    assert_string_equal(server.log, "");
+    assert_int_equal(
+        rh_unique_keys_settle(&fake_engine, NULL, story->arena, &story->blockers, &err), RH_OK);
+    assert_string_equal(story->blockers.items.items[0].offenders.items[0].repair_sql, ONE);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -117,8 +232,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_unique_keys_that_the_release_made_spoil_a_placeholder),
         TEST(test_unique_keys_that_were_there_spoil_nothing),
-        TEST(test_unique_keys_that_failed_behind_it_spoil_it_too),
-        TEST(test_unique_keys_do_not_matter_to_one_row_or_another_repair),
+        TEST(test_unique_keys_that_failed_spoil_it_too),
+        TEST(test_unique_keys_matter_to_one_row_and_not_to_another_repair),
+        TEST(test_unique_keys_take_values_of_their_own),
+        TEST(test_unique_keys_take_none_that_do_not_hold),
+        TEST(test_unique_keys_try_nothing_that_is_not_marked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -207,6 +207,17 @@ const char *report_text(struct arena *arena, const struct result *result, size_t
     return rh_text_dup(arena, rh_buf_text(&out));
 }
 
+const char *section_text(struct arena *arena, section_fn *section, const struct result *result,
+                         enum report_detail detail)
+{
+    const struct terminal terminal = {.has_utf8 = true, .columns = 100};
+    RH_CLEANUP_BUF struct buf out;
+    rh_buf_init(&out, 1 << 20);
+    struct layout layout = rh_layout(arena, &terminal, &out);
+    section(&layout, result, detail);
+    return rh_text_dup(arena, rh_buf_text(&out));
+}
+
 size_t widest_line(const char *text)
 {
     size_t widest = 0;

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "report/report.h"
+#include "report/report_int.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -38,6 +38,11 @@ struct lock *result_lock(struct result *result, struct statement *statement, con
 /* The report as text; freed with the arena. */
 const char *report_text(struct arena *arena, const struct result *result, size_t columns, bool utf8,
                         bool color, enum report_detail detail);
+/* One section of it alone, in UTF-8 and 100 columns. */
+typedef void section_fn(const struct layout *layout, const struct result *result,
+                        enum report_detail detail);
+const char *section_text(struct arena *arena, section_fn *section, const struct result *result,
+                         enum report_detail detail);
 /* Columns of the longest line. */
 size_t widest_line(const char *text);
 void assert_contains(const char *text, const char *part);

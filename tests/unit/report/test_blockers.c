@@ -1,17 +1,10 @@
 /* What stands behind the blockers. */
 #include "report_unit.h"
 
-#include "report/report_int.h"
-
 static const char *text_of(struct arena *arena, const struct result *result,
                            enum report_detail detail)
 {
-    const struct terminal terminal = {.has_utf8 = true, .columns = 100};
-    RH_CLEANUP_BUF struct buf out;
-    rh_buf_init(&out, 1 << 20);
-    struct layout layout = rh_layout(arena, &terminal, &out);
-    rh_report_blockers(&layout, result, detail);
-    return rh_text_dup(arena, rh_buf_text(&out));
+    return section_text(arena, rh_report_blockers, result, detail);
 }
 
 static void add(struct arena *arena, struct result *result, int line, const char *sql, int needs)

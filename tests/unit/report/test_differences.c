@@ -1,17 +1,10 @@
 /* How the states differ, in a few lines. */
 #include "report_unit.h"
 
-#include "report/report_int.h"
-
 static const char *text_of(struct arena *arena, const struct result *result,
                            enum report_detail detail)
 {
-    const struct terminal terminal = {.has_utf8 = true, .columns = 100};
-    RH_CLEANUP_BUF struct buf out;
-    rh_buf_init(&out, 1 << 20);
-    struct layout layout = rh_layout(arena, &terminal, &out);
-    rh_report_differences(&layout, result, detail);
-    return rh_text_dup(arena, rh_buf_text(&out));
+    return section_text(arena, rh_report_differences, result, detail);
 }
 
 static void test_differences_say_nothing_where_nothing_was_compared(void **state)

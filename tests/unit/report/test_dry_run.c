@@ -1,16 +1,9 @@
 /* What a dry run left behind, in a few lines. */
 #include "report_unit.h"
 
-#include "report/report_int.h"
-
 static const char *text_of(struct arena *arena, const struct result *result)
 {
-    const struct terminal terminal = {.has_utf8 = true, .columns = 100};
-    RH_CLEANUP_BUF struct buf out;
-    rh_buf_init(&out, 1 << 20);
-    struct layout layout = rh_layout(arena, &terminal, &out);
-    rh_report_dry_run(&layout, result, REPORT_NORMAL);
-    return rh_text_dup(arena, rh_buf_text(&out));
+    return section_text(arena, rh_report_dry_run, result, REPORT_NORMAL);
 }
 
 static struct result *dry_run(struct arena *arena, enum rollback_proof proof, const char *reason)

@@ -1,19 +1,12 @@
 /* What a second run did, in a few lines. */
 #include "report_unit.h"
 
-#include "report/report_int.h"
-
 static struct server_message exists = {.sqlstate = "42701", .message = "column exists"};
 
 static const char *text_of(struct arena *arena, const struct result *result,
                            enum report_detail detail)
 {
-    const struct terminal terminal = {.has_utf8 = true, .columns = 100};
-    RH_CLEANUP_BUF struct buf out;
-    rh_buf_init(&out, 1 << 20);
-    struct layout layout = rh_layout(arena, &terminal, &out);
-    rh_report_repetition(&layout, result, detail);
-    return rh_text_dup(arena, rh_buf_text(&out));
+    return section_text(arena, rh_report_repetition, result, detail);
 }
 
 static struct result *repeated(struct arena *arena, enum rerun_kind kind)

@@ -1,16 +1,9 @@
 /* The way back in a few lines of the report. */
 #include "report_unit.h"
 
-#include "report/report_int.h"
-
 static const char *text_of(struct arena *arena, const struct result *result)
 {
-    const struct terminal terminal = {.has_utf8 = true, .columns = 100};
-    RH_CLEANUP_BUF struct buf out;
-    rh_buf_init(&out, 1 << 20);
-    struct layout layout = rh_layout(arena, &terminal, &out);
-    rh_report_way_back(&layout, result, REPORT_NORMAL);
-    return rh_text_dup(arena, rh_buf_text(&out));
+    return section_text(arena, rh_report_way_back, result, REPORT_NORMAL);
 }
 
 static struct result *new_result(struct arena *arena, enum round_trip_verdict verdict)

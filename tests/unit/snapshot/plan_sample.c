@@ -10,8 +10,6 @@
  */
 #include "snapshot/sample.h"
 
-#include "sql/split.h"
-
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,15 +47,9 @@ static void read_options(json_t *request, struct arena *arena, struct sample_opt
     options->seed = (uint64_t)json_integer_value(json_object_get(request, "seed"));
     options->witness_budget_us = 1000 *
                                  json_integer_value(json_object_get(request, "witness_budget_ms"));
-    struct sql_script script;
     const char *witness = json_string_value(json_object_get(request, "witness"));
-    rh_sql_split(rh_text(witness ? witness : ""), arena, &script);
-    const char **statements = rh_arena_alloc_array(arena, script.statements.count + 1,
-                                                   sizeof(*statements));
-    for (size_t i = 0; i < script.statements.count; i++)
-        statements[i] = rh_text_dup(arena, script.statements.items[i].text);
-    options->witness_statements = statements;
-    options->witness_count = script.statements.count;
+    if (witness)
+        rh_sample_add_witness(options, "witness.sql", "", rh_text(witness), arena);
 }
 
 static json_t *list_of(const char *const *items, size_t count)

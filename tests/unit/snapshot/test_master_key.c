@@ -1,11 +1,5 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tools/directory_fixture.h"
 
-#include <cmocka.h>
-
-#include "base/file.h"
 #include "snapshot/master_key.h"
 
 #include <stdio.h>
@@ -15,36 +9,9 @@
 
 #define DIGITS "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F"
 
-struct fixture {
-    struct arena *arena;
-    char directory[64];
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-    fixture->arena = rh_arena_new();
-    snprintf(fixture->directory, sizeof(fixture->directory), "/tmp/rehearse-key-XXXXXX");
-    assert_non_null(mkdtemp(fixture->directory));
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    struct err err = RH_ERR_INIT;
-
-    assert_int_equal(rh_file_remove_tree(fixture->directory, &err), RH_OK);
-    rh_arena_free(fixture->arena);
-    free(fixture);
-    return 0;
-}
-
 static const char *write_key(struct fixture *fixture, const char *content, mode_t mode)
 {
-    const char *path = rh_file_join(fixture->arena, fixture->directory, "mask.key");
+    const char *path = path_of(fixture, "mask.key");
     struct err err = RH_ERR_INIT;
 
     assert_int_equal(rh_file_write(path, rh_text(content), mode, &err), RH_OK);
@@ -75,7 +42,7 @@ static void test_master_key_is_read_from_a_file(void **state)
 static void test_master_key_file_is_made_once_for_its_owner(void **state)
 {
     struct fixture *fixture = *state;
-    const char *path = rh_file_join(fixture->arena, fixture->directory, "new/place/mask.key");
+    const char *path = path_of(fixture, "new/place/mask.key");
     struct mask_master_key first, second;
     struct err err = RH_ERR_INIT;
     struct stat status;

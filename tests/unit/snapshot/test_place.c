@@ -1,11 +1,5 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tools/directory_fixture.h"
 
-#include <cmocka.h>
-
-#include "base/file.h"
 #include "snapshot/place.h"
 
 #include <errno.h>
@@ -13,38 +7,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct fixture {
-    struct arena *arena;
-    char directory[64];
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-    fixture->arena = rh_arena_new();
-    snprintf(fixture->directory, sizeof(fixture->directory), "/tmp/rehearse-place-XXXXXX");
-    assert_non_null(mkdtemp(fixture->directory));
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    struct err err = RH_ERR_INIT;
-
-    assert_int_equal(rh_file_remove_tree(fixture->directory, &err), RH_OK);
-    rh_arena_free(fixture->arena);
-    free(fixture);
-    return 0;
-}
-
-static const char *at(struct fixture *fixture, const char *name)
-{
-    return rh_file_join(fixture->arena, fixture->directory, name);
-}
 
 static size_t entries(struct fixture *fixture)
 {
@@ -60,7 +22,7 @@ static struct snapshot_place opened(struct fixture *fixture, bool may_replace)
     struct snapshot_place place;
     struct err err = RH_ERR_INIT;
 
-    if (rh_snapshot_place_open(at(fixture, "s/"), may_replace, fixture->arena, &place, &err))
+    if (rh_snapshot_place_open(path_of(fixture, "s/"), may_replace, fixture->arena, &place, &err))
         fail_msg("%s", err.message);
     return place;
 }
@@ -102,7 +64,7 @@ static const char *source_of(struct fixture *fixture)
     struct manifest manifest;
     struct err err = RH_ERR_INIT;
 
-    if (rh_snapshot_read(at(fixture, "s"), fixture->arena, &manifest, &err))
+    if (rh_snapshot_read(path_of(fixture, "s"), fixture->arena, &manifest, &err))
         fail_msg("%s", err.message);
     return manifest.source;
 }
@@ -115,10 +77,10 @@ static void test_place_appears_when_it_is_finished(void **state)
     make(fixture, false, "one");
     assert_int_equal(entries(fixture), 1);
     assert_string_equal(source_of(fixture), "one");
-    assert_int_equal(stat(at(fixture, "s"), &status), 0);
+    assert_int_equal(stat(path_of(fixture, "s"), &status), 0);
     assert_int_equal(status.st_mode & 0777, 0700);
-    assert_false(rh_file_exists(at(fixture, "s/lock")));
-    assert_int_equal(unlink(at(fixture, "s/sockets")), -1);
+    assert_false(rh_file_exists(path_of(fixture, "s/lock")));
+    assert_int_equal(unlink(path_of(fixture, "s/sockets")), -1);
 }
 
 static void test_place_closed_early_leaves_nothing(void **state)
@@ -141,8 +103,9 @@ static void test_place_replaces_a_snapshot_when_allowed(void **state)
     struct err err = RH_ERR_INIT;
 
     make(fixture, false, "one");
-    assert_int_equal(rh_snapshot_place_open(at(fixture, "s"), false, fixture->arena, &place, &err),
-                     RH_ERR_USAGE);
+    assert_int_equal(
+        rh_snapshot_place_open(path_of(fixture, "s"), false, fixture->arena, &place, &err),
+        RH_ERR_USAGE);
     assert_string_equal(source_of(fixture), "one");
     place = opened(fixture, true);
     rh_snapshot_place_close(&place); /* it came to nothing */
@@ -173,7 +136,7 @@ static void test_place_takes_its_name_on_every_file_system(void **state)
             assert_string_equal(source_of(fixture), source);
             assert_int_equal(entries(fixture), 1);
         }
-        assert_int_equal(rh_file_remove_tree(at(fixture, "s"), &err), RH_OK);
+        assert_int_equal(rh_file_remove_tree(path_of(fixture, "s"), &err), RH_OK);
     }
 }
 
@@ -190,7 +153,7 @@ static void test_place_keeps_the_old_snapshot_when_the_new_one_gets_no_name(void
         place.rename_flags = flags[i];
         assert_int_equal(rh_file_remove_tree(place.directory, &err), RH_OK);
         assert_int_not_equal(rh_snapshot_place_finish(&place, &err), RH_OK);
-        assert_non_null(strstr(err.message, at(fixture, "s")));
+        assert_non_null(strstr(err.message, path_of(fixture, "s")));
         rh_snapshot_place_close(&place);
         assert_string_equal(source_of(fixture), "one");
         assert_int_equal(entries(fixture), 1);
@@ -206,7 +169,7 @@ static void test_place_takes_no_name_that_is_taken(void **state)
     fill(fixture, &place, "one");
     place.rename_flags = 0;
     /* A plain rename would take it. */
-    assert_int_equal(mkdir(at(fixture, "s"), 0700), 0);
+    assert_int_equal(mkdir(path_of(fixture, "s"), 0700), 0);
     assert_int_not_equal(rh_snapshot_place_finish(&place, &err), RH_OK);
     assert_int_equal(err.errno_value, EEXIST);
     rh_snapshot_place_close(&place);
@@ -219,19 +182,22 @@ static void test_place_touches_nothing_that_is_no_snapshot(void **state)
     struct snapshot_place place;
     struct err err = RH_ERR_INIT;
 
-    assert_int_equal(rh_file_write(at(fixture, "s"), rh_text("mine"), 0600, &err), RH_OK);
-    assert_int_equal(rh_snapshot_place_open(at(fixture, "s"), true, fixture->arena, &place, &err),
-                     RH_ERR_USAGE);
-    assert_int_equal(unlink(at(fixture, "s")), 0);
-    assert_int_equal(mkdir(at(fixture, "s"), 0700), 0);
-    assert_int_equal(rh_snapshot_place_open(at(fixture, "s"), true, fixture->arena, &place, &err),
-                     RH_ERR_USAGE);
+    assert_int_equal(rh_file_write(path_of(fixture, "s"), rh_text("mine"), 0600, &err), RH_OK);
+    assert_int_equal(
+        rh_snapshot_place_open(path_of(fixture, "s"), true, fixture->arena, &place, &err),
+        RH_ERR_USAGE);
+    assert_int_equal(unlink(path_of(fixture, "s")), 0);
+    assert_int_equal(mkdir(path_of(fixture, "s"), 0700), 0);
+    assert_int_equal(
+        rh_snapshot_place_open(path_of(fixture, "s"), true, fixture->arena, &place, &err),
+        RH_ERR_USAGE);
     /* Programs of other kinds have a manifest.json too. */
-    assert_int_equal(rh_file_write(at(fixture, "s/manifest.json"), rh_text("{}"), 0600, &err),
+    assert_int_equal(rh_file_write(path_of(fixture, "s/manifest.json"), rh_text("{}"), 0600, &err),
                      RH_OK);
-    assert_false(rh_snapshot_is_own(at(fixture, "s")));
-    assert_int_equal(rh_snapshot_place_open(at(fixture, "s"), true, fixture->arena, &place, &err),
-                     RH_ERR_USAGE);
+    assert_false(rh_snapshot_is_own(path_of(fixture, "s")));
+    assert_int_equal(
+        rh_snapshot_place_open(path_of(fixture, "s"), true, fixture->arena, &place, &err),
+        RH_ERR_USAGE);
     assert_int_equal(entries(fixture), 1);
 }
 
@@ -240,7 +206,7 @@ static void test_place_removes_what_a_killed_run_left_and_nothing_of_a_living_on
     struct fixture *fixture = *state;
     struct snapshot_place living = opened(fixture, false), next;
     struct err err = RH_ERR_INIT;
-    const char *dead = at(fixture, "s.incomplete-dead");
+    const char *dead = path_of(fixture, "s.incomplete-dead");
     char sockets[] = "/tmp/rehearse-XXXXXX";
 
     assert_int_equal(rh_file_make_directories(dead, 0700, &err), RH_OK);
@@ -248,12 +214,13 @@ static void test_place_removes_what_a_killed_run_left_and_nothing_of_a_living_on
         rh_file_write(rh_file_join(fixture->arena, dead, "lock"), rh_text(""), 0600, &err), RH_OK);
     assert_non_null(mkdtemp(sockets));
     assert_int_equal(symlink(sockets, rh_file_join(fixture->arena, dead, "sockets")), 0);
-    assert_int_equal(rh_file_make_directories(at(fixture, "s.incomplete-new"), 0700, &err), RH_OK);
+    assert_int_equal(rh_file_make_directories(path_of(fixture, "s.incomplete-new"), 0700, &err),
+                     RH_OK);
     next = opened(fixture, false);
     assert_false(rh_file_exists(dead));
     assert_false(rh_file_exists(sockets));
     assert_true(rh_file_is_directory(living.directory));
-    assert_true(rh_file_is_directory(at(fixture, "s.incomplete-new"))); /* just being made */
+    assert_true(rh_file_is_directory(path_of(fixture, "s.incomplete-new"))); /* just being made */
     rh_snapshot_place_close(&next);
     rh_snapshot_place_close(&living);
 }
@@ -293,9 +260,9 @@ static void test_place_read_says_what_is_wrong_with_a_manifest(void **state)
     struct err err = RH_ERR_INIT;
 
     make(fixture, false, "one");
-    assert_int_equal(rh_file_write(at(fixture, "s/manifest.json"), rh_text("{"), 0600, &err),
+    assert_int_equal(rh_file_write(path_of(fixture, "s/manifest.json"), rh_text("{"), 0600, &err),
                      RH_OK);
-    assert_int_equal(rh_snapshot_read(at(fixture, "s"), fixture->arena, &manifest, &err),
+    assert_int_equal(rh_snapshot_read(path_of(fixture, "s"), fixture->arena, &manifest, &err),
                      RH_ERR_USAGE);
     assert_non_null(strstr(err.message, "is no JSON"));
     assert_int_equal(rh_snapshot_read(fixture->directory, fixture->arena, &manifest, &err),

@@ -39,6 +39,22 @@ static void test_choose_follows_the_heaviest_mandatory_parent(void **state)
     assert_reason(&sampling, tips, "follows public.customers");
 }
 
+static void test_choose_keeps_ledgers_whole(void **state)
+{
+    (void)state;
+    struct arena *arena RH_CLEANUP_ARENA = rh_arena_new();
+    struct catalog catalog = {0};
+    struct err err = RH_ERR_INIT;
+    size_t ledger = add_table(arena, &catalog, "django_migrations", "int4", 1, 5000);
+    size_t other = add_table(arena, &catalog, "birds", "int4", 1, 5000);
+    struct sample_options options = {.fraction = 0.05};
+    struct sampling sampling = sampling_of(arena, &catalog, &options);
+    assert_int_equal(rh_sample_choose(&sampling, &err), RH_OK);
+    assert_reason(&sampling, ledger, "a migration tool's ledger");
+    assert_int_equal(node_of(&sampling, ledger)->choice, SAMPLE_WHOLE);
+    assert_reason(&sampling, other, "root, 5 %");
+}
+
 static void test_choose_breaks_circles(void **state)
 {
     (void)state;
@@ -132,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choose_follows_the_heaviest_mandatory_parent),
+        cmocka_unit_test(test_choose_keeps_ledgers_whole),
         cmocka_unit_test(test_choose_breaks_circles),
         cmocka_unit_test(test_choose_share_of_one_table_reaches_down),
         cmocka_unit_test(test_find_table_by_name_as_written)};

@@ -79,20 +79,11 @@ static void test_condition_names_added_rows_as_each_version_looks_them_up(void *
                ") OR ctid IN (SELECT pg_catalog.unnest('{\"(1,2)\"}'::pg_catalog.tid[]))"));
 }
 
-static void test_literal_is_right_for_any_text(void **state)
-{
-    (void)state;
-    struct arena *arena RH_CLEANUP_ARENA = rh_arena_new();
-    assert_string_equal(rh_sample_literal(arena, ""), "E''");
-    assert_string_equal(rh_sample_literal(arena, "it's \\ \"x\""), "E'it''s \\\\ \"x\"'");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_base_of_a_child_is_made_of_its_own_columns),
         cmocka_unit_test(test_base_of_shares_at_the_ends),
-        cmocka_unit_test(test_condition_names_added_rows_as_each_version_looks_them_up),
-        cmocka_unit_test(test_literal_is_right_for_any_text)};
+        cmocka_unit_test(test_condition_names_added_rows_as_each_version_looks_them_up)};
     return cmocka_run_group_tests_name("sample_sql", tests, NULL, NULL);
 }

@@ -8,24 +8,6 @@
 static struct test_server server;
 static const char *objects_path, *rows_path;
 
-static char *read_file(const char *path)
-{
-    char *text = NULL;
-    size_t len = 0;
-    FILE *file = fopen(path, "r");
-    if (!file || getdelim(&text, &len, EOF, file) < 0)
-        fail_msg("cannot read %s", path);
-    fclose(file);
-    return text;
-}
-
-static void run_file(struct connection *connection, const char *path)
-{
-    char *sql = read_file(path);
-    test_run(connection, sql);
-    free(sql);
-}
-
 static struct connection *connect_to(const char *database, const char *role)
 {
     struct connection_parameters parameters = server.superuser;
@@ -49,9 +31,9 @@ static int set_up(void **state)
         snprintf(sql, sizeof(sql), "CREATE DATABASE %s", databases[i]);
         test_run(connection, sql);
         struct connection *own = connect_to(databases[i], "tester");
-        run_file(own, objects_path);
+        test_run_file(own, objects_path);
         if (i == 0)
-            run_file(own, rows_path);
+            test_run_file(own, rows_path);
         rh_engine_postgres.close(own);
     }
     rh_engine_postgres.close(connection);
@@ -441,10 +423,6 @@ int main(int argc, char **argv)
     }
     objects_path = argv[1];
     rows_path = argv[2];
-    if (!test_server_start(&server, NULL)) {
-        test_server_stop(&server);
-        return TEST_SKIPPED;
-    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sightings_decide_about_a_nasty_schema),
         cmocka_unit_test(test_sightings_plans_without_a_fatal_problem_load),
@@ -452,7 +430,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_sightings_give_up_a_table_and_go_on),
         cmocka_unit_test(test_sightings_stop_when_their_time_is_over),
     };
-    int failed = cmocka_run_group_tests(tests, set_up, NULL);
-    test_server_stop(&server);
-    return failed;
+    return RUN_ON_SERVER(&server, NULL, tests, set_up);
 }

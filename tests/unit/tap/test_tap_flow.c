@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define QUERY TEXT_LITERAL("Q\0\0\0\x0dSELECT 1\0")
@@ -369,6 +370,34 @@ static void test_tap_listens_on_tcp_and_counts_sessions_in_order(void **state)
     fixture_close(&f);
 }
 
+static void test_tap_listens_in_a_directory_and_takes_the_name_away(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err err = RH_ERR_INIT;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct peer client;
+    char long_name[sizeof(address.sun_path)];
+    fixture_open(&f, NULL, NULL, 1000);
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.5432", f.directory);
+    assert_int_equal(rh_tap_listen_in(f.tap, f.directory, &err), RH_OK);
+    client = (struct peer){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    rh_buf_init(&client.received, 1000);
+    assert_int_equal(connect(client.fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    send(client.fd, START, sizeof(START) - 1, MSG_NOSIGNAL);
+    UNTIL(&f, f.opened == 1);
+    peer_close(&client);
+    assert_int_not_equal(rh_tap_listen_in(f.tap, f.directory, &err), RH_OK); /* it is taken */
+    memset(long_name, 'x', sizeof(long_name) - 1);
+    long_name[sizeof(long_name) - 1] = 0;
+    assert_int_equal(rh_tap_listen_in(f.tap, long_name, &err), RH_ERR_ENVIRONMENT);
+    assert_non_null(strstr(err.message, "too long for a socket"));
+    assert_int_equal(access(address.sun_path, F_OK), 0);
+    fixture_close(&f);
+    assert_int_equal(access(address.sun_path, F_OK), -1);
+    assert_int_equal(access(f.directory, F_OK), -1);
+}
+
 static void test_tap_relays_to_a_server_on_tcp(void **state)
 {
     (void)state;
@@ -447,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_tap_drops_a_client_that_leaves_during_start_up),
         cmocka_unit_test(test_tap_free_closes_open_sessions),
         cmocka_unit_test(test_tap_listens_on_tcp_and_counts_sessions_in_order),
+        cmocka_unit_test(test_tap_listens_in_a_directory_and_takes_the_name_away),
         cmocka_unit_test(test_tap_relays_to_a_server_on_tcp),
         cmocka_unit_test(test_tap_refuses_a_tcp_server_that_does_not_listen),
         cmocka_unit_test(test_tap_new_refuses_addresses_that_cannot_be),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define READY TEXT_LITERAL("Z\0\0\0\5I")
@@ -455,6 +456,33 @@ static void send_too_much(struct fixture *f, struct tap_session *session)
     free(bytes);
 }
 
+static void close_when_nobody_waits(struct fixture *f, struct tap_session *session)
+{
+    (void)f;
+    if (rh_tap_session_client_ended(session))
+        rh_tap_session_close(session);
+}
+
+static void test_take_can_ask_whether_the_client_is_gone(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct taker taker;
+    taker_open(&f, &taker, "d", NULL);
+    taker.instead = close_when_nobody_waits;
+    peer_send(&f.server, TEXT_LITERAL("d\0\0\0\5x"));
+    UNTIL(&f, taker.parts == 1);
+    assert_int_equal(rh_tap_open_sessions(f.tap), 1);
+    shutdown(f.client.fd, SHUT_WR);
+    /* Goes on as long as nobody closes it: the server hears of the end, too. */
+    UNTIL(&f, f.server.has_ended);
+    assert_int_equal(rh_tap_open_sessions(f.tap), 1);
+    peer_send(&f.server, TEXT_LITERAL("d\0\0\0\5y"));
+    UNTIL(&f, taker.parts == 2);
+    UNTIL(&f, rh_tap_open_sessions(f.tap) == 0);
+    taker_close(&f, &taker);
+}
+
 static void test_take_that_sends_more_than_can_wait_fails_the_session(void **state)
 {
     (void)state;
@@ -544,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_take_may_pause_the_server),
         cmocka_unit_test(test_take_that_fails_tells_the_client_and_lets_nothing_through),
         cmocka_unit_test(test_take_may_close_its_session),
+        cmocka_unit_test(test_take_can_ask_whether_the_client_is_gone),
         cmocka_unit_test(test_take_that_sends_more_than_can_wait_fails_the_session),
         cmocka_unit_test(test_take_hears_that_the_server_ended),
         cmocka_unit_test(test_take_fails_when_messages_cannot_be_told_apart),

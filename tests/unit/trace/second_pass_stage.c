@@ -13,19 +13,23 @@
 #define BYTES_MAX ((size_t)32 * 1024 * 1024)
 #define START TEXT_LITERAL("\0\0\0\x11\0\3\0\0user\0me\0\0")
 
-/* --- an engine that asks two questions, of which the second fails --- */
+/* --- an engine that asks two questions, of which the second fails; TWICE: in two rounds --- */
 
 struct inquiry {
     int asked;
+    bool is_to_ask_again;
     bool last_failed;
 };
 
 static struct inquiry *fake_inquiry_new(const char *sql, const struct server_message *error,
                                         bool shows_values, struct arena *arena)
 {
-    (void)sql;
     (void)shows_values;
-    return strcmp(error->sqlstate, "23505") == 0 ? RH_NEW(arena, struct inquiry) : NULL;
+    if (strcmp(error->sqlstate, "23505") != 0)
+        return NULL;
+    struct inquiry *inquiry = RH_NEW(arena, struct inquiry);
+    inquiry->is_to_ask_again = strstr(sql, "TWICE");
+    return inquiry;
 }
 
 static const char *fake_inquiry_next(struct inquiry *inquiry, const struct inquiry_answer *answer)
@@ -46,6 +50,14 @@ static const char *fake_inquiry_next(struct inquiry *inquiry, const struct inqui
     }
 }
 
+static bool fake_inquiry_again(struct inquiry *inquiry)
+{
+    bool again = inquiry->is_to_ask_again;
+    inquiry->is_to_ask_again = false;
+    inquiry->asked = 0;
+    return again;
+}
+
 static void fake_inquiry_result(const struct inquiry *inquiry, struct blocker *blocker)
 {
     blocker->repair_tried = true;
@@ -54,6 +66,7 @@ static void fake_inquiry_result(const struct inquiry *inquiry, struct blocker *b
 
 static const struct engine fake_engine = {.inquiry_new = fake_inquiry_new,
                                           .inquiry_next = fake_inquiry_next,
+                                          .inquiry_again = fake_inquiry_again,
                                           .inquiry_result = fake_inquiry_result};
 
 /* --- the stage --- */

@@ -1,51 +1,12 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "base/file.h"
 #include "base/process.h"
 #include "trace/migration.h"
+
+#define FIXTURE_MEMBERS struct migration migration;
+#include "tools/directory_fixture.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-struct fixture {
-    struct arena *arena;
-    char directory[64];
-    struct migration migration;
-    struct err err;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-
-    fixture->arena = rh_arena_new();
-    strcpy(fixture->directory, "/tmp/rehearse-unit-XXXXXX");
-    assert_non_null(mkdtemp(fixture->directory));
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    struct err err = RH_ERR_INIT;
-
-    assert_int_equal(rh_file_remove_tree(fixture->directory, &err), RH_OK);
-    rh_arena_free(fixture->arena);
-    free(fixture);
-    return 0;
-}
-
-static const char *path_of(struct fixture *fixture, const char *name)
-{
-    return rh_file_join(fixture->arena, fixture->directory, name);
-}
 
 static const char *put(struct fixture *fixture, const char *name, struct text content)
 {

@@ -1,50 +1,19 @@
 /* Which way back a migration has, from what was given and from what tools know. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "base/file.h"
 #include "trace/migration_way_back.h"
+
+#define FIXTURE_MEMBERS         \
+    struct migration migration; \
+    struct migration_way_back back;
+#include "tools/directory_fixture.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct fixture {
-    struct arena *arena;
-    char directory[64];
-    struct migration migration;
-    struct migration_way_back back;
-    struct err err;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = calloc(1, sizeof(*fixture));
-    fixture->arena = rh_arena_new();
-    strcpy(fixture->directory, "/tmp/rehearse-unit-XXXXXX");
-    assert_non_null(mkdtemp(fixture->directory));
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    struct err err = RH_ERR_INIT;
-    assert_int_equal(rh_file_remove_tree(fixture->directory, &err), RH_OK);
-    rh_arena_free(fixture->arena);
-    free(fixture);
-    return 0;
-}
-
 static const char *put(struct fixture *fixture, const char *name, const char *sql)
 {
-    const char *path = rh_file_join(fixture->arena, fixture->directory, name);
+    const char *path = path_of(fixture, name);
     char *directory = rh_arena_strdup(fixture->arena, path);
     *strrchr(directory, '/') = '\0';
     assert_int_equal(rh_file_make_directories(directory, 0755, &fixture->err), RH_OK);
@@ -54,7 +23,7 @@ static const char *put(struct fixture *fixture, const char *name, const char *sq
 
 static enum err_code open_back(struct fixture *fixture, const char *migration, const char *down)
 {
-    const char *paths[] = {rh_file_join(fixture->arena, fixture->directory, migration)};
+    const char *paths[] = {path_of(fixture, migration)};
     struct migration_request request = {.paths = paths, .path_count = 1};
     fixture->err = (struct err)RH_ERR_INIT;
     if (rh_migration_open(&request, fixture->arena, &fixture->migration, &fixture->err))
@@ -151,7 +120,7 @@ static void test_way_back_given_as_a_file_a_directory_or_a_command(void **state)
     assert_sql(down_of(fixture, 0), 0, "select 9;");
     assert_true(fixture->back.is_given);
 
-    const char *directory = rh_file_join(fixture->arena, fixture->directory, "undo");
+    const char *directory = path_of(fixture, "undo");
     assert_int_equal(open_back(fixture, "m", directory), RH_OK);
     assert_string_equal(down_of(fixture, 0)->name, "2_b.sql");
     assert_string_equal(down_of(fixture, 1)->name, "1_a.down.sql");
@@ -188,11 +157,11 @@ static void test_way_back_mistakes_are_told(void **state)
         assert_int_equal(open_back(fixture, "m", cases[i][0]), RH_ERR_USAGE);
         assert_non_null(strstr(fixture->err.message, cases[i][1]));
     }
-    const char *directory = rh_file_join(fixture->arena, fixture->directory, "other");
+    const char *directory = path_of(fixture, "other");
     assert_int_equal(open_back(fixture, "m", directory), RH_ERR_USAGE);
     assert_non_null(strstr(fixture->err.message, "holds no way back of 1_a.sql"));
     /* The migrations are no way back of themselves. */
-    directory = rh_file_join(fixture->arena, fixture->directory, "m");
+    directory = path_of(fixture, "m");
     assert_int_equal(open_back(fixture, "m", directory), RH_ERR_USAGE);
 }
 

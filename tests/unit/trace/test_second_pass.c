@@ -54,6 +54,30 @@ static void test_second_pass_asks_behind_a_savepoint_in_a_transaction(void **sta
     rh_arena_free(s.arena);
 }
 
+/* Each round of an inquiry begins with the rows as they were. */
+static void test_second_pass_rolls_back_between_rounds(void **state)
+{
+    (void)state;
+    struct stage s;
+    stage_open(&s, 5000000);
+    start(&s);
+    query(&s, "FAIL TWICE");
+    assert_string_equal(s.log.data,
+                        "FAIL TWICE|BEGIN|" QUESTIONS "|ROLLBACK|BEGIN|" QUESTIONS "|ROLLBACK");
+    query(&s, "BEGIN");
+    query(&s, "FAIL OTHERWISE TWICE");
+    assert_string_equal(s.log.data,
+                        "SAVEPOINT " UNIT "|FAIL OTHERWISE TWICE|ROLLBACK TO SAVEPOINT " UNIT
+                        "|" QUESTIONS "|ROLLBACK TO SAVEPOINT " UNIT "|" QUESTIONS
+                        "|ROLLBACK TO SAVEPOINT " UNIT "|RELEASE SAVEPOINT " UNIT);
+    query(&s, "COMMIT");
+    struct blockers blockers = stage_close(&s);
+    assert_int_equal(blockers.items.count, 2);
+    assert_true(blockers.items.items[0].repair_worked);
+    assert_null(blockers.incomplete);
+    rh_arena_free(s.arena);
+}
+
 static void test_second_pass_runs_a_string_as_one_transaction(void **state)
 {
     (void)state;
@@ -273,6 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_second_pass_asks_in_a_transaction_of_its_own),
         cmocka_unit_test(test_second_pass_asks_behind_a_savepoint_in_a_transaction),
+        cmocka_unit_test(test_second_pass_rolls_back_between_rounds),
         cmocka_unit_test(test_second_pass_runs_a_string_as_one_transaction),
         cmocka_unit_test(test_second_pass_lets_a_question_of_the_tool_through),
         cmocka_unit_test(test_second_pass_says_what_was_not_reached),

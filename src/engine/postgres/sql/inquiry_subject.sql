@@ -69,5 +69,9 @@ SELECT subject.oid, pg_catalog.format('%I.%I', nspname, relname) AS name, pg_cat
        (SELECT nullif(partdefid, 0) FROM pg_catalog.pg_partitioned_table WHERE partrelid = subject.oid) AS default_partition,
        pg_catalog.pg_get_partition_constraintdef(subject.oid) AS partition_constraint,
        CASE relkind WHEN 'm' THEN pg_catalog.rtrim(pg_catalog.pg_get_viewdef(subject.oid), ';') END AS view_query,
-       EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = subject.oid) AS has_children
+       EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhparent = subject.oid) AS has_children,
+       EXISTS (WITH RECURSIVE tree (oid) AS (
+                   SELECT subject.oid UNION SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits AS i ON i.inhparent = tree.oid)
+               SELECT FROM tree JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = tree.oid
+                WHERE g.tgdeferrable AND g.tgenabled <> 'D') AS may_defer
   FROM subject

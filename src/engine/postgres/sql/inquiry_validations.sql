@@ -10,9 +10,20 @@ WITH new_column AS (
              WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) AS value,
            (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef AS d
              WHERE d.adrelid = r.attrelid AND d.adnum = r.attnum AND r.attgenerated = '') AS old_default,
-           EXISTS (SELECT FROM pg_catalog.pg_index AS i WHERE i.indisunique
-                      AND ((i.indrelid = a.attrelid AND a.attnum = ANY (i.indkey))
-                           OR (i.indrelid = r.attrelid AND r.attnum = ANY (i.indkey)))) AS is_unique
+           -- as a key or inside of one of its expressions
+           EXISTS (SELECT FROM pg_catalog.pg_index AS i
+                    CROSS JOIN LATERAL (SELECT CASE i.indrelid WHEN a.attrelid THEN a.attnum ELSE r.attnum END AS attnum) AS k
+                    WHERE i.indisunique AND i.indrelid IN (a.attrelid, r.attrelid)
+                      AND (k.attnum = ANY ((i.indkey::pg_catalog.int2[])[0:i.indnkeyatts - 1])
+                           OR (i.indexprs IS NOT NULL AND EXISTS (
+                                  SELECT FROM pg_catalog.pg_depend AS d
+                                   WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
+                                     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                                     AND d.refobjid = i.indrelid AND d.refobjsubid = k.attnum)))) AS is_unique,
+           (WITH RECURSIVE base (oid) AS (
+                SELECT a.atttypid UNION SELECT b.typbasetype FROM base JOIN pg_catalog.pg_type AS b ON b.oid = base.oid
+                                         WHERE b.typtype = 'd')
+            SELECT b.oid FROM base JOIN pg_catalog.pg_type AS b ON b.oid = base.oid WHERE b.typtype <> 'd') AS base_type
       FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
            LEFT JOIN pg_catalog.pg_attribute AS r
              ON r.attrelid = @REAL@ AND r.attname = a.attname AND NOT r.attisdropped
@@ -39,7 +50,7 @@ SELECT 'not null', pg_catalog.json_build_object(
            'column', pg_catalog.quote_ident(attname), 'is_new', is_new,
            'composite', typtype = 'c' OR (typtype = 'd' AND typcategory = 'C'),
            'default', old_default, 'type', pg_catalog.format_type(atttypid, atttypmod),
-           'type_id', atttypid::int8, 'category', typcategory, 'is_unique', is_unique,
+           'type_id', base_type::int8, 'category', typcategory, 'is_unique', is_unique,
            'label', (SELECT e.enumlabel FROM pg_catalog.pg_enum AS e WHERE e.enumtypid = atttypid
                       ORDER BY e.enumsortorder LIMIT 1))
   FROM new_column
