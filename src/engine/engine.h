@@ -139,7 +139,10 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
     X(ENGINE_QUERY_SOURCE_TEXTS)                                                                   \
     /* Inside a transaction with a snapshot -> identity: of tables, five at most, that were        \
           rewritten, truncated or dropped since that was taken */                                  \
-    X(ENGINE_QUERY_SOURCE_CHANGED)
+    X(ENGINE_QUERY_SOURCE_CHANGED)                                                                 \
+    /* -> oid, schema_name, type_name, kind (pg_type.typtype), element (its oid; 0): the types     \
+          that the database numbers in its own way */                                              \
+    X(ENGINE_QUERY_OWN_TYPES)
 
 enum engine_query {
 #define X(symbol) symbol,

@@ -53,6 +53,9 @@ const char *rh_pg_query_text(enum engine_query query, int server_version)
     case ENGINE_QUERY_SOURCE_CHANGED:
         variants = PG_SQL_SOURCE_CHANGED;
         break;
+    case ENGINE_QUERY_OWN_TYPES:
+        variants = PG_SQL_OWN_TYPES;
+        break;
     case ENGINE_QUERY_COUNT:
         break;
     }
