@@ -63,8 +63,8 @@ struct capture_recorder_figures rh_capture_recorder_figures(struct capture_recor
 
 /*
  * After the ring was closed: waits until all of it is with the sink (or the recorder has failed),
- * but no longer than until `deadline`, or the user's urgent wish to stop; then what is not done is
- * left. Returns the error of the sink or the ring, RH_ERR_TIMEOUT, or RH_OK.
+ * but no longer than until `deadline`, or two seconds after a second signal; then what is not done
+ * is left. Returns the error of the sink or the ring, RH_ERR_TIMEOUT, or RH_OK.
  */
 enum err_code rh_capture_recorder_finish(struct capture_recorder *recorder, struct mono deadline,
                                          struct err *err) RH_MUST_CHECK;
