@@ -1,5 +1,6 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
+#include "cmd/workload_open.h"
 
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -17,8 +18,6 @@
 #define GROUP_PACE "Pace"
 #define GROUP_SESSIONS "Sessions"
 #define CONNECT_MAX_US (60 * INT64_C(1000000))
-/* 64 hexadecimal digits and what an editor leaves behind them. */
-#define KEY_FILE_MAX 256
 /* A reader of samples that does not read any more keeps us no longer. */
 #define FLUSH_MAX_US (10 * INT64_C(1000000))
 /* Patterns in the table of the terminal. */
@@ -105,14 +104,7 @@ static const struct option rows[] = {
                    "it holds a lock that somebody waits for; how often that was is told. 0: the "
                    "order between sessions is not kept.",
     },
-    {
-        .name = "workload-key",
-        .kind = OPTION_PATH,
-        .value_name = "FILE",
-        .group = GROUP_START,
-        .environment = "REHEARSE_WORKLOAD_KEY",
-        .help = "The key of an encrypted workload: 64 hexadecimal digits.",
-    },
+    OPTION_ROW_WORKLOAD_KEY,
     {
         .name = "out",
         .kind = OPTION_PATH,
@@ -147,7 +139,7 @@ static const struct option rows[] = {
         .help = "Begin when this file descriptor says so.",
         .details = "Sessions from before the recording are opened first; then eight bytes are "
                    "read, the beginning in microseconds of the monotonic clock, least significant "
-                   "byte first.",
+                   "byte first. When it is closed behind that, the replay ends.",
     },
     OPTION_ROW_QUIET,
     OPTION_ROW_TIMEOUT,
@@ -190,36 +182,11 @@ static enum err_code read_speed(const char *text, double *ret_speed, struct err 
     return RH_OK;
 }
 
-static enum err_code read_key(struct job *job, const char *path, uint8_t *ret_key, struct err *err)
-{
-    struct text text;
-    enum err_code code = rh_file_read(path, KEY_FILE_MAX, job->arena, &text, err);
-    bool is_key = true;
-
-    if (code)
-        return code;
-    text = rh_text_trim(text);
-    is_key = text.len == 2 * WORKLOAD_KEY_BYTES;
-    for (size_t i = 0; is_key && i < WORKLOAD_KEY_BYTES; i++) {
-        int high = rh_hex_value(text.data[2 * i]), low = rh_hex_value(text.data[2 * i + 1]);
-        is_key = high >= 0 && low >= 0;
-        ret_key[i] = (uint8_t)(high << 4 | low);
-    }
-    if (!is_key)
-        return rh_err_set(err, RH_ERR_USAGE, "\"%s\" holds no key of 64 hexadecimal digits", path);
-    return RH_OK;
-}
-
 static enum err_code open_workload(struct job *job, struct err *err)
 {
     const char *path = job->options->positionals.items[0];
-    const char *key_path = rh_option_text(job->options, "workload-key");
-    uint8_t key[WORKLOAD_KEY_BYTES];
-    enum err_code code = key_path ? read_key(job, key_path, key, err) : RH_OK;
+    enum err_code code = rh_workload_open(job->options, path, &job->reader, err);
 
-    if (!code)
-        code = rh_workload_reader_open(path, key_path ? key : NULL, &job->reader, err);
-    explicit_bzero(key, sizeof(key));
     if (code)
         return code;
     size_t count = rh_workload_reader_pattern_count(job->reader);
@@ -278,30 +245,45 @@ static enum err_code check_target(struct job *job, const struct options *setting
 
 /* --- gate and samples ------------------------------------------------------------------------- */
 
+/* The gate is closed: before the beginning that is a mistake, behind it the end. */
+static void on_gate_closed(struct job *job)
+{
+    struct err err = RH_ERR_INIT;
+
+    rh_loop_watch_free(job->gate_watch);
+    job->gate_watch = NULL;
+    if (job->gate_length == sizeof(job->gate)) {
+        rh_replay_stop(job->running);
+        return;
+    }
+    rh_err_set(&err, RH_ERR_IO, "file descriptor %d ended before it said when to begin",
+               job->gate_fd);
+    rh_replay_fail(job->running, &err);
+}
+
 static void on_gate(void *context, unsigned events)
 {
     struct job *job = context;
-    struct err err = RH_ERR_INIT;
-    ssize_t got = read(job->gate_fd, job->gate + job->gate_length,
-                       sizeof(job->gate) - job->gate_length);
+    uint8_t spare;
+    bool is_begun = job->gate_length == sizeof(job->gate);
+    ssize_t got = read(job->gate_fd, is_begun ? &spare : job->gate + job->gate_length,
+                       is_begun ? 1 : sizeof(job->gate) - job->gate_length);
     int64_t at_us = 0;
 
     (void)events;
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (got <= 0) {
-        rh_err_set(&err, RH_ERR_IO, "file descriptor %d ended before it said when to begin",
-                   job->gate_fd);
-        rh_replay_fail(job->running, &err);
+        on_gate_closed(job);
         return;
     }
+    if (is_begun)
+        return;
     job->gate_length += (size_t)got;
     if (job->gate_length < sizeof(job->gate))
         return;
     for (size_t i = sizeof(job->gate); i > 0; i--)
         at_us = at_us << 8 | job->gate[i - 1];
-    rh_loop_watch_free(job->gate_watch);
-    job->gate_watch = NULL;
     rh_replay_begin(job->running, (struct mono){at_us});
 }
 
@@ -425,7 +407,7 @@ static void show(const struct job *job, const struct replay_result *result, stru
                       "%.1f %% of the response time is its own lateness; the times below are "
                       "not the server's\n",
                       100 * result->busy_share, 100 * result->late_share);
-    if (result->was_ended_early)
+    if (result->ended_why.code)
         rh_buf_printf(out, "ended early: the target lets nobody in any more: %s\n",
                       result->ended_why.message);
     show_gaps(job, result, out);
@@ -507,7 +489,7 @@ static int run(const struct options *parsed)
     struct options options = *parsed, settings;
     struct err err = RH_ERR_INIT;
     struct job job = {.options = &options, .arena = options.arena, .gate_fd = -1};
-    int status = rh_run_options_read(&options, &settings, NULL);
+    int status = rh_run_options_read(&options, true, &settings, NULL);
 
     if (status)
         return status;
@@ -518,10 +500,7 @@ static int run(const struct options *parsed)
         rh_err_set(&err, RH_ERR_USAGE, "which workload? \"rehearse replay W --to URL\"");
         return rh_cli_fail(&err);
     }
-    int64_t timeout_us = rh_option_number(&options, "timeout", 0);
-    if (timeout_us > 0)
-        rh_interrupt_set_deadline(rh_clock_after(rh_clock_mono(), timeout_us));
-    job.replay.progress = rh_progress_new(STDERR_FILENO, rh_run_progress_style(&options));
+    job.replay.progress = rh_run_begin(&options);
     enum err_code code = run_job(&job, &settings, &err);
     rh_progress_free(job.replay.progress);
     rh_workload_reader_free(job.reader);

@@ -1,10 +1,12 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
 #include "cmd/run_rows.h"
+#include "cmd/workload_rows.h"
 
 #include "base/file.h"
 #include "engine/engine.h"
 #include "rehearsal/rehearsal.h"
+#include "rehearsal/workload_stage.h"
 #include "report/report.h"
 
 #include <errno.h>
@@ -332,6 +334,19 @@ static const struct option rows[] = {
                    "digests and keys (masked where they may be personal), and whoever reads the "
                    "report learns nothing about anyone.",
     },
+    OPTION_ROW_WORKLOAD,
+    OPTION_ROW_WORKLOAD_KEY,
+    OPTION_ROW_SPEED,
+    OPTION_ROW_POOL,
+    OPTION_ROW_BLOCKER,
+    OPTION_ROW_BLOCKER_TIME,
+    OPTION_ROW_BLOCKER_TABLE,
+    OPTION_ROW_COMPARE_BUDGET,
+    OPTION_ROW_MULTIPLIER("p50"),
+    OPTION_ROW_MULTIPLIER("p95"),
+    OPTION_ROW_MULTIPLIER("p99"),
+    OPTION_ROW_ERROR_RATE,
+    OPTION_ROW_MIN_QUERY_COUNT,
     OPTION_ROW_JSON,
     OPTION_ROW_QUIET,
     OPTION_ROW_VERBOSE,
@@ -390,7 +405,8 @@ static enum err_code check_together(const struct options *options, struct err *e
 /* What only a sandbox takes. */
 static enum err_code check_dry_run(const struct options *options, struct err *err)
 {
-    static const char *const others[] = {"snapshot", "schema", "checks", "keep"};
+    static const char *const others[] = {"snapshot", "schema",   "checks",
+                                         "keep",     "workload", "blocker"};
     static const char *const own[] = {"sandbox-url", "allow-active-sessions"};
     static const char *const times[] = {"lock-timeout", "statement-timeout"};
 
@@ -678,8 +694,14 @@ static int run(const struct options *parsed)
         check_command(&options, &err))
         return rh_cli_fail_as(output.json, &err);
 
+    uint8_t key[WORKLOAD_KEY_BYTES];
+    struct workload_options workload = {0};
+    if (rh_workload_options_read(&options, key, &workload, &err) ||
+        rh_workload_check(&workload, &err))
+        return rh_cli_fail_as(output.json, &err);
     struct progress *progress = rh_run_begin(&options);
     struct rehearsal_options rehearsal = rehearsal_options(&options, progress);
+    rehearsal.workload = workload;
     struct dry_run_options dry_run = dry_run_options(&options);
 
     if (rh_option_flag(&options, "rollback")) {
@@ -693,6 +715,7 @@ static int run(const struct options *parsed)
     }
     status = has_nothing_new(&rehearsal, &output) ? 0 : rehearse(&output, &rehearsal);
     rh_progress_free(progress);
+    explicit_bzero(key, sizeof(key));
     return status;
 }
 

@@ -228,14 +228,15 @@ static enum err_code read_end(const struct replaying *replaying, struct arena *a
     json_t *json = json_loadb(text.data, text.len, 0, NULL);
     if (!json)
         return rh_err_set(err, RH_ERR_FORMAT, "the replay's result cannot be read");
-    ret_end->is_replayer_bound = json_is_true(json_object_get(json, "replayer_bound"));
-    ret_end->late_us = (int64_t)(number_of(json_object_get(json, "late"), "p99_us"));
+    const json_t *replayer = json_object_get(json, "replayer");
+    ret_end->is_replayer_bound = json_is_true(json_object_get(replayer, "bound"));
+    ret_end->late_us = (int64_t)number_of(json_object_get(replayer, "late_us"), "p99");
     ret_end->sessions = (int64_t)number_of(json, "sessions");
     const json_t *gaps = json_object_get(json, "gaps"), *gap;
     size_t i;
     json_array_foreach(gaps, i, gap) * RH_PUSH(arena, &ret_end->gaps) = rh_arena_printf(
         arena, "%lld %s", (long long)json_integer_value(json_object_get(gap, "count")),
-        json_string_value(json_object_get(gap, "text")));
+        json_string_value(json_object_get(gap, "detail")));
     json_decref(json);
     return RH_OK;
 }

@@ -127,6 +127,12 @@ void rh_replay_begin(struct replay *replay, struct mono at)
     rh_replay_rearm(replay);
 }
 
+void rh_replay_stop(struct replay *replay)
+{
+    replay->result->was_ended_early = true;
+    rh_loop_stop(replay->loop);
+}
+
 struct loop *rh_replay_loop(struct replay *replay)
 {
     return replay->loop;

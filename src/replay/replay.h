@@ -166,6 +166,8 @@ struct replay_result {
 
 /* From `prepared` or later: the recording's time 0 is then (in the past: now). */
 void rh_replay_begin(struct replay *replay, struct mono at);
+/* Ends it where it is, in order: what is under way is not waited for, and not told. */
+void rh_replay_stop(struct replay *replay);
 /* The loop that it runs on: for descriptors of the caller that are watched meanwhile. */
 struct loop *rh_replay_loop(struct replay *replay);
 /* A descriptor that could not be watched, a peer that broke: the replay ends with this error. */

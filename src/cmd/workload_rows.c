@@ -1,0 +1,49 @@
+#include "cmd/workload_rows.h"
+
+#include <stdlib.h>
+
+const char *const rh_blocker_choices[] = {
+#define X(symbol, name, what) name,
+    BLOCKER_LIST(X)
+#undef X
+        NULL};
+
+static enum err_code read_speed(const char *text, double *ret_speed, struct err *err)
+{
+    char *end = NULL;
+    double speed = strtod(text, &end);
+    if (end == text || *end || !(speed >= 0.1 && speed <= 100))
+        return rh_err_set(err, RH_ERR_USAGE, "--speed: \"%s\" is no number from 0.1 to 100", text);
+    *ret_speed = speed;
+    return RH_OK;
+}
+
+enum err_code rh_workload_options_read(const struct options *options,
+                                       uint8_t key[static WORKLOAD_KEY_BYTES],
+                                       struct workload_options *ret_workload, struct err *err)
+{
+    bool has_key = false;
+    struct workload_options workload = {
+        .path = rh_option_text(options, "workload"),
+        .key_path = rh_option_text(options, "workload-key"),
+        .pool = rh_option_number(options, "pool", 0),
+        .blocker = (enum blocker_kind)rh_option_number(options, "blocker", BLOCKER_NONE),
+        .blocker_relation = rh_option_text(options, "blocker-table"),
+        .blocker_us = rh_option_number(options, "blocker-time", 0),
+        .compare_budget_us = rh_option_number(options, "compare-budget", 0),
+    };
+    enum err_code code = read_speed(rh_option_text(options, "speed"), &workload.speed, err);
+    if (!code && workload.blocker != BLOCKER_NONE && workload.blocker_us < 1000)
+        code = rh_err_set(err, RH_ERR_USAGE, "--blocker-time must be 1ms at least");
+    if (!code && workload.path && workload.compare_budget_us < 1000000)
+        code = rh_err_set(err, RH_ERR_USAGE, "--compare-budget must be 1s at least");
+    if (!code)
+        code = rh_query_limits_read(options, &workload.limits, err);
+    if (!code && workload.path)
+        code = rh_workload_read_key(options, key, &has_key, err);
+    if (code)
+        return code;
+    workload.key = has_key ? key : NULL;
+    *ret_workload = workload;
+    return RH_OK;
+}
