@@ -83,7 +83,7 @@ void rh_traffic_fold_add(struct traffic_fold *fold, const struct traffic_executi
     pattern->calls++;
     if (took_us > pattern->longest_us)
         pattern->longest_us = took_us;
-    if (took_us < TRAFFIC_WAIT_US)
+    if (execution->complete_us - execution->intended_us < TRAFFIC_WAIT_US)
         return;
     if (traffic->queries.count == TRAFFIC_QUERIES_MAX) {
         traffic->queries_left_out++;

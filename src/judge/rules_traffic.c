@@ -19,12 +19,21 @@ static const char *say_query(struct arena *arena, const struct traffic_pattern *
 
 /* --- pool-exhaustion -------------------------------------------------------------------------- */
 
+/* While nobody waits for the migration, a queue is the machine's, or the workload's own. */
+static bool is_of_its_making(const struct traffic *traffic)
+{
+    return traffic->waited > 0 && traffic->depth_peak_at_us >= traffic->waits_from_us &&
+           traffic->depth_peak_at_us <= traffic->waits_until_us &&
+           traffic->pool_exhausted_at_us >= traffic->waits_from_us;
+}
+
 void rh_rule_pool_exhaustion(const struct rule *rule, struct judgement *judgement)
 {
     const struct traffic *traffic = &judgement->result->traffic;
     struct arena *arena = judgement->arena;
     if (!traffic->was_run || traffic->is_replayer_bound || traffic->pool <= 0 ||
-        traffic->pool_exhausted_us <= 0 || traffic->depth_before >= traffic->pool)
+        traffic->pool_exhausted_us <= 0 || traffic->depth_before >= traffic->pool ||
+        !is_of_its_making(traffic))
         return;
 
     struct found *found = rh_judgement_add(judgement, rule, SEVERITY_ERROR, NULL, NULL);

@@ -1,15 +1,16 @@
 /*
  * Which of production's queries waited for a lock of the migration's: the queries that the replay
  * reported as long, laid over the locks of the run that they met. A query waited when a lock that
- * conflicts with what it does to one of its tables was held, or asked for, as it was sent. Then for
- * as long as that lock was there and it had no answer.
+ * conflicts with what it does to one of its tables was held, or asked for, as it came; then for as
+ * long as that lock was there and it had no answer. It came when it was meant to be sent: one that
+ * could not be, because its session or a commit before it was waiting, would have waited as well.
  */
 #include "judge/judge_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A query that was sent so long before the lock was asked for met it all the same: what the sampler
+/* A query that came so long before the lock was asked for met it all the same: what the sampler
    saw may have begun that much earlier. */
 #define TOLERANCE_US TRAFFIC_WAIT_US
 
@@ -39,9 +40,10 @@ static int64_t wait_us(const struct traffic_query *query, const struct traffic_p
     int64_t asked_us = block->from_us - block->waited_us;
     int64_t end_us = block->until_us < query->complete_us ? block->until_us : query->complete_us;
 
-    if (!conflicts || query->sent_us < asked_us - TOLERANCE_US || query->sent_us >= block->until_us)
+    if (!conflicts || query->intended_us < asked_us - TOLERANCE_US ||
+        query->intended_us >= block->until_us)
         return 0;
-    return end_us - query->sent_us >= TRAFFIC_WAIT_US ? end_us - query->sent_us : 0;
+    return end_us - query->intended_us >= TRAFFIC_WAIT_US ? end_us - query->intended_us : 0;
 }
 
 static struct block *longest_wait(struct judgement *loaded, const struct traffic_query *query,
@@ -148,6 +150,10 @@ void rh_judgement_take_traffic(struct judgement *judgement)
         struct block *met = longest_wait(&loaded, query, pattern, &us);
         if (!met)
             continue;
+        if (traffic->waited == 0 || query->intended_us < traffic->waits_from_us)
+            traffic->waits_from_us = query->intended_us;
+        if (traffic->waited == 0 || query->complete_us > traffic->waits_until_us)
+            traffic->waits_until_us = query->complete_us;
         count_wait(judgement, pattern, loaded.acts.items[met->first_act].top->index, met, us);
         bool reads = use_of(pattern, met->relation) == USE_READ;
         int64_t *longest_us = reads ? &met->query_read_us : &met->query_write_us;

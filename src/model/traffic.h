@@ -58,7 +58,7 @@ struct traffic_pattern {
     VEC(struct traffic_wait) waits; /* the longest first */
 };
 
-/* An execution that took TRAFFIC_WAIT_US or more. */
+/* An execution that ended TRAFFIC_WAIT_US or more behind the moment it was meant for. */
 struct traffic_query {
     uint32_t pattern; /* index in traffic.patterns */
     uint64_t session;
@@ -108,6 +108,7 @@ struct traffic {
     VEC(struct traffic_timeout) timeouts;
     /* By judge. */
     int64_t waited, longest_wait_us;
+    int64_t waits_from_us, waits_until_us; /* when anybody waited */
 };
 #define TRAFFIC_DEPTHS_MAX 400
 

@@ -229,8 +229,9 @@ static enum err_code read_end(const struct replaying *replaying, struct arena *a
     if (!json)
         return rh_err_set(err, RH_ERR_FORMAT, "the replay's result cannot be read");
     const json_t *replayer = json_object_get(json, "replayer");
-    ret_end->is_replayer_bound = json_is_true(json_object_get(replayer, "bound"));
     ret_end->late_us = (int64_t)number_of(json_object_get(replayer, "late_us"), "p99");
+    ret_end->is_replayer_bound = ret_end->late_us > TRAFFIC_WAIT_US ||
+                                 number_of(replayer, "busy_share") > REPLAYER_BOUND_BUSY_SHARE;
     ret_end->sessions = (int64_t)number_of(json, "sessions");
     const json_t *gaps = json_object_get(json, "gaps"), *gap;
     size_t i;

@@ -43,6 +43,8 @@ enum err_code rh_replaying_rest(struct replaying *replaying, int64_t us,
                                 struct err *err) RH_MUST_CHECK;
 /* Ends it, in order, wherever it is. */
 struct replaying_end {
+    /* Itself so late, or so busy, that waits of TRAFFIC_WAIT_US may be its own. What it says of its
+       own latencies (replay/replay.h) is stricter: those are of a tenth of that, waits are not. */
     bool is_replayer_bound;
     int64_t late_us; /* its own lateness, p99 by request */
     int64_t sessions;

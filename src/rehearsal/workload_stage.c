@@ -37,11 +37,12 @@ static enum err_code migrate(const struct rehearsal *rehearsal, struct sandbox *
     return code;
 }
 
-/* As the role that owns the tables; `host` and `upstream` are filled, and must live as long. */
+/* As the superuser, who can take the workload's roles; `host` and `upstream` are filled, and must
+   live as long. */
 static struct paired_place place_of(const struct sandbox *clone, struct upstream_host *host,
                                     struct upstream *upstream)
 {
-    struct connection_parameters role = rh_sandbox_migration_role(clone);
+    struct connection_parameters role = rh_sandbox_superuser(clone);
     *host = (struct upstream_host){.name = rh_sandbox_socket_path(clone)};
     *upstream = (struct upstream){.hosts = host, .host_count = 1, .tls_mode = TLS_MODE_DISABLE};
     return (struct paired_place){.upstream = upstream,

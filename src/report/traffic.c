@@ -28,6 +28,14 @@ static const char *say_extent(const struct layout *layout, const struct traffic 
                            rh_say_count(arena, traffic->sessions, "session"), speed);
 }
 
+/* "autovacuum on public.orders for 5 s: an autovacuum that ..." */
+static const char *say_blocker(const struct layout *layout, const struct traffic *traffic)
+{
+    return rh_arena_printf(layout->arena, "%s on %s for %s: %s", rh_blocker_name(traffic->blocker),
+                           traffic->blocker_relation, say_us(layout, traffic->blocker_us),
+                           rh_blocker_what(traffic->blocker));
+}
+
 static const char *say_waits(const struct layout *layout, const struct traffic *traffic)
 {
     struct arena *arena = layout->arena;
@@ -125,6 +133,13 @@ void rh_report_traffic(const struct layout *layout, const struct result *result,
     const struct traffic *traffic = &result->traffic;
     if (!traffic->was_run)
         return; /* why not is in the headline */
+    if (traffic->blocker != BLOCKER_NONE)
+        rh_layout_labelled(layout, "in its way", say_blocker(layout, traffic));
+    if (!traffic->workload) {
+        if (traffic->blocker != BLOCKER_NONE)
+            rh_buf_add_char(layout->out, '\n');
+        return;
+    }
     rh_layout_labelled(layout, "traffic", say_extent(layout, traffic));
     if (traffic->is_replayer_bound) {
         rh_layout_labelled(layout, "",

@@ -17,6 +17,7 @@ static struct result *with_traffic(struct arena *arena)
 {
     struct result *result = result_new(arena);
     result->traffic = (struct traffic){.was_run = true,
+                                       .workload = "app.workload",
                                        .speed = 1,
                                        .sessions = 24,
                                        .calls = 12480,
@@ -103,6 +104,19 @@ static void test_traffic_a_late_replay_says_no_times(void **state)
     assert_lacks(text, "had to wait");
 }
 
+static void test_traffic_of_a_blocker_alone(void **state)
+{
+    struct result *result = result_new(*state);
+    result->traffic = (struct traffic){.was_run = true,
+                                       .blocker = BLOCKER_LONG_READ,
+                                       .blocker_relation = "public.orders",
+                                       .blocker_us = 5 * S};
+    const char *text = report_text(*state, result, 100, true, false, REPORT_NORMAL);
+    assert_contains(text, "long-read on public.orders for 5 s: a query that reads the table for "
+                          "long");
+    assert_lacks(text, "replayed");
+}
+
 static void test_traffic_a_lock_that_is_hardly_had(void **state)
 {
     struct result *result = with_traffic(*state);
@@ -125,6 +139,7 @@ int main(void)
         TEST(test_traffic_who_waited_and_for_what),
         TEST(test_traffic_many_patterns_are_counted),
         TEST(test_traffic_a_late_replay_says_no_times),
+        TEST(test_traffic_of_a_blocker_alone),
         TEST(test_traffic_a_lock_that_is_hardly_had),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
