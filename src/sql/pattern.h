@@ -23,6 +23,16 @@
 void rh_sql_pattern(struct arena *arena, struct text query, struct workload_pattern *ret_pattern,
                     const char **ret_executes);
 
+/*
+ * Texts of one key have one pattern: their words are the same, constants and layout aside; the
+ * reverse does not hold. A fiftieth of what a pattern costs: caches find by it what they know,
+ * whatever the constants are.
+ */
+struct sql_pattern_key {
+    uint64_t low, high;
+};
+struct sql_pattern_key rh_sql_pattern_key(struct text query);
+
 /* Where the text's constants lie, in their order: for masking them in place. */
 struct sql_constant {
     size_t offset, length; /* in the text, quotes included */

@@ -8,8 +8,9 @@
 #include <zstd.h>
 
 /*
- * Measured on 1,000,000 executions of pgbench -S: level 3 packs 27 bytes a query, level 1 packs 29
- * in three quarters of the time, level 6 packs 26 in twice.
+ * tests/bench/workload_timer.c, 2,000,000 queries with random digests: level 3 packs 23.3 bytes a
+ * query; level 1 packs 23.6 and writes a quarter faster, level 6 packs 22.8 and takes half as long
+ * again.
  */
 #define ZSTD_LEVEL 3
 /* NIST SP 800-38D: a nonce of 96 bits, a tag of 128. */
