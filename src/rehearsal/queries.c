@@ -248,6 +248,7 @@ static enum err_code confirm(struct queries *queries, struct candidate_pattern *
 {
     struct mono begun = rh_clock_mono();
     int64_t slice_us = rh_queries_slice_us(queries);
+    size_t block_rounds = rh_latency_block_rounds(&pattern->latency);
     struct latency_rounds rounds = {0};
     enum err_code code = RH_OK;
 
@@ -255,14 +256,14 @@ static enum err_code confirm(struct queries *queries, struct candidate_pattern *
         struct latency_rounds warming = {0};
         /* What is slow needs few rounds: each block has its part of the time. */
         struct mono until = rh_clock_after(begun, slice_us * (i + 1) / LATENCY_BLOCKS);
-        size_t full = (size_t)(i + 1) * LATENCY_BLOCK_ROUNDS, first = rounds.count;
+        size_t full = (size_t)(i + 1) * block_rounds, first = rounds.count;
         if ((code = rh_paired_reconnect(queries->paired, err)) ||
             (code = rh_paired_set_timeout(queries->paired, rh_queries_timeout_us(queries, pattern),
                                           err)))
             break;
         for (size_t n = 0; !code && n < WARMING_ROUNDS && !rh_clock_passed(until); n++)
             code = rh_queries_round(queries, pattern, &warming, err);
-        for (size_t tries = 0; !code && rounds.count < full && tries < 2 * LATENCY_BLOCK_ROUNDS &&
+        for (size_t tries = 0; !code && rounds.count < full && tries < 2 * block_rounds &&
                                (rounds.count == first || !rh_clock_passed(until));
              tries++)
             code = rh_queries_round(queries, pattern, &rounds, err);
@@ -272,9 +273,15 @@ static enum err_code confirm(struct queries *queries, struct candidate_pattern *
             *RH_PUSH(queries->arena, &rounds) = copy;
         }
     }
-    pattern->is_refuted = !code &&
-                          !rh_latency_confirms(&pattern->latency, rounds.items, rounds.count);
-    return code;
+    if (code || rh_latency_confirms(&pattern->latency, rounds.items, rounds.count))
+        return code;
+    /* What more connections show counts more than what fewer did, where it is clear enough. */
+    struct latency_comparison again;
+    rh_latency_compare(rounds.items, rounds.count, 1, &queries->rules, &queries->random, &again);
+    pattern->is_refuted = again.outcome != LATENCY_SAME;
+    if (!pattern->is_refuted)
+        pattern->latency = again;
+    return RH_OK;
 }
 
 static enum err_code confirm_all(struct queries *queries, struct err *err)

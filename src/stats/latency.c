@@ -455,17 +455,23 @@ static bool shows_parts(const struct columns *columns, double share)
 }
 
 /* Blocks are of one length, the last perhaps shorter. */
-static bool most_blocks_show(const struct columns *columns, double threshold)
+static bool most_blocks_show(const struct columns *columns, size_t block_rounds, double threshold)
 {
     size_t blocks = 0, shown = 0;
-    for (size_t from = 0; from < columns->count; from += LATENCY_BLOCK_ROUNDS) {
-        size_t until = from + LATENCY_BLOCK_ROUNDS;
+    for (size_t from = 0; from < columns->count; from += block_rounds) {
+        size_t until = from + block_rounds;
         if (until > columns->count)
             until = columns->count;
         blocks++;
         shown += shows_level(columns, from, until, LATENCY_P50, threshold);
     }
     return 2 * shown > blocks;
+}
+
+size_t rh_latency_block_rounds(const struct latency_comparison *suspected)
+{
+    /* What is rare needs more of them to come by. */
+    return suspected->quantiles[LATENCY_P50].direction > 0 ? 20 : LATENCY_BLOCK_ROUNDS_MAX;
 }
 
 bool rh_latency_confirms(const struct latency_comparison *suspected,
@@ -477,7 +483,8 @@ bool rh_latency_confirms(const struct latency_comparison *suspected,
     if (count == 0 || count > LATENCY_ROUNDS_MAX || !fill_columns(rounds, count, &columns))
         return false;
     is_shown = quantiles[LATENCY_P50].direction > 0 &&
-               most_blocks_show(&columns, quantiles[LATENCY_P50].threshold);
+               most_blocks_show(&columns, rh_latency_block_rounds(suspected),
+                                quantiles[LATENCY_P50].threshold);
     for (size_t level = LATENCY_P95; level < LATENCY_LEVELS; level++)
         is_shown |= quantiles[LATENCY_P50].direction <= 0 && quantiles[level].direction > 0 &&
                     shows_level(&columns, 0, count, LATENCY_P95, quantiles[level].threshold);

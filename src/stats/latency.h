@@ -93,13 +93,14 @@ void rh_latency_compare(const struct latency_round *rounds, size_t count, size_t
                         struct latency_comparison *ret_comparison);
 /*
  * Whether further rounds show what made the comparison call the candidate slower. They are measured
- * in blocks of LATENCY_BLOCK_ROUNDS, each over connections of its own: a server process that had
- * bad luck with its place on the machine keeps it as long as it lives, and no number of rounds
- * tells that from being slow. Most of the blocks must show it; of what is slow for some executions
- * alone, all of them together.
+ * in LATENCY_BLOCKS blocks of rh_latency_block_rounds, each over connections of its own: a server
+ * process that had bad luck with its place on the machine keeps it as long as it lives, and no
+ * number of rounds tells that from being slow. Most of the blocks must show it; of what is slow for
+ * some executions alone, all of them together.
  */
 #define LATENCY_BLOCKS 5
-#define LATENCY_BLOCK_ROUNDS 20
+#define LATENCY_BLOCK_ROUNDS_MAX 60
+size_t rh_latency_block_rounds(const struct latency_comparison *suspected);
 bool rh_latency_confirms(const struct latency_comparison *suspected,
                          const struct latency_round *rounds, size_t count);
 /* The correction for many patterns (Benjamini and Hochberg 1995), for slower and faster each. */

@@ -125,14 +125,15 @@ struct tally {
 static bool is_confirmed(struct random *random, struct pattern *pattern,
                          const struct latency_comparison *comparison)
 {
-    struct latency_round rounds[LATENCY_BLOCKS * LATENCY_BLOCK_ROUNDS];
+    struct latency_round rounds[LATENCY_BLOCKS * LATENCY_BLOCK_ROUNDS_MAX];
+    size_t block_rounds = rh_latency_block_rounds(comparison);
     double busy = 0;
-    for (size_t n = 0; n < LATENCY_BLOCKS * LATENCY_BLOCK_ROUNDS; n++) {
-        if (n % LATENCY_BLOCK_ROUNDS == 0)
+    for (size_t n = 0; n < LATENCY_BLOCKS * block_rounds; n++) {
+        if (n % block_rounds == 0)
             reconnect(random, pattern);
         rounds[n] = make_round(random, pattern, &busy);
     }
-    return rh_latency_confirms(comparison, rounds, LATENCY_BLOCKS * LATENCY_BLOCK_ROUNDS);
+    return rh_latency_confirms(comparison, rounds, LATENCY_BLOCKS * block_rounds);
 }
 
 /* One pattern of each trial has the regression; the others are bystanders. */
