@@ -245,11 +245,13 @@ static double permutation_test(const struct columns *columns, enum side referenc
 /* P(X >= hits) of `trials`, each with probability p. */
 static double binomial_tail(size_t hits, size_t trials, double p)
 {
-    double sum = 0;
-    for (size_t k = hits; k <= trials; k++)
-        sum += exp(lgamma((double)trials + 1) - lgamma((double)k + 1) -
-                   lgamma((double)(trials - k) + 1) + (double)k * log(p) +
-                   (double)(trials - k) * log1p(-p));
+    double sum = 0, term = (double)hits * log(p) + (double)(trials - hits) * log1p(-p);
+    for (size_t i = 0; i < hits; i++)
+        term += log((double)(trials - i) / (double)(i + 1));
+    for (size_t k = hits; k <= trials; k++) {
+        sum += exp(term);
+        term += log((double)(trials - k) / (double)(k + 1) * p / (1 - p));
+    }
     return fmin(sum, 1);
 }
 
