@@ -221,7 +221,7 @@ static const char *const description[] = {
     NULL};
 static const char *const examples[] = {
     "rehearse compare app.workload --baseline postgresql://localhost/before \\",
-    "    --twin postgresql://localhost/before2 --candidate postgresql://localhost/after", NULL};
+    "    --candidate postgresql://localhost/after", NULL};
 
 const struct command rh_command_compare = {
     .name = "compare",
