@@ -27,6 +27,9 @@
 #define PART_RATIO 2.0
 #define PART_ROUNDS_LEAST 5
 #define PART_COST_LEAST 0.2
+/* Shown again: a ratio above this is enough for any; the chance of as many rounds by luck. */
+#define SHOWN_MOST 2.0
+#define PART_SHOWN 0.01
 /* Tests of one pattern in one direction: three quantiles and the share. */
 #define TESTS 4
 
@@ -434,11 +437,12 @@ void rh_latency_compare(const struct latency_round *rounds, size_t count, size_t
     *ret_comparison = comparison;
 }
 
-/* By half of what counts: what was found by chance is not found again. */
+/* What was found by chance is not found again: half of it (by ratio), but more is not asked for. */
 static bool shows_level(const struct columns *columns, size_t from, size_t until, size_t level,
-                        double threshold)
+                        const struct latency_quantile *suspected)
 {
-    double least = 1 + (threshold - 1) / 2;
+    double least = fmax(1 + (suspected->threshold - 1) / 2,
+                        fmin(sqrt(fmin(suspected->ratio, suspected->ratio_twin)), SHOWN_MOST));
     return ratio_of(columns, CANDIDATE, BASELINE, from, until, level) >= least &&
            ratio_of(columns, CANDIDATE, TWIN, from, until, level) >= least;
 }
@@ -451,13 +455,14 @@ static bool shows_parts(const struct columns *columns, double share)
             hits[side] += columns->side[side][i] >=
                           PART_RATIO * fmax(columns->side[(side + 1) % SIDES][i],
                                             columns->side[(side + 2) % SIDES][i]);
-    size_t chance = hits[BASELINE] > hits[TWIN] ? hits[BASELINE] : hits[TWIN];
     return (double)hits[CANDIDATE] >= share / 3 * (double)columns->count &&
-           hits[CANDIDATE] > chance;
+           binomial_tail(hits[CANDIDATE], hits[BASELINE] + hits[TWIN] + hits[CANDIDATE],
+                         1.0 / SIDES) <= PART_SHOWN;
 }
 
 /* Blocks are of one length, the last perhaps shorter. */
-static bool most_blocks_show(const struct columns *columns, size_t block_rounds, double threshold)
+static bool most_blocks_show(const struct columns *columns, size_t block_rounds,
+                             const struct latency_quantile *suspected)
 {
     size_t blocks = 0, shown = 0;
     for (size_t from = 0; from < columns->count; from += block_rounds) {
@@ -465,7 +470,7 @@ static bool most_blocks_show(const struct columns *columns, size_t block_rounds,
         if (until > columns->count)
             until = columns->count;
         blocks++;
-        shown += shows_level(columns, from, until, LATENCY_P50, threshold);
+        shown += shows_level(columns, from, until, LATENCY_P50, suspected);
     }
     return 2 * shown > blocks;
 }
@@ -473,7 +478,7 @@ static bool most_blocks_show(const struct columns *columns, size_t block_rounds,
 size_t rh_latency_block_rounds(const struct latency_comparison *suspected)
 {
     /* What is rare needs more of them to come by. */
-    return suspected->quantiles[LATENCY_P50].direction > 0 ? 20 : LATENCY_BLOCK_ROUNDS_MAX;
+    return suspected->quantiles[LATENCY_P50].direction > 0 ? 30 : LATENCY_BLOCK_ROUNDS_MAX;
 }
 
 bool rh_latency_confirms(const struct latency_comparison *suspected,
@@ -486,10 +491,10 @@ bool rh_latency_confirms(const struct latency_comparison *suspected,
         return false;
     is_shown = quantiles[LATENCY_P50].direction > 0 &&
                most_blocks_show(&columns, rh_latency_block_rounds(suspected),
-                                quantiles[LATENCY_P50].threshold);
+                                &quantiles[LATENCY_P50]);
     for (size_t level = LATENCY_P95; level < LATENCY_LEVELS; level++)
         is_shown |= quantiles[LATENCY_P50].direction <= 0 && quantiles[level].direction > 0 &&
-                    shows_level(&columns, 0, count, LATENCY_P95, quantiles[level].threshold);
+                    shows_level(&columns, 0, count, LATENCY_P95, &quantiles[level]);
     is_shown |= suspected->is_partly_slower && shows_parts(&columns, suspected->slower_share);
     free(columns.side[0]);
     return is_shown;
