@@ -27,9 +27,11 @@
 #define PART_RATIO 2.0
 #define PART_ROUNDS_LEAST 5
 #define PART_COST_LEAST 0.2
+/* From here on a few rounds are enough: no machine does that to one side by chance. */
+#define PLAIN_RATIO 2.0
 /* Shown again: a ratio above this is enough for any; the chance of as many rounds by luck. */
 #define SHOWN_MOST 2.0
-#define PART_SHOWN 0.01
+#define PART_SHOWN 0.05
 /* Tests of one pattern in one direction: three quantiles and the share. */
 #define TESTS 4
 
@@ -430,9 +432,11 @@ void rh_latency_compare(const struct latency_round *rounds, size_t count, size_t
     bool is_slower = comparison.p_slower <= level, is_faster = comparison.p_faster <= level;
     decide(&comparison, is_slower, is_faster, rules);
     /* Until the tail has a say, what is slow for a few parameters alone may not have come by. */
+    bool is_plain = comparison.outcome == LATENCY_SLOWER &&
+                    comparison.quantiles[LATENCY_P50].ratio_low >= PLAIN_RATIO;
     comparison.is_open = comparison.outcome == LATENCY_TOO_FEW ||
                          comparison.outcome == LATENCY_NOISY ||
-                         (comparison.outcome == LATENCY_SAME && count < LATENCY_P95_ROUNDS) ||
+                         (!is_plain && count < LATENCY_P95_ROUNDS) ||
                          (comparison.outcome == LATENCY_SAME && leans(&comparison));
     *ret_comparison = comparison;
 }
@@ -477,8 +481,11 @@ static bool most_blocks_show(const struct columns *columns, size_t block_rounds,
 
 size_t rh_latency_block_rounds(const struct latency_comparison *suspected)
 {
+    const struct latency_quantile *quantiles = suspected->quantiles;
+    bool is_rare = suspected->is_partly_slower || quantiles[LATENCY_P95].direction > 0 ||
+                   quantiles[LATENCY_P99].direction > 0;
     /* What is rare needs more of them to come by. */
-    return suspected->quantiles[LATENCY_P50].direction > 0 ? 30 : LATENCY_BLOCK_ROUNDS_MAX;
+    return is_rare && quantiles[LATENCY_P50].ratio < PLAIN_RATIO ? LATENCY_BLOCK_ROUNDS_MAX : 30;
 }
 
 bool rh_latency_confirms(const struct latency_comparison *suspected,
@@ -493,7 +500,9 @@ bool rh_latency_confirms(const struct latency_comparison *suspected,
                most_blocks_show(&columns, rh_latency_block_rounds(suspected),
                                 &quantiles[LATENCY_P50]);
     for (size_t level = LATENCY_P95; level < LATENCY_LEVELS; level++)
-        is_shown |= quantiles[LATENCY_P50].direction <= 0 && quantiles[level].direction > 0 &&
+        is_shown |= quantiles[level].direction > 0 &&
+                    (quantiles[LATENCY_P50].direction <= 0 ||
+                     quantiles[level].ratio >= PLAIN_RATIO) &&
                     shows_level(&columns, 0, count, LATENCY_P95, &quantiles[level]);
     is_shown |= suspected->is_partly_slower && shows_parts(&columns, suspected->slower_share);
     free(columns.side[0]);
