@@ -11,8 +11,8 @@
 
 /* How often waiting sessions are looked at, and from when on locks are asked about: a statement of
    the transaction that is waited for seldom takes longer. */
-#define LOOK_EVERY_US INT64_C(50000)
-#define ASK_LOCKS_AFTER_US INT64_C(100000)
+#define LOOK_EVERY_US INT64_C(10000)
+#define ASK_LOCKS_AFTER_US INT64_C(10000)
 
 void rh_order_wait_add(struct replay_session *session)
 {
@@ -78,19 +78,28 @@ static bool has_order(const struct replay *replay, const struct replay_session *
     return !item || rh_commit_order_has(replay->order, item->needs, item->need_count);
 }
 
-void rh_order_wait_done(struct replay *replay, struct item *item)
+static void take_marks(struct replay *replay, struct order_mark **marks, size_t *count)
 {
-    size_t count = item->mark_count;
-    struct order_mark *marks = item->marks;
-    if (count == 0)
+    if (*count == 0)
         return;
-    item->marks = NULL;
-    item->mark_count = 0;
-    bool moved = rh_commit_order_done(replay->order, marks, count);
-    free(marks);
+    bool moved = rh_commit_order_done(replay->order, *marks, *count);
+    free(*marks);
+    *marks = NULL;
+    *count = 0;
     /* Not at once: who is told of it is in the middle of something. */
     if (moved && replay->order_first)
         rh_due_heap_set(&replay->heap, &replay->order_due, INT64_MIN);
+}
+
+void rh_order_wait_sent(struct replay *replay, struct item *item)
+{
+    take_marks(replay, &item->turns, &item->turn_count);
+}
+
+void rh_order_wait_done(struct replay *replay, struct item *item)
+{
+    take_marks(replay, &item->turns, &item->turn_count);
+    take_marks(replay, &item->marks, &item->mark_count);
 }
 
 static bool has_waited_long(const struct replay *replay, const struct replay_session *session,

@@ -60,8 +60,10 @@ struct item {
 
     struct order_need *needs;
     size_t need_count;
-    struct order_mark *marks;
+    struct order_mark *marks; /* done with it */
     size_t mark_count;
+    struct order_mark *turns; /* done when it was sent */
+    size_t turn_count;
 
     bool is_sent, is_done, has_escaped;
     int64_t taken_us; /* when it was read */
@@ -244,7 +246,9 @@ void rh_session_item_done(struct replay_session *session, struct item *item);
  */
 void rh_order_wait_add(struct replay_session *session);
 void rh_order_wait_remove(struct replay_session *session);
-/* Transactions are done: whoever waited for them goes. */
+/* It was sent: whoever waited for its turn goes. */
+void rh_order_wait_sent(struct replay *replay, struct item *item);
+/* It is done, and so is its transaction: whoever waited for that goes. */
 void rh_order_wait_done(struct replay *replay, struct item *item);
 void rh_order_wait_due(void *replay);
 

@@ -229,6 +229,7 @@ void rh_item_free(struct item *item)
     free(item->steps);
     free(item->recorded);
     free(item->needs);
+    free(item->turns);
     free(item->marks);
     free(item->outcomes);
     free(item);
@@ -355,6 +356,7 @@ static void send_item(struct replay_session *session, struct item *item, int64_t
     }
     replay->result->requests++;
     rh_cancel_arm(session, item);
+    rh_order_wait_sent(replay, item);
     rh_pg_client_send(session->client, (struct text){item->bytes, item->length});
     free(item->bytes);
     item->bytes = NULL;
