@@ -11,7 +11,7 @@ struct line {
     size_t count, capacity;
 };
 
-enum { LINE_TOUCHED, LINE_WRITTEN, LINE_SENT, LINES };
+enum { LINE_TOUCHED, LINE_WRITTEN, LINE_SENT, LINE_ANSWERED, LINES };
 /* A line's number: its table's, and which. */
 #define LINE(table, which) ((table)*LINES + (which))
 
@@ -197,8 +197,19 @@ void rh_commit_order_request(struct commit_order *order, uint32_t pattern,
         if (!it->writes || has_turn(request, sent))
             continue;
         add_need(request, sent, &lines[LINE_SENT]);
+        add_need(request, LINE(it->table, LINE_ANSWERED), &lines[LINE_ANSWERED]);
         request->turns[request->turn_count++] = (struct order_mark){sent,
                                                                     append(&lines[LINE_SENT])};
+    }
+}
+
+void rh_commit_order_answered(struct commit_order *order, const struct order_mark *turns,
+                              size_t count, struct order_mark *marks)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t table = turns[i].line / LINES;
+        marks[i] = (struct order_mark){LINE(table, LINE_ANSWERED),
+                                       append(&order->tables[table].lines[LINE_ANSWERED])};
     }
 }
 

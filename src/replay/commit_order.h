@@ -7,9 +7,10 @@
  * not there yet, and nobody writes over what somebody still had to read. Tables that no pattern
  * writes are not looked at.
  *
- * Statements that write a table are also sent in their order, whoever sends them: who came first to
- * a row's lock in the recording comes first here. (Without it pgbench's hot rows were locked in
- * another order now and then, and then the session that is waited for waits itself.)
+ * Statements that write a table are also sent in their order, whoever sends them, and behind those
+ * whose answers were there already: who came first to a row's lock in the recording comes first
+ * here. (Without it pgbench's hot rows are locked in another order now and then, and the session
+ * that is waited for waits itself for a lock.)
  *
  * It is fed in the order of the recording (intake) and told what the replay has done; it knows no
  * sessions and no clock. Each table has three lines: of all its transactions and of those that
@@ -59,6 +60,10 @@ struct order_request {
 /* The request executes the pattern: adds to what its transaction touched, and to `request`. */
 void rh_commit_order_request(struct commit_order *order, uint32_t pattern,
                              struct order_touched *touched, struct order_request *request);
+/* A request was answered in the recording: the marks of its turns' tables go into `marks`, of the
+   same number; they are done with the request. */
+void rh_commit_order_answered(struct commit_order *order, const struct order_mark *turns,
+                              size_t count, struct order_mark *marks);
 /* The transaction ended in the recording: its numbers, and *touched is empty again. malloc'ed
    array, NULL for none. */
 struct order_mark *rh_commit_order_end(struct commit_order *order, struct order_touched *touched,

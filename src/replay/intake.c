@@ -229,6 +229,31 @@ static void take_request(struct replay *replay, struct replay_session *session,
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
+/* Done with the item, which may be so already; without one at once. */
+static void add_marks(struct replay *replay, struct item *item, const struct order_mark *marks,
+                      size_t count)
+{
+    struct item nobody = {.is_done = true};
+    if (count == 0)
+        return;
+    if (!item)
+        item = &nobody;
+    item->marks = realloc(item->marks, (item->mark_count + count) * sizeof(*marks));
+    if (!item->marks)
+        RH_PANIC("out of memory for the order of commits");
+    memcpy(item->marks + item->mark_count, marks, count * sizeof(*marks));
+    item->mark_count += count;
+    if (item->is_done)
+        rh_order_wait_done(replay, item);
+}
+
+static void mark_answered(struct replay *replay, struct item *item)
+{
+    struct order_mark marks[ORDER_NEEDS_MAX];
+    rh_commit_order_answered(replay->order, item->turns, item->turn_count, marks);
+    add_marks(replay, item, marks, item->turn_count);
+}
+
 /* Results go to the items that asked for them, in order; the last of these, NULL for none. Of a
    COPY by the extended protocol the Sync that is answered is another than the one that the
    statement was sent with. */
@@ -246,6 +271,7 @@ static struct item *spread_results(struct replay_session *session,
         it->recorded = copy_of(event->results + at, count, sizeof(*it->recorded));
         it->recorded_count = count;
         it->is_answered = true;
+        mark_answered(session->replay, it);
         at += count;
         last = it;
         session->unanswered = it->next;
@@ -264,15 +290,8 @@ static void take_answer(struct replay *replay, struct replay_session *session,
     if (is_over && session->touched.count > 0) {
         size_t count = 0;
         struct order_mark *marks = rh_commit_order_end(replay->order, &session->touched, &count);
-        if (item && item->mark_count == 0) {
-            item->marks = marks;
-            item->mark_count = count;
-            if (item->is_done)
-                rh_order_wait_done(replay, item);
-        } else {
-            struct item gone = {.marks = marks, .mark_count = count};
-            rh_order_wait_done(replay, &gone);
-        }
+        add_marks(replay, item, marks, count);
+        free(marks);
     }
     rh_session_settle(session);
 }

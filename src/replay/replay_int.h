@@ -64,8 +64,9 @@ struct item {
     size_t mark_count;
     struct order_mark *turns; /* done when it was sent */
     size_t turn_count;
+    bool has_had_turns;
 
-    bool is_sent, is_done, has_escaped;
+    bool is_sent, is_done;
     int64_t taken_us; /* when it was read */
     int64_t intended_us, sent_us, first_us;
     struct outcome *outcomes;
@@ -134,6 +135,7 @@ struct replay_session {
 
     /* commit order */
     bool is_order_waiting;
+    bool has_escaped; /* up to the end of its transaction: it would only wait again */
     int64_t order_since_us;
     struct replay_session *order_next;
 };
@@ -188,6 +190,7 @@ struct replay {
     struct due order_due;
     struct connection *watcher; /* attached to the loop; NULL: lock-blind */
     bool watcher_asks;
+    int64_t asked_us, ask_every_us;
     struct cancel *cancels;
 
     int64_t late_sum_us, response_sum_us;

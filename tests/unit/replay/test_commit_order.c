@@ -184,6 +184,29 @@ static void test_commit_order_writes_of_a_table_are_sent_in_their_order(void **s
     rh_commit_order_free(order);
 }
 
+static void test_commit_order_write_waits_for_the_writes_that_were_answered(void **state)
+{
+    struct commit_order *order = new_order();
+    struct transaction first = {0}, second = {0}, early = {0};
+    struct order_mark marks[ORDER_NEEDS_MAX];
+    (void)state;
+    request(order, &first, WRITES_A);
+    request(order, &early, WRITES_A);
+    rh_commit_order_answered(order, first.order.turns, 1, marks);
+    request(order, &second, WRITES_A);
+    send_all(order, &first);
+    assert_true(has(order, &early));
+    send_all(order, &early);
+    assert_false(has(order, &second));
+    assert_true(rh_commit_order_done(order, marks, 1));
+    assert_true(has(order, &second));
+    send_all(order, &second);
+    rh_order_touched_deinit(&first.touched);
+    rh_order_touched_deinit(&second.touched);
+    rh_order_touched_deinit(&early.touched);
+    rh_commit_order_free(order);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_commit_order_tables_that_nobody_writes_do_not_matter),
         cmocka_unit_test(test_commit_order_one_statement_of_several_tables_needs_each),
         cmocka_unit_test(test_commit_order_writes_of_a_table_are_sent_in_their_order),
+        cmocka_unit_test(test_commit_order_write_waits_for_the_writes_that_were_answered),
     };
     return cmocka_run_group_tests_name("commit_order", tests, NULL, NULL);
 }
