@@ -1,5 +1,6 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
+#include "cmd/workload_open.h"
 
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -7,7 +8,6 @@
 #include "rehearsal/production_target.h"
 #include "replay/replay_json.h"
 #include "replay/samples.h"
-#include "store/workload_file.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,8 +17,6 @@
 #define GROUP_PACE "Pace"
 #define GROUP_SESSIONS "Sessions"
 #define CONNECT_MAX_US (60 * INT64_C(1000000))
-/* 64 hexadecimal digits and what an editor leaves behind them. */
-#define KEY_FILE_MAX 256
 /* A reader of samples that does not read any more keeps us no longer. */
 #define FLUSH_MAX_US (10 * INT64_C(1000000))
 /* Patterns in the table of the terminal. */
@@ -105,14 +103,7 @@ static const struct option rows[] = {
                    "it holds a lock that somebody waits for; how often that was is told. 0: the "
                    "order between sessions is not kept.",
     },
-    {
-        .name = "workload-key",
-        .kind = OPTION_PATH,
-        .value_name = "FILE",
-        .group = GROUP_START,
-        .environment = "REHEARSE_WORKLOAD_KEY",
-        .help = "The key of an encrypted workload: 64 hexadecimal digits.",
-    },
+    OPTION_ROW_WORKLOAD_KEY,
     {
         .name = "out",
         .kind = OPTION_PATH,
@@ -190,36 +181,11 @@ static enum err_code read_speed(const char *text, double *ret_speed, struct err 
     return RH_OK;
 }
 
-static enum err_code read_key(struct job *job, const char *path, uint8_t *ret_key, struct err *err)
-{
-    struct text text;
-    enum err_code code = rh_file_read(path, KEY_FILE_MAX, job->arena, &text, err);
-    bool is_key = true;
-
-    if (code)
-        return code;
-    text = rh_text_trim(text);
-    is_key = text.len == 2 * WORKLOAD_KEY_BYTES;
-    for (size_t i = 0; is_key && i < WORKLOAD_KEY_BYTES; i++) {
-        int high = rh_hex_value(text.data[2 * i]), low = rh_hex_value(text.data[2 * i + 1]);
-        is_key = high >= 0 && low >= 0;
-        ret_key[i] = (uint8_t)(high << 4 | low);
-    }
-    if (!is_key)
-        return rh_err_set(err, RH_ERR_USAGE, "\"%s\" holds no key of 64 hexadecimal digits", path);
-    return RH_OK;
-}
-
 static enum err_code open_workload(struct job *job, struct err *err)
 {
     const char *path = job->options->positionals.items[0];
-    const char *key_path = rh_option_text(job->options, "workload-key");
-    uint8_t key[WORKLOAD_KEY_BYTES];
-    enum err_code code = key_path ? read_key(job, key_path, key, err) : RH_OK;
+    enum err_code code = rh_workload_open(job->options, path, &job->reader, err);
 
-    if (!code)
-        code = rh_workload_reader_open(path, key_path ? key : NULL, &job->reader, err);
-    explicit_bzero(key, sizeof(key));
     if (code)
         return code;
     size_t count = rh_workload_reader_pattern_count(job->reader);
