@@ -253,7 +253,7 @@ void rh_order_wait_remove(struct replay_session *session);
 void rh_order_wait_sent(struct replay *replay, struct item *item);
 /* It is done, and so is its transaction: whoever waited for that goes. */
 void rh_order_wait_done(struct replay *replay, struct item *item);
-void rh_order_wait_due(void *replay);
+void rh_order_wait_due(void *context); /* a struct replay */
 
 /* --- cancels.c --------------------------------------------------------------------------------
  */
