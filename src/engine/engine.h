@@ -139,7 +139,16 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
     X(ENGINE_QUERY_SOURCE_TEXTS)                                                                   \
     /* Inside a transaction with a snapshot -> identity: of tables, five at most, that were        \
           rewritten, truncated or dropped since that was taken */                                  \
-    X(ENGINE_QUERY_SOURCE_CHANGED)
+    X(ENGINE_QUERY_SOURCE_CHANGED)                                                                 \
+    /* -> oid, schema_name, type_name, kind (pg_type.typtype), element (its oid; 0): the types     \
+          that the database numbers in its own way */                                              \
+    X(ENGINE_QUERY_OWN_TYPES)                                                                      \
+    /* -> role_name: roles that may log in */                                                      \
+    X(ENGINE_QUERY_LOGIN_ROLES)                                                                    \
+    /* -> one row: max_connections, reserved (kept from a role like ours), used */                 \
+    X(ENGINE_QUERY_SESSION_ROOM)                                                                   \
+    /* -> pid, blockers (text "{..}"): of all sessions that wait for a lock */                     \
+    X(ENGINE_QUERY_LOCK_WAITERS)
 
 enum engine_query {
 #define X(symbol) symbol,

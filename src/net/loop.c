@@ -13,7 +13,7 @@ struct loop {
     uv_prepare_t keep_alive;      /* without an active handle uv_run would not sleep */
     struct loop_watch *interrupt; /* NULL until signals are installed */
     struct loop_timer *deadline;
-    bool is_running, stop_wanted, was_interrupted, deadline_passed;
+    bool is_running, stop_wanted, was_interrupted, deadline_passed, ignores_interrupt;
     struct spin spin;
     bool had_event;         /* in this round of uv_run */
     int64_t first_event_us; /* when its first event was found; only kept while spinning is on */
@@ -299,7 +299,7 @@ static void run_sleeping(struct loop *loop)
 static enum err_code watch_interrupt(struct loop *loop, struct err *err)
 {
     int fd = rh_interrupt_fd();
-    if (fd < 0 || loop->interrupt)
+    if (fd < 0 || loop->interrupt || loop->ignores_interrupt)
         return RH_OK;
     enum err_code code = rh_loop_watch_new(loop, fd, on_interrupt, loop, &loop->interrupt, err);
     if (code == RH_OK)
@@ -342,6 +342,13 @@ void rh_loop_stop(struct loop *loop)
     loop->stop_wanted = true;
     if (loop->is_running)
         uv_stop(&loop->uv);
+}
+
+void rh_loop_ignore_interrupt(struct loop *loop)
+{
+    loop->ignores_interrupt = true;
+    rh_loop_watch_free(loop->interrupt);
+    loop->interrupt = NULL;
 }
 
 struct loop_statistics rh_loop_statistics(const struct loop *loop)

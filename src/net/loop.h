@@ -61,6 +61,9 @@ void rh_loop_timer_free(struct loop_timer *timer);
  */
 enum err_code rh_loop_run(struct loop *loop, struct mono deadline, struct err *err) RH_MUST_CHECK;
 void rh_loop_stop(struct loop *loop);
+/* From now on the user's interrupt ends no run: for those who have something to bring to an end
+   first. They look at it themselves (rh_interrupt_is_urgent). */
+void rh_loop_ignore_interrupt(struct loop *loop);
 /* How often the loop slept and how often a spin saved a sleep: for tests and benchmarks. */
 struct loop_statistics {
     uint64_t sleeps, spins, spin_hits;

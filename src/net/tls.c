@@ -280,10 +280,16 @@ static struct tls_context *new_context(const struct tls_options *options, bool i
                      SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(context->ssl, 1);
     SSL_CTX_set_default_read_buffer_len(context->ssl, READ_BUFFER_BYTES);
-    if (is_server)
+    if (is_server) {
+        /* Nobody resumes a session of PostgreSQL: its own server offers no way to either
+           (be_tls_init in be-secure-openssl.c). */
+        SSL_CTX_set_options(context->ssl, SSL_OP_NO_TICKET);
+        SSL_CTX_set_num_tickets(context->ssl, 0);
+        SSL_CTX_set_session_cache_mode(context->ssl, SSL_SESS_CACHE_OFF);
         SSL_CTX_set_alpn_select_cb(context->ssl, on_select_protocol, NULL);
-    else
+    } else {
         SSL_CTX_set_alpn_protos(context->ssl, protocol_list, PROTOCOL_LIST_LENGTH);
+    }
     return context;
 }
 
@@ -306,9 +312,9 @@ static enum err_code fill_context(struct tls_context *context, const struct tls_
         code = load_roots(context->ssl, options, err);
     if (code || !options->root_file)
         return code;
+    bool is_must = context->is_server && !options->peer_is_optional;
     SSL_CTX_set_verify(context->ssl,
-                       SSL_VERIFY_PEER | (context->is_server ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-                       NULL);
+                       SSL_VERIFY_PEER | (is_must ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
     return RH_OK;
 }
 
@@ -553,6 +559,13 @@ size_t rh_tls_end_point(const struct tls *tls, unsigned char out[static TLS_END_
     X509_free(certificate);
     ERR_clear_error();
     return length;
+}
+
+bool rh_tls_has_same_certificate(const struct tls *ours, const struct tls *theirs)
+{
+    const X509 *shown = SSL_get_certificate(ours->ssl);
+    const X509 *seen = SSL_get0_peer_certificate(theirs->ssl);
+    return shown && seen && X509_cmp(shown, seen) == 0;
 }
 
 const char *rh_tls_version_name(const struct tls *tls)

@@ -32,6 +32,7 @@ struct tls_options {
     /* The peer's certificate must lead to one of these (PEM file, or TLS_SYSTEM_ROOTS); NULL: any
        will do, a client's need not even be there. */
     const char *root_file;
+    bool peer_is_optional; /* a server's: a client may have none; what it has must lead there */
     const char *crl_file, *crl_directory; /* revoked ones; only with root_file */
     bool verifies_name; /* a client's: the certificate must be for the host it connects to */
     bool omits_sni;     /* a client's: does not say which host it wants */
@@ -42,7 +43,8 @@ struct tls_options {
 enum err_code rh_tls_context_new_client(const struct tls_options *options,
                                         struct tls_context **ret_context,
                                         struct err *err) RH_MUST_CHECK;
-/* A certificate is a must. With root_file, clients must have one as well. */
+/* A certificate is a must. With root_file, clients must have one as well, but for
+   peer_is_optional. */
 enum err_code rh_tls_context_new_server(const struct tls_options *options,
                                         struct tls_context **ret_context,
                                         struct err *err) RH_MUST_CHECK;
@@ -60,6 +62,8 @@ enum tls_step { TLS_DONE, TLS_WAITS_READABLE, TLS_WAITS_WRITABLE, TLS_FAILED };
 enum tls_step rh_tls_handshake(struct tls *tls, struct err *err);
 /* The peer agreed to speak the "postgresql" protocol (ALPN). */
 bool rh_tls_has_protocol(const struct tls *tls);
+/* Does `ours`, a server's side, show the certificate that the peer of `theirs` has shown? */
+bool rh_tls_has_same_certificate(const struct tls *ours, const struct tls *theirs);
 const char *rh_tls_version_name(const struct tls *tls); /* "TLSv1.3" */
 /* Of the peer's certificate, as channel binding "tls-server-end-point" has it (RFC 5929, section
    4.1): its length, 0 where there is none or its signature knows no single hash. */

@@ -1,7 +1,7 @@
 #include "rehearsal/dry_run_int.h"
 
 #include "base/interrupt.h"
-#include "rehearsal/production.h"
+#include "rehearsal/production_target.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -16,18 +16,6 @@
     "Only throw-away and staging databases: --rollback holds locks until its end. Name another " \
     "one "                                                                                       \
     "in --sandbox-url, or take a sandbox: leave --rollback out and give --snapshot or --schema."
-
-/* Columns of ENGINE_QUERY_TARGET. */
-enum {
-    DATABASE,
-    SERVER_VERSION,
-    IS_STANDBY,
-    PRODUCTION_SETTING,
-    COMMENT,
-    SESSIONS,
-    BUSY_SESSIONS,
-    ROLES
-};
 
 enum err_code rh_dry_run_check_url(const struct engine *engine, const char *url,
                                    struct arena *arena, struct err *err)
@@ -81,8 +69,8 @@ static enum err_code ask_target(struct dry_run *dry_run, struct rows **ret_rows,
                                          rh_clock_after(rh_clock_mono(), ASK_MAX_US), &rows, err);
         if (code)
             return code;
-        if (rh_rows_int(rows, 0, SESSIONS, 0) == 0 || dry_run->options->allow_active_sessions ||
-            rh_clock_passed(until)) {
+        if (rh_rows_int(rows, 0, TARGET_SESSIONS, 0) == 0 ||
+            dry_run->options->allow_active_sessions || rh_clock_passed(until)) {
             *ret_rows = rows;
             return RH_OK;
         }
@@ -103,23 +91,14 @@ static enum err_code look_at_target(struct dry_run *dry_run, const struct url_pl
 
     if (code)
         return code;
-    const char *database = rh_arena_strdup(arena, rh_rows_value(rows, 0, DATABASE));
-    const struct production_facts facts = {
-        .database = database,
-        .hosts = place->hosts,
-        .setting = rh_rows_value(rows, 0, PRODUCTION_SETTING),
-        .comment = rh_rows_value(rows, 0, COMMENT),
-    };
-    const char *why = rh_production_why(dry_run->options->production,
-                                        dry_run->options->production_count, &facts, arena);
+    const char *database = rh_arena_strdup(arena, rh_rows_value(rows, 0, TARGET_DATABASE));
+    const struct production_patterns patterns = {dry_run->options->production,
+                                                 dry_run->options->production_count};
+    const char *why = rh_production_target_why(rows, place->hosts, &patterns, false, arena);
     if (why)
-        return refuse(dry_run, err, database,
-                      rh_arena_printf(arena, "%s, so it is production", why), MARKER_HINT);
-    if (rh_rows_bool(rows, 0, IS_STANDBY))
-        return refuse(dry_run, err, database, "it is a standby, which takes no writes",
-                      MARKER_HINT);
-    dry_run->other_sessions = rh_rows_int(rows, 0, SESSIONS, 0);
-    int64_t busy = rh_rows_int(rows, 0, BUSY_SESSIONS, 0);
+        return refuse(dry_run, err, database, why, MARKER_HINT);
+    dry_run->other_sessions = rh_rows_int(rows, 0, TARGET_SESSIONS, 0);
+    int64_t busy = rh_rows_int(rows, 0, TARGET_BUSY_SESSIONS, 0);
     if (dry_run->other_sessions > 0 && !dry_run->options->allow_active_sessions)
         return refuse(
             dry_run, err, database,
@@ -127,10 +106,11 @@ static enum err_code look_at_target(struct dry_run *dry_run, const struct url_pl
                 arena, "%lld other session%s in it%s (of %s)", (long long)dry_run->other_sessions,
                 dry_run->other_sessions == 1 ? " is" : "s are",
                 busy > 0 ? rh_arena_printf(arena, ", %lld of them at work", (long long)busy) : "",
-                rh_rows_value(rows, 0, ROLES)),
+                rh_rows_value(rows, 0, TARGET_ROLES)),
             "They would wait behind the migration's locks until it is rolled back. Close "
             "them, or accept it with --allow-active-sessions.");
-    const char *version = rh_rows_value(rows, 0, SERVER_VERSION); /* "15.20 (Debian 15.20-0)" */
+    const char *version = rh_rows_value(rows, 0,
+                                        TARGET_SERVER_VERSION); /* "15.20 (Debian 15.20-0)" */
     dry_run->rehearsal->result.fidelity.server_version = rh_arena_strndup(arena, version,
                                                                           strcspn(version, " "));
     dry_run->place = rh_arena_printf(arena, "\"%s\" at %s", database, dry_run->place);

@@ -4,7 +4,7 @@
 #ifndef RH_SNAPSHOT_CREATE_INT_H
 #define RH_SNAPSHOT_CREATE_INT_H
 
-#include "snapshot/column_maps.h"
+#include "mask/column_maps.h"
 #include "snapshot/create.h"
 #include "snapshot/dump.h"
 #include "snapshot/place.h"

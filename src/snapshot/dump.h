@@ -13,7 +13,7 @@
 #include "base/progress.h"
 #include "engine/engine.h"
 #include "mask/copy_mask.h"
-#include "snapshot/column_maps.h"
+#include "mask/column_maps.h"
 #include "snapshot/sample.h"
 #include "snapshot/watches.h"
 

@@ -22,10 +22,14 @@ enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
     const struct upstream local = {.hosts = &local_host, .host_count = 1};
     enum err_code code = rh_dialer_new(loop, options->upstream ? options->upstream : &local,
                                        &tap->dialer, err);
+    if (code == RH_OK && options->client_tls)
+        code = rh_tls_context_new_server(options->client_tls, &tap->client_tls, err);
     if (code != RH_OK) {
+        rh_dialer_free(tap->dialer);
         free(tap);
         return code;
     }
+    tap->requires_client_tls = options->requires_client_tls;
     tap->loop = loop;
     if (handler)
         tap->handler = *handler;
@@ -42,6 +46,16 @@ void rh_tap_free(struct tap *tap)
     if (!tap)
         return;
     RH_ASSERT(tap->depth == 0);
+    rh_tap_stop_listening(tap);
+    while (tap->sessions)
+        rh_tap_session_close(tap->sessions);
+    rh_dialer_free(tap->dialer);
+    rh_tls_context_free(tap->client_tls);
+    free(tap);
+}
+
+void rh_tap_stop_listening(struct tap *tap)
+{
     while (tap->listeners) {
         struct tap_listener *listener = tap->listeners;
         tap->listeners = listener->next;
@@ -50,10 +64,6 @@ void rh_tap_free(struct tap *tap)
         close(listener->fd);
         free(listener);
     }
-    while (tap->sessions)
-        rh_tap_session_close(tap->sessions);
-    rh_dialer_free(tap->dialer);
-    free(tap);
 }
 
 struct tap_statistics rh_tap_statistics(const struct tap *tap)

@@ -7,8 +7,9 @@
  *
  * Memory is flat: what the other side cannot take yet pauses reading (at most TAP_PENDING_MAX bytes
  * per direction); bodies are collected only for the types asked for, up to collect_max. SSLRequest
- * and GSSENCRequest are answered 'N' (plain text on this leg), in either order, and a client that
- * sent bytes behind such a request before our answer is dropped (CVE-2021-23214). A CancelRequest
+ * is answered 'S' where the tap has a certificate, and direct TLS is taken then (first byte 0x16,
+ * ALPN "postgresql"); else 'N', as GSSENCRequest is always, in either order. A client that sent
+ * bytes behind such a request before our answer is dropped (CVE-2021-23214). A CancelRequest
  * is forwarded on a connection of its own; keys are opaque (4 to 256 bytes).
  * NegotiateProtocolVersion passes through. Single-threaded, on the given loop. It does not
  * authenticate anybody: the server does.
@@ -91,22 +92,40 @@ struct tap_handler {
      * the connection.
      */
     void (*backend_parts_followed)(void *context, struct tap_session *session, unsigned char type);
+    /*
+     * For those who look and never touch: all bytes of a session, as they were read, after they
+     * were written on or queued; the frontend's begin with the start-up packet. They are valid
+     * during the call. Only for handlers that decide about nothing and take nothing.
+     */
+    void (*frontend_bytes)(void *context, struct tap_session *session, struct text bytes);
+    void (*backend_bytes)(void *context, struct tap_session *session, struct text bytes);
+    /* Somebody asked to cancel: the request (a start-up packet) is on its way to the server. */
+    void (*cancel_requested)(void *context, struct text request);
     /* Parts came since the last call of this, and no more input is waiting at the moment. */
     void (*backend_parts_paused)(void *context, struct tap_session *session);
 };
 
 struct tap_options {
-    /* Where the server is: one of the two. A Unix socket, or any place over TCP or TLS. The
-       client's leg stays plain, so a client cannot bind SCRAM to the server's TLS channel: the
-       offer is not passed on, and it authenticates all the same, unless it insists on the binding.
-     */
+    /* Where the server is: one of the two. A Unix socket, or any place over TCP or TLS. */
     const char *server_socket_path;
     const struct upstream *upstream;
+    /*
+     * The client's leg; NULL: it stays plain. A client can bind SCRAM to the server's TLS channel
+     * only where both legs are TLS and show the same certificate (tls-server-end-point is the hash
+     * of it). Else the offer is not passed on. A client whose own leg is plain authenticates all
+     * the same, unless it insists on the binding; of one that has TLS, and would have bound, a
+     * server with TLS takes that for an attack (tap_auth.c).
+     */
+    const struct tls_options *client_tls;
+    bool requires_client_tls; /* a client that does not ask for it is refused */
 };
 
 struct tap_statistics {
     uint64_t sessions, frontend_bytes, backend_bytes, swallowed_messages, held_messages;
     uint64_t refused_connections; /* the server could not be reached for them */
+    uint64_t failed_handshakes;   /* of clients */
+    uint64_t unbound_offers;      /* channel binding not passed on to a client that has TLS */
+    uint64_t cancels;
 };
 
 /* Blocking where the upstream has certificates: they are read. */
@@ -117,6 +136,8 @@ enum err_code rh_tap_new(struct loop *loop, const struct tap_options *options,
 void rh_tap_free(struct tap *tap);
 /* Adds a listener (already listening, non-blocking; Unix or TCP); the tap owns the descriptor. */
 enum err_code rh_tap_listen(struct tap *tap, int listener_fd, struct err *err) RH_MUST_CHECK;
+/* Closes the listeners: nobody new comes in. The sessions go on. */
+void rh_tap_stop_listening(struct tap *tap);
 /* Gives an already connected client (a socket pair end); the tap owns the descriptor. */
 enum err_code rh_tap_adopt(struct tap *tap, int client_fd, struct err *err) RH_MUST_CHECK;
 struct tap_statistics rh_tap_statistics(const struct tap *tap);

@@ -1,9 +1,18 @@
 /*
  * SASL mechanisms between two legs of different kinds. A server that speaks TLS offers
- * SCRAM-SHA-256-PLUS, which binds the exchange to that TLS channel; a client whose own leg is plain
- * cannot do that, and libpq takes such an offer for an attack. So it is not passed on. The client
- * then says that it does not know channel binding, as it would over a plain connection, and that is
- * true.
+ * SCRAM-SHA-256-PLUS, which binds the exchange to that TLS channel: libpq takes the hash of the
+ * server's certificate for it (tls-server-end-point, RFC 5929), so where both legs are TLS and the
+ * tap shows the very certificate of the server, the offer goes through and the binding holds.
+ *
+ * A client whose own leg is plain cannot do that, and libpq takes such an offer for an attack. So
+ * it is not passed on. The client then says that it does not know channel binding, as it would over
+ * a plain connection, and that is true.
+ *
+ * With TLS on both legs and another certificate nothing helps a client that would bind: with the
+ * offer it binds to the wrong certificate, without it it says that it could have, which a server
+ * that has TLS takes for an attack. Clients that do not bind (channel_binding=disable, most
+ * drivers) get in either way; the offer is not passed on, so that one which could chooses the
+ * mechanism that says so.
  */
 #include "tap/tap_int.h"
 
@@ -22,11 +31,13 @@ void rh_tap_auth_deinit(struct tap_session *session)
 
 void rh_tap_auth_begin(struct tap_session *session)
 {
-    session->auth.is_on = session->is_framed && session->server.tls && !session->client.tls;
+    session->auth.is_on = session->is_framed && session->server.tls &&
+                          !(session->client.tls &&
+                            rh_tls_has_same_certificate(session->client.tls, session->server.tls));
 }
 
 /* The body of AuthenticationSASL: a code, then names, the last of them empty. */
-static void add_unbound(struct text body, struct buf *out)
+static void add_unbound(struct tap_session *session, struct text body, struct buf *out)
 {
     RH_CLEANUP_BUF struct buf kept;
     struct pg_reader reader = {.rest = body};
@@ -38,6 +49,8 @@ static void add_unbound(struct text body, struct buf *out)
             const char *name = rh_pg_read_string(&reader);
             if (!rh_text_ends_with(rh_text(name), "-PLUS"))
                 rh_buf_add(&kept, name, strlen(name) + 1);
+            else if (session->client.tls)
+                session->tap->statistics.unbound_offers++;
         }
         body = rh_buf_text(&kept);
     }
@@ -64,7 +77,7 @@ static size_t take_message(struct tap_session *session, struct text bytes, struc
         return 0;
     if (is_request) {
         session->auth.is_on = false;
-        add_unbound((struct text){bytes.data + HEADER_BYTES, length - 4}, out);
+        add_unbound(session, (struct text){bytes.data + HEADER_BYTES, length - 4}, out);
     } else {
         rh_buf_add(out, bytes.data, 1 + (size_t)length);
     }

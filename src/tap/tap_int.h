@@ -7,7 +7,8 @@
  *
  *   STARTUP ──start-up packet──► CONNECTING ──connected──► RELAYING ──server ended──► LEAVING
  *      │ ▲ SSL/GSS: 'N'              │                        │                          │
- *      │ └───────┘                   └───refused──────────────│────────────────► LEAVING │
+ *      │ ├───────┘                   └───refused──────────────│────────────────► LEAVING │
+ *      │ └── ENCRYPTING ◄── SSL: 'S', or direct TLS           │                          │
  *      └──────── any state: client gone, rh_tap_session_close, deadline ──────────► CLOSED
  *
  * tap_session.c alone writes `state`. A closed session stays in memory until no function of the tap
@@ -21,6 +22,7 @@
 
 enum session_state {
     SESSION_STARTUP,    /* gathers untyped packets of the client; there is no server connection */
+    SESSION_ENCRYPTING, /* the TLS handshake with the client (tap_encrypt.c) */
     SESSION_CONNECTING, /* the start-up packet waits for the server to take the connection */
     SESSION_RELAYING,
     SESSION_LEAVING, /* no server any more: the client gets its last bytes, what it sends is dropped
@@ -86,12 +88,15 @@ struct tap_session {
     enum session_state state;
     struct leg client, server;
     struct flow up, down;
-    struct loop_timer *timer; /* the deadline of STARTUP and LEAVING */
-    struct loop_timer *again; /* bytes wait that TLS has read already; NULL where there is none */
-    struct dial *dial;        /* CONNECTING */
+    struct loop_timer *timer; /* the deadline of STARTUP, ENCRYPTING and LEAVING */
+    /* Bytes wait that TLS has read already; NULL where there is none. */
+    struct loop_timer *again, *client_again;
+    struct dial *dial; /* CONNECTING */
 
     struct buf startup; /* STARTUP and CONNECTING: what the client has sent so far */
     bool ssl_refused, gss_refused;
+    bool tls_is_direct; /* the client spoke TLS without asking first */
+    bool handshake_waits_writable;
     bool is_framed; /* protocol 3: shown to the handler (not cancel requests, not protocol 2) */
     bool is_open;   /* the handler was told */
 
@@ -129,6 +134,8 @@ struct tap {
     struct tap_handler handler;
     bool shows_frontend, shows_backend, counts_heads, takes;
     struct dialer *dialer;
+    struct tls_context *client_tls; /* NULL: clients' legs stay plain */
+    bool requires_client_tls;
     struct tap_listener *listeners;
     struct tap_session *sessions, *dead;
     size_t session_count;
@@ -153,8 +160,20 @@ void rh_tap_leave(struct tap *tap);
 enum err_code rh_tap_session_new(struct tap *tap, int client_fd, struct err *err) RH_MUST_CHECK;
 /* After anything happened: ends what has ended, and watches what is to be waited for. */
 void rh_tap_session_settle(struct tap_session *session);
+/* Goes on with a session whose client's leg is encrypted now. */
+void rh_tap_session_go_on(struct tap_session *session);
 /* The server is of no use any more: the client gets this error and its end. */
 void rh_tap_session_leave(struct tap_session *session, const char *sqlstate, const struct err *err);
+
+/* --- tap_encrypt.c
+ * -------------------------------------------------------------------------------- */
+
+/* Answers an SSLRequest with 'S' and begins the handshake. */
+void rh_tap_encrypt_accept(struct tap_session *session);
+/* Direct TLS: the handshake's first byte waits in the kernel. */
+void rh_tap_encrypt_direct(struct tap_session *session);
+/* Goes on with the handshake, when the descriptor is ready. */
+void rh_tap_encrypt_step(struct tap_session *session);
 
 /* --- tap_relay.c
  * ---------------------------------------------------------------------------------- */
@@ -163,6 +182,8 @@ void rh_tap_relay_init(struct tap_session *session);
 void rh_tap_relay_deinit(struct tap_session *session);
 /* Is there room for bytes of this direction? */
 bool rh_tap_relay_may_read(const struct tap_session *session, const struct flow *flow);
+/* As recv, whatever the leg is. */
+ssize_t rh_tap_relay_receive(const struct leg *leg, char *data, size_t length);
 /* Reads once and relays; sets source_ended at the end. */
 void rh_tap_relay_read(struct tap_session *session, struct flow *flow);
 /* Sends what waits. */

@@ -176,6 +176,8 @@ void rh_tap_relay_take_frontend(struct tap_session *session, struct text bytes, 
     struct text behind = {bytes.data + ahead, bytes.len - ahead};
     bytes.len = ahead;
     rh_tap_relay_pass(session, &session->up, (struct text){bytes.data + sent, bytes.len - sent});
+    if (tap->handler.frontend_bytes && session->is_framed)
+        tap->handler.frontend_bytes(tap->handler.context, session, bytes);
     if (!session->is_framed || !tap->shows_frontend)
         return;
     for (;;) {
@@ -380,7 +382,10 @@ static void take_backend(struct tap_session *session, struct chunk chunk)
     struct pg_framer *framer = &session->down.framer;
     if (!session->is_framed ||
         (!tap->shows_backend && !tap->counts_heads && !session->drops && !tap->takes)) {
-        rh_tap_relay_pass(session, &session->down, (struct text){chunk.bytes, chunk.length});
+        const struct text bytes = {chunk.bytes, chunk.length};
+        rh_tap_relay_pass(session, &session->down, bytes);
+        if (tap->handler.backend_bytes && session->is_framed)
+            tap->handler.backend_bytes(tap->handler.context, session, bytes);
         return;
     }
     for (;;) {
@@ -525,7 +530,7 @@ static void take_authentication(struct tap_session *session, struct text bytes)
         take_backend(session, (struct chunk){.bytes = passed.data, .length = passed.len});
 }
 
-static ssize_t receive(const struct leg *leg, char *data, size_t length)
+ssize_t rh_tap_relay_receive(const struct leg *leg, char *data, size_t length)
 {
     ssize_t received;
     if (leg->tls)
@@ -555,7 +560,7 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
         room = rh_tap_decide_room(session);
     if (room > sizeof(tap->chunk))
         room = sizeof(tap->chunk);
-    ssize_t received = receive(flow->from, tap->chunk, room);
+    ssize_t received = rh_tap_relay_receive(flow->from, tap->chunk, room);
     if (received > 0) {
         if (flow == &session->up)
             rh_tap_relay_take_frontend(session, (struct text){tap->chunk, (size_t)received}, 0);

@@ -54,7 +54,8 @@ void rh_tap_session_close(struct tap_session *session)
     rh_dial_cancel(session->dial);
     rh_loop_timer_free(session->timer);
     rh_loop_timer_free(session->again);
-    session->timer = session->again = NULL;
+    rh_loop_timer_free(session->client_again);
+    session->timer = session->again = session->client_again = NULL;
     session->is_holding = false;
     if (session->is_open && tap->handler.session_closed)
         tap->handler.session_closed(tap->handler.context, session);
@@ -148,6 +149,8 @@ static bool client_may_read(const struct tap_session *session)
         return !session->up.source_ended;
     case SESSION_RELAYING:
         return rh_tap_relay_may_read(session, &session->up);
+    case SESSION_ENCRYPTING:
+        return !session->handshake_waits_writable;
     case SESSION_CONNECTING:
     case SESSION_CLOSED:
         break;
@@ -166,9 +169,23 @@ static bool server_has_pending(const struct tap_session *session)
            rh_tls_has_pending(session->server.tls);
 }
 
+static bool client_has_pending(const struct tap_session *session)
+{
+    return session->client_again && session->state != SESSION_LEAVING &&
+           session->state != SESSION_ENCRYPTING && client_may_read(session) &&
+           rh_tls_has_pending(session->client.tls);
+}
+
 static bool read_waits_writable(const struct leg *leg)
 {
     return leg->tls && rh_tls_read_waits_writable(leg->tls);
+}
+
+static bool client_waits_writable(const struct tap_session *session)
+{
+    if (session->state == SESSION_ENCRYPTING)
+        return session->handshake_waits_writable;
+    return session->state != SESSION_LEAVING && read_waits_writable(&session->client);
 }
 
 /* Passes the end of a direction on once its last byte went out. */
@@ -224,13 +241,16 @@ static void settle(struct tap_session *session, unsigned unwanted_client, unsign
     if (session->state == SESSION_CLOSED)
         return;
     watch_leg(&session->client, client_may_read(session),
-              rh_tap_queue_length(&session->down.queue) > 0, unwanted_client & LOOP_READABLE);
+              rh_tap_queue_length(&session->down.queue) > 0 || client_waits_writable(session),
+              unwanted_client & LOOP_READABLE);
     watch_leg(&session->server, server_may_read(session),
               rh_tap_queue_length(&session->up.queue) > 0 || read_waits_writable(&session->server),
               unwanted_server & LOOP_READABLE);
     /* What TLS has read from the kernel nobody else announces. */
     if (server_has_pending(session))
         rh_loop_timer_start(session->again, 0, 0);
+    if (client_has_pending(session))
+        rh_loop_timer_start(session->client_again, 0, 0);
 }
 
 void rh_tap_session_settle(struct tap_session *session)
@@ -374,16 +394,43 @@ static void refuse_encryption(struct tap_session *session, bool *already, size_t
     rh_tap_relay_pass(session, &session->down, TEXT_LITERAL("N"));
 }
 
+static void take_ssl_request(struct tap_session *session, size_t packet_length)
+{
+    if (!session->tap->client_tls || session->client.tls) {
+        refuse_encryption(session, &session->ssl_refused, packet_length);
+        return;
+    }
+    if (session->startup.len != packet_length) {
+        rh_tap_session_close(session);
+        return;
+    }
+    rh_buf_clear(&session->startup);
+    rh_tap_encrypt_accept(session);
+}
+
+/* A session of protocol 3, or what the server shall make of anything else. */
+static void take_session(struct tap_session *session, bool is_framed)
+{
+    struct tap *tap = session->tap;
+    session->is_framed = is_framed;
+    if (!is_framed && tap->takes) {
+        /* Nothing could be taken out of another protocol. */
+        rh_tap_session_close(session);
+    } else if (tap->requires_client_tls && !session->client.tls) {
+        struct err err = RH_ERR_INIT;
+        rh_err_set(&err, RH_ERR_CONNECTION, "this address takes connections over TLS alone");
+        rh_err_hint(&err, "Use sslmode=require, or better verify-full.");
+        rh_tap_session_leave(session, "28000", &err);
+    } else {
+        begin_connecting(session);
+    }
+}
+
 static void take_startup(struct tap_session *session)
 {
     struct text bytes = rh_buf_text(&session->startup);
     if (bytes.len == 0)
         return;
-    if (bytes.data[0] == TLS_HANDSHAKE) {
-        rh_tap_relay_pass(session, &session->down, (struct text){tls_refusal, sizeof(tls_refusal)});
-        leave(session);
-        return;
-    }
     struct pg_reader reader = {.rest = bytes};
     uint32_t length = rh_pg_read_u32(&reader);
     if (reader.failed)
@@ -400,34 +447,51 @@ static void take_startup(struct tap_session *session)
     struct text key;
     switch (code) {
     case PG_CODE_SSL:
-        refuse_encryption(session, &session->ssl_refused, length);
+        take_ssl_request(session, length);
         break;
     case PG_CODE_GSSENC:
         refuse_encryption(session, &session->gss_refused, length);
         break;
     case PG_CODE_CANCEL:
-        if (rh_pg_decode_cancel(body, &pid, &key))
-            begin_connecting(session);
-        else
-            rh_tap_session_close(session);
-        break;
-    default:
-        session->is_framed = code >> 16 == 3;
-        if (!session->is_framed && session->tap->takes) {
-            /* Nothing could be taken out of another protocol. */
+        if (!rh_pg_decode_cancel(body, &pid, &key)) {
             rh_tap_session_close(session);
             break;
         }
+        session->tap->statistics.cancels++;
+        if (session->tap->handler.cancel_requested)
+            session->tap->handler.cancel_requested(session->tap->handler.context, body);
         begin_connecting(session);
         break;
+    default:
+        take_session(session, code >> 16 == 3);
+        break;
     }
+}
+
+/* Direct TLS is told by its first byte, which stays in the kernel for the handshake. */
+static bool take_direct_tls(struct tap_session *session)
+{
+    char first;
+    if (session->startup.len > 0 || session->client.tls)
+        return false;
+    if (recv(session->client.fd, &first, 1, MSG_DONTWAIT | MSG_PEEK) != 1 || first != TLS_HANDSHAKE)
+        return false;
+    if (session->tap->client_tls && !session->ssl_refused && !session->gss_refused) {
+        rh_tap_encrypt_direct(session);
+        return true;
+    }
+    rh_tap_relay_pass(session, &session->down, (struct text){tls_refusal, sizeof(tls_refusal)});
+    leave(session);
+    return true;
 }
 
 static void read_startup(struct tap_session *session)
 {
     /* No more than one largest packet and its followers; the rest waits in the kernel. */
     char bytes[4096];
-    ssize_t received = recv(session->client.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    if (take_direct_tls(session))
+        return;
+    ssize_t received = rh_tap_relay_receive(&session->client, bytes, sizeof(bytes));
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (received <= 0) {
@@ -458,14 +522,30 @@ static void flush_client(struct tap_session *session)
         rh_loop_timer_start(session->timer, FAREWELL_TIMEOUT_US, 0);
 }
 
+static void read_client(struct tap_session *session)
+{
+    for (int i = 0; i < TLS_READS_MAX; i++) {
+        rh_tap_relay_read(session, &session->up);
+        if (session->state != SESSION_RELAYING || !client_has_pending(session))
+            return;
+    }
+}
+
 static void on_client_ready(void *context, unsigned events)
 {
     struct tap_session *session = context;
     struct tap *tap = session->tap;
     unsigned unwanted = 0;
     rh_tap_enter(tap);
-    if (events & LOOP_WRITABLE)
+    if (session->state == SESSION_ENCRYPTING) {
+        rh_tap_encrypt_step(session);
+        events = 0;
+    }
+    if (events & LOOP_WRITABLE) {
         flush_client(session);
+        if (client_waits_writable(session))
+            events |= LOOP_READABLE;
+    }
     if (events & LOOP_READABLE) {
         if (!client_may_read(session))
             unwanted = LOOP_READABLE;
@@ -474,10 +554,22 @@ static void on_client_ready(void *context, unsigned events)
         else if (session->state == SESSION_LEAVING)
             drop_client_bytes(session);
         else
-            rh_tap_relay_read(session, &session->up);
+            read_client(session);
     }
     settle(session, unwanted, 0);
     rh_tap_leave(tap);
+}
+
+static void on_client_again(void *context)
+{
+    on_client_ready(context, LOOP_READABLE);
+}
+
+void rh_tap_session_go_on(struct tap_session *session)
+{
+    session->state = SESSION_STARTUP;
+    session->client_again = rh_loop_timer_new(session->tap->loop, on_client_again, session);
+    read_startup(session);
 }
 
 static void on_timer(void *context)

@@ -73,8 +73,9 @@ PGBENCH = [
     ("pipeline", "extended", record.PIPELINE),
     ("pipeline-error", "prepared", "\\startpipeline\nSELECT 1;\nSELECT 1/0;\nSELECT 2;\n\\endpipeline\n"),
 ]
-# What the handler of the relay does meanwhile: nothing at all, what a trace collects, and holding too.
-HANDLERS = {"bare": [], "collect": ["--collect"], "hold": ["--hold", "--spin", "100"]}
+# What the handler of the relay does meanwhile: nothing at all, what a trace collects, and holding too; or
+# the relay is a capture.
+HANDLERS = {"bare": [], "collect": ["--collect"], "hold": ["--hold", "--spin", "100"], "capture": "capture"}
 
 
 def render(body):
@@ -108,9 +109,13 @@ class Conversation:
         self.relay = None
         if relay_arguments is not None:
             target = str(directory / "tap")
-            self.relay = subprocess.Popen([RELAY, "--listen", target, "--server", server_socket,
-                                           *relay_arguments], stdout=subprocess.PIPE, text=True)
-            assert self.relay.stdout.readline() == "ready\n"
+            command = [RELAY, "--listen", target, "--server", server_socket, *relay_arguments]
+            if relay_arguments == "capture":
+                command = [conftest.PROGRAM, "capture", "--upstream", cluster.url(), "--listen", f"unix:{target}",
+                           "-o", directory / "workload", "--unencrypted", "--no-config", "--spill", "0", "--json"]
+            self.relay = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            while "ready" not in (line := self.relay.stdout.readline()):
+                assert line, "the relay has ended"
         self.recorder = record.Recorder(str(directory / ".s.PGSQL.5432"), target, render)
         self.environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PGHOST": str(directory),
                             "PGPORT": "5432", "PGUSER": "postgres", "PGDATABASE": "postgres",
@@ -139,6 +144,7 @@ class Conversation:
         if self.relay:
             self.relay.terminate()
             self.relay.communicate(timeout=10)
+            assert self.relay.returncode == 0
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ PURE = {
     "compare": None,
     "judge": None,
     "report": None,
-    "net": ["pg_codec.c"],
+    "net": ["pg_codec.c", "pg_walk.c"],
 }
 
 ALLOWED = re.compile("^(?:" + "|".join([

@@ -53,6 +53,18 @@ const char *rh_pg_query_text(enum engine_query query, int server_version)
     case ENGINE_QUERY_SOURCE_CHANGED:
         variants = PG_SQL_SOURCE_CHANGED;
         break;
+    case ENGINE_QUERY_OWN_TYPES:
+        variants = PG_SQL_OWN_TYPES;
+        break;
+    case ENGINE_QUERY_LOGIN_ROLES:
+        variants = PG_SQL_LOGIN_ROLES;
+        break;
+    case ENGINE_QUERY_SESSION_ROOM:
+        variants = PG_SQL_SESSION_ROOM;
+        break;
+    case ENGINE_QUERY_LOCK_WAITERS:
+        variants = PG_SQL_LOCK_WAITERS;
+        break;
     case ENGINE_QUERY_COUNT:
         break;
     }

@@ -1,4 +1,4 @@
-#include "snapshot/column_maps.h"
+#include "mask/column_maps.h"
 
 struct table_maps {
     struct mask_map **items; /* in the order of the table's columns; NULL: it stays */

@@ -2,8 +2,8 @@
  * The maps of a masking plan: one for each column that changes on the way, made before the first
  * row is read, so that a rule that cannot work is an error then.
  */
-#ifndef RH_SNAPSHOT_COLUMN_MAPS_H
-#define RH_SNAPSHOT_COLUMN_MAPS_H
+#ifndef RH_MASK_COLUMN_MAPS_H
+#define RH_MASK_COLUMN_MAPS_H
 
 #include "mask/mask_map.h"
 #include "mask/masking.h"

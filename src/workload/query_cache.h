@@ -1,0 +1,54 @@
+/*
+ * What is known of a query's text: its pattern, its statements' patterns, whether it prepares or
+ * executes by name, which columns its constants and parameters are compared with. Parsing costs
+ * tens of microseconds, so it is remembered by the text's shape (its tokens, constants as one), and
+ * production's queries have few of those. Bounded. Not for two threads.
+ */
+#ifndef RH_WORKLOAD_QUERY_CACHE_H
+#define RH_WORKLOAD_QUERY_CACHE_H
+
+#include "base/err.h"
+#include "model/workload.h"
+#include "store/workload_file.h"
+
+/* Shapes that are remembered; when there are more, those that no session holds are forgotten. */
+#define QUERY_CACHE_MAX 16384
+/* Different patterns; statements beyond them get number 0. */
+#define QUERY_PATTERNS_MAX WORKLOAD_PATTERNS_MAX
+
+struct known_query { /* held by whoever was given it */
+    unsigned holders;
+    uint32_t pattern; /* 0: there are too many */
+    unsigned flags;   /* PATTERN_* */
+    /* Of each statement, where the text holds several; else NULL. */
+    uint32_t *statements;
+    size_t statement_count;
+    char *executes;               /* EXECUTE name; NULL */
+    char *prepares;               /* PREPARE name; NULL */
+    struct known_query *prepared; /* what it prepares */
+    /* Columns, NULL where a value is compared with none; only where the cache was told to ask. */
+    char **parameters, **constants;
+    size_t parameter_count, constant_count;
+    bool has_constants; /* the constants are those of the text's tokens, in their order */
+};
+struct known_query *rh_known_query_hold(struct known_query *query); /* NULL allowed */
+void rh_known_query_drop(struct known_query *query);                /* NULL allowed */
+
+struct query_cache;
+
+struct query_cache_options {
+    bool wants_columns;
+    /* A pattern that is new; its number is set. */
+    enum err_code (*on_pattern)(void *context, const struct workload_pattern *pattern,
+                                struct err *err);
+    void *context;
+};
+struct query_cache *rh_query_cache_new(const struct query_cache_options *options);
+void rh_query_cache_free(struct query_cache *cache); /* NULL allowed */
+
+/* *ret_query is held for the caller. Errors are those of on_pattern. */
+enum err_code rh_query_cache_find(struct query_cache *cache, struct text query,
+                                  struct known_query **ret_query, struct err *err) RH_MUST_CHECK;
+size_t rh_query_cache_pattern_count(const struct query_cache *cache);
+
+#endif

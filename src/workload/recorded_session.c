@@ -1,0 +1,185 @@
+#include "workload/capture_recorder_int.h"
+
+#include <stdlib.h>
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+static size_t hash_of(const char *name)
+{
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+
+    for (; *name; name++)
+        hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
+    return (size_t)(hash ^ hash >> 32);
+}
+
+static struct named *slot_of(const struct names *names, const char *name)
+{
+    size_t at = hash_of(name) & (names->size - 1);
+
+    while (names->items[at].name && strcmp(names->items[at].name, name) != 0)
+        at = (at + 1) & (names->size - 1);
+    return &names->items[at];
+}
+
+/* Names that stand for nothing any more go when the table grows. */
+static void grow(struct names *names)
+{
+    struct names old = *names;
+    size_t live = 0;
+
+    for (size_t i = 0; i < old.size; i++)
+        live += old.items[i].query != NULL;
+    names->size = 8;
+    while (names->size < 4 * (live + 1))
+        names->size *= 2;
+    names->count = live;
+    names->items = calloc(names->size, sizeof(*names->items));
+    if (!names->items)
+        RH_PANIC("out of memory for names");
+    for (size_t i = 0; i < old.size; i++) {
+        if (old.items[i].query)
+            *slot_of(names, old.items[i].name) = old.items[i];
+        else
+            free(old.items[i].name);
+    }
+    free(old.items);
+}
+
+void rh_recorded_names_set(struct names *names, const char *name, struct known_query *query)
+{
+    if (2 * (names->count + 1) > names->size)
+        grow(names);
+
+    struct named *slot = slot_of(names, name);
+
+    if (!slot->name) {
+        slot->name = strdup(name);
+        names->count++;
+        if (!slot->name)
+            RH_PANIC("out of memory for a name");
+    }
+    rh_known_query_hold(query);
+    rh_known_query_drop(slot->query);
+    slot->query = query;
+}
+
+struct known_query *rh_recorded_names_get(const struct names *names, const char *name)
+{
+    return names->size ? slot_of(names, name)->query : NULL;
+}
+
+void rh_recorded_names_clear(struct names *names)
+{
+    for (size_t i = 0; i < names->size; i++) {
+        free(names->items[i].name);
+        rh_known_query_drop(names->items[i].query);
+    }
+    free(names->items);
+    *names = (struct names){0};
+}
+
+/* --- sessions --------------------------------------------------------------------------------- */
+
+struct recorded_session *rh_recorded_session_new(uint32_t number)
+{
+    struct recorded_session *session = calloc(1, sizeof(*session));
+
+    if (!session)
+        RH_PANIC("out of memory (%zu bytes)", sizeof(*session));
+    session->number = number;
+    session->arena = rh_arena_new();
+    return session;
+}
+
+void rh_recorded_session_free(struct recorded_session *session)
+{
+    if (!session)
+        return;
+    rh_recorded_names_clear(&session->statements);
+    rh_recorded_names_clear(&session->portals);
+    for (size_t i = 0; i < session->step_count; i++)
+        rh_known_query_drop(session->steps[i].query);
+    for (size_t i = 0; i < session->unit_count; i++)
+        rh_known_query_drop(session->units[i].query);
+    free(session->steps);
+    free(session->units);
+    rh_arena_free(session->arena);
+    rh_arena_free(session->request_arena);
+    rh_arena_free(session->answer_arena);
+    free(session);
+}
+
+static void *make_room(void *items, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return items;
+    *capacity = 2 * *capacity + 8;
+    items = realloc(items, *capacity * size);
+    if (!items)
+        RH_PANIC("out of memory for messages under way");
+    return items;
+}
+
+void rh_recorded_session_add_step(struct recorded_session *session, unsigned char type,
+                                  struct known_query *query)
+{
+    session->steps = make_room(session->steps, session->step_count, &session->step_capacity,
+                               sizeof(*session->steps));
+    session->steps[session->step_count++] = (struct step){type, rh_known_query_hold(query)};
+}
+
+void rh_recorded_session_add_unit(struct recorded_session *session, struct unit unit)
+{
+    session->units = make_room(session->units, session->unit_count, &session->unit_capacity,
+                               sizeof(*session->units));
+    unit.steps = session->step_count;
+    rh_known_query_hold(unit.query);
+    session->units[session->unit_count++] = unit;
+}
+
+uint32_t rh_recorded_session_pattern(const struct recorded_session *session, uint32_t place)
+{
+    const struct unit *unit = session->unit_count ? &session->units[0] : NULL;
+    const struct known_query *query = unit ? unit->query : NULL;
+
+    if (unit && unit->type == 'Q') {
+        if (!query)
+            return 0;
+        if (query->statement_count == 0)
+            return query->pattern;
+        return place < query->statement_count ? query->statements[place] : 0;
+    }
+    if (place < session->step_count)
+        return session->steps[place].query ? session->steps[place].query->pattern : 0;
+    return 0;
+}
+
+uint64_t rh_recorded_session_finish_unit(struct recorded_session *session, uint32_t number)
+{
+    size_t done = 0;
+    uint64_t request = 0;
+
+    /* Syncs that the server ignored, while it awaited data of a COPY, are passed over. */
+    while (done < session->unit_count && session->units[done].number <= number) {
+        if (session->units[done].number == number)
+            request = session->units[done].request;
+        done++;
+    }
+    if (done == 0)
+        return 0;
+
+    size_t steps = session->units[done - 1].steps;
+
+    for (size_t i = 0; i < steps; i++)
+        rh_known_query_drop(session->steps[i].query);
+    for (size_t i = 0; i < done; i++)
+        rh_known_query_drop(session->units[i].query);
+    session->step_count -= steps;
+    session->unit_count -= done;
+    memmove(session->steps, session->steps + steps, session->step_count * sizeof(*session->steps));
+    memmove(session->units, session->units + done, session->unit_count * sizeof(*session->units));
+    for (size_t i = 0; i < session->unit_count; i++)
+        session->units[i].steps -= steps;
+    return request;
+}

@@ -1,0 +1,34 @@
+/*
+ * Masking of what clients sent: constants in texts and parameters of Bind messages, each by the
+ * column that it is compared with or assigned to, with the key and the domains of a snapshot, so
+ * that WHERE email = $1 finds in the snapshot the row that it found in production. What is compared
+ * with no column that is known is masked as text, unless it is a number, a time or another value
+ * that is no text; so nothing personal is left because nobody said what it is.
+ *
+ * Text and binary parameters of types whose binary form is their text (text, varchar, bpchar, json,
+ * bytea, uuid, ...) are masked; other binary ones are numbers and times, which a rule turns to
+ * NULL if it says that the column is to be masked. Not for two threads at once. No I/O.
+ */
+#ifndef RH_WORKLOAD_VALUE_MASK_H
+#define RH_WORKLOAD_VALUE_MASK_H
+
+#include "mask/mask_map.h"
+#include "mask/masking.h"
+#include "workload/query_cache.h"
+
+struct value_mask;
+
+/* Catalogue and plan must outlive it, the key need not. RH_ERR_USAGE: a rule cannot work. */
+enum err_code rh_value_mask_new(const struct catalog *catalog, const struct masking *masking,
+                                const struct mask_master_key *key, struct value_mask **ret_mask,
+                                struct err *err) RH_MUST_CHECK;
+void rh_value_mask_free(struct value_mask *mask); /* NULL allowed */
+
+/* A text with its constants masked. In `arena`; *by_default counts those without a known column. */
+struct text rh_value_mask_query(struct value_mask *mask, const struct known_query *known,
+                                struct text query, struct arena *arena, int64_t *by_default);
+/* The body of a Bind message. `types` as the Parse message declares them, 0 where it does not. */
+struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query *known,
+                               struct text body, struct arena *arena, int64_t *by_default);
+
+#endif
