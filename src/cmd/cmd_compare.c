@@ -46,7 +46,7 @@ static const struct option rows[] = {
         .environment = "REHEARSE_TWIN",
         .not_in_file = true,
         .is_common = true,
-        .help = "A second copy of the baseline: what it differs by is noise.",
+        .help = "A copy of the baseline: its difference is noise.",
         .details = "Without it a second session on the baseline stands in; it knows nothing of "
                    "how much two servers that are the same differ.",
     },
@@ -68,8 +68,9 @@ static const struct option rows[] = {
         .group = GROUP_QUERIES,
         .environment = "REHEARSE_TRY_INDEXES",
         .is_common = true,
-        .help = "The candidate may be changed: try ANALYZE and indexes for what is slower.",
-        .details = "Tables of slower queries are analyzed, and indexes are built, measured and "
+        .help = "Try ANALYZE and indexes on the candidate.",
+        .details = "It may be changed then: tables of slower queries are analyzed, and indexes are "
+                   "built, measured and "
                    "dropped again. What repaired a query is proposed; nothing else is.",
     },
     {
@@ -220,7 +221,7 @@ static const char *const description[] = {
     NULL};
 static const char *const examples[] = {
     "rehearse compare app.workload --baseline postgresql://localhost/before \\",
-    "    --twin postgresql://localhost/before2 --candidate postgresql://localhost/after", NULL};
+    "    --candidate postgresql://localhost/after", NULL};
 
 const struct command rh_command_compare = {
     .name = "compare",

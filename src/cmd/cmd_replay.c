@@ -8,7 +8,6 @@
 #include "rehearsal/production_target.h"
 #include "replay/replay_json.h"
 #include "replay/samples.h"
-#include "store/workload_file.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -25,17 +25,17 @@
         .details = "Without any such limit, every pattern that became slower beyond doubt (and " \
                    "by 1.2 times at least) is an error.",                                        \
     }
-#define OPTION_ROW_ERROR_RATE                                                                  \
-    {                                                                                          \
-        .name = "error-rate-max-delta", .kind = OPTION_TEXT, .value_name = "NUMBER",           \
-        .group = GROUP_QUERIES, .gate = "regression_thresholds.error_rate_max_delta",          \
-        .help = "Share of a query's executions that may newly fail, as 0.01; otherwise none.", \
+#define OPTION_ROW_ERROR_RATE                                                         \
+    {                                                                                 \
+        .name = "error-rate-max-delta", .kind = OPTION_TEXT, .value_name = "NUMBER",  \
+        .group = GROUP_QUERIES, .gate = "regression_thresholds.error_rate_max_delta", \
+        .help = "Share of executions that may newly fail, as 0.01.",                  \
     }
-#define OPTION_ROW_MIN_QUERY_COUNT                                                     \
-    {                                                                                  \
-        .name = "min-query-count", .kind = OPTION_COUNT, .value_name = "N",            \
-        .group = GROUP_QUERIES, .gate = "min_query_count", .default_text = "20",       \
-        .help = "Measurements of a pattern on each side below which nothing is said.", \
+#define OPTION_ROW_MIN_QUERY_COUNT                                               \
+    {                                                                            \
+        .name = "min-query-count", .kind = OPTION_COUNT, .value_name = "N",      \
+        .group = GROUP_QUERIES, .gate = "min_query_count", .default_text = "20", \
+        .help = "Fewer measurements a side prove nothing.",                      \
     }
 
 /* From those rows. RH_ERR_USAGE: one of them is no number. */

@@ -150,6 +150,9 @@ void rh_query_verdict(struct query_comparison *query, const struct query_timing 
         query->verdict = QUERY_REPLAYER_BOUND;
         query->reason = "this machine was too busy to time it: the client, not the servers, was "
                         "slow";
+    } else if (timing->is_refuted && !rh_query_reads_more(query)) {
+        query->verdict = QUERY_TOO_NOISY;
+        query->reason = "slower in one measurement, and not in another over new connections";
     } else if (timing->latency) {
         by_outcome(query, timing->latency, arena);
     } else {

@@ -13,6 +13,7 @@ struct latency_rules rh_query_latency_rules(const struct query_limits *limits);
 /* A pattern that can be compared at all: its timings, settled among all (rh_latency_settle). */
 struct query_timing {
     const struct latency_comparison *latency;
+    bool is_refuted;            /* slower it was, but not when it was measured again */
     bool is_replayer_bound;     /* we, not the servers, were what was slow */
     const char *not_comparable; /* a sentence without its full stop; NULL: it is */
 };

@@ -21,12 +21,13 @@ static const size_t stages[] = {24, 60, 200, 500, 1200};
 /* A slow candidate is cut off so that the rounds of the first stage fit into a slice, but not
    before it took so many times the baseline's longest. */
 #define CUT_RATIO 10.0
-#define CUT_LEAST_US 100000.0
+#define CUT_LEAST_US 25000.0
 /* Where more than this share of the baseline's time is our own processor's, it is us we measure. */
 #define OWN_SHARE_MAX 0.5
+/* Of new connections: their first executions fill their caches. */
+#define WARMING_ROUNDS 3
 /* What became slower and is tried again, the worst first. */
 #define REPAIRS_MAX 12
-#define SQLSTATE_TIMEOUT "57014"
 
 int64_t rh_queries_slice_us(const struct queries *queries)
 {
@@ -36,9 +37,9 @@ int64_t rh_queries_slice_us(const struct queries *queries)
 
 /* --- rounds ----------------------------------------------------------------------------------- */
 
-static bool was_cut(const struct paired_outcome *outcome)
+bool rh_queries_was_cut(const struct paired_outcome *outcome)
 {
-    return strcmp(outcome->sqlstate, SQLSTATE_TIMEOUT) == 0;
+    return strcmp(outcome->sqlstate, "57014") == 0;
 }
 
 enum err_code rh_queries_round(struct queries *queries, struct candidate_pattern *pattern,
@@ -53,12 +54,12 @@ enum err_code rh_queries_round(struct queries *queries, struct candidate_pattern
         return code;
     bool counts = true;
     for (size_t side = 0; side < COMPARED_SIDES; side++)
-        counts &= !outcomes[side].sqlstate[0] || was_cut(&outcomes[side]);
+        counts &= !outcomes[side].sqlstate[0] || rh_queries_was_cut(&outcomes[side]);
     if (!counts) {
         rh_queries_observe(queries, pattern, execution, outcomes);
         return RH_OK;
     }
-    pattern->query.timeouts += was_cut(&outcomes[SIDE_CANDIDATE]);
+    pattern->query.timeouts += rh_queries_was_cut(&outcomes[SIDE_CANDIDATE]);
     pattern->own_us += outcomes[SIDE_BASELINE].own_us;
     pattern->elapsed_us += outcomes[SIDE_BASELINE].elapsed_us;
     *RH_PUSH(queries->arena, rounds) = (struct latency_round){
@@ -71,9 +72,10 @@ enum err_code rh_queries_round(struct queries *queries, struct candidate_pattern
 
 /* So that one slow pattern cannot eat the budget of all: what is over it counts as at least that.
  */
-static int64_t timeout_of(const struct queries *queries, const struct candidate_pattern *pattern)
+int64_t rh_queries_timeout_us(const struct queries *queries,
+                              const struct candidate_pattern *pattern)
 {
-    double fits = (double)rh_queries_slice_us(queries) / (double)stages[0];
+    double fits = (double)rh_queries_slice_us(queries) / (double)(stages[0] * 3 / 2);
     double slowest = fmax(pattern->slowest_us[SIDE_BASELINE], pattern->slowest_us[SIDE_TWIN]);
     double cut = fmax(fits, fmax(CUT_RATIO * slowest, CUT_LEAST_US));
     return cut > (double)queries->options->statement_timeout_us
@@ -95,7 +97,8 @@ static enum err_code time_pattern(struct queries *queries, struct candidate_patt
     struct mono until = rh_clock_earlier(
         queries->deadline, rh_clock_after(rh_clock_mono(), rh_queries_slice_us(queries)));
     size_t tries = 0, before = pattern->rounds.count;
-    enum err_code code = rh_paired_set_timeout(queries->paired, timeout_of(queries, pattern), err);
+    enum err_code code = rh_paired_set_timeout(queries->paired,
+                                               rh_queries_timeout_us(queries, pattern), err);
 
     while (!code && pattern->rounds.count < count && tries++ < count && !rh_clock_passed(until))
         code = rh_queries_round(queries, pattern, &pattern->rounds, err);
@@ -106,7 +109,10 @@ static enum err_code time_pattern(struct queries *queries, struct candidate_patt
 
 static enum err_code time_all(struct queries *queries, struct err *err)
 {
-    for (size_t stage = 0; stage < STAGE_COUNT; stage++)
+    for (size_t stage = 0; stage < STAGE_COUNT; stage++) {
+        enum err_code fresh = stage == 0 ? RH_OK : rh_paired_reconnect(queries->paired, err);
+        if (fresh)
+            return fresh;
         for (size_t i = 0; i < queries->patterns.count; i++) {
             struct candidate_pattern *pattern = &queries->patterns.items[i];
             if (pattern->not_comparable || (pattern->is_timed && !pattern->latency.is_open) ||
@@ -120,6 +126,7 @@ static enum err_code time_all(struct queries *queries, struct err *err)
             if (code)
                 return code;
         }
+    }
     return RH_OK;
 }
 
@@ -226,12 +233,68 @@ static void give_verdict(struct queries *queries, struct candidate_pattern *patt
     const struct query_timing timing = {
         .latency = pattern->is_timed ? &pattern->latency : NULL,
         .is_replayer_bound = pattern->own_us > OWN_SHARE_MAX * pattern->elapsed_us,
+        .is_refuted = pattern->is_refuted,
         .not_comparable = pattern->not_comparable,
     };
     const struct query_observations observations = {pattern->observations.items,
                                                     pattern->observations.count};
     rh_query_answers_compare(&observations, queries->arena, &pattern->query);
     rh_query_verdict(&pattern->query, &timing, queries->arena);
+}
+
+/* In blocks over new connections (stats/latency.h). */
+static enum err_code confirm(struct queries *queries, struct candidate_pattern *pattern,
+                             struct err *err)
+{
+    struct mono begun = rh_clock_mono();
+    int64_t slice_us = rh_queries_slice_us(queries);
+    size_t block_rounds = rh_latency_block_rounds(&pattern->latency);
+    struct latency_rounds rounds = {0};
+    enum err_code code = RH_OK;
+
+    for (int i = 0; !code && i < LATENCY_BLOCKS; i++) {
+        struct latency_rounds warming = {0};
+        /* What is slow needs few rounds: each block has its part of the time. */
+        struct mono until = rh_clock_after(begun, slice_us * (i + 1) / LATENCY_BLOCKS);
+        size_t full = (size_t)(i + 1) * block_rounds, first = rounds.count;
+        if ((code = rh_paired_reconnect(queries->paired, err)) ||
+            (code = rh_paired_set_timeout(queries->paired, rh_queries_timeout_us(queries, pattern),
+                                          err)))
+            break;
+        for (size_t n = 0; !code && n < WARMING_ROUNDS && !rh_clock_passed(until); n++)
+            code = rh_queries_round(queries, pattern, &warming, err);
+        for (size_t tries = 0; !code && rounds.count < full && tries < 2 * block_rounds &&
+                               (rounds.count == first || !rh_clock_passed(until));
+             tries++)
+            code = rh_queries_round(queries, pattern, &rounds, err);
+        /* Blocks are told by their length. */
+        for (size_t n = 0; rounds.count > first && rounds.count < full; n++) {
+            struct latency_round copy = rounds.items[first + n];
+            *RH_PUSH(queries->arena, &rounds) = copy;
+        }
+    }
+    if (code || rh_latency_confirms(&pattern->latency, rounds.items, rounds.count))
+        return code;
+    /* What more connections show counts more than what fewer did, where it is clear enough. */
+    struct latency_comparison again;
+    rh_latency_compare(rounds.items, rounds.count, 1, &queries->rules, &queries->random, &again);
+    pattern->is_refuted = again.outcome != LATENCY_SAME;
+    if (!pattern->is_refuted)
+        pattern->latency = again;
+    return RH_OK;
+}
+
+static enum err_code confirm_all(struct queries *queries, struct err *err)
+{
+    for (size_t i = 0; i < queries->patterns.count; i++) {
+        struct candidate_pattern *pattern = &queries->patterns.items[i];
+        if (!pattern->is_timed || pattern->latency.outcome != LATENCY_SLOWER)
+            continue;
+        enum err_code code = confirm(queries, pattern, err);
+        if (code)
+            return code;
+    }
+    return RH_OK;
 }
 
 static enum err_code repair_all(struct queries *queries, struct err *err)
@@ -314,6 +377,8 @@ static enum err_code compare(struct queries *queries, struct err *err)
     if ((code = look_at_all(queries, err)) || (code = time_all(queries, err)))
         return code;
     settle(queries);
+    if ((code = confirm_all(queries, err)))
+        return code;
     for (size_t i = 0; i < queries->patterns.count; i++)
         give_verdict(queries, &queries->patterns.items[i]);
     return repair_all(queries, err);

@@ -50,6 +50,9 @@ void rh_queries_observe(struct queries *queries, struct candidate_pattern *patte
 {
     if (pattern->is_observed[execution])
         return;
+    for (size_t side = 0; side < COMPARED_SIDES; side++)
+        if (rh_queries_was_cut(&outcomes[side]))
+            return;
     pattern->is_observed[execution] = true;
     struct query_observation *observation = RH_PUSH(queries->arena, &pattern->observations);
     for (size_t side = 0; side < COMPARED_SIDES; side++)
@@ -209,8 +212,10 @@ enum err_code rh_queries_answer(struct queries *queries, struct candidate_patter
     struct mono until = rh_clock_after(rh_clock_mono(), rh_queries_slice_us(queries));
     const char *reason = NULL;
     size_t succeeded = 0, suspects = 0;
-    enum err_code code = rh_paired_set_timeout(queries->paired,
-                                               queries->options->statement_timeout_us, err);
+    int64_t timeout_us = rh_queries_slice_us(queries);
+    if (timeout_us > queries->options->statement_timeout_us)
+        timeout_us = queries->options->statement_timeout_us;
+    enum err_code code = rh_paired_set_timeout(queries->paired, timeout_us, err);
 
     for (size_t i = 0; !code && i < pattern->sampled->count && i < ANSWERS_EACH; i++) {
         struct paired_outcome outcomes[COMPARED_SIDES];
@@ -222,7 +227,10 @@ enum err_code rh_queries_answer(struct queries *queries, struct candidate_patter
         reason = reason ? reason : why;
         succeeded += !outcomes[SIDE_BASELINE].sqlstate[0];
         note_slowest(pattern, outcomes);
+        size_t before = pattern->observations.count;
         rh_queries_observe(queries, pattern, i, outcomes);
+        if (pattern->observations.count == before)
+            continue;
         struct query_observation *last = &pattern->observations
                                               .items[pattern->observations.count - 1];
         if (rh_query_answer_is_suspect(last, pattern->query.flags) && suspects++ < SUSPECTS_EACH)

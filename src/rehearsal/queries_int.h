@@ -23,6 +23,7 @@ struct candidate_pattern {
     bool *is_observed; /* by execution */
     struct latency_rounds rounds;
     struct latency_comparison latency;
+    bool is_refuted;                   /* measured over new connections it was not slower */
     bool is_timed;                     /* latency was made */
     size_t next;                       /* execution */
     double own_us, elapsed_us;         /* of the baseline: our part of the time */
@@ -45,6 +46,11 @@ struct queries {
 
 /* Of rounds of one pattern before others have their turn. */
 int64_t rh_queries_slice_us(const struct queries *queries);
+/* How long one execution of the pattern may take, once its answers were seen. */
+int64_t rh_queries_timeout_us(const struct queries *queries,
+                              const struct candidate_pattern *pattern);
+/* It took too long, and was ended by us: no error of the query. */
+bool rh_queries_was_cut(const struct paired_outcome *outcome);
 /* Times one more round. An execution that fails is not timed: it is observed. */
 enum err_code rh_queries_round(struct queries *queries, struct candidate_pattern *pattern,
                                struct latency_rounds *rounds, struct err *err) RH_MUST_CHECK;
@@ -52,7 +58,7 @@ enum err_code rh_queries_round(struct queries *queries, struct candidate_pattern
 /* queries_answers.c: what each side answers, and whether that is determined at all. */
 enum err_code rh_queries_answer(struct queries *queries, struct candidate_pattern *pattern,
                                 struct err *err) RH_MUST_CHECK;
-/* Files the outcomes of one execution, once for each. */
+/* Files the outcomes of one execution, once for each; not of one that was cut off. */
 void rh_queries_observe(struct queries *queries, struct candidate_pattern *pattern,
                         size_t execution, const struct paired_outcome outcomes[COMPARED_SIDES]);
 /* queries_plans.c: how each side gets there. */

@@ -112,6 +112,10 @@ enum err_code rh_queries_explain(struct queries *queries, struct candidate_patte
                                  struct err *err)
 {
     double count = 0;
+    enum err_code timed = rh_paired_set_timeout(queries->paired,
+                                                rh_queries_timeout_us(queries, pattern), err);
+    if (timed)
+        return timed;
     for (size_t i = 0; i < pattern->sampled->count && i < EXPLAINED_EACH; i++) {
         json_t *plans[COMPARED_SIDES] = {0};
         struct query_plans found = {0};

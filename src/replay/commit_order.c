@@ -11,9 +11,13 @@ struct line {
     size_t count, capacity;
 };
 
+enum { LINE_TOUCHED, LINE_WRITTEN, LINE_SENT, LINE_ANSWERED, LINES };
+/* A line's number: its table's, and which. */
+#define LINE(table, which) ((table)*LINES + (which))
+
 struct table {
     const char *name;
-    struct line lines[2]; /* all, written */
+    struct line lines[LINES];
 };
 
 struct touch {
@@ -88,7 +92,8 @@ static void find_written(struct commit_order *order, const struct workload_patte
             continue;
         struct table *table = &order->tables[order->table_count++];
         table->name = rh_arena_strdup(order->arena, names.items[i]);
-        table->lines[0].base = table->lines[1].base = 1;
+        for (unsigned k = 0; k < LINES; k++)
+            table->lines[k].base = 1;
     }
 }
 
@@ -123,10 +128,9 @@ void rh_commit_order_free(struct commit_order *order)
 {
     if (!order)
         return;
-    for (size_t i = 0; i < order->table_count; i++) {
-        free(order->tables[i].lines[0].done);
-        free(order->tables[i].lines[1].done);
-    }
+    for (size_t i = 0; i < order->table_count; i++)
+        for (unsigned k = 0; k < LINES; k++)
+            free(order->tables[i].lines[k].done);
     rh_arena_free(order->arena);
 }
 
@@ -152,24 +156,6 @@ static void touch(struct order_touched *touched, uint32_t table, bool writes)
     touched->tables[touched->count++] = table << 1 | writes;
 }
 
-size_t rh_commit_order_request(struct commit_order *order, uint32_t pattern,
-                               struct order_touched *touched, struct order_need *needs, size_t max)
-{
-    size_t count = 0;
-    if (!rh_commit_order_matters(order, pattern))
-        return 0;
-    for (size_t i = 0; i < order->touches[pattern].count; i++) {
-        const struct touch *it = &order->touches[pattern].items[i];
-        /* Who writes waits for all who touched it, who reads for those who wrote. */
-        unsigned kind = it->writes ? 0 : 1;
-        const struct line *line = &order->tables[it->table].lines[kind];
-        touch(touched, it->table, it->writes);
-        if (line->base <= line->last && count < max)
-            needs[count++] = (struct order_need){it->table << 1 | kind, line->last};
-    }
-    return count;
-}
-
 static uint64_t append(struct line *line)
 {
     if (line->count == line->capacity) {
@@ -178,6 +164,53 @@ static uint64_t append(struct line *line)
     }
     line->done[line->count++] = 0;
     return ++line->last;
+}
+
+static void add_need(struct order_request *request, uint32_t number, const struct line *line)
+{
+    if (line->base <= line->last && request->need_count < ORDER_NEEDS_MAX)
+        request->needs[request->need_count++] = (struct order_need){number, line->last};
+}
+
+/* Of several statements of one request that write a table the first one has the turn. */
+static bool has_turn(const struct order_request *request, uint32_t number)
+{
+    for (size_t i = 0; i < request->turn_count; i++)
+        if (request->turns[i].line == number)
+            return true;
+    return request->turn_count == ORDER_NEEDS_MAX;
+}
+
+void rh_commit_order_request(struct commit_order *order, uint32_t pattern,
+                             struct order_touched *touched, struct order_request *request)
+{
+    if (!rh_commit_order_matters(order, pattern))
+        return;
+    for (size_t i = 0; i < order->touches[pattern].count; i++) {
+        const struct touch *it = &order->touches[pattern].items[i];
+        struct line *lines = order->tables[it->table].lines;
+        uint32_t sent = LINE(it->table, LINE_SENT);
+        /* Who writes waits for all who touched it, who reads for those who wrote. */
+        unsigned kind = it->writes ? LINE_TOUCHED : LINE_WRITTEN;
+        touch(touched, it->table, it->writes);
+        add_need(request, LINE(it->table, kind), &lines[kind]);
+        if (!it->writes || has_turn(request, sent))
+            continue;
+        add_need(request, sent, &lines[LINE_SENT]);
+        add_need(request, LINE(it->table, LINE_ANSWERED), &lines[LINE_ANSWERED]);
+        request->turns[request->turn_count++] = (struct order_mark){sent,
+                                                                    append(&lines[LINE_SENT])};
+    }
+}
+
+void rh_commit_order_answered(struct commit_order *order, const struct order_mark *turns,
+                              size_t count, struct order_mark *marks)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t table = turns[i].line / LINES;
+        marks[i] = (struct order_mark){LINE(table, LINE_ANSWERED),
+                                       append(&order->tables[table].lines[LINE_ANSWERED])};
+    }
 }
 
 struct order_mark *rh_commit_order_end(struct commit_order *order, struct order_touched *touched,
@@ -192,9 +225,11 @@ struct order_mark *rh_commit_order_end(struct commit_order *order, struct order_
     for (size_t i = 0; i < touched->count; i++) {
         uint32_t table = touched->tables[i] >> 1;
         struct line *lines = order->tables[table].lines;
-        marks[count++] = (struct order_mark){table << 1, append(&lines[0])};
+        marks[count++] = (struct order_mark){LINE(table, LINE_TOUCHED),
+                                             append(&lines[LINE_TOUCHED])};
         if (touched->tables[i] & 1)
-            marks[count++] = (struct order_mark){table << 1 | 1, append(&lines[1])};
+            marks[count++] = (struct order_mark){LINE(table, LINE_WRITTEN),
+                                                 append(&lines[LINE_WRITTEN])};
     }
     touched->count = 0;
     *ret_count = count;
@@ -205,7 +240,7 @@ struct order_mark *rh_commit_order_end(struct commit_order *order, struct order_
 
 static struct line *line_of(const struct commit_order *order, uint32_t number)
 {
-    return &order->tables[number >> 1].lines[number & 1];
+    return &order->tables[number / LINES].lines[number % LINES];
 }
 
 bool rh_commit_order_done(struct commit_order *order, const struct order_mark *marks, size_t count)

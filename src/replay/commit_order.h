@@ -7,11 +7,17 @@
  * not there yet, and nobody writes over what somebody still had to read. Tables that no pattern
  * writes are not looked at.
  *
+ * Statements that write a table are also sent in their order, whoever sends them, and behind those
+ * whose answers were there already: who came first to a row's lock in the recording comes first
+ * here. (Without it pgbench's hot rows are locked in another order now and then, and the session
+ * that is waited for waits itself for a lock.)
+ *
  * It is fed in the order of the recording (intake) and told what the replay has done; it knows no
- * sessions and no clock. Each table has two lines, of all its transactions and of those that wrote
- * it, numbered as their commits were recorded; a line knows up to which number all are done. Names
- * are as the texts have them: a schema is dropped, so that "t" and "s.t" are one table, which is
- * the careful reading. Pure.
+ * sessions and no clock. Each table has three lines: of all its transactions and of those that
+ * wrote it, numbered as their commits were recorded, and of the statements that write it, numbered
+ * as they were sent; a line knows up to which number all are done. Names are as the texts have
+ * them: a schema is dropped, so that "t" and "s.t" are one table, which is the careful reading.
+ * Pure.
  */
 #ifndef RH_REPLAY_COMMIT_ORDER_H
 #define RH_REPLAY_COMMIT_ORDER_H
@@ -25,7 +31,7 @@ struct order_need {
     uint32_t line;
     uint64_t upto;
 };
-/* What the end of a transaction brings. */
+/* What the end of a transaction, or a statement that was sent, brings. */
 struct order_mark {
     uint32_t line;
     uint64_t number;
@@ -44,10 +50,20 @@ void rh_commit_order_free(struct commit_order *order); /* NULL allowed */
 
 /* Does the pattern touch a table that matters? Cheap: most requests of most workloads end here. */
 bool rh_commit_order_matters(const struct commit_order *order, uint32_t pattern);
-/* A request executes the pattern: adds to what its transaction touched, and writes what it needs
-   into `needs` (at most `max`; those beyond are dropped). Returns how many it wrote. */
-size_t rh_commit_order_request(struct commit_order *order, uint32_t pattern,
-                               struct order_touched *touched, struct order_need *needs, size_t max);
+/* What one request needs, and its turns: marks that are done when it was sent. */
+#define ORDER_NEEDS_MAX 64
+struct order_request {
+    struct order_need needs[ORDER_NEEDS_MAX]; /* beyond, the first ones stand for all */
+    struct order_mark turns[ORDER_NEEDS_MAX];
+    size_t need_count, turn_count;
+};
+/* The request executes the pattern: adds to what its transaction touched, and to `request`. */
+void rh_commit_order_request(struct commit_order *order, uint32_t pattern,
+                             struct order_touched *touched, struct order_request *request);
+/* A request was answered in the recording: the marks of its turns' tables go into `marks`, of the
+   same number; they are done with the request. */
+void rh_commit_order_answered(struct commit_order *order, const struct order_mark *turns,
+                              size_t count, struct order_mark *marks);
 /* The transaction ended in the recording: its numbers, and *touched is empty again. malloc'ed
    array, NULL for none. */
 struct order_mark *rh_commit_order_end(struct commit_order *order, struct order_touched *touched,

@@ -18,8 +18,6 @@
 /* At the greatest speed: requests ready to be sent, in all; for each session that plays some. */
 #define READY_ITEMS 4096
 #define READY_ITEMS_PER_SESSION 16
-/* A request needs no more than so many transactions: beyond, the first ones stand for all. */
-#define NEEDS_MAX 64
 /* What an item and its recorded results cost beside the bytes of its messages. */
 #define ITEM_OVERHEAD 256
 
@@ -76,8 +74,7 @@ struct making {
     struct buf bytes;
     VEC(struct replay_step) steps;
     struct arena *arena;
-    struct order_need needs[NEEDS_MAX];
-    size_t need_count;
+    struct order_request order;
 };
 
 static const struct workload_pattern *pattern_of(const struct replay *replay, uint32_t number)
@@ -119,9 +116,8 @@ static void add_step(struct making *making, const struct workload_message *messa
         return;
     *RH_PUSH(making->arena, &making->steps) = (struct replay_step){
         message->pattern, (uint32_t)item->recorded_executions};
-    making->need_count += rh_commit_order_request(
-        making->replay->order, message->pattern, &making->session->touched,
-        making->needs + making->need_count, NEEDS_MAX - making->need_count);
+    rh_commit_order_request(making->replay->order, message->pattern, &making->session->touched,
+                            &making->order);
 }
 
 /* Of data that was cut: up to its last line. Binary data has no such place, and goes on as it is
@@ -180,8 +176,10 @@ static void finish_making(struct making *making, const struct workload_event *ev
     making->bytes = (struct buf){0};
     item->steps = copy_of(making->steps.items, making->steps.count, sizeof(struct replay_step));
     item->step_count = making->steps.count;
-    item->needs = copy_of(making->needs, making->need_count, sizeof(struct order_need));
-    item->need_count = making->need_count;
+    item->needs = copy_of(making->order.needs, making->order.need_count, sizeof(struct order_need));
+    item->need_count = making->order.need_count;
+    item->turns = copy_of(making->order.turns, making->order.turn_count, sizeof(struct order_mark));
+    item->turn_count = making->order.turn_count;
     item->is_copy = first == 'd' || first == 'c' || first == 'f';
     item->is_simple = first == 'Q' || first == 'F';
     item->is_flush = last == 'H';
@@ -197,12 +195,18 @@ static void take_request(struct replay *replay, struct replay_session *session,
                          const struct workload_event *event)
 {
     RH_CLEANUP_ARENA struct arena *arena = event->message_count > 1 ? rh_arena_new() : NULL;
-    struct making making = {.replay = replay, .session = session, .arena = arena};
+    struct making making;
     struct item *item = calloc(1, sizeof(*item));
     struct replay_step single;
     if (!item)
         RH_PANIC("out of memory for a request");
+    making.replay = replay;
+    making.session = session;
+    making.arena = arena;
     making.item = item;
+    making.steps.items = NULL;
+    making.steps.count = making.steps.capacity = 0;
+    making.order.need_count = making.order.turn_count = 0; /* the arrays are filled as needed */
     if (!arena) {
         making.steps.items = &single;
         making.steps.capacity = 1;
@@ -225,6 +229,31 @@ static void take_request(struct replay *replay, struct replay_session *session,
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
+/* Done with the item, which may be so already; without one at once. */
+static void add_marks(struct replay *replay, struct item *item, const struct order_mark *marks,
+                      size_t count)
+{
+    struct item nobody = {.is_done = true};
+    if (count == 0)
+        return;
+    if (!item)
+        item = &nobody;
+    item->marks = realloc(item->marks, (item->mark_count + count) * sizeof(*marks));
+    if (!item->marks)
+        RH_PANIC("out of memory for the order of commits");
+    memcpy(item->marks + item->mark_count, marks, count * sizeof(*marks));
+    item->mark_count += count;
+    if (item->is_done)
+        rh_order_wait_done(replay, item);
+}
+
+static void mark_answered(struct replay *replay, struct item *item)
+{
+    struct order_mark marks[ORDER_NEEDS_MAX];
+    rh_commit_order_answered(replay->order, item->turns, item->turn_count, marks);
+    add_marks(replay, item, marks, item->turn_count);
+}
+
 /* Results go to the items that asked for them, in order; the last of these, NULL for none. Of a
    COPY by the extended protocol the Sync that is answered is another than the one that the
    statement was sent with. */
@@ -242,6 +271,7 @@ static struct item *spread_results(struct replay_session *session,
         it->recorded = copy_of(event->results + at, count, sizeof(*it->recorded));
         it->recorded_count = count;
         it->is_answered = true;
+        mark_answered(session->replay, it);
         at += count;
         last = it;
         session->unanswered = it->next;
@@ -260,15 +290,8 @@ static void take_answer(struct replay *replay, struct replay_session *session,
     if (is_over && session->touched.count > 0) {
         size_t count = 0;
         struct order_mark *marks = rh_commit_order_end(replay->order, &session->touched, &count);
-        if (item && item->mark_count == 0) {
-            item->marks = marks;
-            item->mark_count = count;
-            if (item->is_done)
-                rh_order_wait_done(replay, item);
-        } else {
-            struct item gone = {.marks = marks, .mark_count = count};
-            rh_order_wait_done(replay, &gone);
-        }
+        add_marks(replay, item, marks, count);
+        free(marks);
     }
     rh_session_settle(session);
 }

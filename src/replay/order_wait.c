@@ -9,10 +9,13 @@
 
 #include <stdlib.h>
 
-/* How often waiting sessions are looked at, and from when on locks are asked about: a statement of
-   the transaction that is waited for seldom takes longer. */
-#define LOOK_EVERY_US INT64_C(50000)
-#define ASK_LOCKS_AFTER_US INT64_C(100000)
+/* How often waiting sessions are looked at, and from when on locks are asked about: statements of
+   an application take less. */
+#define LOOK_EVERY_US INT64_C(2000)
+#define ASK_LOCKS_AFTER_US INT64_C(2000)
+/* Asking costs the server something: where nothing came of it the next question comes after twice
+   the time, up to this. */
+#define ASK_EVERY_MAX_US INT64_C(64000)
 
 void rh_order_wait_add(struct replay_session *session)
 {
@@ -56,8 +59,7 @@ static void let_go(struct replay *replay, may_go_fn *may_go, bool is_escape, int
         if (!may_go(replay, it, now_us))
             continue;
         rh_order_wait_remove(it);
-        if (is_escape && it->unsent)
-            it->unsent->has_escaped = true;
+        it->has_escaped = it->has_escaped || is_escape;
         if (counter)
             ++*counter;
         it->order_next = NULL;
@@ -78,19 +80,29 @@ static bool has_order(const struct replay *replay, const struct replay_session *
     return !item || rh_commit_order_has(replay->order, item->needs, item->need_count);
 }
 
-void rh_order_wait_done(struct replay *replay, struct item *item)
+static void take_marks(struct replay *replay, const struct order_mark *marks, size_t count)
 {
-    size_t count = item->mark_count;
-    struct order_mark *marks = item->marks;
-    if (count == 0)
-        return;
-    item->marks = NULL;
-    item->mark_count = 0;
     bool moved = rh_commit_order_done(replay->order, marks, count);
-    free(marks);
     /* Not at once: who is told of it is in the middle of something. */
     if (moved && replay->order_first)
         rh_due_heap_set(&replay->heap, &replay->order_due, INT64_MIN);
+}
+
+void rh_order_wait_sent(struct replay *replay, struct item *item)
+{
+    if (item->turn_count > 0 && !item->has_had_turns)
+        take_marks(replay, item->turns, item->turn_count);
+    item->has_had_turns = true;
+}
+
+void rh_order_wait_done(struct replay *replay, struct item *item)
+{
+    rh_order_wait_sent(replay, item);
+    if (item->mark_count > 0)
+        take_marks(replay, item->marks, item->mark_count);
+    free(item->marks);
+    item->marks = NULL;
+    item->mark_count = 0;
 }
 
 static bool has_waited_long(const struct replay *replay, const struct replay_session *session,
@@ -125,6 +137,8 @@ static void on_waiters(void *context, struct rows **rows, const struct err *err)
         return;
     int64_t now_us = rh_clock_mono().us;
     struct replay_session *going = NULL;
+    replay->ask_every_us = replay->ask_every_us < ASK_EVERY_MAX_US / 2 ? 2 * replay->ask_every_us
+                                                                       : ASK_EVERY_MAX_US;
     for (struct replay_session *it = replay->order_first, *next; it; it = next) {
         next = it->order_next;
         int64_t pid = it->client ? rh_pg_client_key(it->client)->pid : 0;
@@ -136,9 +150,9 @@ static void on_waiters(void *context, struct rows **rows, const struct err *err)
         if (!blocks || now_us - it->order_since_us < ASK_LOCKS_AFTER_US)
             continue;
         rh_order_wait_remove(it);
-        if (it->unsent)
-            it->unsent->has_escaped = true;
+        it->has_escaped = true;
         replay->result->order_escapes_lock++;
+        replay->ask_every_us = ASK_LOCKS_AFTER_US;
         it->order_next = going;
         going = it;
     }
@@ -149,11 +163,13 @@ static void on_waiters(void *context, struct rows **rows, const struct err *err)
     rh_replay_rearm(replay);
 }
 
-static void ask_locks(struct replay *replay)
+static void ask_locks(struct replay *replay, int64_t now_us)
 {
-    if (!replay->watcher || replay->watcher_asks)
+    if (!replay->watcher || replay->watcher_asks ||
+        now_us - replay->asked_us < replay->ask_every_us)
         return;
     replay->watcher_asks = true;
+    replay->asked_us = now_us;
     replay->options->engine->send_query(replay->watcher, ENGINE_QUERY_LOCK_WAITERS, NULL, 0,
                                         on_waiters, replay);
 }
@@ -168,7 +184,7 @@ void rh_order_wait_due(void *context)
         return;
     int64_t now_us = rh_clock_mono().us;
     if (now_us - oldest->order_since_us >= ASK_LOCKS_AFTER_US)
-        ask_locks(replay);
+        ask_locks(replay, now_us);
     rh_due_heap_set(&replay->heap, &replay->order_due,
                     rh_replay_virtual(replay, now_us) + LOOK_EVERY_US);
 }

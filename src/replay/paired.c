@@ -45,6 +45,25 @@ enum err_code rh_paired_say(struct paired *paired, enum compared_side side, cons
     return rh_paired_session_say(paired->sides[side].session, sql, deadline_of(paired), err);
 }
 
+enum err_code rh_paired_reconnect(struct paired *paired, struct err *err)
+{
+    enum err_code code = RH_OK;
+    size_t first = rh_random_below(paired->options->random, COMPARED_SIDES);
+    for (size_t i = 0; !code && i < COMPARED_SIDES; i++) {
+        size_t number = (first + i) % COMPARED_SIDES;
+        struct side *side = &paired->sides[number];
+        rh_paired_session_close(side->session);
+        *side = (struct side){.state = NO_STATE};
+        code = rh_paired_session_open(paired->loop, &paired->options->places[number],
+                                      rh_clock_after(rh_clock_mono(), PAIRED_CONNECT_US),
+                                      &side->session, err);
+        if (code)
+            rh_err_while(err, "while connecting to the %s",
+                         rh_compared_side_name((enum compared_side)number));
+    }
+    return code;
+}
+
 enum err_code rh_paired_open(const struct paired_options *options, struct paired **ret_paired,
                              struct err *err)
 {
@@ -56,17 +75,8 @@ enum err_code rh_paired_open(const struct paired_options *options, struct paired
         .options = options, .arena = arena, .timeout_us = options->statement_timeout_us};
     rh_buf_init(&paired->bytes, REQUEST_BYTES_MAX);
     code = rh_loop_new(&paired->loop, err);
-    size_t first = rh_random_below(options->random, COMPARED_SIDES);
-    for (size_t i = 0; !code && i < COMPARED_SIDES; i++) {
-        size_t side = (first + i) % COMPARED_SIDES;
-        paired->sides[side].state = NO_STATE;
-        code = rh_paired_session_open(paired->loop, &options->places[side],
-                                      rh_clock_after(rh_clock_mono(), PAIRED_CONNECT_US),
-                                      &paired->sides[side].session, err);
-        if (code)
-            rh_err_while(err, "while connecting to the %s",
-                         rh_compared_side_name((enum compared_side)side));
-    }
+    if (!code)
+        code = rh_paired_reconnect(paired, err);
     if (code)
         rh_paired_close(paired);
     else

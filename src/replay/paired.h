@@ -30,6 +30,9 @@ enum err_code rh_paired_open(const struct paired_options *options, struct paired
                              struct err *err) RH_MUST_CHECK;
 void rh_paired_close(struct paired *paired); /* NULL allowed */
 
+/* New sessions on all sides, and so new server processes. */
+enum err_code rh_paired_reconnect(struct paired *paired, struct err *err) RH_MUST_CHECK;
+
 /* How one execution is run. */
 struct paired_manner {
     uint32_t pattern;

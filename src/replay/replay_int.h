@@ -60,10 +60,13 @@ struct item {
 
     struct order_need *needs;
     size_t need_count;
-    struct order_mark *marks;
+    struct order_mark *marks; /* done with it */
     size_t mark_count;
+    struct order_mark *turns; /* done when it was sent */
+    size_t turn_count;
+    bool has_had_turns;
 
-    bool is_sent, is_done, has_escaped;
+    bool is_sent, is_done;
     int64_t taken_us; /* when it was read */
     int64_t intended_us, sent_us, first_us;
     struct outcome *outcomes;
@@ -132,6 +135,7 @@ struct replay_session {
 
     /* commit order */
     bool is_order_waiting;
+    bool has_escaped; /* up to the end of its transaction: it would only wait again */
     int64_t order_since_us;
     struct replay_session *order_next;
 };
@@ -186,6 +190,7 @@ struct replay {
     struct due order_due;
     struct connection *watcher; /* attached to the loop; NULL: lock-blind */
     bool watcher_asks;
+    int64_t asked_us, ask_every_us;
     struct cancel *cancels;
 
     int64_t late_sum_us, response_sum_us;
@@ -244,9 +249,11 @@ void rh_session_item_done(struct replay_session *session, struct item *item);
  */
 void rh_order_wait_add(struct replay_session *session);
 void rh_order_wait_remove(struct replay_session *session);
-/* Transactions are done: whoever waited for them goes. */
+/* It was sent: whoever waited for its turn goes. */
+void rh_order_wait_sent(struct replay *replay, struct item *item);
+/* It is done, and so is its transaction: whoever waited for that goes. */
 void rh_order_wait_done(struct replay *replay, struct item *item);
-void rh_order_wait_due(void *replay);
+void rh_order_wait_due(void *context); /* a struct replay */
 
 /* --- cancels.c --------------------------------------------------------------------------------
  */

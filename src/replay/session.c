@@ -229,6 +229,7 @@ void rh_item_free(struct item *item)
     free(item->steps);
     free(item->recorded);
     free(item->needs);
+    free(item->turns);
     free(item->marks);
     free(item->outcomes);
     free(item);
@@ -355,6 +356,7 @@ static void send_item(struct replay_session *session, struct item *item, int64_t
     }
     replay->result->requests++;
     rh_cancel_arm(session, item);
+    rh_order_wait_sent(replay, item);
     rh_pg_client_send(session->client, (struct text){item->bytes, item->length});
     free(item->bytes);
     item->bytes = NULL;
@@ -370,7 +372,7 @@ static void send_item(struct replay_session *session, struct item *item, int64_t
 static bool is_waiting_for_order(struct replay_session *session, struct item *item)
 {
     struct replay *replay = session->replay;
-    if (item->need_count == 0 || item->has_escaped || replay->options->order_wait_us < 0)
+    if (item->need_count == 0 || session->has_escaped || replay->options->order_wait_us < 0)
         return false;
     if (rh_commit_order_has(replay->order, item->needs, item->need_count)) {
         if (session->is_order_waiting)
@@ -426,13 +428,13 @@ static void on_drained(void *context)
 
 static void begin_next(struct replay *replay)
 {
-    struct replay_session *first = replay->begin_first;
-    if (!first || replay->ended < first->begin_after)
-        return;
-    replay->begin_first = first->order_next;
-    if (!replay->begin_first)
-        replay->begin_last = NULL;
-    rh_session_connect(first);
+    struct replay_session *first;
+    while ((first = replay->begin_first) && replay->ended >= first->begin_after) {
+        replay->begin_first = first->order_next;
+        if (!replay->begin_first)
+            replay->begin_last = NULL;
+        rh_session_connect(first);
+    }
 }
 
 static void drop_items(struct replay_session *session)

@@ -45,8 +45,9 @@ void rh_session_item_done(struct replay_session *session, struct item *item)
 }
 
 /* The first one under way that will be answered by ReadyForQuery is over. */
-static void take_ready(struct replay_session *session)
+static void take_ready(struct replay_session *session, char status)
 {
+    session->has_escaped = session->has_escaped && status != 'I';
     bool was_ready = false;
     while (session->flying && !was_ready) {
         was_ready = session->flying->expects_ready;
@@ -221,7 +222,7 @@ void rh_session_message(void *context, const struct pg_message *message)
     if (session->state == SESSION_PROLOGUE) {
         take_prologue(session, message);
     } else if (session->state == SESSION_PLAYS && message->type == 'Z') {
-        take_ready(session);
+        take_ready(session, message->body.len > 0 ? message->body.data[0] : 'I');
     } else if (session->state == SESSION_PLAYS && item) {
         if (item->first_us == 0)
             item->first_us = rh_clock_mono().us;

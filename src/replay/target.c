@@ -9,8 +9,6 @@
 
 /* Descriptors for all but the sessions: files, the loop, the watcher, cancel requests. */
 #define OTHER_DESCRIPTORS 64
-/* Sessions of our own beside those of the replay: the one that looks at locks. */
-#define OWN_SESSIONS 1
 
 static enum err_code ask(struct replay *replay, enum engine_query query, struct mono deadline,
                          struct rows **ret_rows, struct err *err)
@@ -43,17 +41,18 @@ static enum err_code check_room(struct replay *replay, struct mono deadline, str
         return code;
     int64_t most = rh_rows_int(rows, 0, 0, 0), descriptors = descriptor_room();
     int64_t room = most - rh_rows_int(rows, 0, 1, 0) - rh_rows_int(rows, 0, 2, 0);
-    int64_t wanted = options->totals ? options->totals->sessions_most_at_once : 0;
+    int64_t missing, wanted = options->totals ? options->totals->sessions_most_at_once : 0;
     if (options->max_sessions > 0 && wanted > (int64_t)options->max_sessions)
         wanted = (int64_t)options->max_sessions;
-    if (wanted > room) {
+    missing = wanted - room;
+    if (missing > 0) {
         rh_err_set(err, RH_ERR_LIMIT,
                    "the workload has %lld sessions at once, and the target has room for %lld",
                    (long long)wanted, (long long)room);
         rh_err_hint(err,
                     "Set max_connections to %lld there, or replay fewer sessions at once: "
                     "--max-sessions %lld.",
-                    (long long)(most + wanted - room + OWN_SESSIONS), (long long)room);
+                    (long long)most + (long long)missing, (long long)room);
         return RH_ERR_LIMIT;
     }
     if (wanted > descriptors) {

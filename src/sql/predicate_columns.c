@@ -62,16 +62,23 @@ static size_t column_at(const struct walk *walk, size_t at, const char *alias,
     return at;
 }
 
+/* Tokens of "::" at `at`; 0: there is none. */
+static size_t cast_tokens(const struct walk *walk, size_t at)
+{
+    if (is(walk, at, "::"))
+        return 1;
+    return is(walk, at, ":") && is(walk, at + 1, ":") ? 2 : 0;
+}
+
 /* Behind casts and the parentheses that they need: "(status)::text". */
 static size_t skip_cast(const struct walk *walk, size_t at)
 {
     for (;;) {
-        if (is(walk, at, ")") && is(walk, at + 1, ":"))
+        if (is(walk, at, ")") && cast_tokens(walk, at + 1) > 0)
             at++;
-        if (is(walk, at, ":") && is(walk, at + 1, ":"))
-            at += 2;
-        else
+        if (cast_tokens(walk, at) == 0)
             return at;
+        at += cast_tokens(walk, at);
         while (is_name(walk, at) && !is_keyword(walk, at))
             at++;
         if (is(walk, at, "("))
@@ -134,15 +141,22 @@ void rh_sql_predicate_columns(struct text condition, const char *alias, struct a
             }
             continue;
         }
-        size_t last = column_at(&walk, i, alias, &column);
-        if (last == SIZE_MAX)
+        size_t uncast = skip_cast(&walk, i);
+        if (uncast > i) { /* of a constant */
+            i = uncast - 1;
             continue;
+        }
+        size_t last = column_at(&walk, i, alias, &column);
+        if (last == SIZE_MAX) {
+            i += is_name(&walk, i) && is(&walk, i + 1, ".") ? 2 : 0;
+            continue;
+        }
         bool is_right = i > 1 && is(&walk, i - 1, "=") && !is(&walk, i - 2, "<") &&
                         !is(&walk, i - 2, ">") && !is(&walk, i - 2, "!");
         if (is_right)
             add(arena, &columns->equal, rh_text_dup(arena, column));
         else
             file_operand(&walk, last + 1, rh_text_dup(arena, column), arena, columns);
-        i = last;
+        i = skip_cast(&walk, last + 1) - 1;
     }
 }

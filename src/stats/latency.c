@@ -27,6 +27,11 @@
 #define PART_RATIO 2.0
 #define PART_ROUNDS_LEAST 5
 #define PART_COST_LEAST 0.2
+/* From here on a few rounds are enough: no machine does that to one side by chance. */
+#define PLAIN_RATIO 2.0
+/* Shown again: a ratio above this is enough for any; the chance of as many rounds by luck. */
+#define SHOWN_MOST 2.0
+#define PART_SHOWN 0.05
 /* Tests of one pattern in one direction: three quantiles and the share. */
 #define TESTS 4
 
@@ -37,7 +42,7 @@ enum side { BASELINE, TWIN, CANDIDATE, SIDES };
 
 struct columns {
     double *side[SIDES];
-    double *scratch[SIDES];
+    double *scratch[SIDES + 1]; /* the last for ratios of rounds */
     size_t count;
 };
 
@@ -97,14 +102,19 @@ static void bootstrap(const struct columns *columns, size_t level_count, struct 
             size_t round = rh_random_below(random, columns->count);
             for (size_t side = 0; side < SIDES; side++)
                 columns->scratch[side][i] = columns->side[side][round];
+            columns->scratch[SIDES][i] = columns->side[CANDIDATE][round] /
+                                         columns->side[BASELINE][round];
         }
         double found[SIDES][LATENCY_LEVELS];
+        double typical = rh_quantile(columns->scratch[SIDES], columns->count, levels[LATENCY_P50]);
         for (size_t side = 0; side < SIDES; side++)
             rh_quantiles(columns->scratch[side], columns->count, levels, level_count, found[side]);
         for (size_t level = 0; level < level_count; level++) {
             for (size_t side = 0; side < SIDES; side++)
                 drawn[level][side][sample] = found[side][level];
-            drawn[level][SIDES][sample] = found[CANDIDATE][level] / found[BASELINE][level];
+            drawn[level][SIDES][sample] = level == LATENCY_P50
+                                              ? typical
+                                              : found[CANDIDATE][level] / found[BASELINE][level];
         }
     }
     for (size_t level = 0; level < level_count; level++) {
@@ -123,11 +133,22 @@ static void bootstrap(const struct columns *columns, size_t level_count, struct 
 
 /* --- effects -------------------------------------------------------------------------------- */
 
+/*
+ * How many times as long: of p95 and p99 the ratio of the quantiles. Of p50 the median of the
+ * rounds' own ratios, because where parameters are skewed (half of them cost 0.1 ms, half 5 ms) the
+ * medians themselves jump about, and what one execution costs is common to its round.
+ */
 static double ratio_of(const struct columns *columns, enum side above, enum side below, size_t from,
                        size_t until, size_t level)
 {
     double values[2];
     const enum side sides[2] = {above, below};
+    if (level == LATENCY_P50) {
+        double *ratios = columns->scratch[SIDES];
+        for (size_t i = from; i < until; i++)
+            ratios[i - from] = columns->side[above][i] / columns->side[below][i];
+        return rh_quantile(ratios, until - from, levels[level]);
+    }
     for (size_t i = 0; i < 2; i++) {
         double *scratch = columns->scratch[sides[i]];
         memcpy(scratch, columns->side[sides[i]] + from, (until - from) * sizeof(double));
@@ -165,9 +186,10 @@ static void weigh(const struct columns *columns, size_t level, const struct late
 {
     double baseline = quantile->baseline.us, twin = quantile->twin.us,
            candidate = quantile->candidate.us;
-    quantile->ratio = candidate / baseline;
-    quantile->ratio_twin = candidate / twin;
-    quantile->noise = fmax(baseline / twin, twin / baseline);
+    double noise = ratio_of(columns, TWIN, BASELINE, 0, columns->count, level);
+    quantile->ratio = ratio_of(columns, CANDIDATE, BASELINE, 0, columns->count, level);
+    quantile->ratio_twin = ratio_of(columns, CANDIDATE, TWIN, 0, columns->count, level);
+    quantile->noise = fmax(noise, 1 / noise);
     /* Of something that became faster the short time is the candidate's. */
     double shorter = fmin(fmin(baseline, twin), candidate);
     quantile->threshold = threshold_of(shorter, rules->least_ratio, rules->least_us);
@@ -211,9 +233,12 @@ static double permutation_test(const struct columns *columns, enum side referenc
             bool is_swapped = bits >> (i % 64) & 1;
             x[i] = is_swapped ? b[i] : a[i];
             y[i] = is_swapped ? a[i] : b[i];
+            if (level == LATENCY_P50)
+                x[i] /= y[i];
         }
-        double ratio = rh_quantile(x, columns->count, levels[level]) /
-                       rh_quantile(y, columns->count, levels[level]);
+        double ratio = rh_quantile(x, columns->count, levels[level]);
+        if (level != LATENCY_P50)
+            ratio /= rh_quantile(y, columns->count, levels[level]);
         extremes += direction > 0 ? ratio >= observed : ratio <= observed;
         done++;
     }
@@ -225,11 +250,13 @@ static double permutation_test(const struct columns *columns, enum side referenc
 /* P(X >= hits) of `trials`, each with probability p. */
 static double binomial_tail(size_t hits, size_t trials, double p)
 {
-    double sum = 0;
-    for (size_t k = hits; k <= trials; k++)
-        sum += exp(lgamma((double)trials + 1) - lgamma((double)k + 1) -
-                   lgamma((double)(trials - k) + 1) + (double)k * log(p) +
-                   (double)(trials - k) * log1p(-p));
+    double sum = 0, term = (double)hits * log(p) + (double)(trials - hits) * log1p(-p);
+    for (size_t i = 0; i < hits; i++)
+        term += log((double)(trials - i) / (double)(i + 1));
+    for (size_t k = hits; k <= trials; k++) {
+        sum += exp(term);
+        term += log((double)(trials - k) / (double)(k + 1) * p / (1 - p));
+    }
     return fmin(sum, 1);
 }
 
@@ -333,7 +360,7 @@ static bool leans(const struct latency_comparison *comparison)
 
 static bool fill_columns(const struct latency_round *rounds, size_t count, struct columns *columns)
 {
-    double *memory = malloc(2 * SIDES * count * sizeof(double));
+    double *memory = malloc((2 * SIDES + 1) * count * sizeof(double));
     if (!memory)
         return false;
     columns->count = count;
@@ -341,6 +368,7 @@ static bool fill_columns(const struct latency_round *rounds, size_t count, struc
         columns->side[side] = memory + side * count;
         columns->scratch[side] = memory + (SIDES + side) * count;
     }
+    columns->scratch[SIDES] = memory + 2 * SIDES * count;
     for (size_t i = 0; i < count; i++) {
         columns->side[BASELINE][i] = fmax(rounds[i].baseline_us, SHORTEST_US);
         columns->side[TWIN][i] = fmax(rounds[i].twin_us, SHORTEST_US);
@@ -404,11 +432,81 @@ void rh_latency_compare(const struct latency_round *rounds, size_t count, size_t
     bool is_slower = comparison.p_slower <= level, is_faster = comparison.p_faster <= level;
     decide(&comparison, is_slower, is_faster, rules);
     /* Until the tail has a say, what is slow for a few parameters alone may not have come by. */
+    bool is_plain = comparison.outcome == LATENCY_SLOWER &&
+                    comparison.quantiles[LATENCY_P50].ratio_low >= PLAIN_RATIO;
     comparison.is_open = comparison.outcome == LATENCY_TOO_FEW ||
                          comparison.outcome == LATENCY_NOISY ||
-                         (comparison.outcome == LATENCY_SAME && count < LATENCY_P95_ROUNDS) ||
+                         (!is_plain && count < LATENCY_P95_ROUNDS) ||
                          (comparison.outcome == LATENCY_SAME && leans(&comparison));
     *ret_comparison = comparison;
+}
+
+/* What was found by chance is not found again: half of it (by ratio), but more is not asked for. */
+static bool shows_level(const struct columns *columns, size_t from, size_t until, size_t level,
+                        const struct latency_quantile *suspected)
+{
+    double least = fmax(1 + (suspected->threshold - 1) / 2,
+                        fmin(sqrt(fmin(suspected->ratio, suspected->ratio_twin)), SHOWN_MOST));
+    return ratio_of(columns, CANDIDATE, BASELINE, from, until, level) >= least &&
+           ratio_of(columns, CANDIDATE, TWIN, from, until, level) >= least;
+}
+
+static bool shows_parts(const struct columns *columns, double share)
+{
+    size_t hits[SIDES] = {0};
+    for (size_t i = 0; i < columns->count; i++)
+        for (size_t side = 0; side < SIDES; side++)
+            hits[side] += columns->side[side][i] >=
+                          PART_RATIO * fmax(columns->side[(side + 1) % SIDES][i],
+                                            columns->side[(side + 2) % SIDES][i]);
+    return (double)hits[CANDIDATE] >= share / 3 * (double)columns->count &&
+           binomial_tail(hits[CANDIDATE], hits[BASELINE] + hits[TWIN] + hits[CANDIDATE],
+                         1.0 / SIDES) <= PART_SHOWN;
+}
+
+/* Blocks are of one length, the last perhaps shorter. */
+static bool most_blocks_show(const struct columns *columns, size_t block_rounds,
+                             const struct latency_quantile *suspected)
+{
+    size_t blocks = 0, shown = 0;
+    for (size_t from = 0; from < columns->count; from += block_rounds) {
+        size_t until = from + block_rounds;
+        if (until > columns->count)
+            until = columns->count;
+        blocks++;
+        shown += shows_level(columns, from, until, LATENCY_P50, suspected);
+    }
+    return 2 * shown > blocks;
+}
+
+size_t rh_latency_block_rounds(const struct latency_comparison *suspected)
+{
+    const struct latency_quantile *quantiles = suspected->quantiles;
+    bool is_rare = suspected->is_partly_slower || quantiles[LATENCY_P95].direction > 0 ||
+                   quantiles[LATENCY_P99].direction > 0;
+    /* What is rare needs more of them to come by. */
+    return is_rare && quantiles[LATENCY_P50].ratio < PLAIN_RATIO ? LATENCY_BLOCK_ROUNDS_MAX : 30;
+}
+
+bool rh_latency_confirms(const struct latency_comparison *suspected,
+                         const struct latency_round *rounds, size_t count)
+{
+    const struct latency_quantile *quantiles = suspected->quantiles;
+    struct columns columns;
+    bool is_shown;
+    if (count == 0 || count > LATENCY_ROUNDS_MAX || !fill_columns(rounds, count, &columns))
+        return false;
+    is_shown = quantiles[LATENCY_P50].direction > 0 &&
+               most_blocks_show(&columns, rh_latency_block_rounds(suspected),
+                                &quantiles[LATENCY_P50]);
+    for (size_t level = LATENCY_P95; level < LATENCY_LEVELS; level++)
+        is_shown |= quantiles[level].direction > 0 &&
+                    (quantiles[LATENCY_P50].direction <= 0 ||
+                     quantiles[level].ratio >= PLAIN_RATIO) &&
+                    shows_level(&columns, 0, count, LATENCY_P95, &quantiles[level]);
+    is_shown |= suspected->is_partly_slower && shows_parts(&columns, suspected->slower_share);
+    free(columns.side[0]);
+    return is_shown;
 }
 
 static int compare_p(const void *a, const void *b)

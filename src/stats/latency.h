@@ -51,11 +51,13 @@ struct latency_value {
 struct latency_quantile {
     bool is_supported; /* enough rounds; else only what was measured: us, without intervals */
     struct latency_value baseline, twin, candidate;
-    double ratio, ratio_low, ratio_high; /* candidate to baseline, 99 % bootstrap interval */
-    double ratio_twin;                   /* candidate to twin */
-    double noise;     /* the twins to each other: the larger to the smaller, at least 1 */
-    double threshold; /* the ratio that counts, for a time as short as this */
-    int direction;    /* 1: slower, -1: faster, but for the tests of significance; 0 */
+    /* Candidate to baseline, 99 % bootstrap interval. Of p50: the median of the rounds' ratios,
+       that is how many times as long a typical execution takes. */
+    double ratio, ratio_low, ratio_high;
+    double ratio_twin; /* candidate to twin */
+    double noise;      /* the twins to each other: the larger to the smaller, at least 1 */
+    double threshold;  /* the ratio that counts, for a time as short as this */
+    int direction;     /* 1: slower, -1: faster, but for the tests of significance; 0 */
 };
 
 enum latency_outcome {
@@ -89,6 +91,18 @@ struct latency_comparison {
 void rh_latency_compare(const struct latency_round *rounds, size_t count, size_t pattern_count,
                         const struct latency_rules *rules, struct random *random,
                         struct latency_comparison *ret_comparison);
+/*
+ * Whether further rounds show what made the comparison call the candidate slower. They are measured
+ * in LATENCY_BLOCKS blocks of rh_latency_block_rounds, each over connections of its own: a server
+ * process that had bad luck with its place on the machine keeps it as long as it lives, and no
+ * number of rounds tells that from being slow. Most of the blocks must show it; of what is slow for
+ * some executions alone, all of them together.
+ */
+#define LATENCY_BLOCKS 7
+#define LATENCY_BLOCK_ROUNDS_MAX 60
+size_t rh_latency_block_rounds(const struct latency_comparison *suspected);
+bool rh_latency_confirms(const struct latency_comparison *suspected,
+                         const struct latency_round *rounds, size_t count);
 /* The correction for many patterns (Benjamini and Hochberg 1995), for slower and faster each. */
 void rh_latency_settle(struct latency_comparison *comparisons, size_t count,
                        const struct latency_rules *rules);

@@ -33,26 +33,32 @@ static struct commit_order *new_order(void)
 
 struct transaction {
     struct order_touched touched;
-    struct order_need needs[8];
-    size_t need_count;
+    struct order_request order;
     struct order_mark *marks;
     size_t mark_count;
 };
 
 static void request(struct commit_order *order, struct transaction *it, uint32_t pattern)
 {
-    it->need_count += rh_commit_order_request(order, pattern, &it->touched,
-                                              it->needs + it->need_count, 8 - it->need_count);
+    rh_commit_order_request(order, pattern, &it->touched, &it->order);
+}
+
+/* All its statements were sent. */
+static void send_all(struct commit_order *order, struct transaction *it)
+{
+    (void)rh_commit_order_done(order, it->order.turns, it->order.turn_count);
+    it->order.turn_count = 0;
 }
 
 static void end(struct commit_order *order, struct transaction *it)
 {
+    send_all(order, it);
     it->marks = rh_commit_order_end(order, &it->touched, &it->mark_count);
 }
 
 static bool has(const struct commit_order *order, const struct transaction *it)
 {
-    return rh_commit_order_has(order, it->needs, it->need_count);
+    return rh_commit_order_has(order, it->order.needs, it->order.need_count);
 }
 
 static bool done(struct commit_order *order, struct transaction *it)
@@ -144,7 +150,7 @@ static void test_commit_order_one_statement_of_several_tables_needs_each(void **
     request(order, &of_c, WRITES_C);
     end(order, &of_c);
     request(order, &both, WRITES_A_READS_C);
-    assert_int_equal(both.need_count, 2);
+    assert_int_equal(both.order.need_count, 2);
     done(order, &of_a);
     assert_false(has(order, &both));
     done(order, &of_c);
@@ -156,6 +162,51 @@ static void test_commit_order_one_statement_of_several_tables_needs_each(void **
     rh_commit_order_free(order);
 }
 
+static void test_commit_order_writes_of_a_table_are_sent_in_their_order(void **state)
+{
+    struct commit_order *order = new_order();
+    struct transaction first = {0}, second = {0}, reader = {0};
+    (void)state;
+    request(order, &first, WRITES_A);
+    request(order, &first, WRITES_A); /* of the same request: not a turn of its own */
+    request(order, &second, WRITES_A);
+    request(order, &reader, READS_A);
+    assert_int_equal(first.order.turn_count, 1);
+    assert_true(has(order, &first));
+    assert_false(has(order, &second));
+    assert_true(has(order, &reader));
+    send_all(order, &first);
+    assert_true(has(order, &second));
+    send_all(order, &second);
+    rh_order_touched_deinit(&first.touched);
+    rh_order_touched_deinit(&second.touched);
+    rh_order_touched_deinit(&reader.touched);
+    rh_commit_order_free(order);
+}
+
+static void test_commit_order_write_waits_for_the_writes_that_were_answered(void **state)
+{
+    struct commit_order *order = new_order();
+    struct transaction first = {0}, second = {0}, early = {0};
+    struct order_mark marks[ORDER_NEEDS_MAX];
+    (void)state;
+    request(order, &first, WRITES_A);
+    request(order, &early, WRITES_A);
+    rh_commit_order_answered(order, first.order.turns, 1, marks);
+    request(order, &second, WRITES_A);
+    send_all(order, &first);
+    assert_true(has(order, &early));
+    send_all(order, &early);
+    assert_false(has(order, &second));
+    assert_true(rh_commit_order_done(order, marks, 1));
+    assert_true(has(order, &second));
+    send_all(order, &second);
+    rh_order_touched_deinit(&first.touched);
+    rh_order_touched_deinit(&second.touched);
+    rh_order_touched_deinit(&early.touched);
+    rh_commit_order_free(order);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +215,8 @@ int main(void)
         cmocka_unit_test(test_commit_order_waits_for_all_of_them_in_whatever_order_they_come),
         cmocka_unit_test(test_commit_order_tables_that_nobody_writes_do_not_matter),
         cmocka_unit_test(test_commit_order_one_statement_of_several_tables_needs_each),
+        cmocka_unit_test(test_commit_order_writes_of_a_table_are_sent_in_their_order),
+        cmocka_unit_test(test_commit_order_write_waits_for_the_writes_that_were_answered),
     };
     return cmocka_run_group_tests_name("commit_order", tests, NULL, NULL);
 }
