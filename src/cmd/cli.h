@@ -21,6 +21,8 @@ extern const struct command rh_command_snapshot_import;
 extern const struct command rh_command_snapshot_inspect;
 extern const struct command rh_command_snapshot_prune;
 extern const struct command rh_command_capture;
+extern const struct command rh_command_workload_show;
+extern const struct command rh_command_workload_export;
 extern const struct command rh_command_explain;
 extern const struct command rh_command_config;
 extern const struct command rh_command_help;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "model/manifest.h"
 #include "model/result.h"
+#include "model/workload.h"
 
 enum report_detail { REPORT_QUIET, REPORT_NORMAL, REPORT_VERBOSE };
 
@@ -28,5 +29,20 @@ void rh_report_manifest(const struct manifest *manifest, const struct terminal *
 void rh_report_rollback(const struct result *result, struct buf *out);
 /* summary.txt: the same, verdict first, plain, 100 columns. */
 void rh_report_summary(const struct result *result, struct buf *out);
+
+/* What a workload holds: how far it can be trusted, what is missing, patterns by their time. */
+struct workload_report_row {
+    const struct workload_pattern *pattern;
+    const struct workload_pattern_sums *sums;
+};
+struct workload_report {
+    const char *path; /* as the user named it */
+    const struct workload_about *about;
+    const struct workload_totals *totals;
+    const struct workload_report_row *patterns; /* in the order in which they are shown */
+    size_t pattern_count, limit;
+};
+void rh_report_workload(const struct workload_report *report, const struct terminal *terminal,
+                        struct buf *out);
 
 #endif
