@@ -21,6 +21,7 @@ extern const struct command rh_command_snapshot_import;
 extern const struct command rh_command_snapshot_inspect;
 extern const struct command rh_command_snapshot_prune;
 extern const struct command rh_command_capture;
+extern const struct command rh_command_workload_import;
 extern const struct command rh_command_workload_show;
 extern const struct command rh_command_workload_export;
 extern const struct command rh_command_explain;

@@ -26,7 +26,7 @@ static enum err_code read_key(struct arena *arena, const char *path,
     return RH_OK;
 }
 
-static const char *default_key_file(struct arena *arena)
+const char *rh_workload_default_key_file(struct arena *arena)
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     if (config != NULL && config[0] == '/')
@@ -53,7 +53,7 @@ enum err_code rh_workload_open(const struct options *options, const char *path,
     uint8_t key[WORKLOAD_KEY_BYTES];
     bool has_key = false;
     enum err_code code = rh_workload_read_key(options, key, &has_key, err);
-    const char *file = default_key_file(options->arena);
+    const char *file = rh_workload_default_key_file(options->arena);
     struct err unused = RH_ERR_INIT;
     if (code == RH_OK && !has_key && file != NULL && rh_file_exists(file))
         has_key = read_key(options->arena, file, key, &unused) == RH_OK;

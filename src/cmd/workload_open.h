@@ -20,6 +20,8 @@
    Errors as rh_workload_reader_open. */
 enum err_code rh_workload_open(const struct options *options, const char *path,
                                struct workload_reader **ret_reader, struct err *err) RH_MUST_CHECK;
+/* Where it is made and looked for; NULL: there is no home directory. */
+const char *rh_workload_default_key_file(struct arena *arena);
 /* Reads the key of that option; *ret_has_key false: the option is not given. */
 enum err_code rh_workload_read_key(const struct options *options,
                                    uint8_t ret_key[static WORKLOAD_KEY_BYTES], bool *ret_has_key,

@@ -34,10 +34,11 @@ static void add_head(const struct view *view)
     const struct workload_about *about = view->report->about;
     const struct workload_totals *totals = view->report->totals;
     struct arena *arena = view->arena;
-    add_labelled(view, "workload", "%s: %s%s%s, %s, from %s", view->report->path,
+    add_labelled(view, "workload", "%s: %s%s%s, %s%s%s", view->report->path,
                  rh_workload_origin_name(about->origin),
                  about->server_version[0] ? " of PostgreSQL " : "", about->server_version,
-                 duration_text(arena, totals->duration_us), about->started_at);
+                 duration_text(arena, totals->duration_us), about->started_at[0] ? ", from " : "",
+                 about->started_at);
     add_labelled(view, "holds", "%s (%s at once), %s, %s, %s, %s",
                  rh_say_count(arena, totals->sessions, "session"),
                  rh_say_number(arena, totals->sessions_most_at_once),
@@ -84,9 +85,8 @@ static void add_fidelity(const struct view *view)
 
 #define NUMBER_COLUMNS 10
 #define SHARE_COLUMNS 7
-/* Before the query: total, share, calls, mean, longest, errors. */
-#define QUERY_COLUMN (5 * NUMBER_COLUMNS + SHARE_COLUMNS + 2)
-#define QUERY_COLUMNS_MIN 20
+/* The query stands below its numbers, where there is room for it. */
+#define QUERY_INDENT 4
 
 static void add_cell(const struct view *view, const char *text, size_t columns)
 {
@@ -110,12 +110,11 @@ static void add_row(const struct view *view, const struct workload_report_row *r
              NUMBER_COLUMNS);
     add_cell(view, duration_text(arena, sums->max_us), NUMBER_COLUMNS);
     add_cell(view, rh_layout_count(arena, sums->errors), NUMBER_COLUMNS);
-    rh_layout_pad(view->layout, 2);
-    size_t room = view->layout->columns > QUERY_COLUMN + QUERY_COLUMNS_MIN
-                      ? view->layout->columns - QUERY_COLUMN
-                      : QUERY_COLUMNS_MIN;
-    rh_layout_add(view->layout, STYLE_PLAIN,
-                  rh_layout_one_line(view->layout, row->pattern->query, room));
+    rh_layout_end_line(view->layout);
+    rh_layout_pad(view->layout, QUERY_INDENT);
+    rh_layout_add(view->layout, STYLE_BOLD,
+                  rh_layout_one_line(view->layout, row->pattern->query,
+                                     view->layout->columns - QUERY_INDENT));
     rh_layout_end_line(view->layout);
     if (sums->weight != 1)
         add_labelled(view, "", "%.3g calls in production for each one here", sums->weight);
@@ -131,8 +130,6 @@ static void add_patterns(const struct view *view)
     rh_layout_end_line(view->layout);
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
         add_cell(view, heads[i], i == 1 ? SHARE_COLUMNS : NUMBER_COLUMNS);
-    rh_layout_pad(view->layout, 2);
-    rh_layout_add(view->layout, STYLE_PLAIN, "query");
     rh_layout_end_line(view->layout);
     size_t shown = report->pattern_count < report->limit ? report->pattern_count : report->limit;
     for (size_t i = 0; i < shown; i++)

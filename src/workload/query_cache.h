@@ -10,11 +10,12 @@
 #include "base/err.h"
 #include "model/workload.h"
 #include "sql/lexer.h"
+#include "store/workload_file.h"
 
 /* Shapes that are remembered; when there are more, those that no session holds are forgotten. */
 #define QUERY_CACHE_MAX 16384
 /* Different patterns; statements beyond them get number 0. */
-#define QUERY_PATTERNS_MAX 200000
+#define QUERY_PATTERNS_MAX WORKLOAD_PATTERNS_MAX
 
 struct known_query { /* held by whoever was given it */
     unsigned holders;

@@ -1,0 +1,177 @@
+#include "cmd/cli.h"
+#include "cmd/run_options.h"
+#include "cmd/workload_open.h"
+
+#include "base/say.h"
+#include "snapshot/master_key.h"
+#include "workload/import.h"
+
+#include <stdlib.h>
+
+static const char *const formats[] = {
+#define X(symbol, name) name,
+    IMPORT_FORMAT_LIST(X)
+#undef X
+        NULL};
+
+static const struct option rows[] = {
+    {
+        .name = "out",
+        .short_name = 'o',
+        .kind = OPTION_PATH,
+        .value_name = "FILE",
+        .group = GROUP_OUTPUT,
+        .not_in_file = true,
+        .is_common = true,
+        .help = "The workload; put in place when it is complete.",
+    },
+    {
+        .name = "format",
+        .kind = OPTION_CHOICE,
+        .value_name = "FORMAT",
+        .choices = formats,
+        .group = "Source",
+        .default_text = "guess",
+        .is_common = true,
+        .help = "stderr, csvlog, jsonlog, sql; else guessed.",
+    },
+    {
+        .name = "prefix",
+        .kind = OPTION_TEXT,
+        .value_name = "PREFIX",
+        .group = "Source",
+        .is_common = true,
+        .help = "The server's log_line_prefix, of stderr logs.",
+        .details =
+            "As SHOW log_line_prefix has it, with the blank at its end. Without it the usual "
+            "ones are tried, and the one that fits is named.",
+    },
+    {
+        .name = "repeat",
+        .kind = OPTION_COUNT,
+        .value_name = "N",
+        .group = "Source",
+        .default_text = "1",
+        .help = "How often files of SQL are run.",
+    },
+    {
+        .name = "unencrypted",
+        .kind = OPTION_FLAG,
+        .group = GROUP_OUTPUT,
+        .not_in_file = true,
+        .help = "Do not encrypt the workload.",
+        .details = "It holds the values of production's queries, not masked. Without this option "
+                   "it is encrypted, by default with ~/.config/rehearse/workload.key, which is "
+                   "made on first use.",
+    },
+    OPTION_ROW_WORKLOAD_KEY,
+};
+
+static enum err_code read_key(const struct options *options, struct mask_master_key *key,
+                              const uint8_t **ret_key, struct err *err)
+{
+    const char *file = rh_option_text(options, "workload-key"), *made = NULL;
+    *ret_key = NULL;
+    if (rh_option_flag(options, "unencrypted")) {
+        if (file != NULL)
+            return rh_err_set(err, RH_ERR_USAGE,
+                              "--unencrypted and --workload-key contradict each other");
+        return RH_OK;
+    }
+    if (file == NULL)
+        file = rh_workload_default_key_file(options->arena);
+    if (file == NULL) {
+        rh_err_set(err, RH_ERR_USAGE, "there is no home directory to keep a key in");
+        rh_err_hint(err, "Name a file with --workload-key, or say --unencrypted.");
+        return err->code;
+    }
+    enum err_code code = rh_master_key_load(&(struct master_key_options){.file = file},
+                                            options->arena, key, &made, err);
+    if (code != RH_OK)
+        return code;
+    _Static_assert(WORKLOAD_KEY_BYTES == sizeof(key->bytes), "one size of keys");
+    *ret_key = key->bytes;
+    if (made != NULL)
+        rh_cli_note("note: a key was made in \"%s\": without it the workload cannot be read.",
+                    made);
+    return RH_OK;
+}
+
+static void tell(const struct options *options, const char *out, const struct import_report *report)
+{
+    struct arena *arena = options->arena;
+    rh_cli_note("%s: %s, %s of %s in %s", out, report->format,
+                rh_say_count(arena, report->outcome.statements, "statement"),
+                rh_say_count(arena, report->outcome.patterns, "pattern"),
+                rh_say_count(arena, report->outcome.sessions, "session"));
+    if (report->prefix != NULL)
+        rh_cli_note("read with log_line_prefix '%s', which fits most lines; --prefix says another",
+                    report->prefix);
+    if (report->strange_lines > 0)
+        rh_cli_note("%s of %s belong to no record", rh_say_number(arena, report->strange_lines),
+                    rh_say_count(arena, report->lines, "line"));
+    for (size_t i = 0; i < report->totals.fidelity.notes.count; i++)
+        rh_cli_note("note: %s", report->totals.fidelity.notes.items[i]);
+}
+
+static int run(const struct options *parsed)
+{
+    struct options options = *parsed;
+    struct err err = RH_ERR_INIT;
+    struct mask_master_key key;
+    struct import_report report;
+    int status = rh_run_options_complete(&options, NULL);
+    if (status)
+        return status;
+    int64_t repeat = rh_option_number(&options, "repeat", 1);
+    struct import_options import = {
+        .paths = options.positionals.items,
+        .path_count = options.positionals.count,
+        .format = (enum import_format)rh_option_number(&options, "format", IMPORT_GUESS),
+        .prefix = rh_option_text(&options, "prefix"),
+        .repeat = repeat,
+        .out = rh_option_text(&options, "out"),
+    };
+    enum err_code code = RH_OK;
+    if (import.path_count == 0)
+        code = rh_err_set(&err, RH_ERR_USAGE, "FILE is missing: which logs?");
+    else if (import.out == NULL)
+        code = rh_err_set(&err, RH_ERR_USAGE, "--out is missing: where does the workload go?");
+    else if (repeat < 1)
+        code = rh_err_set(&err, RH_ERR_USAGE, "--repeat: at least 1");
+    if (code == RH_OK)
+        code = read_key(&options, &key, &import.key, &err);
+    if (code == RH_OK)
+        code = rh_workload_import(&import, options.arena, &report, &err);
+    if (import.key != NULL)
+        rh_master_key_wipe(&key);
+    if (code != RH_OK)
+        return rh_cli_fail(&err);
+    tell(&options, import.out, &report);
+    return 0;
+}
+
+static const char *const usage[] = {"rehearse workload import FILE... -o FILE [OPTIONS]", NULL};
+static const char *const description[] = {
+    "Makes a workload of what is there already: logs of a server (stderr, csvlog, jsonlog, also "
+    ".gz), in their order, or files of SQL, each of them a session.",
+    "Statements that the log has with their parameters become messages of the extended protocol, "
+    "others simple queries. What a log cannot tell is said, and graded in the workload.",
+    NULL};
+static const char *const examples[] = {
+    "rehearse workload import /var/log/postgresql/postgresql.json -o app.workload",
+    "rehearse workload import postgresql.log --prefix '%m [%p] %u@%d ' -o app.workload",
+    "rehearse workload import report.sql --repeat 100 -o report.workload", NULL};
+
+const struct command rh_command_workload_import = {
+    .name = "workload import",
+    .summary = "a workload from server logs or SQL files",
+    .usage = usage,
+    .description = description,
+    .examples = examples,
+    .options = rows,
+    .option_count = sizeof(rows) / sizeof(*rows),
+    .positional_name = "FILE",
+    .positional_max = 1000,
+    .run = run,
+};

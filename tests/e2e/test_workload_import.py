@@ -1,0 +1,217 @@
+"""rehearse workload import: logs that real servers wrote, against what their clients had sent."""
+import gzip
+import json
+import pathlib
+import shutil
+import sqlite3
+import tempfile
+
+import psycopg
+import pytest
+from conftest import Cluster, wait_for
+
+PREFIX = "%m [%p] %q%u@%d "
+# Lines, quotes, tabs, brackets: whatever could be taken for the log's own.
+SIMPLE = ["BEGIN", "INSERT INTO people VALUES (1, 'O''Brien', NULL)",
+          "SELECT *\n  FROM people -- \"all\",\n\tWHERE name LIKE 'O%'\n\n", "SELECT 'LOG:  statement: no'",
+          "COMMIT", "PREPARE p AS SELECT $1::int", "EXECUTE p(7)", "SELECT 1; SELECT 2",
+          "ALTER ROLE postgres PASSWORD 'opensesame'"]
+EXTENDED = [("INSERT INTO people VALUES (%s, %s, %s)", (2, "it's a 'name', $2 = ", None)),
+            ("SELECT * FROM people\nWHERE id = %s AND name <> %s", (2, "x\ny\t\"z\"")),
+            ("SELECT %s::text", ("",)), ("SELECT %s::int", (-5,)), ("SELECT %s::bool", (True,))]
+FAILING = "SELECT 1/0"
+
+
+def logged_how(connection, how):
+    if how == "durations":
+        connection.execute("SET log_min_duration_statement = 0")
+    else:
+        connection.execute("SET log_duration = on")
+        connection.execute("SET log_statement = 'all'")
+
+
+@pytest.fixture(scope="module")
+def logs(server):
+    """{form: path} of what one server wrote of the same sessions."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix=f"rh-log{server.major}-", dir="/var/tmp"))
+    cluster = Cluster(server, directory)
+    forms = ["stderr", "csvlog"] + (["jsonlog"] if server.major >= 15 else [])
+    try:
+        cluster.start(logging_collector="on", log_destination=",".join(forms), log_filename="server.log",
+                      log_line_prefix=PREFIX, log_connections="on", log_disconnections="on",
+                      log_directory=str(directory / "log.d"))
+        cluster.sql("CREATE TABLE people (id int, name text, note text)")
+        for how in ("durations", "announced"):
+            with cluster.connect(autocommit=True) as connection:
+                logged_how(connection, how)
+                for query in SIMPLE:
+                    connection.pgconn.exec_(query.encode())
+                for query, values in EXTENDED:
+                    for _ in range(2):
+                        connection.execute(query, values, prepare=True)
+                with pytest.raises(psycopg.errors.DivisionByZero):
+                    connection.execute(FAILING)
+        found = {"stderr": directory / "log.d/server.log", "csvlog": directory / "log.d/server.csv",
+                 "jsonlog": directory / "log.d/server.json"}
+        for form in forms:
+            # The last session's last failure, and its end.
+            wait_for(lambda path=found[form]: path.read_text().count("division by zero") >= 2 and
+                     "disconnection" in path.read_text().rpartition("division by zero")[2], 10,
+                     f"{form} is written")
+        yield {form: found[form] for form in forms}
+    finally:
+        cluster.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def strings(body, count):
+    """NUL-terminated strings at the beginning of a body, and what follows."""
+    parts = []
+    for _ in range(count):
+        text, _, body = body.partition(b"\0")
+        parts.append(text.decode())
+    return parts, body
+
+
+def values_of(body):
+    """What a Bind of ours binds, as text."""
+    (_, name), body = strings(body, 2)
+    assert body[:2] == b"\0\0"
+    count, body, values = int.from_bytes(body[2:4], "big"), body[4:], []
+    for _ in range(count):
+        length = int.from_bytes(body[:4], "big", signed=True)
+        body = body[4:]
+        values.append(None if length < 0 else body[:length].decode())
+        body = body[max(length, 0):]
+    assert body == b"\0\0"
+    return name, values
+
+
+def sessions_of(rehearse, workload):
+    """{session: [(query, values, sqlstate)]} as exported."""
+    done = rehearse("workload", "export", workload, "--show-values")
+    assert done.status == 0, done
+    sessions, prepared, last_us = {}, {}, 0
+    for event in map(json.loads, done.stdout.splitlines()):
+        number = event["session"]
+        assert event["at_us"] >= last_us
+        last_us = event["at_us"]
+        if event["event"] == "session begun":
+            sessions[number] = []
+        elif event["event"] == "request":
+            messages = [(m["type"], bytes.fromhex(m["body"]), m) for m in event["messages"]]
+            if messages[0][0] == "Q":
+                redacted = messages[0][2].get("is_redacted", False)
+                query = None if redacted else strings(messages[0][1], 1)[0][0]
+                sessions[number].append([query, None, ""])
+                continue
+            for kind, body, _ in messages:
+                if kind == "P":
+                    (name, query), _ = strings(body, 2)
+                    prepared[number, name] = query
+                elif kind == "B":
+                    name, values = values_of(body)
+                    sessions[number].append([prepared[number, name], values, ""])
+            assert [kind for kind, _, _ in messages][-3:] == ["B", "E", "S"]
+        elif event["event"] == "answer":
+            assert event["request"] == len(sessions[number])
+            sessions[number][-1][2] = event["results"][-1].get("sqlstate", "")
+    return sessions
+
+
+def expected_of(major):
+    simple = [(None if "PASSWORD" in query else query, None, "") for query in SIMPLE]
+    extended = []
+    for query, values in EXTENDED:
+        for index in range(len(values)):
+            query = query.replace("%s", f"${index + 1}", 1)
+        shown = [None if value is None else {True: "t"}.get(value, str(value)) if value is not True else "t"
+                 for value in values]
+        extended += [(query, shown, "")] * 2
+    return simple + extended + [(FAILING, None, "22012")]
+
+
+def is_setting(query):
+    return query is not None and query.startswith("SET log_")
+
+
+@pytest.mark.parametrize("form", ["stderr", "csvlog", "jsonlog"])
+def test_import_finds_what_clients_sent(logs, server, rehearse, form):
+    if form not in logs:
+        pytest.skip("no jsonlog before PostgreSQL 15")
+    log = rehearse.directory / ("log" + logs[form].suffix)
+    log.write_bytes(logs[form].read_bytes())
+    done = rehearse("workload", "import", log.name, "-o", "w", "--unencrypted")
+    assert done.status == 0, done
+    if form == "stderr":
+        assert PREFIX in done.stderr, done
+    sessions = [[tuple(statement) if statement[1] is None else (statement[0], statement[1], statement[2])
+                 for statement in statements if not is_setting(statement[0])]
+                for statements in sessions_of(rehearse, "w").values()]
+    sessions = [statements for statements in sessions if statements]
+    assert len(sessions) == 2, sessions
+    for statements in sessions:
+        # Blanks around a query are the log's to keep or not.
+        got = [(query.strip() if query else query, values, state) for query, values, state in statements]
+        # psycopg sends a failing query without parameters in the simple or in the extended protocol.
+        got = [(query, None if query == FAILING else values, state) for query, values, state in got]
+        expected = [(query.strip() if query else query, values, state)
+                    for query, values, state in expected_of(server.major)]
+        assert got == expected
+    assert "opensesame" not in (rehearse.directory / "w").read_bytes().decode(errors="replace")
+    shown = json.loads(rehearse("workload", "show", "w", "--json").stdout)
+    assert shown["origin"] == {"stderr": "stderr log"}.get(form, form)
+    assert shown["is_complete"] is True
+    assert shown["fidelity"]["parameters"] == "exact" and shown["fidelity"]["types"] == "absent"
+    assert shown["fidelity"]["timing"] == "exact" and shown["fidelity"]["transactions"] == "exact"
+    assert [gap["count"] for gap in shown["gaps"] if gap["kind"] == "password-redacted"] == [2]
+    assert shown["errors"] == 2
+    executed = [row for row in shown["patterns"] if row["query"] == "PREPARE p AS SELECT $1::int"]
+    assert executed, "the prepared statement has a pattern"
+
+
+def test_import_of_gzip_with_its_prefix_encrypted(logs, rehearse):
+    log = rehearse.directory / "server.log.gz"
+    log.write_bytes(gzip.compress(logs["stderr"].read_bytes()))
+    done = rehearse("workload", "import", log.name, "-o", "w", "--prefix", PREFIX)
+    assert done.status == 0 and "a key was made" in done.stderr, done
+    shown = rehearse("workload", "show", "w")
+    assert shown.status == 0 and "stderr log" in shown.stdout, shown
+    assert b"Brien" not in (rehearse.directory / "w").read_bytes()
+    done = rehearse("workload", "show", "w", env={"HOME": "/nowhere"})
+    assert done.status == 2 and "is encrypted" in done.stderr and "--workload-key" in done.stderr, done
+    with sqlite3.connect(rehearse.directory / "w") as database:
+        assert database.execute("SELECT sum(calls) FROM top_patterns").fetchone()[0] > 30
+    log.write_bytes(log.read_bytes()[:-200])
+    done = rehearse("workload", "import", log.name, "-o", "x", "--prefix", PREFIX)
+    assert done.status == 1 and "gzip" in done.stderr, done
+    assert not list(rehearse.directory.glob("x*"))
+
+
+def test_import_of_sql_files(rehearse):
+    rehearse.write("a.sql", "SELECT 1; -- first\nSELECT id FROM t WHERE id = 5;\n")
+    rehearse.write("b.sql", "BEGIN; UPDATE t SET a = 'x' WHERE id = 7; COMMIT;")
+    done = rehearse("workload", "import", "a.sql", "b.sql", "--repeat", "3", "-o", "w", "--unencrypted")
+    assert done.status == 0, done
+    sessions = sessions_of(rehearse, "w")
+    assert [len(statements) for statements in sessions.values()] == [6, 9]
+    assert rehearse("workload", "show", "w").stdout.count("UPDATE t SET a = $1 WHERE id = $2") == 1
+    assert "'x'" not in rehearse("workload", "export", "w", "--format", "sql").stdout
+
+
+def test_import_says_what_it_cannot_read(rehearse):
+    rehearse.write("poem.log", "roses are red\nviolets are blue\n" * 50)
+    rehearse.write("quiet.log", "2026-11-20 10:49:12.123 UTC [77] LOG:  checkpoint starting: time\n")
+    for arguments, message in (
+            (["poem.log", "-o", "w"], "is not understood"),
+            (["poem.log", "-o", "w", "--prefix", "%p "], "tells no time"),
+            (["quiet.log", "-o", "w"], "there is no statement"),
+            (["missing.log", "-o", "w"], "No such file"),
+            (["poem.log"], "--out is missing"),
+            (["-o", "w"], "FILE is missing"),
+            (["poem.log", "-o", "poem.log"], "is there already")):
+        done = rehearse("workload", "import", *arguments, "--unencrypted")
+        assert done.status == 2 and message in done.stderr, done
+    assert {path.name for path in rehearse.directory.iterdir()} == {"poem.log", "quiet.log"}
+    done = rehearse("workload", "show", "poem.log")
+    assert done.status == 2 and "is not a workload" in done.stderr, done
