@@ -516,19 +516,23 @@ static void tell_text(const struct teller *teller, const struct capture_result *
     }
 }
 
-static int tell(const struct teller *teller, const struct capture_result *result)
+static int tell_json(const struct teller *teller, const struct capture_result *result)
 {
     struct err err = RH_ERR_INIT;
+    json_t *event = result_json(teller, result);
+    enum err_code code = rh_cli_write_json(event, &err);
+
+    json_decref(event);
+    return code ? rh_cli_fail(&err) : 0;
+}
+
+static int tell(const struct teller *teller, const struct capture_result *result)
+{
     RH_CLEANUP_BUF struct buf text;
 
-    if (teller->json) {
-        json_t *event = result_json(teller, result);
-        enum err_code code = rh_cli_write_json(event, &err);
-
-        json_decref(event);
-        return code ? rh_cli_fail(&err) : 0;
-    }
     rh_buf_init(&text, OUTPUT_MAX_BYTES);
+    if (teller->json)
+        return tell_json(teller, result);
     tell_text(teller, result, &text);
     return rh_cli_finish(rh_buf_text(&text), 0);
 }

@@ -14,6 +14,8 @@
 #define WAIT_US INT64_C(20000)
 /* What the sink has gathered goes to the disk so often: what a crash of ours may lose. */
 #define FLUSH_US INT64_C(5000000)
+/* After a second signal: for what is in the ring still. */
+#define URGENT_US INT64_C(2000000)
 
 /* --- sessions and arenas ---------------------------------------------------------------------- */
 
@@ -689,9 +691,12 @@ enum err_code rh_capture_recorder_finish(struct capture_recorder *recorder, stru
     while (!atomic_load(&recorder->is_over)) {
         const struct timespec pause = {.tv_nsec = 2000000};
 
-        is_late = rh_clock_passed(deadline) || rh_interrupt_is_urgent();
-        if (is_late)
+        if (rh_interrupt_is_urgent())
+            deadline = rh_clock_earlier(deadline, rh_clock_after(rh_clock_mono(), URGENT_US));
+        if (rh_clock_passed(deadline)) {
+            is_late = true;
             atomic_store(&recorder->stops, true);
+        }
         nanosleep(&pause, NULL);
     }
     pthread_join(recorder->thread, NULL);

@@ -184,6 +184,7 @@ static struct text unquote(struct text token, struct arena *arena)
     bool is_escaped = token.data[0] == 'E' || token.data[0] == 'e';
     size_t at = 0, end = token.len;
 
+    rh_buf_init(&out, token.len + 1);
     if (token.data[0] == '$') {
         const char *tag_end = memchr(token.data + 1, '$', token.len - 1);
         size_t tag = tag_end ? (size_t)(tag_end - token.data) + 1 : token.len;
@@ -196,7 +197,6 @@ static struct text unquote(struct text token, struct arena *arena)
     at++;
     if (end > at && token.data[end - 1] == '\'')
         end--;
-    rh_buf_init(&out, token.len + 1);
     for (; at < end; at++) {
         char c = token.data[at];
 
@@ -320,24 +320,24 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
     bool after_time_word = false;
     RH_CLEANUP_BUF struct buf out;
 
-    if (sets_server(query))
-        return query;
     /* Quotes are doubled, and a rule may put something longer in the place of a value. */
     rh_buf_init(&out, 16 * query.len + 4096);
+    if (sets_server(query))
+        return query;
     while (rh_sql_lexer_next(&lexer, &token)) {
         struct text text = {query.data + token.offset, token.len};
-        bool is_string = token.kind == SQL_TOKEN_STRING, is_number = token.kind == SQL_TOKEN_NUMBER;
+        bool is_constant = rh_query_token_is_constant(query, &token);
         const char *column = NULL;
 
-        if (is_string || is_number) {
+        if (is_constant) {
             if (known->has_constants && constant < known->constant_count)
                 column = known->constants[constant];
             constant++;
         }
-        if (is_string)
+        if (is_constant && token.kind == SQL_TOKEN_STRING)
             add_string(mask, column, text, after_time_word || is_cast_to_time(query, lexer.offset),
                        arena, &out, count);
-        else if (is_number)
+        else if (is_constant)
             add_number(mask, column, text, arena, &out);
         else if (token.kind == SQL_TOKEN_COMMENT)
             rh_buf_add_char(&out, ' '); /* trace ids, user names */
