@@ -623,6 +623,26 @@ def test_clients_without_tls_are_refused_where_it_is_required(tls_cluster):
         capture.clean()
 
 
+def test_large_results_and_copies_pass_encrypted_legs(tls_cluster):
+    capture = tls_capture(tls_cluster, "server", "--copy-max", "1MB")
+    try:
+        with psycopg.connect(capture.url(user="tls", sslmode="require"), autocommit=True) as connection:
+            connection.execute("CREATE TEMP TABLE copied (v text)")
+            with connection.cursor().copy("COPY copied FROM STDIN") as copy:
+                for _ in range(300):
+                    copy.write("x" * 99999 + "\n")
+            assert connection.execute("SELECT count(*), sum(length(v)) FROM copied").fetchone() == (300, 29999700)
+            rows = connection.execute("SELECT v FROM copied").fetchall()
+            assert len(rows) == 300 and all(len(row[0]) == 99999 for row in rows)
+            assert len(connection.execute("SELECT repeat('y', 20000000)").fetchone()[0]) == 20000000
+            assert connection.execute("SELECT length(%s)", ("z" * 6000000,)).fetchone() == (6000000,)
+        events = capture.end().events()
+        assert capture.head["gaps"] == {"copy-data-left-out": 1, "messages-cut": 1}
+        assert [result["returned"] for event in answers(events) for result in event["results"]][-3] == 300
+    finally:
+        capture.clean()
+
+
 @pytest.mark.parametrize("which", ["optional", "required"])
 def test_client_certificates(tls_cluster, which):
     files = tls_cluster.certificates
