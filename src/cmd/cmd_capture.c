@@ -49,9 +49,10 @@ static const struct option rows[] = {
         .group = GROUP_PATH,
         .environment = "REHEARSE_LISTEN",
         .is_common = true,
-        .help = "Where clients connect: HOST:PORT, :PORT, unix:PATH.",
-        .details = "A second capture may listen at the same address: stop the first one then, and "
-                   "no connection is refused or cut.",
+        .help = "Where clients connect: HOST:PORT or unix:PATH.",
+        .details =
+            ":PORT is every address. A second capture may listen there too: stop the first one "
+            "then, and no connection is refused or cut.",
     },
     {
         .name = "drain",
@@ -274,7 +275,7 @@ static const char *const description[] = {
 static const char *const examples[] = {
     "export REHEARSE_UPSTREAM=postgresql://watcher@db1/shop",
     "rehearse capture --listen :6432 -o shop.workload",
-    "rehearse capture --listen :6432 -o shop.workload --for 30m --masking masking.yaml",
+    "rehearse capture --listen :6432 -o shop.workload --masking masking.yaml",
     "rehearse workload show shop.workload", NULL};
 
 static int run(const struct options *parsed);

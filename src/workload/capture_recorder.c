@@ -686,10 +686,10 @@ struct capture_recorder_figures rh_capture_recorder_figures(struct capture_recor
 enum err_code rh_capture_recorder_finish(struct capture_recorder *recorder, struct mono deadline,
                                          struct err *err)
 {
-    bool is_late = false;
+    bool is_late = false, is_joined = false;
 
-    while (!atomic_load(&recorder->is_over)) {
-        const struct timespec pause = {.tv_nsec = 2000000};
+    while (!is_joined) {
+        struct timespec until;
 
         if (rh_interrupt_is_urgent())
             deadline = rh_clock_earlier(deadline, rh_clock_after(rh_clock_mono(), URGENT_US));
@@ -697,9 +697,12 @@ enum err_code rh_capture_recorder_finish(struct capture_recorder *recorder, stru
             is_late = true;
             atomic_store(&recorder->stops, true);
         }
-        nanosleep(&pause, NULL);
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += (long)WAIT_US * 1000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        is_joined = pthread_clockjoin_np(recorder->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
     }
-    pthread_join(recorder->thread, NULL);
     if (atomic_load(&recorder->has_failed)) {
         *err = recorder->err;
         return err->code;

@@ -29,7 +29,7 @@ struct capture_sink {
     X(RECORDED_UNMASKED, "values-masked-by-default",                                              \
       "values of text that are compared with no column that is known")                            \
     X(RECORDED_RESULTS, "results-left-out", "results of one answer beyond 100000")                \
-    X(RECORDED_PATTERNS, "patterns-unknown", "statements beyond 200000 different patterns")       \
+    X(RECORDED_PATTERNS, "patterns-unknown", "statements beyond what a workload can hold")        \
     X(RECORDED_COPY_MASKED, "copy-data-masked-out", "bytes of COPY whose rows cannot be masked")  \
     X(RECORDED_REQUESTS, "requests-cut", "messages of one request beyond 48 MB")
 enum recorder_gap {

@@ -326,18 +326,18 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
         return query;
     while (rh_sql_lexer_next(&lexer, &token)) {
         struct text text = {query.data + token.offset, token.len};
-        bool is_string = token.kind == SQL_TOKEN_STRING, is_number = token.kind == SQL_TOKEN_NUMBER;
+        bool is_constant = rh_query_token_is_constant(query, &token);
         const char *column = NULL;
 
-        if (is_string || is_number) {
+        if (is_constant) {
             if (known->has_constants && constant < known->constant_count)
                 column = known->constants[constant];
             constant++;
         }
-        if (is_string)
+        if (is_constant && token.kind == SQL_TOKEN_STRING)
             add_string(mask, column, text, after_time_word || is_cast_to_time(query, lexer.offset),
                        arena, &out, count);
-        else if (is_number)
+        else if (is_constant)
             add_number(mask, column, text, arena, &out);
         else if (token.kind == SQL_TOKEN_COMMENT)
             rh_buf_add_char(&out, ' '); /* trace ids, user names */
@@ -412,9 +412,10 @@ static bool apply_hex(struct mask_map *map, struct text value, const char *prefi
 {
     char *text = rh_arena_alloc(arena, 2 * value.len + 8),
          *out = rh_arena_alloc(arena, value.len + 1);
-    size_t length = (size_t)sprintf(text, "%s", prefix), filled = 0;
+    size_t length = strlen(prefix), filled = 0;
     struct text masked;
 
+    memcpy(text, prefix, length);
     for (size_t i = 0; i < value.len; i++) {
         if (is_uuid && (i == 4 || i == 6 || i == 8 || i == 10))
             text[length++] = '-';

@@ -19,6 +19,7 @@ import pytest
 
 import conftest
 import test_tap_tls
+from test_wrapped import node_modules  # noqa: F401 (a fixture)
 
 EVENTS = conftest.PROGRAM.parent / "tests" / "unit" / "workload" / "workload_events"
 SETUP = """
@@ -157,10 +158,8 @@ def test_events_are_what_was_said(capture_of):
     assert results[3] == [(-1, 0, ""), (1, 1, ""), (3, 3, ""), (-1, 0, "")]
     assert [event["status"] for event in answered] == ["I"] * 5
     patterns = capture.head["patterns"]
-    assert patterns[answered[1]["results"][0]["pattern"]].lower() == "select email from users where id = $1".replace(
-        " = ", "=") or "email" in patterns[answered[1]["results"][0]["pattern"]]
-    assert answered[2]["results"][0]["pattern"] == asked[2]["messages"][-1]["pattern"] or "nowhere" in patterns[
-        answered[2]["results"][0]["pattern"]]
+    assert "email" in patterns[answered[1]["results"][0]["pattern"]]
+    assert "nowhere" in patterns[answered[2]["results"][0]["pattern"]]
     times = [event["at_us"] for event in events]
     assert times == sorted(times)
     for request, answer in zip(asked, answered):
@@ -248,7 +247,7 @@ def test_pgbench_of_every_mode_is_recorded_whole(cluster, capture_of, tmp_path):
     wanted = [number for number, query in enumerate(capture.head["patterns"]) if query and "city" in query]
     assert len(wanted) == 1, "a pattern has one number, whatever the protocol"
     results = [result for event in answers(events) for result in event["results"] if result["pattern"] in wanted]
-    assert len(results) == 600 + 0 * len(events)
+    assert len(results) == 600
     assert all(result["returned"] == 1 and not result["has_digest"] for result in results)
 
 
@@ -607,7 +606,6 @@ def test_channel_binding_with_another_certificate(tls_cluster):
         assert psql(other, "secret", sslmode="require", channel_binding="require").returncode != 0
         assert psql(other, "secret", sslmode="require", channel_binding="disable").stdout == "1\n"
         assert psql(other, "secret", sslmode="disable").stdout == "1\n"
-        conftest.wait_for(lambda: True)
         other.end()
         assert "bind SCRAM" in other.stderr
     finally:
@@ -621,6 +619,26 @@ def test_clients_without_tls_are_refused_where_it_is_required(tls_cluster):
         assert refused.returncode != 0 and "over TLS alone" in refused.stderr
         assert psql(capture, "tls", sslmode="require").stdout == "1\n"
         capture.end()
+    finally:
+        capture.clean()
+
+
+def test_large_results_and_copies_pass_encrypted_legs(tls_cluster):
+    capture = tls_capture(tls_cluster, "server", "--copy-max", "1MB")
+    try:
+        with psycopg.connect(capture.url(user="tls", sslmode="require"), autocommit=True) as connection:
+            connection.execute("CREATE TEMP TABLE copied (v text)")
+            with connection.cursor().copy("COPY copied FROM STDIN") as copy:
+                for _ in range(300):
+                    copy.write("x" * 99999 + "\n")
+            assert connection.execute("SELECT count(*), sum(length(v)) FROM copied").fetchone() == (300, 29999700)
+            rows = connection.execute("SELECT v FROM copied").fetchall()
+            assert len(rows) == 300 and all(len(row[0]) == 99999 for row in rows)
+            assert len(connection.execute("SELECT repeat('y', 20000000)").fetchone()[0]) == 20000000
+            assert connection.execute("SELECT length(%s)", ("z" * 6000000,)).fetchone() == (6000000,)
+        events = capture.end().events()
+        assert capture.head["gaps"] == {"copy-data-left-out": 1, "messages-cut": 1}
+        assert [result["returned"] for event in answers(events) for result in event["results"]][-3] == 300
     finally:
         capture.clean()
 
@@ -677,3 +695,52 @@ def test_encryption_requests_come_in_either_order(tls_cluster):
         capture.end()
     finally:
         capture.clean()
+
+
+# --- other clients -------------------------------------------------------------------------------------
+
+NODE_CLIENT = """
+const { Client } = require('pg');
+(async () => {
+  const client = new Client({ host: '127.0.0.1', port: +process.argv[2], user: 'postgres', database: 'postgres' });
+  await client.connect();
+  console.log((await client.query('SELECT count(*) FROM users')).rows);
+  console.log((await client.query('SELECT email FROM users WHERE id = $1', [7])).rows);
+  for (let i = 1; i < 4; i++)
+    console.log((await client.query({ name: 'by-id', text: 'SELECT city FROM users WHERE id = $1', values: [i] })).rows);
+  await client.query('BEGIN');
+  await client.query('SELECT nothing').catch(error => console.log(error.code));
+  await client.query('ROLLBACK');
+  console.log(await Promise.all([1, 2, 3].map(i => client.query('SELECT $1::int AS i', [i]).then(r => r.rows[0].i))));
+  await client.end();
+})();
+"""
+
+
+def test_node_postgres_sees_the_same_and_is_recorded(cluster, capture_of, node_modules, tmp_path):  # noqa: F811
+    (tmp_path / "node_modules").symlink_to(node_modules)
+    (tmp_path / "client.js").write_text(NODE_CLIENT)
+    capture = capture_of()
+    said = [subprocess.run(["node", "client.js", str(port)], cwd=tmp_path, capture_output=True, text=True, check=True,
+                           timeout=60).stdout for port in (cluster.port, capture.port)]
+    assert said[0] == said[1] and "42703" in said[1]
+    events = capture.end().events()
+    assert capture.head["gaps"] == {}
+    named = [event for event in requests(events) if any(b"by-id" in bytes.fromhex(message["body"])
+                                                        for message in event["messages"])]
+    # Parsed once, bound three times: what is executed is known each time.
+    executed = [message["pattern"] for event in named for message in event["messages"] if message["type"] == "E"]
+    assert len(executed) == 3 and len(set(executed)) == 1 and "city" in capture.head["patterns"][executed[0]]
+    assert sum(types(event).count("P") for event in named) == 1
+
+
+def test_storm_of_cancels_hits_nobody_else(cluster, capture_of):
+    capture = capture_of()
+    with capture.connect(autocommit=True) as connection:
+        for number in range(300):
+            with socket.create_connection(("127.0.0.1", capture.port), 10) as client:
+                client.sendall(struct.pack("!iiii", 16, 80877102, 1 + number, number))
+        assert connection.execute("SELECT 'unharmed'").fetchone() == ("unharmed",)
+    events = capture.end().events()
+    assert [event for event in events if event["kind"] == "cancel"] == []
+    assert len(requests(events)) == 1
