@@ -199,6 +199,28 @@ def test_import_of_sql_files(rehearse):
     assert "'x'" not in rehearse("workload", "export", "w", "--format", "sql").stdout
 
 
+def test_import_of_pgbench_scripts(rehearse):
+    rehearse.write("look.sql", "\\set aid random(1, 100000 * :scale)\n"
+                               "SELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n")
+    rehearse.write("add.sql", "BEGIN;\nUPDATE t SET n = n + 1;\n\\sleep 2 ms\nEND;\n")
+    arguments = ["workload", "import", "look.sql@3", "add.sql", "--format", "pgbench", "--clients", "4",
+                 "--repeat", "200", "--scale", "2", "--unencrypted"]
+    assert rehearse(*arguments, "-o", "w").status == 0
+    sessions = sessions_of(rehearse, "w")
+    assert len(sessions) == 4
+    queries = [query for statements in sessions.values() for query, _, _ in statements]
+    keys = {int(query.rpartition("= ")[2].rstrip(";")) for query in queries if "abalance" in query}
+    assert 400 < len(keys) < 800 and 1 <= min(keys) and 100000 < max(keys) <= 200000
+    assert queries.count("BEGIN;") == queries.count("END;") and 100 < queries.count("BEGIN;") < 300
+    assert rehearse(*arguments, "-o", "again").status == 0
+    assert sessions_of(rehearse, "again") == sessions
+    assert rehearse(*arguments, "--seed", "2", "-o", "other").status == 0
+    assert sessions_of(rehearse, "other") != sessions
+    rehearse.write("ask.sql", "SELECT 1 AS a \\gset\n\\gset\n")
+    done = rehearse("workload", "import", "ask.sql", "--format", "pgbench", "-o", "x")
+    assert done.status == 2 and "ask.sql:2" in done.stderr, done
+
+
 def test_show_says_what_of_production_is_covered(debian_cluster, rehearse):
     rehearse.write("a.sql", "SELECT count(*) FROM generate_series(1, 5);\n")
     assert rehearse("workload", "import", "a.sql", "--repeat", "4", "-o", "w", "--unencrypted").status == 0
