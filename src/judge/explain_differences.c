@@ -332,24 +332,34 @@ static bool is_left_behind(const struct judgement *judgement, const char *identi
     return false;
 }
 
-/* A build that fails CONCURRENTLY leaves its index, invalid: what failed has had that effect. */
-static void explain_leftovers(struct judgement *judgement)
+/* The failed statement outside of transactions that names it; NULL: none. */
+static const struct act *failed_act_naming(const struct judgement *judgement, const char *identity)
+{
+    for (size_t i = 0; i < judgement->acts.count; i++) {
+        const struct act *act = &judgement->acts.items[i];
+        if (!act->top->ok && !act->top->in_transaction && rh_act_names(act, identity))
+            return act;
+    }
+    return NULL;
+}
+
+/* A build that fails CONCURRENTLY leaves its index, invalid: what failed has had that effect, and
+   explains it better than what merely touched the same table before. */
+static void explain_leftovers(struct judgement *judgement, const int *ranks)
 {
     struct schema_differences *schema = &judgement->result->schema_differences;
     for (size_t i = 0; i < schema->list.count; i++) {
         struct schema_difference *difference = &schema->list.items[i];
-        if (difference->explanation != EXPLAINED_NOT ||
+        if (ranks[i] >= rank((struct explaining){EXPLAINED_NAMED, true}) ||
             !is_left_behind(judgement, difference->identity))
             continue;
-        for (size_t j = 0; j < judgement->acts.count; j++) {
-            const struct act *act = &judgement->acts.items[j];
-            if (act->top->ok || act->top->in_transaction ||
-                !(rh_act_names(act, difference->identity) || rh_act_names(act, difference->parent)))
-                continue;
-            difference->explanation = EXPLAINED_NAMED;
-            difference->statement = act->top->index;
-            break;
-        }
+        const struct act *act = failed_act_naming(judgement, difference->identity);
+        if (!act && difference->explanation == EXPLAINED_NOT)
+            act = failed_act_naming(judgement, difference->parent);
+        if (!act)
+            continue;
+        difference->explanation = EXPLAINED_NAMED;
+        difference->statement = act->top->index;
     }
 }
 
@@ -378,5 +388,5 @@ void rh_judgement_explain(struct judgement *judgement)
                 *held, &difference->explanation, &difference->statement);
         }
     }
-    explain_leftovers(judgement);
+    explain_leftovers(judgement, ranks);
 }

@@ -36,6 +36,21 @@ static void test_explain_differences_by_what_failed_and_left_an_index(void **sta
     story_expect_none(story, "unnamed-side-effect");
 }
 
+static void test_explain_differences_by_what_failed_rather_than_what_touched_the_table(void **state)
+{
+    struct story *story = *state;
+    struct schema_difference *index = story_schema_difference(
+        story, DIFFERENCE_ADDED, "index", "public.users_email_key", "public.users");
+    story_alters(story, story_say(story, "ALTER TABLE", "ALTER TABLE users ADD nick text"), "table",
+                 "public.users");
+    struct statement *statement = story_say(
+        story, "CREATE INDEX", "CREATE UNIQUE INDEX CONCURRENTLY users_email_key ON users (email)");
+    story_fail(story, statement, "23505", "could not create unique index");
+    EXPECT(index, EXPLAINED_NAMED, 1);
+    story_leftover(story, "invalid index", "public.users_email_key", "public.users");
+    EXPECT(index, EXPLAINED_NAMED, 2);
+}
+
 static void test_explain_differences_by_what_was_dropped(void **state)
 {
     struct story *story = *state;
@@ -146,6 +161,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY_TEST(test_explain_differences_by_what_the_server_reported),
         STORY_TEST(test_explain_differences_by_what_failed_and_left_an_index),
+        STORY_TEST(test_explain_differences_by_what_failed_rather_than_what_touched_the_table),
         STORY_TEST(test_explain_differences_by_what_was_dropped),
         STORY_TEST(test_explain_differences_by_words_where_the_server_reports_no_name),
         STORY_TEST(test_explain_differences_not_by_what_failed_or_was_rolled_back),
