@@ -49,9 +49,10 @@ static const struct option rows[] = {
         .group = GROUP_PATH,
         .environment = "REHEARSE_LISTEN",
         .is_common = true,
-        .help = "Where clients connect: HOST:PORT, :PORT, unix:PATH.",
-        .details = "A second capture may listen at the same address: stop the first one then, and "
-                   "no connection is refused or cut.",
+        .help = "Where clients connect: HOST:PORT or unix:PATH.",
+        .details =
+            ":PORT is every address. A second capture may listen there too: stop the first one "
+            "then, and no connection is refused or cut.",
     },
     {
         .name = "drain",
@@ -274,7 +275,7 @@ static const char *const description[] = {
 static const char *const examples[] = {
     "export REHEARSE_UPSTREAM=postgresql://watcher@db1/shop",
     "rehearse capture --listen :6432 -o shop.workload",
-    "rehearse capture --listen :6432 -o shop.workload --for 30m --masking masking.yaml",
+    "rehearse capture --listen :6432 -o shop.workload --masking masking.yaml",
     "rehearse workload show shop.workload", NULL};
 
 static int run(const struct options *parsed);
@@ -516,19 +517,23 @@ static void tell_text(const struct teller *teller, const struct capture_result *
     }
 }
 
-static int tell(const struct teller *teller, const struct capture_result *result)
+static int tell_json(const struct teller *teller, const struct capture_result *result)
 {
     struct err err = RH_ERR_INIT;
+    json_t *event = result_json(teller, result);
+    enum err_code code = rh_cli_write_json(event, &err);
+
+    json_decref(event);
+    return code ? rh_cli_fail(&err) : 0;
+}
+
+static int tell(const struct teller *teller, const struct capture_result *result)
+{
     RH_CLEANUP_BUF struct buf text;
 
-    if (teller->json) {
-        json_t *event = result_json(teller, result);
-        enum err_code code = rh_cli_write_json(event, &err);
-
-        json_decref(event);
-        return code ? rh_cli_fail(&err) : 0;
-    }
     rh_buf_init(&text, OUTPUT_MAX_BYTES);
+    if (teller->json)
+        return tell_json(teller, result);
     tell_text(teller, result, &text);
     return rh_cli_finish(rh_buf_text(&text), 0);
 }

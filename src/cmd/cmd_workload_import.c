@@ -33,7 +33,7 @@ static const struct option rows[] = {
         .group = "Source",
         .default_text = "guess",
         .is_common = true,
-        .help = "stderr, csvlog, jsonlog, sql; else guessed.",
+        .help = "stderr, csvlog, jsonlog, sql, pgbench; else guessed.",
     },
     {
         .name = "prefix",
@@ -52,7 +52,31 @@ static const struct option rows[] = {
         .value_name = "N",
         .group = "Source",
         .default_text = "1",
-        .help = "How often files of SQL are run.",
+        .help = "How often scripts are run; by each client.",
+    },
+    {
+        .name = "clients",
+        .kind = OPTION_COUNT,
+        .value_name = "N",
+        .group = "Source",
+        .default_text = "1",
+        .help = "Sessions that run pgbench scripts.",
+    },
+    {
+        .name = "scale",
+        .kind = OPTION_COUNT,
+        .value_name = "N",
+        .group = "Source",
+        .default_text = "1",
+        .help = ":scale in pgbench scripts.",
+    },
+    {
+        .name = "seed",
+        .kind = OPTION_COUNT,
+        .value_name = "N",
+        .group = "Source",
+        .default_text = "1",
+        .help = "Of the random numbers in pgbench scripts.",
     },
     {
         .name = "unencrypted",
@@ -130,6 +154,9 @@ static int run(const struct options *parsed)
         .format = (enum import_format)rh_option_number(&options, "format", IMPORT_GUESS),
         .prefix = rh_option_text(&options, "prefix"),
         .repeat = repeat,
+        .clients = rh_option_number(&options, "clients", 1),
+        .scale = rh_option_number(&options, "scale", 1),
+        .seed = (uint64_t)rh_option_number(&options, "seed", 1),
         .out = rh_option_text(&options, "out"),
     };
     enum err_code code = RH_OK;
@@ -139,6 +166,8 @@ static int run(const struct options *parsed)
         code = rh_err_set(&err, RH_ERR_USAGE, "--out is missing: where does the workload go?");
     else if (repeat < 1)
         code = rh_err_set(&err, RH_ERR_USAGE, "--repeat: at least 1");
+    else if (import.clients < 1 || import.scale < 1)
+        code = rh_err_set(&err, RH_ERR_USAGE, "--clients and --scale: at least 1");
     if (code == RH_OK)
         code = read_key(&options, &key, &import.key, &err);
     if (code == RH_OK)
@@ -154,14 +183,19 @@ static int run(const struct options *parsed)
 static const char *const usage[] = {"rehearse workload import FILE... -o FILE [OPTIONS]", NULL};
 static const char *const description[] = {
     "Makes a workload of what is there already: logs of a server (stderr, csvlog, jsonlog, also "
-    ".gz), in their order, or files of SQL, each of them a session.",
+    ".gz), in their order; files of SQL, each of them a session; or scripts of pgbench, "
+    "FILE@WEIGHT, "
+    "with \\set and its random functions run with a seed.",
     "Statements that the log has with their parameters become messages of the extended protocol, "
     "others simple queries. What a log cannot tell is said, and graded in the workload.",
     NULL};
 static const char *const examples[] = {
     "rehearse workload import /var/log/postgresql/postgresql.json -o app.workload",
     "rehearse workload import postgresql.log --prefix '%m [%p] %u@%d ' -o app.workload",
-    "rehearse workload import report.sql --repeat 100 -o report.workload", NULL};
+    "rehearse workload import report.sql --repeat 100 -o report.workload",
+    "rehearse workload import buy.sql@9 look.sql@1 --format pgbench --clients 8 --repeat 1000 -o "
+    "shop.workload",
+    NULL};
 
 const struct command rh_command_workload_import = {
     .name = "workload import",

@@ -3,6 +3,7 @@
 #include "cmd/workload_open.h"
 
 #include "report/report.h"
+#include "workload/statement_sums.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,6 +25,19 @@ static const struct option rows[] = {
         .is_common = true,
         .help = "All of it as one JSON object.",
     },
+    {
+        .name = "statement-sums",
+        .kind = OPTION_PATH,
+        .value_name = "FILE",
+        .group = "Workload",
+        .not_in_file = true,
+        .is_common = true,
+        .help = "pg_stat_statements of production: what is covered.",
+        .details =
+            "CSV with a header, or a JSON array, with query, calls and total_exec_time. Tells "
+            "which share of that time the workload's patterns cover, how often production "
+            "runs each, and which patterns were never seen.",
+    },
     OPTION_ROW_COLOR,
     OPTION_ROW_WORKLOAD_KEY,
 };
@@ -37,6 +51,48 @@ static int by_time(const void *a, const void *b)
     if (x->calls != y->calls)
         return x->calls < y->calls ? 1 : -1;
     return x->pattern < y->pattern ? -1 : 1;
+}
+
+/* Never-seen patterns that are named. */
+#define NEVER_SEEN_MAX 20
+
+/* Sums with production's weights, and what of production's time is in the workload. */
+static enum err_code add_coverage(const struct options *options, struct workload_report *report,
+                                  struct err *err)
+{
+    const char *path = rh_option_text(options, "statement-sums");
+    struct arena *arena = options->arena;
+    struct statement_sums sums;
+    if (path == NULL)
+        return RH_OK;
+    enum err_code code = rh_statement_sums_read(path, arena, &sums, err);
+    if (code != RH_OK)
+        return code;
+    struct workload_pattern *patterns = rh_arena_alloc_array(arena, report->pattern_count + 1,
+                                                             sizeof(*patterns));
+    for (size_t i = 0; i < report->pattern_count; i++)
+        patterns[i] = *report->patterns[i].pattern;
+    rh_statement_sums_cover(&sums, patterns, report->pattern_count);
+    struct workload_report_row *weighed = rh_arena_memdup(arena, report->patterns,
+                                                          report->pattern_count * sizeof(*weighed));
+    for (size_t i = 0; i < report->pattern_count; i++) {
+        struct workload_pattern_sums *copy = rh_arena_memdup(arena, weighed[i].sums, sizeof(*copy));
+        copy->weight = rh_statement_sums_weight(&sums, patterns[i].fingerprint, copy->calls);
+        weighed[i].sums = copy;
+    }
+    report->patterns = weighed;
+    struct workload_coverage *coverage = RH_NEW(arena, struct workload_coverage);
+    coverage->share = sums.total_us > 0 ? sums.covered_us / sums.total_us : 0;
+    coverage->never_seen = sums.never_seen;
+    coverage->total_us = sums.total_us;
+    for (size_t i = 0; i < sums.items.count && coverage->named.count < NEVER_SEEN_MAX; i++) {
+        const struct statement_sum *sum = &sums.items.items[i];
+        if (!sum->is_seen)
+            *RH_PUSH(arena, &coverage->named) = (struct workload_never_seen){sum->query, sum->calls,
+                                                                             sum->total_us};
+    }
+    report->coverage = coverage;
+    return RH_OK;
 }
 
 static struct workload_report report_of(const struct options *options, const char *path,
@@ -119,6 +175,20 @@ static json_t *fidelity_json(const struct workload_fidelity *fidelity)
                      names_json(fidelity->notes.items, fidelity->notes.count));
 }
 
+static json_t *coverage_json(const struct workload_coverage *coverage)
+{
+    if (coverage == NULL)
+        return json_null();
+    json_t *named = json_array();
+    for (size_t i = 0; i < coverage->named.count; i++)
+        json_array_append_new(named, json_pack("{s:o, s:f, s:f}", "query",
+                                               json_text(coverage->named.items[i].query), "calls",
+                                               coverage->named.items[i].calls, "total_us",
+                                               coverage->named.items[i].total_us));
+    return json_pack("{s:f, s:I, s:o}", "share", coverage->share, "never_seen",
+                     (json_int_t)coverage->never_seen, "never_seen_patterns", named);
+}
+
 static json_t *report_json(const struct workload_report *report)
 {
     const struct workload_about *about = report->about;
@@ -130,18 +200,18 @@ static json_t *report_json(const struct workload_report *report)
         json_array_append_new(gaps, json_pack("{s:s, s:I, s:o}", "kind", totals->gaps.items[i].kind,
                                               "count", (json_int_t)totals->gaps.items[i].count,
                                               "detail", json_text(totals->gaps.items[i].detail)));
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, "
-                     "s:o, s:o, s:o}",
-                     "format_version", "1.0", "origin", rh_workload_origin_name(about->origin),
-                     "server_version", about->server_version, "encoding", about->encoding,
-                     "started_at", about->started_at, "is_masked", about->is_masked,
-                     "masking_key_id", about->masking_key_id, "duration_us",
-                     (json_int_t)totals->duration_us, "sessions", (json_int_t)totals->sessions,
-                     "sessions_most_at_once", (json_int_t)totals->sessions_most_at_once, "requests",
-                     (json_int_t)totals->requests, "executions", (json_int_t)totals->executions,
-                     "errors", (json_int_t)totals->errors, "cancels", (json_int_t)totals->cancels,
-                     "is_complete", totals->is_complete, "fidelity",
-                     fidelity_json(&totals->fidelity), "gaps", gaps, "patterns", patterns);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, "
+        "s:o, s:o}",
+        "format_version", "1.0", "origin", rh_workload_origin_name(about->origin), "server_version",
+        about->server_version, "encoding", about->encoding, "started_at", about->started_at,
+        "is_masked", about->is_masked, "masking_key_id", about->masking_key_id, "duration_us",
+        (json_int_t)totals->duration_us, "sessions", (json_int_t)totals->sessions,
+        "sessions_most_at_once", (json_int_t)totals->sessions_most_at_once, "requests",
+        (json_int_t)totals->requests, "executions", (json_int_t)totals->executions, "errors",
+        (json_int_t)totals->errors, "cancels", (json_int_t)totals->cancels, "is_complete",
+        totals->is_complete, "fidelity", fidelity_json(&totals->fidelity), "gaps", gaps, "patterns",
+        patterns, "coverage", coverage_json(report->coverage));
 }
 
 static int run(const struct options *parsed)
@@ -160,6 +230,10 @@ static int run(const struct options *parsed)
     if (rh_workload_open(&options, path, &reader, &err) != RH_OK)
         return rh_cli_fail(&err);
     struct workload_report report = report_of(&options, path, reader);
+    if (add_coverage(&options, &report, &err) != RH_OK) {
+        rh_workload_reader_free(reader);
+        return rh_cli_fail(&err);
+    }
     if (rh_option_flag(&options, "json")) {
         json_t *json = report_json(&report);
         status = json == NULL || rh_cli_write_json(json, &err) != RH_OK ? rh_cli_fail(&err) : 0;

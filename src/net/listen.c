@@ -116,6 +116,7 @@ static enum err_code open_host(const char *address, struct listen_sockets *made,
     char host[256];
     struct addrinfo *found = NULL;
     int reason = 0, failure;
+    int64_t port = 0;
 
     if (!colon || !colon[1])
         return refuse(address, "it has no port", err);
@@ -128,11 +129,9 @@ static enum err_code open_host(const char *address, struct listen_sockets *made,
 
     if (is_bracketed)
         host[length - 1] = '\0';
-    for (const char *c = colon + 1; *c; c++)
-        if (*c < '0' || *c > '9')
-            return refuse(address, "the port is no number", err);
-    if (atol(colon + 1) < 1 || atol(colon + 1) > 65535)
-        return refuse(address, "the port is out of range", err);
+    if (!rh_text_parse_int64(rh_text(colon + 1), &port) || colon[1] == '+' || port < 1 ||
+        port > 65535)
+        return refuse(address, "the port is no number between 1 and 65535", err);
     failure = getaddrinfo(host[0] ? host + is_bracketed : NULL, colon + 1, &hints, &found);
     if (failure)
         return refuse(address, gai_strerror(failure), err);

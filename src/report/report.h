@@ -38,12 +38,23 @@ struct workload_report_row {
     const struct workload_pattern *pattern;
     const struct workload_pattern_sums *sums;
 };
+struct workload_never_seen {
+    const char *query;
+    double calls, total_us;
+};
+/* Of production's time, as pg_stat_statements has it. */
+struct workload_coverage {
+    double share, total_us;
+    size_t never_seen;
+    VEC(struct workload_never_seen) named; /* the longest of them */
+};
 struct workload_report {
     const char *path; /* as the user named it */
     const struct workload_about *about;
     const struct workload_totals *totals;
     const struct workload_report_row *patterns; /* in the order in which they are shown */
     size_t pattern_count, limit;
+    const struct workload_coverage *coverage; /* NULL: not known */
 };
 void rh_report_workload(const struct workload_report *report, const struct terminal *terminal,
                         struct buf *out);

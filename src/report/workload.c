@@ -83,6 +83,29 @@ static void add_fidelity(const struct view *view)
     }
 }
 
+static void add_coverage(const struct view *view)
+{
+    const struct workload_coverage *coverage = view->report->coverage;
+    if (coverage == NULL)
+        return;
+    add_labelled(view, "covers", "%.1f %% of production's time; %s of it never seen here",
+                 100 * coverage->share,
+                 rh_say_count(view->arena, (int64_t)coverage->never_seen, "pattern"));
+    for (size_t i = 0; i < coverage->named.count; i++) {
+        const struct workload_never_seen *never = &coverage->named.items[i];
+        const char *label = rh_arena_printf(
+            view->arena, "%5.1f %%  ",
+            coverage->total_us > 0 ? 100 * never->total_us / coverage->total_us : 0);
+        rh_layout_pad(view->layout, LABEL_COLUMNS);
+        rh_layout_add(view->layout, STYLE_PLAIN, label);
+        rh_layout_add(
+            view->layout, STYLE_PLAIN,
+            rh_layout_one_line(view->layout, never->query,
+                               view->layout->columns - LABEL_COLUMNS - rh_layout_width(label)));
+        rh_layout_end_line(view->layout);
+    }
+}
+
 #define NUMBER_COLUMNS 10
 #define SHARE_COLUMNS 7
 /* The query stands below its numbers, where there is room for it. */
@@ -150,6 +173,7 @@ void rh_report_workload(const struct workload_report *report, const struct termi
     struct view view = {&layout, report, arena};
     add_head(&view);
     add_fidelity(&view);
+    add_coverage(&view);
     if (report->pattern_count > 0)
         add_patterns(&view);
 }

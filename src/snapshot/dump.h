@@ -12,8 +12,8 @@
 
 #include "base/progress.h"
 #include "engine/engine.h"
-#include "mask/copy_mask.h"
 #include "mask/column_maps.h"
+#include "mask/copy_mask.h"
 #include "snapshot/sample.h"
 #include "snapshot/watches.h"
 

@@ -65,6 +65,12 @@ enum err_code rh_workload_writer_flush(struct workload_writer *writer,
 enum err_code rh_workload_writer_finish(struct workload_writer *writer,
                                         const struct workload_totals *totals,
                                         struct err *err) RH_MUST_CHECK;
+/* After a failure, once the reason for it is gone (a full disk has room again): puts the whole
+   batches that there are in place, as a file that is not complete, with what `totals` says of it.
+ */
+enum err_code rh_workload_writer_keep(struct workload_writer *writer,
+                                      const struct workload_totals *totals,
+                                      struct err *err) RH_MUST_CHECK;
 /* Bytes written so far. */
 uint64_t rh_workload_writer_bytes(const struct workload_writer *writer);
 /* NULL allowed. Not finished: the unfinished file goes. */

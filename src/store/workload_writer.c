@@ -661,6 +661,23 @@ enum err_code rh_workload_writer_finish(struct workload_writer *writer,
     return code;
 }
 
+enum err_code rh_workload_writer_keep(struct workload_writer *writer,
+                                      const struct workload_totals *totals, struct err *err)
+{
+    /* Where the failure has ended the transaction already, there is nothing to take back. */
+    (void)rh_workload_sql(writer->db, "ROLLBACK");
+    writer->failure = (struct err){.code = RH_OK};
+    if (!rh_workload_sql(writer->db, "BEGIN") || !put_fidelity(writer, totals) ||
+        !rh_workload_sql(writer->db, "COMMIT; PRAGMA journal_mode = DELETE"))
+        return fail(writer, err);
+    close_db(writer);
+    enum err_code code = put_in_place(writer, err);
+    writer->unfinished = NULL;
+    if (code != RH_OK)
+        writer->failure = *err;
+    return code;
+}
+
 void rh_workload_writer_free(struct workload_writer *writer)
 {
     if (writer == NULL)

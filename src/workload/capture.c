@@ -23,7 +23,7 @@
 /* The recorder has it all, but for what is still in the ring. */
 #define FINISH_MAX_US (5 * 60 * INT64_C(1000000))
 /* Kept free on the disk for the end of the file: the last batch, sums and totals. */
-#define BALLAST_BYTES (4 * 1024 * 1024)
+#define BALLAST_BYTES (8 * 1024 * 1024)
 
 static void note(const struct capture *capture, const char *sentence)
 {
@@ -78,6 +78,8 @@ static enum err_code on_finish(void *context, const struct err *failure, struct 
     drop_ballast(capture);
     rh_capture_totals(capture->totals_arena, capture, &capture->last_figures, &figures, failure,
                       &capture->totals);
+    if (failure)
+        return rh_workload_writer_keep(capture->writer, &capture->totals, err);
     return rh_workload_writer_finish(capture->writer, &capture->totals, err);
 }
 

@@ -9,7 +9,7 @@
 /* Answers of a unit that are kept back, so that a short one is one record with its end. */
 #define RESULTS_KEPT 4
 /* Messages that a client may have under way before we lose track of it on purpose. */
-#define PENDING_MAX ((size_t)1 << 20)
+#define PENDING_MAX ((size_t)1 << 18)
 /* Named portals of a session that are known; more and we no longer say what an Execute ran. */
 #define PORTALS_MAX 1000
 /* Texts of queries under way, all together, so that a SET among them is known. */

@@ -14,6 +14,8 @@
 #define WAIT_US INT64_C(20000)
 /* What the sink has gathered goes to the disk so often: what a crash of ours may lose. */
 #define FLUSH_US INT64_C(5000000)
+/* After a second signal: for what is in the ring still. */
+#define URGENT_US INT64_C(2000000)
 
 /* --- sessions and arenas ---------------------------------------------------------------------- */
 
@@ -633,6 +635,7 @@ static void *run(void *context)
     }
     look_at_size(recorder);
     atomic_store(&recorder->is_over, true);
+    sem_post(&recorder->done);
     return NULL;
 }
 
@@ -647,6 +650,7 @@ enum err_code rh_capture_recorder_start(const struct capture_recorder_options *o
     recorder->options = *options;
     recorder->cache = rh_query_cache_new(&(struct query_cache_options){
         .wants_columns = options->mask != NULL, .on_pattern = on_pattern, .context = recorder});
+    sem_init(&recorder->done, 0, 0);
     /* Signals are the loop's. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -655,6 +659,7 @@ enum err_code rh_capture_recorder_start(const struct capture_recorder_options *o
 
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (reason) {
+        sem_destroy(&recorder->done);
         rh_query_cache_free(recorder->cache);
         free(recorder);
         return rh_err_set_errno(err, reason, "cannot start a thread");
@@ -684,15 +689,22 @@ struct capture_recorder_figures rh_capture_recorder_figures(struct capture_recor
 enum err_code rh_capture_recorder_finish(struct capture_recorder *recorder, struct mono deadline,
                                          struct err *err)
 {
-    bool is_late = false;
+    bool is_late = false, is_done = false;
 
-    while (!atomic_load(&recorder->is_over)) {
-        const struct timespec pause = {.tv_nsec = 2000000};
+    while (!is_done) {
+        struct timespec until;
 
-        is_late = rh_clock_passed(deadline) || rh_interrupt_is_urgent();
-        if (is_late)
+        if (rh_interrupt_is_urgent())
+            deadline = rh_clock_earlier(deadline, rh_clock_after(rh_clock_mono(), URGENT_US));
+        if (rh_clock_passed(deadline)) {
+            is_late = true;
             atomic_store(&recorder->stops, true);
-        nanosleep(&pause, NULL);
+        }
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += (long)WAIT_US * 1000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        is_done = sem_clockwait(&recorder->done, CLOCK_MONOTONIC, &until) == 0;
     }
     pthread_join(recorder->thread, NULL);
     if (atomic_load(&recorder->has_failed)) {
@@ -719,5 +731,6 @@ void rh_capture_recorder_free(struct capture_recorder *recorder)
     for (size_t i = 0; i < recorder->spare_count; i++)
         rh_arena_free(recorder->spare[i]);
     rh_query_cache_free(recorder->cache);
+    sem_destroy(&recorder->done);
     free(recorder);
 }

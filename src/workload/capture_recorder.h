@@ -29,7 +29,7 @@ struct capture_sink {
     X(RECORDED_UNMASKED, "values-masked-by-default",                                              \
       "values of text that are compared with no column that is known")                            \
     X(RECORDED_RESULTS, "results-left-out", "results of one answer beyond 100000")                \
-    X(RECORDED_PATTERNS, "patterns-unknown", "statements beyond 200000 different patterns")       \
+    X(RECORDED_PATTERNS, "patterns-unknown", "statements beyond what a workload can hold")        \
     X(RECORDED_COPY_MASKED, "copy-data-masked-out", "bytes of COPY whose rows cannot be masked")  \
     X(RECORDED_REQUESTS, "requests-cut", "messages of one request beyond 48 MB")
 enum recorder_gap {
@@ -63,8 +63,8 @@ struct capture_recorder_figures rh_capture_recorder_figures(struct capture_recor
 
 /*
  * After the ring was closed: waits until all of it is with the sink (or the recorder has failed),
- * but no longer than until `deadline`, or the user's urgent wish to stop; then what is not done is
- * left. Returns the error of the sink or the ring, RH_ERR_TIMEOUT, or RH_OK.
+ * but no longer than until `deadline`, or two seconds after a second signal; then what is not done
+ * is left. Returns the error of the sink or the ring, RH_ERR_TIMEOUT, or RH_OK.
  */
 enum err_code rh_capture_recorder_finish(struct capture_recorder *recorder, struct mono deadline,
                                          struct err *err) RH_MUST_CHECK;

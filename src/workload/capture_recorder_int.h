@@ -6,6 +6,7 @@
 #include "workload/query_cache.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 /* Of one answer. */
@@ -63,6 +64,7 @@ struct recorded_session {
 struct capture_recorder {
     struct capture_recorder_options options;
     pthread_t thread;
+    sem_t done; /* the thread has nothing left to do */
     struct query_cache *cache;
     struct recorded_session *sessions[SESSION_SLOTS];
     struct arena *spare[SPARE_ARENAS]; /* idle sessions hold none */

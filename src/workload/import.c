@@ -6,6 +6,7 @@
 #include "sql/split.h"
 #include "workload/log_reader.h"
 #include "workload/log_statements.h"
+#include "workload/pgbench_script.h"
 
 #define SQL_FILE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 /* A file of SQL has no times: a statement each millisecond, one after the other. */
@@ -212,6 +213,107 @@ static enum err_code import_scripts(struct import *import, struct err *err)
     return code;
 }
 
+/* --- scripts of pgbench ----------------------------------------------------------------------- */
+
+#define WEIGHT_MAX 1000000
+
+struct weighted_script {
+    struct pgbench_script *script;
+    int64_t weight;
+};
+
+/* "FILE@WEIGHT", as pgbench -f has it. */
+static enum err_code read_pgbench(struct import *import, const char *path,
+                                  struct weighted_script *ret_script, struct err *err)
+{
+    const char *at = strrchr(path, '@');
+    struct text content;
+    int64_t weight = 1;
+    bool has_weight = at != NULL && rh_text_parse_int64(rh_text(at + 1), &weight);
+    if (has_weight && (weight < 0 || weight > WEIGHT_MAX))
+        return rh_err_set(err, RH_ERR_USAGE, "\"%s\": a weight is 0 to %d", path, WEIGHT_MAX);
+    const char *file = has_weight ? rh_arena_strndup(import->arena, path, (size_t)(at - path))
+                                  : path;
+    enum err_code code = rh_file_read(file, SQL_FILE_BYTES_MAX, import->arena, &content, err);
+    if (code == RH_OK && memchr(content.data, '\0', content.len) != NULL)
+        code = rh_err_set(err, RH_ERR_USAGE, "\"%s\" is not a script of pgbench", file);
+    if (code == RH_OK)
+        code = rh_pgbench_script_parse(file, content, import->arena, &ret_script->script, err);
+    ret_script->weight = weight;
+    return code;
+}
+
+static const struct pgbench_script *choose(const struct weighted_script *scripts, size_t count,
+                                           int64_t total, struct pgbench_client *client)
+{
+    int64_t drawn = (int64_t)(rh_pgbench_client_chance(client) * (double)total);
+    size_t i = 0;
+    while (i + 1 < count && drawn >= scripts[i].weight)
+        drawn -= scripts[i++].weight;
+    return scripts[i].script;
+}
+
+static enum err_code run_client(struct import *import, const struct weighted_script *scripts,
+                                int64_t total, int64_t number, struct err *err)
+{
+    const struct import_options *options = import->options;
+    struct pgbench_client client;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    rh_pgbench_client_init(&client, import->arena, options->seed, number, options->scale);
+    struct import_who who = {.key = rh_arena_printf(import->arena, "%lld", (long long)number),
+                             .user = "",
+                             .database = "",
+                             .application_name = "pgbench"};
+    int64_t at_us = SQL_STEP_US;
+    struct import_session *session = rh_import_session(import->maker, &who, at_us, false);
+    for (int64_t round = 0; round < options->repeat; round++) {
+        struct pgbench_steps steps;
+        rh_arena_clear(arena);
+        enum err_code code = rh_pgbench_script_run(
+            choose(scripts, options->path_count, total, &client), &client, arena, &steps, err);
+        for (size_t i = 0; code == RH_OK && i < steps.items.count; i++) {
+            const struct pgbench_step *step = &steps.items.items[i];
+            struct import_statement statement = {.query = step->query,
+                                                 .name = "",
+                                                 .begun_at_us = at_us,
+                                                 .ended_at_us = at_us,
+                                                 .sqlstate = ""};
+            if (step->query.data != NULL)
+                code = rh_import_statement(import->maker, session, &statement, err);
+            at_us += step->query.data != NULL ? SQL_STEP_US : step->sleep_us;
+        }
+        if (code != RH_OK)
+            return code;
+        if (rh_interrupt_signal() != 0)
+            return rh_err_set(err, RH_ERR_INTERRUPTED, "interrupted");
+    }
+    return RH_OK;
+}
+
+static enum err_code import_pgbench(struct import *import, struct err *err)
+{
+    const struct import_options *options = import->options;
+    struct weighted_script *scripts = rh_arena_alloc_array(import->arena, options->path_count,
+                                                           sizeof(*scripts));
+    int64_t total = 0;
+    enum err_code code = RH_OK;
+    import->origin = WORKLOAD_PGBENCH_SCRIPT;
+    for (size_t i = 0; i < options->path_count && code == RH_OK; i++) {
+        code = read_pgbench(import, options->paths[i], &scripts[i], err);
+        total += code == RH_OK ? scripts[i].weight : 0;
+    }
+    if (code == RH_OK && total == 0)
+        code = rh_err_set(err, RH_ERR_USAGE, "every script has the weight 0");
+    for (int64_t i = 0; i < options->clients && code == RH_OK; i++)
+        code = run_client(import, scripts, total, i, err);
+    import->report->totals.is_complete = true;
+    import->report->totals.fidelity = (struct workload_fidelity){
+        .order = GRADE_EXACT, .parameters = GRADE_EXACT, .transactions = GRADE_EXACT};
+    add_note(import, "made of scripts with a seed; they have no times but \\sleep, and a statement "
+                     "stands at each millisecond of its client");
+    return code;
+}
+
 /* --- all -------------------------------------------------------------------------------------- */
 
 enum err_code rh_workload_import(const struct import_options *options, struct arena *arena,
@@ -230,7 +332,9 @@ enum err_code rh_workload_import(const struct import_options *options, struct ar
     bool is_sql = options->format == IMPORT_SQL ||
                   (options->format == IMPORT_GUESS &&
                    rh_text_ends_with(rh_text(options->paths[0]), ".sql"));
-    enum err_code code = is_sql ? import_scripts(&import, err) : import_logs(&import, err);
+    enum err_code code = options->format == IMPORT_PGBENCH ? import_pgbench(&import, err)
+                         : is_sql                          ? import_scripts(&import, err)
+                                                           : import_logs(&import, err);
     struct workload_about about = {.origin = import.origin};
     report.format = rh_workload_origin_name(import.origin);
     if (code == RH_OK)

@@ -1,6 +1,7 @@
 /*
  * Workloads of what is there already: logs of a server (stderr with any log_line_prefix, csvlog,
- * jsonlog, also .gz), and files of SQL with how often they are run. Blocks on the disk.
+ * jsonlog, also .gz), files of SQL with how often they are
+ * run, and scripts of pgbench ("FILE@WEIGHT"). Blocks on the disk.
  */
 #ifndef RH_WORKLOAD_IMPORT_H
 #define RH_WORKLOAD_IMPORT_H
@@ -14,7 +15,8 @@
     X(IMPORT_STDERR, "stderr")   \
     X(IMPORT_CSVLOG, "csvlog")   \
     X(IMPORT_JSONLOG, "jsonlog") \
-    X(IMPORT_SQL, "sql")
+    X(IMPORT_SQL, "sql")         \
+    X(IMPORT_PGBENCH, "pgbench")
 enum import_format {
 #define X(symbol, name) symbol,
     IMPORT_FORMAT_LIST(X)
@@ -25,8 +27,10 @@ struct import_options {
     const char *const *paths;
     size_t path_count;
     enum import_format format;
-    const char *prefix; /* log_line_prefix; NULL: guessed */
-    int64_t repeat;     /* of SQL files: how often; at least 1 */
+    const char *prefix;     /* log_line_prefix; NULL: guessed */
+    int64_t repeat;         /* of scripts: how often (each client's transactions); at least 1 */
+    int64_t clients, scale; /* of pgbench scripts; at least 1 */
+    uint64_t seed;
     const char *out;
     const uint8_t *key; /* NULL: not encrypted */
 };

@@ -482,7 +482,10 @@ enum err_code rh_import_finish(struct import_maker *maker, const char *path, con
     if (code != RH_OK)
         return code;
     rh_clock_rfc3339((struct wall){first_at_us}, started_at);
-    about->started_at = about->origin == WORKLOAD_SQL_FILE ? "" : started_at;
+    about->started_at = about->origin == WORKLOAD_SQL_FILE ||
+                                about->origin == WORKLOAD_PGBENCH_SCRIPT
+                            ? ""
+                            : started_at;
     code = rh_workload_writer_open(path, about, key, &writer, err);
     if (code == RH_OK)
         code = write_file(maker, source, writer, totals, err);

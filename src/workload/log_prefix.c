@@ -154,7 +154,8 @@ static bool match_part(const struct log_prefix *prefix, size_t part, struct aren
     case 'Q':
         blanks(line, at);
         start = *at;
-        *at = span(line, *at, "-0123456789");
+        *at += *at < line.len && line.data[*at] == '-';
+        *at = number_span(line, *at);
         if (*at == start && escape != 'P')
             return false;
         if (escape == 'p' && record->session[0] == '\0')

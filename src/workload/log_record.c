@@ -106,7 +106,7 @@ bool rh_log_csv_is_open(struct text row)
     return is_open;
 }
 
-static struct text csv_field(struct arena *arena, struct text *rest)
+struct text rh_log_csv_field(struct arena *arena, struct text *rest)
 {
     if (rest->len == 0 || rest->data[0] != '"') {
         const char *comma = rest->len == 0 ? NULL : memchr(rest->data, ',', rest->len);
@@ -139,7 +139,7 @@ bool rh_log_csv_record(struct arena *arena, struct text row, struct log_record *
     struct text fields[CSV_COLUMNS_MAX];
     size_t count = 0, length;
     while (row.len > 0 && count < CSV_COLUMNS_MAX)
-        fields[count++] = csv_field(arena, &row);
+        fields[count++] = rh_log_csv_field(arena, &row);
     if (count < CSV_COLUMNS_MIN)
         return false;
     struct log_record record = {

@@ -195,6 +195,13 @@ static enum err_code look_at_statements(struct query_cache *cache, struct text q
     return RH_OK;
 }
 
+bool rh_query_token_is_constant(struct text query, const struct sql_token *token)
+{
+    if (token->kind == SQL_TOKEN_NUMBER)
+        return token->offset == 0 || query.data[token->offset - 1] != '$';
+    return token->kind == SQL_TOKEN_STRING;
+}
+
 static size_t constant_count(struct text query)
 {
     struct sql_lexer lexer = rh_sql_lexer(query);
@@ -202,7 +209,7 @@ static size_t constant_count(struct text query)
     size_t count = 0;
 
     while (rh_sql_lexer_next(&lexer, &token))
-        count += token.kind == SQL_TOKEN_STRING || token.kind == SQL_TOKEN_NUMBER;
+        count += rh_query_token_is_constant(query, &token);
     return count;
 }
 
@@ -277,7 +284,10 @@ static XXH128_hash_t shape_of(struct query_cache *cache, struct text query)
             rh_buf_add_char(&cache->shape, '\1');
             break;
         case SQL_TOKEN_NUMBER:
-            rh_buf_add_char(&cache->shape, '\2');
+            if (rh_query_token_is_constant(query, &token))
+                rh_buf_add_char(&cache->shape, '\2');
+            else
+                rh_buf_add(&cache->shape, query.data + token.offset, token.len);
             break;
         case SQL_TOKEN_WORD:
         case SQL_TOKEN_QUOTED_IDENTIFIER:

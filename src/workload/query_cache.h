@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "model/workload.h"
+#include "sql/lexer.h"
 #include "store/workload_file.h"
 
 /* Shapes that are remembered; when there are more, those that no session holds are forgotten. */
@@ -49,6 +50,8 @@ void rh_query_cache_free(struct query_cache *cache); /* NULL allowed */
 /* *ret_query is held for the caller. Errors are those of on_pattern. */
 enum err_code rh_query_cache_find(struct query_cache *cache, struct text query,
                                   struct known_query **ret_query, struct err *err) RH_MUST_CHECK;
+/* A string or a number, but not that of $1. */
+bool rh_query_token_is_constant(struct text query, const struct sql_token *token);
 size_t rh_query_cache_pattern_count(const struct query_cache *cache);
 
 #endif

@@ -341,7 +341,7 @@ static void take_word(struct text *rest, char out[static KEY_BYTES_MAX])
     rest->len -= used;
 }
 
-/* Whether one of the first words is this. */
+/* Whether one of the first words, before any parenthesis, is this. */
 static bool has_word(struct text rest, const char *word)
 {
     char found[KEY_BYTES_MAX];
@@ -351,6 +351,8 @@ static bool has_word(struct text rest, const char *word)
         if (strcmp(found, word) == 0)
             return true;
         if (!found[0] && rest.len > 0) {
+            if (rest.data[0] == '(')
+                return false; /* columns */
             rest.data++;
             rest.len--;
         }

@@ -184,6 +184,7 @@ static struct text unquote(struct text token, struct arena *arena)
     bool is_escaped = token.data[0] == 'E' || token.data[0] == 'e';
     size_t at = 0, end = token.len;
 
+    rh_buf_init(&out, token.len + 1);
     if (token.data[0] == '$') {
         const char *tag_end = memchr(token.data + 1, '$', token.len - 1);
         size_t tag = tag_end ? (size_t)(tag_end - token.data) + 1 : token.len;
@@ -196,7 +197,6 @@ static struct text unquote(struct text token, struct arena *arena)
     at++;
     if (end > at && token.data[end - 1] == '\'')
         end--;
-    rh_buf_init(&out, token.len + 1);
     for (; at < end; at++) {
         char c = token.data[at];
 
@@ -296,19 +296,21 @@ static bool sets_server(struct text query)
 {
     struct sql_lexer lexer = rh_sql_lexer(query);
     struct sql_token token;
-    unsigned words = 0;
+    bool has_begun = false, is_over = false, has_name = false;
 
     while (rh_sql_lexer_next(&lexer, &token)) {
         if (!rh_sql_token_is_significant(&token))
             continue;
-        if (words++ == 0 && !rh_sql_token_is_word(query, &token, "set"))
+        if (is_over || (!has_begun && !rh_sql_token_is_word(query, &token, "set")))
             return false;
-        if (token.len == 1 && query.data[token.offset] == '.')
+        has_begun = true;
+        if (!has_name && token.len == 1 && query.data[token.offset] == '.')
             return false;
-        if (token.kind == SQL_TOKEN_STRING || token.kind == SQL_TOKEN_SEMICOLON)
-            break;
+        has_name = has_name || (token.len == 1 && query.data[token.offset] == '=') ||
+                   rh_sql_token_is_word(query, &token, "to");
+        is_over = token.kind == SQL_TOKEN_SEMICOLON;
     }
-    return words > 1 && !rh_sql_lexer_next(&lexer, &token);
+    return has_begun;
 }
 
 struct text rh_value_mask_query(struct value_mask *mask, const struct known_query *known,
@@ -320,24 +322,24 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
     bool after_time_word = false;
     RH_CLEANUP_BUF struct buf out;
 
-    if (sets_server(query))
-        return query;
     /* Quotes are doubled, and a rule may put something longer in the place of a value. */
     rh_buf_init(&out, 16 * query.len + 4096);
+    if (sets_server(query))
+        return query;
     while (rh_sql_lexer_next(&lexer, &token)) {
         struct text text = {query.data + token.offset, token.len};
-        bool is_string = token.kind == SQL_TOKEN_STRING, is_number = token.kind == SQL_TOKEN_NUMBER;
+        bool is_constant = rh_query_token_is_constant(query, &token);
         const char *column = NULL;
 
-        if (is_string || is_number) {
+        if (is_constant) {
             if (known->has_constants && constant < known->constant_count)
                 column = known->constants[constant];
             constant++;
         }
-        if (is_string)
+        if (is_constant && token.kind == SQL_TOKEN_STRING)
             add_string(mask, column, text, after_time_word || is_cast_to_time(query, lexer.offset),
                        arena, &out, count);
-        else if (is_number)
+        else if (is_constant)
             add_number(mask, column, text, arena, &out);
         else if (token.kind == SQL_TOKEN_COMMENT)
             rh_buf_add_char(&out, ' '); /* trace ids, user names */
@@ -412,9 +414,10 @@ static bool apply_hex(struct mask_map *map, struct text value, const char *prefi
 {
     char *text = rh_arena_alloc(arena, 2 * value.len + 8),
          *out = rh_arena_alloc(arena, value.len + 1);
-    size_t length = (size_t)sprintf(text, "%s", prefix), filled = 0;
+    size_t length = strlen(prefix), filled = 0;
     struct text masked;
 
+    memcpy(text, prefix, length);
     for (size_t i = 0; i < value.len; i++) {
         if (is_uuid && (i == 4 || i == 6 || i == 8 || i == 10))
             text[length++] = '-';

@@ -199,6 +199,60 @@ def test_import_of_sql_files(rehearse):
     assert "'x'" not in rehearse("workload", "export", "w", "--format", "sql").stdout
 
 
+def test_import_of_pgbench_scripts(rehearse):
+    rehearse.write("look.sql", "\\set aid random(1, 100000 * :scale)\n"
+                               "SELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n")
+    rehearse.write("add.sql", "BEGIN;\nUPDATE t SET n = n + 1;\n\\sleep 2 ms\nEND;\n")
+    arguments = ["workload", "import", "look.sql@3", "add.sql", "--format", "pgbench", "--clients", "4",
+                 "--repeat", "200", "--scale", "2", "--unencrypted"]
+    assert rehearse(*arguments, "-o", "w").status == 0
+    sessions = sessions_of(rehearse, "w")
+    assert len(sessions) == 4
+    queries = [query for statements in sessions.values() for query, _, _ in statements]
+    keys = {int(query.rpartition("= ")[2].rstrip(";")) for query in queries if "abalance" in query}
+    assert 400 < len(keys) < 800 and 1 <= min(keys) and 100000 < max(keys) <= 200000
+    assert queries.count("BEGIN;") == queries.count("END;") and 100 < queries.count("BEGIN;") < 300
+    assert rehearse(*arguments, "-o", "again").status == 0
+    assert sessions_of(rehearse, "again") == sessions
+    assert rehearse(*arguments, "--seed", "2", "-o", "other").status == 0
+    assert sessions_of(rehearse, "other") != sessions
+    rehearse.write("ask.sql", "SELECT 1 AS a \\gset\n\\gset\n")
+    done = rehearse("workload", "import", "ask.sql", "--format", "pgbench", "-o", "x")
+    assert done.status == 2 and "ask.sql:2" in done.stderr, done
+
+
+def test_show_says_what_of_production_is_covered(debian_cluster, rehearse):
+    rehearse.write("a.sql", "SELECT count(*) FROM generate_series(1, 5);\n")
+    assert rehearse("workload", "import", "a.sql", "--repeat", "4", "-o", "w", "--unencrypted").status == 0
+    if not (pathlib.Path(debian_cluster.server.bin).parent / "lib/pg_stat_statements.so").exists():
+        pytest.skip("no pg_stat_statements here")
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="rh-sums-", dir="/var/tmp"))
+    cluster = Cluster(debian_cluster.server, directory)
+    try:
+        cluster.start(shared_preload_libraries="pg_stat_statements")
+        cluster.sql("CREATE EXTENSION pg_stat_statements")
+        with cluster.connect(autocommit=True) as connection:
+            connection.execute("SELECT pg_stat_statements_reset()")
+            for _ in range(12):
+                connection.execute("SELECT count(*) FROM generate_series(1, 30000)")
+            connection.execute("SELECT pg_sleep(0.05)")
+            with connection.cursor().copy("COPY (SELECT query, calls, total_exec_time FROM pg_stat_statements) "
+                                          "TO STDOUT CSV HEADER") as copy:
+                rehearse.write("sums.csv", b"".join(bytes(data) for data in copy))
+    finally:
+        cluster.stop()
+    done = rehearse("workload", "show", "w", "--statement-sums", "sums.csv", "--json")
+    assert done.status == 0, done
+    shown = json.loads(done.stdout)
+    assert 0 < shown["coverage"]["share"] < 1
+    assert shown["coverage"]["never_seen_patterns"][0]["query"] == "SELECT pg_sleep($1)"
+    assert [row["weight"] for row in shown["patterns"]] == [3]
+    done = rehearse("workload", "show", "w", "--statement-sums", "sums.csv")
+    assert "of production's time" in done.stdout and "SELECT pg_sleep($1)" in done.stdout, done
+    done = rehearse("workload", "show", "w", "--statement-sums", "a.sql")
+    assert done.status == 2 and "not an export of pg_stat_statements" in done.stderr, done
+
+
 def test_import_says_what_it_cannot_read(rehearse):
     rehearse.write("poem.log", "roses are red\nviolets are blue\n" * 50)
     rehearse.write("quiet.log", "2026-11-20 10:49:12.123 UTC [77] LOG:  checkpoint starting: time\n")
