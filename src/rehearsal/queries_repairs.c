@@ -328,8 +328,8 @@ static enum err_code try_indexes(struct queries *queries, struct candidate_patte
     find_columns(arena, root, 0, worst.node, &own, &joined, &sort);
     const char *range = own.ranges.count > 0 ? own.ranges.items[0] : NULL;
     const char *all[] = {
-        own.has_or ? "" : join_elements(arena, &own.equal, range ? range : sort),
         own.has_or ? "" : join_elements(arena, &own.equal, NULL),
+        own.has_or ? "" : join_elements(arena, &own.equal, range ? range : sort),
         join_elements(arena, &joined.equal, NULL),
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

@@ -92,11 +92,15 @@ static void add_plan(const struct layout *layout, const char *side, const struct
                                                  rh_layout_count(arena, line->rows),
                                                  rh_layout_count(arena, line->scanned))
                                : "";
-        const char *text = rh_arena_printf(arena, "      %-9s %s %*s%s%s", i == 0 ? side : "",
-                                           line->is_different ? "*" : " ", 2 * line->depth, "",
-                                           line->text, rows);
-        rh_layout_add(layout, line->is_different ? STYLE_BOLD : STYLE_DIM,
-                      rh_layout_one_line(layout, text + 6, layout->columns - 6));
+        const char *head = rh_arena_printf(arena, "      %-4s%s %*s", i == 0 ? side : "",
+                                           line->is_different ? "*" : " ", 2 * line->depth, "");
+        size_t used = rh_layout_width(head);
+        size_t left = layout->columns > used + QUERY_COLUMNS_MIN ? layout->columns - used
+                                                                 : QUERY_COLUMNS_MIN;
+        rh_layout_add(layout, STYLE_PLAIN, head);
+        rh_layout_add(
+            layout, line->is_different ? STYLE_BOLD : STYLE_DIM,
+            rh_layout_one_line(layout, rh_arena_printf(arena, "%s%s", line->text, rows), left));
         rh_layout_end_line(layout);
     }
 }

@@ -27,6 +27,11 @@
 #define PART_RATIO 2.0
 #define PART_ROUNDS_LEAST 5
 #define PART_COST_LEAST 0.2
+/* From here on a few rounds are enough: no machine does that to one side by chance. */
+#define PLAIN_RATIO 2.0
+/* Shown again: a ratio above this is enough for any; the chance of as many rounds by luck. */
+#define SHOWN_MOST 2.0
+#define PART_SHOWN 0.05
 /* Tests of one pattern in one direction: three quantiles and the share. */
 #define TESTS 4
 
@@ -427,18 +432,21 @@ void rh_latency_compare(const struct latency_round *rounds, size_t count, size_t
     bool is_slower = comparison.p_slower <= level, is_faster = comparison.p_faster <= level;
     decide(&comparison, is_slower, is_faster, rules);
     /* Until the tail has a say, what is slow for a few parameters alone may not have come by. */
+    bool is_plain = comparison.outcome == LATENCY_SLOWER &&
+                    comparison.quantiles[LATENCY_P50].ratio_low >= PLAIN_RATIO;
     comparison.is_open = comparison.outcome == LATENCY_TOO_FEW ||
                          comparison.outcome == LATENCY_NOISY ||
-                         (comparison.outcome == LATENCY_SAME && count < LATENCY_P95_ROUNDS) ||
+                         (!is_plain && count < LATENCY_P95_ROUNDS) ||
                          (comparison.outcome == LATENCY_SAME && leans(&comparison));
     *ret_comparison = comparison;
 }
 
-/* By half of what counts: what was found by chance is not found again. */
+/* What was found by chance is not found again: half of it (by ratio), but more is not asked for. */
 static bool shows_level(const struct columns *columns, size_t from, size_t until, size_t level,
-                        double threshold)
+                        const struct latency_quantile *suspected)
 {
-    double least = 1 + (threshold - 1) / 2;
+    double least = fmax(1 + (suspected->threshold - 1) / 2,
+                        fmin(sqrt(fmin(suspected->ratio, suspected->ratio_twin)), SHOWN_MOST));
     return ratio_of(columns, CANDIDATE, BASELINE, from, until, level) >= least &&
            ratio_of(columns, CANDIDATE, TWIN, from, until, level) >= least;
 }
@@ -451,13 +459,14 @@ static bool shows_parts(const struct columns *columns, double share)
             hits[side] += columns->side[side][i] >=
                           PART_RATIO * fmax(columns->side[(side + 1) % SIDES][i],
                                             columns->side[(side + 2) % SIDES][i]);
-    size_t chance = hits[BASELINE] > hits[TWIN] ? hits[BASELINE] : hits[TWIN];
     return (double)hits[CANDIDATE] >= share / 3 * (double)columns->count &&
-           hits[CANDIDATE] > chance;
+           binomial_tail(hits[CANDIDATE], hits[BASELINE] + hits[TWIN] + hits[CANDIDATE],
+                         1.0 / SIDES) <= PART_SHOWN;
 }
 
 /* Blocks are of one length, the last perhaps shorter. */
-static bool most_blocks_show(const struct columns *columns, size_t block_rounds, double threshold)
+static bool most_blocks_show(const struct columns *columns, size_t block_rounds,
+                             const struct latency_quantile *suspected)
 {
     size_t blocks = 0, shown = 0;
     for (size_t from = 0; from < columns->count; from += block_rounds) {
@@ -465,15 +474,18 @@ static bool most_blocks_show(const struct columns *columns, size_t block_rounds,
         if (until > columns->count)
             until = columns->count;
         blocks++;
-        shown += shows_level(columns, from, until, LATENCY_P50, threshold);
+        shown += shows_level(columns, from, until, LATENCY_P50, suspected);
     }
     return 2 * shown > blocks;
 }
 
 size_t rh_latency_block_rounds(const struct latency_comparison *suspected)
 {
+    const struct latency_quantile *quantiles = suspected->quantiles;
+    bool is_rare = suspected->is_partly_slower || quantiles[LATENCY_P95].direction > 0 ||
+                   quantiles[LATENCY_P99].direction > 0;
     /* What is rare needs more of them to come by. */
-    return suspected->quantiles[LATENCY_P50].direction > 0 ? 20 : LATENCY_BLOCK_ROUNDS_MAX;
+    return is_rare && quantiles[LATENCY_P50].ratio < PLAIN_RATIO ? LATENCY_BLOCK_ROUNDS_MAX : 30;
 }
 
 bool rh_latency_confirms(const struct latency_comparison *suspected,
@@ -486,10 +498,12 @@ bool rh_latency_confirms(const struct latency_comparison *suspected,
         return false;
     is_shown = quantiles[LATENCY_P50].direction > 0 &&
                most_blocks_show(&columns, rh_latency_block_rounds(suspected),
-                                quantiles[LATENCY_P50].threshold);
+                                &quantiles[LATENCY_P50]);
     for (size_t level = LATENCY_P95; level < LATENCY_LEVELS; level++)
-        is_shown |= quantiles[LATENCY_P50].direction <= 0 && quantiles[level].direction > 0 &&
-                    shows_level(&columns, 0, count, LATENCY_P95, quantiles[level].threshold);
+        is_shown |= quantiles[level].direction > 0 &&
+                    (quantiles[LATENCY_P50].direction <= 0 ||
+                     quantiles[level].ratio >= PLAIN_RATIO) &&
+                    shows_level(&columns, 0, count, LATENCY_P95, &quantiles[level]);
     is_shown |= suspected->is_partly_slower && shows_parts(&columns, suspected->slower_share);
     free(columns.side[0]);
     return is_shown;

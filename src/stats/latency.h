@@ -98,7 +98,7 @@ void rh_latency_compare(const struct latency_round *rounds, size_t count, size_t
  * number of rounds tells that from being slow. Most of the blocks must show it; of what is slow for
  * some executions alone, all of them together.
  */
-#define LATENCY_BLOCKS 5
+#define LATENCY_BLOCKS 7
 #define LATENCY_BLOCK_ROUNDS_MAX 60
 size_t rh_latency_block_rounds(const struct latency_comparison *suspected);
 bool rh_latency_confirms(const struct latency_comparison *suspected,

@@ -11,8 +11,8 @@
  * was doing then (bursts that hit whoever runs), and now and then a stall of one side. Sampling is
  * what the program does: more rounds while a pattern is undecided.
  *
- * --strict: exit status 1 unless false alarms are at most 1 % of the trials and every regression is
- * caught in at least 99 %, both within what that many trials can show.
+ * --strict: exit status 1 unless false alarms are at most 1 % of the trials and every regression of
+ * all executions is caught in at least 99 %, both within what that many trials can show.
  */
 #include "stats/latency.h"
 
@@ -106,15 +106,16 @@ static void judge_pattern(struct random *random, struct pattern *pattern, size_t
 struct arm {
     const char *name;
     double factor, share;
+    bool is_promised; /* else --strict does not look at what is caught */
 };
 
 static const struct arm arms[] = {
-    {"unchanged", 1, 1},
-    {"1.5 times", 1.5, 1},
-    {"2 times", 2, 1},
-    {"90 times", 90, 1},
-    {"2 times, every 3rd execution", 2, 0.33},
-    {"90 times, every 20th execution", 90, 0.05},
+    {"unchanged", 1, 1, true},
+    {"1.5 times", 1.5, 1, true},
+    {"2 times", 2, 1, true},
+    {"90 times", 90, 1, true},
+    {"2 times, every 3rd execution", 2, 0.33, false},
+    {"90 times, every 20th execution", 90, 0.05, false},
 };
 
 struct tally {
@@ -208,7 +209,8 @@ int main(int argc, char **argv)
         fflush(stdout);
         /* One more than the share allows may be chance where trials are few. */
         is_bad |= tally.alarms > trials / 100 + 1;
-        is_bad |= arms[a].factor > 1 && tally.caught + 1 + trials / 100 < trials;
+        is_bad |= arms[a].is_promised && arms[a].factor > 1 &&
+                  tally.caught + 1 + trials / 100 < trials;
     }
     return is_strict && is_bad ? 1 : 0;
 }

@@ -128,6 +128,37 @@ static void test_latency_half_of_the_rounds_is_not_enough(void **state)
     assert_int_equal(c.quantiles[LATENCY_P50].direction, 0);
 }
 
+/* A process that was slow for the life of its connection is not slow over the next ones. */
+static void test_latency_confirms_what_is_seen_again(void **state)
+{
+    (void)state;
+    static struct latency_round rounds[LATENCY_BLOCKS * LATENCY_BLOCK_ROUNDS_MAX];
+    struct latency_comparison suspected = compare((struct shape){200, 1.5, 1, 1}, 300, 3);
+    size_t block = rh_latency_block_rounds(&suspected), count = block * LATENCY_BLOCKS;
+    assert_int_equal(suspected.outcome, LATENCY_SLOWER);
+    fill(rounds, count, (struct shape){200, 1.5, 1, 1}, 11);
+    assert_true(rh_latency_confirms(&suspected, rounds, count));
+    fill(rounds, count, (struct shape){200, 1, 1, 1}, 12);
+    assert_false(rh_latency_confirms(&suspected, rounds, count));
+    for (size_t i = 0; i < block * (LATENCY_BLOCKS / 2); i++)
+        rounds[i].candidate_us *= 1.5; /* three of seven */
+    assert_false(rh_latency_confirms(&suspected, rounds, count));
+    assert_false(rh_latency_confirms(&suspected, rounds, 0));
+}
+
+static void test_latency_confirms_what_is_rare_over_all_blocks(void **state)
+{
+    (void)state;
+    static struct latency_round rounds[LATENCY_BLOCKS * LATENCY_BLOCK_ROUNDS_MAX];
+    struct latency_comparison suspected = compare((struct shape){200, 90, 1, 0.05}, 400, 5);
+    size_t count = rh_latency_block_rounds(&suspected) * LATENCY_BLOCKS;
+    assert_int_equal(count, LATENCY_BLOCKS * LATENCY_BLOCK_ROUNDS_MAX);
+    fill(rounds, count, (struct shape){200, 90, 1, 0.05}, 6);
+    assert_true(rh_latency_confirms(&suspected, rounds, count));
+    fill(rounds, count, (struct shape){200, 1, 1, 1}, 6);
+    assert_false(rh_latency_confirms(&suspected, rounds, count));
+}
+
 static void test_latency_settle_corrects_for_many(void **state)
 {
     (void)state;
@@ -167,6 +198,8 @@ int main(void)
         cmocka_unit_test(test_latency_slow_for_some_parameters),
         cmocka_unit_test(test_latency_too_few_says_nothing),
         cmocka_unit_test(test_latency_half_of_the_rounds_is_not_enough),
+        cmocka_unit_test(test_latency_confirms_what_is_seen_again),
+        cmocka_unit_test(test_latency_confirms_what_is_rare_over_all_blocks),
         cmocka_unit_test(test_latency_settle_corrects_for_many),
         cmocka_unit_test(test_benjamini_hochberg_as_in_the_paper),
     };
