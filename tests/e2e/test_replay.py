@@ -687,3 +687,33 @@ def test_what_psycopg_says_captured_and_replayed(rehearse, target, captured):
     with target.connect("app") as one, target.connect("copy") as other:
         rows = "SELECT id, m::text, ms::text, v FROM t ORDER BY id"
         assert one.execute(rows).fetchall() == other.execute(rows).fetchall()
+
+
+def test_every_server_version_is_logged_in_to_asked_and_cancelled(rehearse, cluster_of, server):
+    cluster = cluster_of(server)
+    cluster.sql("DROP DATABASE IF EXISTS app WITH (FORCE)")
+    cluster.sql("CREATE DATABASE app")
+    in_app(cluster, "CREATE TABLE t (id int); CREATE TYPE mood AS ENUM ('ok')")
+    w = Workload(types=[[20001, "public", "mood", "e", 0]])
+    insert = w.pattern("INSERT INTO t SELECT $1 FROM pg_advisory_xact_lock($2)", writes=["t"])
+    select, slow = w.pattern("SELECT * FROM t", reads=["t"]), w.pattern("SELECT pg_sleep($1)")
+    w.begin(1)
+    w.begin(2)
+    w.ask(2, 2000, query("BEGIN; SELECT pg_advisory_xact_lock(1)"), status="T",
+          results=[result(), result(1, 1)])
+    w.ask(1, 50_000, query("INSERT INTO t SELECT 1 FROM pg_advisory_xact_lock(1)", insert),
+          results=[result(1, pattern=insert)])
+    w.ask(2, 100_000, query("SELECT * FROM t", select), status="T", results=[result(1, 1, pattern=select)])
+    w.ask(2, 101_000, query("COMMIT"), results=[result()])
+    w.ask(1, 300_000, parse("", "SELECT $1::mood", [20001]), bind(values=[b"ok"], formats=[1]), execute(), SYNC,
+          results=[result(1, 1)])
+    number = w.request(1, 310_000, query("SELECT pg_sleep(20)", slow))
+    w.cancel(1, 400_000, number)
+    w.answer(1, 410_000, number, results=[result(sqlstate="57014", pattern=slow)])
+    w.end(1, 500_000)
+    w.end(2, 500_000)
+    done = replay(rehearse, w, cluster, "--order-wait", "20s")
+    cluster.sql("DROP DATABASE app WITH (FORCE)")
+    assert done["commit_order"]["escapes_lock"] == 1
+    assert done["cancelled"] == 1 and done["errors"]["new"] == 0
+    assert done["target"]["server_version"].split(".")[0] == str(server.major)
