@@ -15,8 +15,7 @@
 #define FILL_EVENTS 256
 /* Without a schedule nobody can be late. */
 #define FILL_EVENTS_UNPACED 4096
-/* At the greatest speed: requests ready to be sent, in all; for each session that plays some. */
-#define READY_ITEMS 4096
+/* At the greatest speed: requests ready to be sent for each session, beside READY_ITEMS. */
 #define READY_ITEMS_PER_SESSION 16
 /* What an item and its recorded results cost beside the bytes of its messages. */
 #define ITEM_OVERHEAD 256
@@ -390,9 +389,10 @@ static bool is_wanted(const struct replay *replay, const struct workload_event *
     if (rh_replay_is_paced(replay))
         return rh_replay_schedule(replay, event->at_us) <=
                rh_replay_virtual(replay, now_us) + HORIZON_US;
-    /* Where nothing is under way what is needed lies further on. */
-    return replay->flying + (size_t)replay->logins == 0 ||
-           replay->ahead_items < READY_ITEMS + READY_ITEMS_PER_SESSION * (size_t)replay->live;
+    /* What a session that is ahead of the others needs lies further on. */
+    return replay->hungry > 0 || replay->flying + (size_t)replay->logins == 0 ||
+           replay->ahead_items <
+               READY_ITEMS + replay->more_items + READY_ITEMS_PER_SESSION * (size_t)replay->live;
 }
 
 void rh_replay_fill(struct replay *replay)

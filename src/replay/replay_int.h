@@ -23,6 +23,10 @@
 #include "replay/oid_map.h"
 #include "replay/replay.h"
 
+/* At the greatest speed: requests ready to be sent, in all, and that many more each time that a
+   session had none although others had (REPLAY_AHEAD_BYTES bounds them all). */
+#define READY_ITEMS 4096
+
 /* Something that is executed, and where it stands among its request's executions. */
 struct replay_step {
     uint32_t pattern, index;
@@ -134,6 +138,7 @@ struct replay_session {
     bool digest_failed;
 
     /* commit order */
+    bool is_hungry;
     bool is_order_waiting;
     bool has_escaped; /* up to the end of its transaction: it would only wait again */
     int64_t order_since_us;
@@ -164,6 +169,7 @@ struct replay {
     bool source_is_over;
     struct due fill_due;
     size_t ahead_bytes, ahead_items;
+    size_t more_items; /* wanted ahead because some sessions are ahead of others */
     int64_t last_event_us;
     const char *database;
     int64_t ended_recorded;
@@ -172,6 +178,7 @@ struct replay {
     size_t hash_mask;
     struct replay_session *sessions;
     int64_t live, ended, playing; /* sessions */
+    int64_t hungry;               /* that have nothing to send, without a schedule */
     int64_t logins;               /* under way */
     int64_t refusals;             /* logins in a row that failed, nobody having got in */
     size_t flying;                /* items */

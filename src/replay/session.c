@@ -235,9 +235,16 @@ void rh_item_free(struct item *item)
     free(item);
 }
 
+static void feed(struct replay_session *session)
+{
+    session->replay->hungry -= session->is_hungry;
+    session->is_hungry = false;
+}
+
 void rh_session_append(struct replay_session *session, struct item *item)
 {
     struct replay *replay = session->replay;
+    feed(session);
     item->taken_us = rh_clock_mono().us;
     if (session->last)
         session->last->next = item;
@@ -411,9 +418,13 @@ void rh_session_advance(struct replay_session *session)
         }
     }
     /* Without a schedule nobody else looks whether there is more. */
-    if (session->state == SESSION_PLAYS && !session->unsent && !rh_replay_is_paced(replay) &&
-        replay->is_begun && !replay->source_is_over)
+    if (session->state == SESSION_PLAYS && !session->unsent && !session->is_hungry &&
+        !rh_replay_is_paced(replay) && replay->is_begun && !replay->source_is_over) {
+        session->is_hungry = true;
+        replay->hungry++;
+        replay->more_items += READY_ITEMS;
         rh_due_heap_set(&replay->heap, &replay->fill_due, INT64_MIN);
+    }
 }
 
 static void on_drained(void *context)
@@ -461,6 +472,7 @@ void rh_session_end(struct replay_session *session)
     struct replay *replay = session->replay;
     if (session->state == SESSION_IS_OVER)
         return;
+    feed(session);
     replay->playing -= session->state == SESSION_PLAYS;
     session->state = SESSION_IS_OVER;
     rh_due_heap_remove(&replay->heap, &session->due);

@@ -586,3 +586,134 @@ def test_damaged_and_missing_workloads(rehearse, target):
     assert outcome.status == 2, outcome
     outcome = rehearse("replay", "w.workload", "--to", url_of(target), "--speed", "0.01")
     assert outcome.status == 2 and "no speed" in outcome.stderr
+
+
+# --- what was really said ------------------------------------------------------------------------------
+
+@pytest.fixture
+def captured(rehearse, target):
+    """captured(play): what play(url) does to database app through a capture; a copy of app is as it was."""
+    def capture(play):
+        target.sql("DROP DATABASE IF EXISTS copy WITH (FORCE)")
+        target.sql("CREATE DATABASE copy TEMPLATE app")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        process = rehearse.start("capture", "--upstream", url_of(target), "--listen", f"127.0.0.1:{port}",
+                                 "-o", rehearse.directory / "app.workload", "--unencrypted", "--json")
+        try:
+            while b"ready" not in (line := process.stdout.readline()):
+                assert line, process.communicate()[1]
+            play(port)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=40)
+        assert process.returncode == 0
+        return rehearse.directory / "app.workload"
+    yield capture
+    target.sql("DROP DATABASE IF EXISTS copy WITH (FORCE)")
+
+
+def replay_copy(rehearse, cluster, path, *options):
+    out = rehearse.directory / "replay.json"
+    outcome = rehearse("replay", path, "--to", url_of(cluster, database="copy"), "--out", out, *options)
+    assert outcome.status == 0, outcome
+    return json.loads(out.read_text())
+
+
+def differing(done):
+    return [pattern["query"] for pattern in done["patterns"]
+            if pattern["rows"]["differ"] or pattern["digests"]["differ"]]
+
+
+@pytest.mark.parametrize("mode, speed", [("simple", "1"), ("extended", "max"), ("prepared", "10"), ("pipeline", "max")])
+def test_pgbench_captured_and_replayed_gives_the_same_answers(rehearse, target, captured, tmp_path, mode, speed):
+    bench = [f"{target.server.bin}/pgbench", "-U", "postgres"]
+    subprocess.run([*bench, "-h", str(target.directory), "-i", "-q", "app"], check=True, capture_output=True)
+    script = tmp_path / "pipeline.sql"
+    script.write_text("\\set aid random(1, 100000)\n\\startpipeline\n"
+                      "UPDATE pgbench_accounts SET abalance = abalance + 1 WHERE aid = :aid;\n"
+                      "SELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n\\endpipeline\n")
+    more = ["-M", "prepared", "-f", str(script)] if mode == "pipeline" else ["-M", mode]
+    path = captured(lambda port: subprocess.run(
+        [*bench, "-h", "127.0.0.1", "-p", str(port), "-n", "-c", "4", "-t", "50", *more, "app"],
+        check=True, capture_output=True))
+    done = replay_copy(rehearse, target, path, "--speed", speed)
+    assert done["errors"] == {"as_recorded": 0, "new": 0, "resolved": 0}
+    assert differing(done) == [] and not_as_recorded(done) == {}
+    with target.connect("app") as one, target.connect("copy") as other:
+        sums = "SELECT sum(abalance), count(*) FROM pgbench_accounts WHERE abalance <> 0"
+        assert one.execute(sums).fetchone() == other.execute(sums).fetchone()
+
+
+def test_what_psycopg_says_captured_and_replayed(rehearse, target, captured):
+    import psycopg
+    from psycopg.types.enum import EnumInfo, register_enum
+    import enum
+    in_app(target, "CREATE TYPE mood AS ENUM ('sad', 'ok')")
+    in_app(target, "CREATE TABLE t (id serial, m mood, ms mood[], v text)")
+
+    class Mood(enum.Enum):
+        sad, ok = "sad", "ok"
+
+    def play(port):
+        with psycopg.connect(f"host=127.0.0.1 port={port} user=postgres dbname=app") as connection:
+            register_enum(EnumInfo.fetch(connection, "mood"), connection, Mood)
+            cursor = connection.cursor(binary=True)
+            for i in range(8):
+                cursor.execute("INSERT INTO t (m, ms, v) VALUES (%b, %b, %b)", (Mood.ok, [Mood.sad, Mood.ok], f"v{i}"))
+            with cursor.copy("COPY t (m, v) FROM STDIN") as copy:
+                for i in range(100):
+                    copy.write_row((Mood.sad.value, "x" * i))
+            with cursor.copy("COPY (SELECT * FROM t ORDER BY id) TO STDOUT") as copy:
+                assert len(b"".join(copy)) > 1000
+            with connection.pipeline():
+                for i in range(20):
+                    cursor.execute("SELECT * FROM t WHERE id = %b", (i,))
+            connection.commit()
+            try:
+                cursor.execute("SELECT 1/0")
+            except psycopg.errors.DivisionByZero:
+                connection.rollback()
+    path = captured(play)
+    # Its types have other numbers in the copy.
+    with target.connect("copy", autocommit=True) as connection:
+        connection.execute("CREATE TYPE other AS ENUM ('x'); DROP TABLE t; DROP TYPE mood; "
+                           "CREATE TYPE mood AS ENUM ('sad', 'ok'); "
+                           "CREATE TABLE t (id serial, m mood, ms mood[], v text)")
+    done = replay_copy(rehearse, target, path)
+    assert done["errors"] == {"as_recorded": 1, "new": 0, "resolved": 0}, done
+    assert done["target"]["types_moved"] > 0
+    with target.connect("app") as one, target.connect("copy") as other:
+        rows = "SELECT id, m::text, ms::text, v FROM t ORDER BY id"
+        assert one.execute(rows).fetchall() == other.execute(rows).fetchall()
+
+
+def test_every_server_version_is_logged_in_to_asked_and_cancelled(rehearse, cluster_of, server):
+    cluster = cluster_of(server)
+    cluster.sql("DROP DATABASE IF EXISTS app WITH (FORCE)")
+    cluster.sql("CREATE DATABASE app")
+    in_app(cluster, "CREATE TABLE t (id int); CREATE TYPE mood AS ENUM ('ok')")
+    w = Workload(types=[[20001, "public", "mood", "e", 0]])
+    insert = w.pattern("INSERT INTO t SELECT $1 FROM pg_advisory_xact_lock($2)", writes=["t"])
+    select, slow = w.pattern("SELECT * FROM t", reads=["t"]), w.pattern("SELECT pg_sleep($1)")
+    w.begin(1)
+    w.begin(2)
+    w.ask(2, 2000, query("BEGIN; SELECT pg_advisory_xact_lock(1)"), status="T",
+          results=[result(), result(1, 1)])
+    w.ask(1, 50_000, query("INSERT INTO t SELECT 1 FROM pg_advisory_xact_lock(1)", insert),
+          results=[result(1, pattern=insert)])
+    w.ask(2, 100_000, query("SELECT * FROM t", select), status="T", results=[result(1, 1, pattern=select)])
+    w.ask(2, 101_000, query("COMMIT"), results=[result()])
+    w.ask(1, 300_000, parse("", "SELECT $1::mood", [20001]), bind(values=[b"ok"], formats=[1]), execute(), SYNC,
+          results=[result(1, 1)])
+    number = w.request(1, 310_000, query("SELECT pg_sleep(20)", slow))
+    w.cancel(1, 400_000, number)
+    w.answer(1, 410_000, number, results=[result(sqlstate="57014", pattern=slow)])
+    w.end(1, 500_000)
+    w.end(2, 500_000)
+    done = replay(rehearse, w, cluster, "--order-wait", "20s")
+    cluster.sql("DROP DATABASE app WITH (FORCE)")
+    assert done["commit_order"]["escapes_lock"] == 1
+    assert done["cancelled"] == 1 and done["errors"]["new"] == 0
+    assert done["target"]["server_version"].split(".")[0] == str(server.major)
