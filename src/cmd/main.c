@@ -94,9 +94,9 @@ int main(int argc, char **argv)
     const struct command *command = rh_command_find(name);
     RH_CLEANUP_BUF struct buf words;
 
+    rh_buf_init(&words, 256);
     if (command)
         return run_command(command, argc - 2, argv + 2);
-    rh_buf_init(&words, 256);
     rh_buf_printf(&words, "%s %s", name, argc > 2 ? argv[2] : "");
     command = rh_command_find(words.data);
     return command ? run_command(command, argc - 3, argv + 3)
