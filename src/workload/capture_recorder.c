@@ -635,6 +635,7 @@ static void *run(void *context)
     }
     look_at_size(recorder);
     atomic_store(&recorder->is_over, true);
+    sem_post(&recorder->done);
     return NULL;
 }
 
@@ -649,6 +650,7 @@ enum err_code rh_capture_recorder_start(const struct capture_recorder_options *o
     recorder->options = *options;
     recorder->cache = rh_query_cache_new(&(struct query_cache_options){
         .wants_columns = options->mask != NULL, .on_pattern = on_pattern, .context = recorder});
+    sem_init(&recorder->done, 0, 0);
     /* Signals are the loop's. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -657,6 +659,7 @@ enum err_code rh_capture_recorder_start(const struct capture_recorder_options *o
 
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (reason) {
+        sem_destroy(&recorder->done);
         rh_query_cache_free(recorder->cache);
         free(recorder);
         return rh_err_set_errno(err, reason, "cannot start a thread");
@@ -686,9 +689,9 @@ struct capture_recorder_figures rh_capture_recorder_figures(struct capture_recor
 enum err_code rh_capture_recorder_finish(struct capture_recorder *recorder, struct mono deadline,
                                          struct err *err)
 {
-    bool is_late = false, is_joined = false;
+    bool is_late = false, is_done = false;
 
-    while (!is_joined) {
+    while (!is_done) {
         struct timespec until;
 
         if (rh_interrupt_is_urgent())
@@ -701,8 +704,9 @@ enum err_code rh_capture_recorder_finish(struct capture_recorder *recorder, stru
         until.tv_nsec += (long)WAIT_US * 1000;
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
-        is_joined = pthread_clockjoin_np(recorder->thread, NULL, CLOCK_MONOTONIC, &until) == 0;
+        is_done = sem_clockwait(&recorder->done, CLOCK_MONOTONIC, &until) == 0;
     }
+    pthread_join(recorder->thread, NULL);
     if (atomic_load(&recorder->has_failed)) {
         *err = recorder->err;
         return err->code;
@@ -727,5 +731,6 @@ void rh_capture_recorder_free(struct capture_recorder *recorder)
     for (size_t i = 0; i < recorder->spare_count; i++)
         rh_arena_free(recorder->spare[i]);
     rh_query_cache_free(recorder->cache);
+    sem_destroy(&recorder->done);
     free(recorder);
 }

@@ -6,6 +6,7 @@
 #include "workload/query_cache.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 /* Of one answer. */
@@ -63,6 +64,7 @@ struct recorded_session {
 struct capture_recorder {
     struct capture_recorder_options options;
     pthread_t thread;
+    sem_t done; /* the thread has nothing left to do */
     struct query_cache *cache;
     struct recorded_session *sessions[SESSION_SLOTS];
     struct arena *spare[SPARE_ARENAS]; /* idle sessions hold none */
@@ -89,7 +91,7 @@ void rh_recorded_session_add_step(struct recorded_session *session, unsigned cha
 void rh_recorded_session_add_unit(struct recorded_session *session, struct unit unit);
 /* Patterns of results that hold places (struct capture_answer), of the unit under way. */
 uint32_t rh_recorded_session_pattern(const struct recorded_session *session, uint32_t place);
-/* The unit is over. Its request; 0: it is not known. */
-uint64_t rh_recorded_session_finish_unit(struct recorded_session *session, uint32_t unit);
+/* The unit of this number is over. Its request; 0: it is not known. */
+uint64_t rh_recorded_session_finish_unit(struct recorded_session *session, uint32_t number);
 
 #endif

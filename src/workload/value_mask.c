@@ -296,19 +296,21 @@ static bool sets_server(struct text query)
 {
     struct sql_lexer lexer = rh_sql_lexer(query);
     struct sql_token token;
-    unsigned words = 0;
+    bool has_begun = false, is_over = false, has_name = false;
 
     while (rh_sql_lexer_next(&lexer, &token)) {
         if (!rh_sql_token_is_significant(&token))
             continue;
-        if (words++ == 0 && !rh_sql_token_is_word(query, &token, "set"))
+        if (is_over || (!has_begun && !rh_sql_token_is_word(query, &token, "set")))
             return false;
-        if (token.len == 1 && query.data[token.offset] == '.')
+        has_begun = true;
+        if (!has_name && token.len == 1 && query.data[token.offset] == '.')
             return false;
-        if (token.kind == SQL_TOKEN_STRING || token.kind == SQL_TOKEN_SEMICOLON)
-            break;
+        has_name = has_name || (token.len == 1 && query.data[token.offset] == '=') ||
+                   rh_sql_token_is_word(query, &token, "to");
+        is_over = token.kind == SQL_TOKEN_SEMICOLON;
     }
-    return words > 1 && !rh_sql_lexer_next(&lexer, &token);
+    return has_begun;
 }
 
 struct text rh_value_mask_query(struct value_mask *mask, const struct known_query *known,
@@ -412,10 +414,9 @@ static bool apply_hex(struct mask_map *map, struct text value, const char *prefi
 {
     char *text = rh_arena_alloc(arena, 2 * value.len + 8),
          *out = rh_arena_alloc(arena, value.len + 1);
-    size_t length = strlen(prefix), filled = 0;
+    size_t length = (size_t)snprintf(text, 8, "%s", prefix), filled = 0;
     struct text masked;
 
-    memcpy(text, prefix, length);
     for (size_t i = 0; i < value.len; i++) {
         if (is_uuid && (i == 4 || i == 6 || i == 8 || i == 10))
             text[length++] = '-';

@@ -1,0 +1,248 @@
+/* Values in texts and in Bind messages: by their column, the same in every form; nothing is left in
+ * clear because nobody said what it is. */
+#include "unit/mask/catalog_fixture.h"
+#include "workload/value_mask.h"
+
+static const struct mask_master_key key = {{1, 2, 3, 4, 5, 6, 7, 8}};
+static const char yaml[] = "version: 1\n"
+                           "tables:\n"
+                           "  public.users:\n"
+                           "    columns:\n"
+                           "      email: email\n"
+                           "      name: text\n"
+                           "      salary: number\n"
+                           "      city: keep\n"
+                           "      token: uuid\n"
+                           "      secret: bytes\n";
+
+struct fixture {
+    struct made made;
+    struct masking masking;
+    struct value_mask *mask;
+    struct query_cache *cache;
+    struct arena *arena;
+    int64_t by_default;
+};
+
+static enum err_code on_pattern(void *context, const struct workload_pattern *pattern,
+                                struct err *err)
+{
+    (void)context;
+    (void)pattern;
+    (void)err;
+    return RH_OK;
+}
+
+/* In place: the mask keeps where the catalogue is. */
+static void open_mask(struct fixture *f)
+{
+    *f = (struct fixture){.made = make_catalog(), .arena = rh_arena_new()};
+    struct masking_rules *rules = NULL;
+    struct err err = RH_ERR_INIT;
+    size_t users = add_table(&f->made, "users"), orders;
+
+    add_column(&f->made, users, "id", "int4 not null");
+    add_column(&f->made, users, "email", "text");
+    add_column(&f->made, users, "name", "text");
+    add_column(&f->made, users, "salary", "int4");
+    add_column(&f->made, users, "city", "text");
+    add_column(&f->made, users, "token", "uuid");
+    add_column(&f->made, users, "secret", "bytea");
+    orders = add_table(&f->made, "orders");
+    add_column(&f->made, orders, "id", "int4 not null");
+    add_column(&f->made, orders, "name", "text");
+    if (rh_masking_rules_parse("masking.yaml", rh_text(yaml), f->made.arena, &rules, &err) ||
+        rh_masking_plan(&f->made.catalog, rules, NULL, 0, f->made.arena, &f->masking, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(rh_value_mask_new(&f->made.catalog, &f->masking, &key, &f->mask, &err), RH_OK);
+    f->cache = rh_query_cache_new(
+        &(struct query_cache_options){.wants_columns = true, .on_pattern = on_pattern});
+}
+
+static void close_mask(struct fixture *f)
+{
+    rh_query_cache_free(f->cache);
+    rh_value_mask_free(f->mask);
+    rh_arena_free(f->arena);
+    rh_arena_free(f->made.arena);
+}
+
+static struct known_query *know(struct fixture *f, const char *query)
+{
+    struct known_query *known = NULL;
+    struct err err = RH_ERR_INIT;
+
+    assert_int_equal(rh_query_cache_find(f->cache, rh_text(query), &known, &err), RH_OK);
+    return known;
+}
+
+static const char *mask_query(struct fixture *f, const char *query)
+{
+    struct known_query *known = know(f, query);
+    struct text masked;
+
+    f->by_default = 0;
+    masked = rh_value_mask_query(f->mask, known, rh_text(query), f->arena, &f->by_default);
+    rh_known_query_drop(known);
+    return rh_text_dup(f->arena, masked);
+}
+
+/* Of one parameter; NULL: SQL NULL. */
+static const char *mask_parameter(struct fixture *f, const char *query, bool is_binary,
+                                  const char *value, size_t length, size_t *ret_length)
+{
+    struct known_query *known = know(f, query);
+    RH_CLEANUP_BUF struct buf body;
+    struct text masked;
+
+    rh_buf_init(&body, 4096);
+    rh_buf_add(&body, "\0\0\0\1\0", 5);
+    rh_buf_add_char(&body, is_binary);
+    rh_buf_add(&body, "\0\1\0\0\0", 5);
+    rh_buf_add_char(&body, (char)length);
+    rh_buf_add(&body, value, length);
+    rh_buf_add(&body, "\0\0", 2);
+    f->by_default = 0;
+    masked = rh_value_mask_bind(f->mask, known, rh_buf_text(&body), f->arena, &f->by_default);
+    rh_known_query_drop(known);
+    assert_true(masked.len >= 14);
+    if (memcmp(masked.data + 8, "\377\377\377\377", 4) == 0)
+        return NULL;
+    *ret_length = (unsigned char)masked.data[11];
+    assert_int_equal(masked.len, 14 + *ret_length);
+    return rh_arena_memdup(f->arena, masked.data + 12, *ret_length + 2); /* a NUL behind it */
+}
+
+#define BY_EMAIL "SELECT id FROM users WHERE email = $1"
+
+static void test_value_mask_gives_one_pseudonym_in_every_form(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const char *clear = "ada.o'neil@example.com";
+    size_t length;
+
+    open_mask(&f);
+
+    const char *text = mask_parameter(&f, BY_EMAIL, false, clear, strlen(clear), &length);
+    const char *binary = mask_parameter(&f, BY_EMAIL, true, clear, strlen(clear), &length);
+    const char *query = mask_query(
+        &f, "SELECT id FROM users u WHERE u.email = 'ada.o''neil@example.com'");
+    const char *escaped = mask_query(&f, "SELECT id FROM users WHERE email = "
+                                         "E'ada.o\\'neil@example.com'");
+
+    assert_string_equal(text, binary);
+    assert_string_not_equal(text, clear);
+    assert_non_null(strchr(text, '@'));
+    assert_null(strstr(query, "ada.o"));
+    assert_string_equal(strrchr(query, '=') + 1, strrchr(escaped, '=') + 1);
+    assert_int_equal(f.by_default, 0);
+    close_mask(&f);
+}
+
+static void test_value_mask_leaves_what_is_kept_and_what_is_no_text(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static const char *const same[] = {
+        "SELECT * FROM users WHERE city = 'Rome' LIMIT 10",
+        "SELECT id FROM users WHERE id = 7",
+        "SET search_path = 'app', public",
+        "SELECT now() - interval '1 day'",
+        "SELECT '1 hour'::interval",
+        "SELECT true, 't', ''",
+    };
+
+    open_mask(&f);
+    for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++)
+        assert_string_equal(mask_query(&f, same[i]), same[i]);
+    close_mask(&f);
+}
+
+static void test_value_mask_denies_what_it_does_not_know(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static const char *const queries[] = {
+        "SELECT 'Ada Lovelace'",
+        "SELECT /* Ada Lovelace */ 1",
+        "SELECT $$Ada Lovelace$$",
+        "SELECT $x$Ada Lovelace$x$",
+        "this is no SQL 'Ada Lovelace'",
+        "SET app.user_name = 'Ada Lovelace'",
+        "SELECT id FROM users WHERE name LIKE 'Ada Lovelace%'",
+        "INSERT INTO nowhere VALUES ('Ada Lovelace')",
+    };
+    size_t length;
+
+    open_mask(&f);
+    for (size_t i = 0; i < sizeof(queries) / sizeof(*queries); i++) {
+        const char *masked = mask_query(&f, queries[i]);
+
+        if (strstr(masked, "Lovelace") || strstr(masked, "Ada"))
+            fail_msg("%s", masked);
+    }
+    assert_string_not_equal(mask_parameter(&f, "SELECT $1", false, "Ada", 3, &length), "Ada");
+    assert_int_equal(f.by_default, 1);
+    assert_string_not_equal(mask_parameter(&f, "SELECT $1", true, "Ada", 3, &length), "Ada");
+    assert_string_equal(mask_parameter(&f, "SELECT $1", false, "12", 2, &length), "12");
+    close_mask(&f);
+}
+
+static void test_value_mask_turns_binary_values_through_their_text(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static const char uuid[16] = "\x12\x34\x56\x78\x9a\xbc\x4e\xf0\x81\x23\x45\x67\x89\xab\xcd\xef";
+    size_t length;
+
+    open_mask(&f);
+
+    const char *masked = mask_parameter(&f, "SELECT 1 FROM users WHERE token = $1", true, uuid, 16,
+                                        &length);
+
+    assert_int_equal(length, 16);
+    assert_memory_not_equal(masked, uuid, 16);
+    assert_int_equal((unsigned char)masked[6] >> 4, 4); /* the version stays */
+    masked = mask_parameter(&f, "SELECT 1 FROM users WHERE secret = $1", true, "\1\2\3", 3,
+                            &length);
+    assert_int_equal(length, 3);
+    assert_memory_not_equal(masked, "\1\2\3", 3);
+
+    const char *number = mask_query(&f, "SELECT 1 FROM users WHERE salary = 70000");
+
+    masked = mask_parameter(&f, "SELECT 1 FROM users WHERE salary = $1", true, "\0\1\x11\x70", 4,
+                            &length);
+    assert_int_equal(length, 4);
+    assert_int_equal(strtol(strrchr(number, '=') + 1, NULL, 10),
+                     (unsigned char)masked[0] << 24 | (unsigned char)masked[1] << 16 |
+                         (unsigned char)masked[2] << 8 | (unsigned char)masked[3]);
+    close_mask(&f);
+}
+
+static void test_value_mask_leaves_nothing_of_a_message_it_cannot_read(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static const char body[] = "\0\0\0\0\0\2\0\0\0\3Ada\0\0\0\x20too short";
+
+    open_mask(&f);
+
+    struct text masked = rh_value_mask_bind(f.mask, NULL, (struct text){body, sizeof(body) - 1},
+                                            f.arena, &f.by_default);
+
+    assert_int_equal(masked.len, 0);
+    close_mask(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_value_mask_gives_one_pseudonym_in_every_form),
+        cmocka_unit_test(test_value_mask_leaves_what_is_kept_and_what_is_no_text),
+        cmocka_unit_test(test_value_mask_denies_what_it_does_not_know),
+        cmocka_unit_test(test_value_mask_turns_binary_values_through_their_text),
+        cmocka_unit_test(test_value_mask_leaves_nothing_of_a_message_it_cannot_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
