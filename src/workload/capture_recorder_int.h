@@ -91,7 +91,7 @@ void rh_recorded_session_add_step(struct recorded_session *session, unsigned cha
 void rh_recorded_session_add_unit(struct recorded_session *session, struct unit unit);
 /* Patterns of results that hold places (struct capture_answer), of the unit under way. */
 uint32_t rh_recorded_session_pattern(const struct recorded_session *session, uint32_t place);
-/* The unit is over. Its request; 0: it is not known. */
-uint64_t rh_recorded_session_finish_unit(struct recorded_session *session, uint32_t unit);
+/* The unit of this number is over. Its request; 0: it is not known. */
+uint64_t rh_recorded_session_finish_unit(struct recorded_session *session, uint32_t number);
 
 #endif

@@ -414,10 +414,9 @@ static bool apply_hex(struct mask_map *map, struct text value, const char *prefi
 {
     char *text = rh_arena_alloc(arena, 2 * value.len + 8),
          *out = rh_arena_alloc(arena, value.len + 1);
-    size_t length = strlen(prefix), filled = 0;
+    size_t length = (size_t)snprintf(text, 8, "%s", prefix), filled = 0;
     struct text masked;
 
-    memcpy(text, prefix, length);
     for (size_t i = 0; i < value.len; i++) {
         if (is_uuid && (i == 4 || i == 6 || i == 8 || i == 10))
             text[length++] = '-';

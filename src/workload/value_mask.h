@@ -24,11 +24,11 @@ enum err_code rh_value_mask_new(const struct catalog *catalog, const struct mask
                                 struct err *err) RH_MUST_CHECK;
 void rh_value_mask_free(struct value_mask *mask); /* NULL allowed */
 
-/* A text with its constants masked. In `arena`; *by_default counts those without a known column. */
+/* A text with its constants masked. In `arena`; *count goes up by those without a known column. */
 struct text rh_value_mask_query(struct value_mask *mask, const struct known_query *known,
-                                struct text query, struct arena *arena, int64_t *by_default);
-/* The body of a Bind message. `types` as the Parse message declares them, 0 where it does not. */
+                                struct text query, struct arena *arena, int64_t *count);
+/* The body of a Bind message. */
 struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query *known,
-                               struct text body, struct arena *arena, int64_t *by_default);
+                               struct text body, struct arena *arena, int64_t *count);
 
 #endif
