@@ -215,8 +215,9 @@ static void test_workload_file_returns_what_went_in(void **state)
             assert_int_equal(events, round == 1 ? 60000 : 100);
         }
         rh_workload_reader_free(reader);
-        assert_int_equal(rh_workload_writer_open(place->path, rh_workload_reader_about(NULL), NULL,
-                                                 &(struct workload_writer *){NULL}, &err),
+        struct workload_about again = about_of(place->arena);
+        struct workload_writer *writer = NULL;
+        assert_int_equal(rh_workload_writer_open(place->path, &again, NULL, &writer, &err),
                          RH_ERR_USAGE);
         unlink(place->path);
     }
@@ -313,6 +314,60 @@ static void test_workload_file_sums_by_pattern(void **state)
     assert_int_equal(query_number(place->path, "SELECT count(*) FROM pattern_tables"
                                                " WHERE name = 'shop.orders'"),
                      6);
+}
+
+#define QUERIES 30000
+
+/* pgbench -S with a digest of each result, which nothing makes smaller: 16 bytes of those stored.
+ */
+static void test_workload_file_is_small(void **state)
+{
+    struct place *place = *state;
+    struct err err = RH_ERR_INIT;
+    struct workload_writer *writer = NULL;
+    struct workload_about about = about_of(place->arena);
+    assert_int_equal(rh_workload_writer_open(place->path, &about, key, &writer, &err), RH_OK);
+    add_patterns(writer, place->arena);
+    struct workload_session session = {
+        .number = 1, .user = "anna", .database = "shop", .lacks = ""};
+    struct workload_event begun = {.kind = WORKLOAD_SESSION_BEGUN, .session = 1, .begun = &session};
+    assert_int_equal(rh_workload_writer_event(writer, &begun, &err), RH_OK);
+    uint64_t random = 20261120;
+    int64_t at_us = 0;
+    for (uint64_t i = 1; i <= QUERIES; i++) {
+        char query[100];
+        int length = snprintf(query, sizeof(query),
+                              "SELECT abalance FROM pgbench_accounts WHERE aid = %u;",
+                              1 + (unsigned)below(&random, 100000));
+        struct workload_message message = {
+            .type = 'Q', .pattern = 1, .body = {query, (size_t)length + 1}};
+        struct workload_result result = {
+            .pattern = 1, .rows = 1, .returned = 1, .has_digest = true};
+        for (size_t j = 0; j < WORKLOAD_DIGEST_BYTES; j++)
+            result.unordered[j] = (uint8_t)(next_random(&random) >> 32);
+        assert_true(rh_result_digest_ordered_of(result.unordered, 1, result.ordered));
+        struct workload_event request = {.kind = WORKLOAD_REQUEST,
+                                         .session = 1,
+                                         .at_us = at_us += (int64_t)below(&random, 60),
+                                         .request = i,
+                                         .messages = &message,
+                                         .message_count = 1};
+        struct workload_event answer = {.kind = WORKLOAD_ANSWER,
+                                        .session = 1,
+                                        .at_us = at_us += 40 + (int64_t)below(&random, 60),
+                                        .request = i,
+                                        .first_byte_us = at_us - (int64_t)below(&random, 5),
+                                        .transaction_status = 'I',
+                                        .results = &result,
+                                        .result_count = 1};
+        assert_int_equal(rh_workload_writer_event(writer, &request, &err), RH_OK);
+        assert_int_equal(rh_workload_writer_event(writer, &answer, &err), RH_OK);
+    }
+    assert_int_equal(rh_workload_writer_flush(writer, &err), RH_OK);
+    double bytes = (double)rh_workload_writer_bytes(writer) / QUERIES;
+    print_message("%.1f bytes a query\n", bytes);
+    assert_true(bytes > 16 && bytes < 30);
+    rh_workload_writer_free(writer);
 }
 
 static void test_workload_file_refuses_events_that_cannot_be(void **state)
@@ -533,6 +588,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_workload_file_returns_what_went_in, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_sums_by_pattern, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_workload_file_is_small, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_refuses_events_that_cannot_be, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_of_a_killed_writer_is_read, set_up,
