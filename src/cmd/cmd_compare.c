@@ -1,5 +1,6 @@
 #include "cmd/cli.h"
 #include "cmd/query_rows.h"
+#include "cmd/workload_open.h"
 
 #include "base/interrupt.h"
 #include "base/terminal.h"
@@ -61,6 +62,7 @@ static const struct option rows[] = {
                    "rehearse.production = on, or \"rehearse: production\" in its comment, is "
                    "refused in any case.",
     },
+    OPTION_ROW_WORKLOAD_KEY,
     OPTION_ROW_COMPARE_BUDGET,
     {
         .name = "try-indexes",
@@ -199,11 +201,17 @@ static int run(const struct options *parsed)
     if (rh_option_text(&options, "timeout"))
         rh_interrupt_set_deadline(
             rh_clock_after(rh_clock_mono(), rh_option_number(&options, "timeout", 0)));
-    if (read_options(&options, &comparison, &err) || rh_comparison_run(&comparison, &result, &err))
+    struct workload_reader *workload = NULL;
+    enum err_code code = read_options(&options, &comparison, &err);
+    if (!code)
+        code = rh_workload_open(&options, comparison.workload_path, &workload, &err);
+    comparison.workload = workload;
+    if (code || rh_comparison_run(&comparison, &result, &err))
         status = is_json ? rh_cli_fail_json(&err) : rh_cli_fail(&err);
     else
         status = show(&options, &result);
     rh_result_deinit(&result);
+    rh_workload_reader_free(workload);
     return status;
 }
 

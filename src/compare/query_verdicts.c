@@ -2,6 +2,7 @@
 
 #include "base/say.h"
 #include "base/text.h"
+#include "model/workload.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,6 +13,11 @@
 #define BLOCKS_RATIO 2.0
 #define BLOCKS_LEAST 100.0
 #define TEMP_BLOCKS_LEAST 100.0
+
+/* What writes leaves dead rows behind, also when it is rolled back, and where they come to lie is a
+   matter of chance: by the same plan, over the same blocks, so much slower is not enough. */
+#define WRITES_RATIO 3.0
+#define SAME_BLOCKS 1.1
 
 struct latency_rules rh_query_latency_rules(const struct query_limits *limits)
 {
@@ -89,6 +95,17 @@ static const struct query_error *new_error(const struct query_comparison *query)
     return NULL;
 }
 
+static bool is_slower_by_dead_rows(const struct query_comparison *query,
+                                   const struct latency_comparison *latency)
+{
+    const struct query_effort *effort = query->effort;
+    double before = fmax(effort[SIDE_BASELINE].blocks, effort[SIDE_TWIN].blocks);
+    return query->flags & PATTERN_WRITES && query->custom.is_compared &&
+           !query->custom.is_changed && before > 0 &&
+           effort[SIDE_CANDIDATE].blocks <= SAME_BLOCKS * before &&
+           latency->quantiles[LATENCY_P50].ratio < WRITES_RATIO;
+}
+
 static const char *say_blocks(const struct query_comparison *query, struct arena *arena)
 {
     return rh_arena_printf(arena, "reads %s instead of %s blocks",
@@ -103,6 +120,12 @@ static void by_outcome(struct query_comparison *query, const struct latency_comp
     bool reads_more = rh_query_reads_more(query);
     switch (latency->outcome) {
     case LATENCY_SLOWER:
+        if (is_slower_by_dead_rows(query, latency)) {
+            query->verdict = QUERY_TOO_NOISY;
+            query->reason = "slower, but by the same plan over the same blocks: it may be the dead "
+                            "rows that writing leaves when it is rolled back";
+            return;
+        }
         query->verdict = QUERY_WORSE;
         if (latency->is_partly_slower && latency->quantiles[LATENCY_P50].direction <= 0)
             query->reason = rh_arena_printf(arena, "slower for %.1f %% of its executions",

@@ -3,7 +3,6 @@
 #include "judge/judge.h"
 #include "rehearsal/production.h"
 #include "rehearsal/queries.h"
-#include "store/workload_file.h"
 
 #include <string.h>
 
@@ -94,14 +93,14 @@ static void take_patterns(const struct workload_reader *reader, struct arena *ar
     queries->pattern_count = count;
 }
 
-static enum err_code compare(const struct comparison_options *options,
-                             struct workload_reader *reader, struct result *result, struct err *err)
+static enum err_code compare(const struct comparison_options *options, struct result *result,
+                             struct err *err)
 {
     struct arena *arena = result->arena;
     struct target *targets = rh_arena_alloc_array(arena, COMPARED_SIDES, sizeof(*targets));
     struct queries_options queries = {
         .has_own_twin = options->urls[SIDE_TWIN] != NULL,
-        .source = rh_workload_reader_source(reader),
+        .source = rh_workload_reader_source(options->workload),
         .budget_us = options->budget_us,
         .statement_timeout_us = options->statement_timeout_us,
         .seed = options->seed,
@@ -120,7 +119,7 @@ static enum err_code compare(const struct comparison_options *options,
     }
     for (size_t side = 0; side < COMPARED_SIDES; side++)
         queries.places[side] = place_of(&targets[options->urls[side] ? side : SIDE_BASELINE]);
-    take_patterns(reader, arena, &queries);
+    take_patterns(options->workload, arena, &queries);
     enum err_code code = rh_compare_queries(&queries, arena, &result->workload, err);
     if (code)
         return code;
@@ -138,7 +137,6 @@ static enum err_code compare(const struct comparison_options *options,
 enum err_code rh_comparison_run(const struct comparison_options *options, struct result *result,
                                 struct err *err)
 {
-    struct workload_reader *reader = NULL;
     struct mono started = rh_clock_mono();
     enum err_code code;
 
@@ -147,14 +145,10 @@ enum err_code rh_comparison_run(const struct comparison_options *options, struct
     result->trace = RH_NEW(result->arena, struct trace);
     result->limits = rh_limits_default();
     result->limits.fail_on = options->fail_on;
-    if ((code = rh_workload_reader_open(options->workload_path, options->workload_key, &reader,
-                                        err)))
-        return code;
-    code = compare(options, reader, result, err);
+    code = compare(options, result, err);
     if (!code) {
         result->duration_us = rh_clock_mono().us - started.us;
         rh_judge_comparison(result);
     }
-    rh_workload_reader_free(reader);
     return code;
 }

@@ -10,11 +10,12 @@
 
 #include "engine/engine.h"
 #include "model/result.h"
+#include "store/workload_file.h"
 
 struct comparison_options {
     const struct engine *engine;
-    const char *workload_path;
-    const uint8_t *workload_key;      /* NULL: it is not encrypted */
+    struct workload_reader *workload;
+    const char *workload_path;        /* as the user named it */
     const char *urls[COMPARED_SIDES]; /* of the twin NULL: a second session on the baseline */
     const char *const *production;    /* patterns of names and hosts */
     size_t production_count;
@@ -26,7 +27,7 @@ struct comparison_options {
 };
 
 /* Fills the result, which is empty but for its arena, up to the verdict; rh_result_deinit is the
-   caller's. RH_ERR_USAGE: a database is refused, or the workload is none. */
+   caller's. RH_ERR_USAGE: a database is refused. */
 enum err_code rh_comparison_run(const struct comparison_options *options, struct result *result,
                                 struct err *err) RH_MUST_CHECK;
 

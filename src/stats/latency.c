@@ -481,11 +481,8 @@ static bool most_blocks_show(const struct columns *columns, size_t block_rounds,
 
 size_t rh_latency_block_rounds(const struct latency_comparison *suspected)
 {
-    const struct latency_quantile *quantiles = suspected->quantiles;
-    bool is_rare = suspected->is_partly_slower || quantiles[LATENCY_P95].direction > 0 ||
-                   quantiles[LATENCY_P99].direction > 0;
-    /* What is rare needs more of them to come by. */
-    return is_rare && quantiles[LATENCY_P50].ratio < PLAIN_RATIO ? LATENCY_BLOCK_ROUNDS_MAX : 30;
+    /* What is rare, or little, needs more of them to come by. */
+    return suspected->quantiles[LATENCY_P50].ratio < PLAIN_RATIO ? LATENCY_BLOCK_ROUNDS_MAX : 30;
 }
 
 bool rh_latency_confirms(const struct latency_comparison *suspected,

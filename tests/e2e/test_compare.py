@@ -123,6 +123,10 @@ def shop_queries(count=60):
 
 def test_compare_unchanged_is_safe(sides):
     outcome = sides.compare(shop_queries())
+    assert outcome.status != 5, outcome.stdout
+    for _ in range(2):  # a machine with too much to do leaves it open, and says so
+        if outcome.status == 3 and "too-noisy" in outcome.json["headline"]:
+            outcome = sides.compare(shop_queries())
     assert outcome.status == 0, outcome.stdout
     verdicts = {p["query"][:30]: p["verdict"] for p in outcome.json["workload"]["patterns"]}
     assert len(verdicts) == 4 and "worse" not in verdicts.values(), verdicts

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "compare/query_verdicts.h"
+#include "model/workload.h"
 
 #include <string.h>
 
@@ -80,6 +81,24 @@ static void test_verdicts_blocks_decide_where_time_cannot(void **state)
     assert_false(rh_query_reads_more(&query));
 }
 
+static void test_verdicts_of_writes_mind_dead_rows(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct latency_comparison latency = latency_of(LATENCY_SLOWER);
+    struct query_timing timing = {.latency = &latency};
+    struct query_comparison query = query_of(17, 17);
+    query.flags = PATTERN_WRITES;
+    query.custom.is_compared = true;
+    latency.quantiles[LATENCY_P50].ratio = 2.4;
+    assert_int_equal(verdict_of(&query, &timing, arena), QUERY_TOO_NOISY);
+    query.effort[SIDE_CANDIDATE].blocks = 23; /* one more index, a trigger */
+    assert_int_equal(verdict_of(&query, &timing, arena), QUERY_WORSE);
+    query.effort[SIDE_CANDIDATE].blocks = 17;
+    latency.quantiles[LATENCY_P50].ratio = 4;
+    assert_int_equal(verdict_of(&query, &timing, arena), QUERY_WORSE);
+}
+
 static void test_verdicts_refuted_and_bound_and_not_comparable(void **state)
 {
     (void)state;
@@ -151,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdicts_follow_the_times),
         cmocka_unit_test(test_verdicts_blocks_decide_where_time_cannot),
+        cmocka_unit_test(test_verdicts_of_writes_mind_dead_rows),
         cmocka_unit_test(test_verdicts_refuted_and_bound_and_not_comparable),
         cmocka_unit_test(test_verdicts_a_new_error_is_worse_than_any_time),
         cmocka_unit_test(test_verdicts_finer_limits_make_finer_rules),
