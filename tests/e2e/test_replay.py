@@ -543,8 +543,10 @@ def test_over_tcp_and_tls_with_channel_binding(rehearse, own_cluster, tmp_path, 
     w.end(1, 80_000)
     url = (f"postgresql://keeper:hush@127.0.0.1:{port}/app?sslmode={mode}"
            f"{'&sslrootcert=' + str(certificate) if mode == 'verify-ca' else ''}")
-    wait_for(lambda: subprocess.run(["/usr/bin/env", "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"],
-                                    capture_output=True).returncode == 0, 20, "the server listens")
+    # It listens before it lets anybody in.
+    wait_for(lambda: subprocess.run([f"{cluster.server.bin}/psql", "-h", str(cluster.directory), "-p", str(port), "-U",
+                                     "postgres", "-c", "SELECT"], capture_output=True).returncode == 0, 20,
+             "the server answers")
     done = replay(rehearse, w, cluster, url=url)
     assert done["cancelled"] == 1 and done["errors"]["new"] == 0
     assert done["executions"] == 2
