@@ -284,12 +284,12 @@ def test_order_that_would_deadlock_with_a_lock_is_given_up_at_once(rehearse, tar
     w.begin(2)
     w.ask(2, 1000, query("BEGIN"), status="T", results=[result()])
     w.ask(2, 2000, query("SELECT pg_advisory_xact_lock(1)", lock), status="T", results=[result(1, 1, pattern=lock)])
-    w.ask(1, 50_000, query("INSERT INTO t SELECT 1 FROM pg_advisory_xact_lock(1)", insert),
+    w.ask(1, 1_050_000, query("INSERT INTO t SELECT 1 FROM pg_advisory_xact_lock(1)", insert),
           results=[result(1, pattern=insert)])
-    w.ask(2, 100_000, query("SELECT * FROM t", select), status="T", results=[result(1, 1, pattern=select)])
-    w.ask(2, 101_000, query("COMMIT"), results=[result()])
-    w.end(1, 200_000)
-    w.end(2, 200_000)
+    w.ask(2, 1_100_000, query("SELECT * FROM t", select), status="T", results=[result(1, 1, pattern=select)])
+    w.ask(2, 1_101_000, query("COMMIT"), results=[result()])
+    w.end(1, 1_200_000)
+    w.end(2, 1_200_000)
     done = replay(rehearse, w, target, "--order-wait", "20s")
     assert done["commit_order"]["escapes_lock"] == 1
     assert done["duration_ms"] < 5000
@@ -543,8 +543,10 @@ def test_over_tcp_and_tls_with_channel_binding(rehearse, own_cluster, tmp_path, 
     w.end(1, 80_000)
     url = (f"postgresql://keeper:hush@127.0.0.1:{port}/app?sslmode={mode}"
            f"{'&sslrootcert=' + str(certificate) if mode == 'verify-ca' else ''}")
-    wait_for(lambda: subprocess.run(["/usr/bin/env", "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"],
-                                    capture_output=True).returncode == 0, 20, "the server listens")
+    # It listens before it lets anybody in.
+    wait_for(lambda: subprocess.run([f"{cluster.server.bin}/psql", "-h", str(cluster.directory), "-p", str(port), "-U",
+                                     "postgres", "-c", "SELECT"], capture_output=True).returncode == 0, 20,
+             "the server answers")
     done = replay(rehearse, w, cluster, url=url)
     assert done["cancelled"] == 1 and done["errors"]["new"] == 0
     assert done["executions"] == 2
@@ -701,17 +703,17 @@ def test_every_server_version_is_logged_in_to_asked_and_cancelled(rehearse, clus
     w.begin(2)
     w.ask(2, 2000, query("BEGIN; SELECT pg_advisory_xact_lock(1)"), status="T",
           results=[result(), result(1, 1)])
-    w.ask(1, 50_000, query("INSERT INTO t SELECT 1 FROM pg_advisory_xact_lock(1)", insert),
+    w.ask(1, 1_050_000, query("INSERT INTO t SELECT 1 FROM pg_advisory_xact_lock(1)", insert),
           results=[result(1, pattern=insert)])
-    w.ask(2, 100_000, query("SELECT * FROM t", select), status="T", results=[result(1, 1, pattern=select)])
-    w.ask(2, 101_000, query("COMMIT"), results=[result()])
-    w.ask(1, 300_000, parse("", "SELECT $1::mood", [20001]), bind(values=[b"ok"], formats=[1]), execute(), SYNC,
+    w.ask(2, 1_100_000, query("SELECT * FROM t", select), status="T", results=[result(1, 1, pattern=select)])
+    w.ask(2, 1_101_000, query("COMMIT"), results=[result()])
+    w.ask(1, 1_300_000, parse("", "SELECT $1::mood", [20001]), bind(values=[b"ok"], formats=[1]), execute(), SYNC,
           results=[result(1, 1)])
-    number = w.request(1, 310_000, query("SELECT pg_sleep(20)", slow))
-    w.cancel(1, 400_000, number)
-    w.answer(1, 410_000, number, results=[result(sqlstate="57014", pattern=slow)])
-    w.end(1, 500_000)
-    w.end(2, 500_000)
+    number = w.request(1, 1_310_000, query("SELECT pg_sleep(20)", slow))
+    w.cancel(1, 1_400_000, number)
+    w.answer(1, 1_410_000, number, results=[result(sqlstate="57014", pattern=slow)])
+    w.end(1, 1_500_000)
+    w.end(2, 1_500_000)
     done = replay(rehearse, w, cluster, "--order-wait", "20s")
     cluster.sql("DROP DATABASE app WITH (FORCE)")
     assert done["commit_order"]["escapes_lock"] == 1
