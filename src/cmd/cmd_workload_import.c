@@ -193,7 +193,7 @@ static const char *const examples[] = {
     "rehearse workload import /var/log/postgresql/postgresql.json -o app.workload",
     "rehearse workload import server.log --prefix '%m [%p] %u@%d ' -o w",
     "rehearse workload import report.sql --repeat 100 -o report.workload",
-    "rehearse workload import buy.sql@9 look.sql --format pgbench -o shop.workload", NULL};
+    "rehearse workload import buy.sql@9 look.sql --format pgbench -o w", NULL};
 
 const struct command rh_command_workload_import = {
     .name = "workload import",
