@@ -19,7 +19,7 @@ static const struct option rows[] = {
         .group = GROUP_OUTPUT,
         .default_text = "ndjson",
         .is_common = true,
-        .help = "ndjson: every event, a line each; sql: the patterns.",
+        .help = "ndjson: every event; sql: the patterns.",
     },
     {
         .name = "show-values",
@@ -27,7 +27,7 @@ static const struct option rows[] = {
         .group = GROUP_OUTPUT,
         .not_in_file = true,
         .is_common = true,
-        .help = "With the messages' bytes: queries and parameters as they were sent.",
+        .help = "With the bytes of messages: queries, parameters.",
         .details = "Without it events tell sizes and patterns. Bytes are in hexadecimal.",
     },
     OPTION_ROW_WORKLOAD_KEY,

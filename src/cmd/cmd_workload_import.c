@@ -33,7 +33,7 @@ static const struct option rows[] = {
         .group = "Source",
         .default_text = "guess",
         .is_common = true,
-        .help = "stderr, csvlog, jsonlog, sql, pgbench; else guessed.",
+        .help = "stderr, csvlog, jsonlog, sql or pgbench.",
     },
     {
         .name = "prefix",
@@ -191,11 +191,9 @@ static const char *const description[] = {
     NULL};
 static const char *const examples[] = {
     "rehearse workload import /var/log/postgresql/postgresql.json -o app.workload",
-    "rehearse workload import postgresql.log --prefix '%m [%p] %u@%d ' -o app.workload",
+    "rehearse workload import server.log --prefix '%m [%p] %u@%d ' -o w",
     "rehearse workload import report.sql --repeat 100 -o report.workload",
-    "rehearse workload import buy.sql@9 look.sql@1 --format pgbench --clients 8 --repeat 1000 -o "
-    "shop.workload",
-    NULL};
+    "rehearse workload import buy.sql@9 look.sql --format pgbench -o w", NULL};
 
 const struct command rh_command_workload_import = {
     .name = "workload import",
