@@ -75,7 +75,7 @@ enum err_code rh_queries_round(struct queries *queries, struct candidate_pattern
 int64_t rh_queries_timeout_us(const struct queries *queries,
                               const struct candidate_pattern *pattern)
 {
-    double fits = (double)rh_queries_slice_us(queries) / (double)(stages[0] * 3 / 2);
+    double fits = (double)rh_queries_slice_us(queries) / (1.5 * (double)stages[0]);
     double slowest = fmax(pattern->slowest_us[SIDE_BASELINE], pattern->slowest_us[SIDE_TWIN]);
     double cut = fmax(fits, fmax(CUT_RATIO * slowest, CUT_LEAST_US));
     return cut > (double)queries->options->statement_timeout_us

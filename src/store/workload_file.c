@@ -27,7 +27,7 @@ enum err_code rh_workload_sqlite_error(sqlite3 *db, const char *doing, const cha
 /* --- digest of the tables --------------------------------------------------------------------- */
 
 static const char *const digested[] = {
-    "SELECT name, value FROM about WHERE name <> '" ABOUT_FOOTER "' ORDER BY name",
+    ("SELECT name, value FROM about WHERE name <> '" ABOUT_FOOTER "' ORDER BY name"),
     "SELECT * FROM notes ORDER BY number",
     "SELECT * FROM types ORDER BY oid",
     "SELECT * FROM gaps ORDER BY number",

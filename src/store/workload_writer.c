@@ -40,7 +40,7 @@ enum writer_statement {
         WRITER_STATEMENTS
 };
 static const char *const statement_texts[] = {
-#define X(symbol, sql) sql,
+#define X(symbol, sql) (sql),
     WRITER_STATEMENT_LIST(X)
 #undef X
 };
