@@ -30,6 +30,7 @@
 /* From here on a few rounds are enough: no machine does that to one side by chance. */
 #define PLAIN_RATIO 2.0
 /* Shown again: a ratio above this is enough for any; the chance of as many rounds by luck. */
+#define SHOWN_PART 0.4
 #define SHOWN_MOST 2.0
 #define PART_SHOWN 0.05
 /* Tests of one pattern in one direction: three quantiles and the share. */
@@ -441,12 +442,14 @@ void rh_latency_compare(const struct latency_round *rounds, size_t count, size_t
     *ret_comparison = comparison;
 }
 
-/* What was found by chance is not found again: half of it (by ratio), but more is not asked for. */
+/* What was found by chance is not found again: a part of it (by the logarithm), and more is not
+ * asked for. */
 static bool shows_level(const struct columns *columns, size_t from, size_t until, size_t level,
                         const struct latency_quantile *suspected)
 {
-    double least = fmax(1 + (suspected->threshold - 1) / 2,
-                        fmin(sqrt(fmin(suspected->ratio, suspected->ratio_twin)), SHOWN_MOST));
+    double least = fmax(
+        1 + (suspected->threshold - 1) / 2,
+        fmin(pow(fmin(suspected->ratio, suspected->ratio_twin), SHOWN_PART), SHOWN_MOST));
     return ratio_of(columns, CANDIDATE, BASELINE, from, until, level) >= least &&
            ratio_of(columns, CANDIDATE, TWIN, from, until, level) >= least;
 }
