@@ -13,7 +13,7 @@
     {                                                                                              \
         .name = "compare-budget", .kind = OPTION_DURATION, .value_name = "DURATION",               \
         .group = GROUP_QUERIES, .environment = "REHEARSE_COMPARE_BUDGET", .default_text = "60s",   \
-        .is_common = true, .help = "How long queries may be measured.",                            \
+        .help = "How long queries may be measured.",                                               \
         .details = "It goes to the most expensive patterns first, and on to those that are still " \
                    "undecided. What was not decided by then says so.",                             \
     }

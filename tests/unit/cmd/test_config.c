@@ -107,7 +107,8 @@ static void test_config_reports_every_mistake_with_its_place(void **state)
                                      "2s, 2ms or 2m\n"
                                      "    7 |   blocked: 2\n"
                                      "      |            ^\n"));
-    assert_non_null(strstr(out.data, "rehearse.yaml:8:3: unknown key \"duratoin\" in gates\n"));
+    assert_non_null(strstr(out.data, "rehearse.yaml:8:3: unknown key \"duratoin\" in gates; "
+                                     "did you mean \"duration\"?\n"));
     assert_non_null(strstr(out.data, "rehearse.yaml:9:"));
     for (size_t i = 1; i < config.problems.count; i++)
         assert_true(config.problems.items[i - 1].line <= config.problems.items[i].line);
