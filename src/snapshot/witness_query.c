@@ -670,8 +670,15 @@ static enum err_code ask_updated(struct witness *witness, const struct demand *d
     for (size_t i = 0; i < sampling->catalog->foreign_keys.count && code == RH_OK; i++) {
         const struct catalog_foreign_key *key = &sampling->catalog->foreign_keys.items[i];
         if (key->child == witness->table &&
-            sets_any(witness, key->child_columns.items, key->child_columns.count))
+            sets_any(witness, key->child_columns.items, key->child_columns.count)) {
             code = ask_valid(witness, key->name, err);
+            /* Parents follow the values that rows have, not those that they will get. */
+            rh_witness_not_covered(
+                witness,
+                rh_arena_printf(arena_of(witness), "the rows of %s that it refers to",
+                                sampling->catalog->tables.items[key->parent].identity),
+                "those of the sample's rows alone would have to be known");
+        }
     }
     witness->source = NULL;
     witness->label = label;

@@ -431,11 +431,12 @@ def test_sample_without_a_share_fails_where_production_does(version, cluster_of)
                     wrong.append((case.name, real, sampled))
         finally:
             cluster.sql("DROP DATABASE sample_cases_copy")
-    # DO blocks, and a view's own rows: said to be not covered
+    # DO blocks, a view's own rows, and what a changed key refers to: said to be not covered
     wrong = [it for it in wrong if it[0] not in ("statements_block_raises", "statements_unique_inside_of_a_block",
-                                                 "statements_view_unique_refresh")]
+                                                 "statements_view_unique_refresh", "own_value_fine_settled")]
     covered = "\n".join(plan.answer["not_covered"])
     assert "(DO), the rows that it needs" in covered and "(REFRESH MATERIALIZED VIEW), the rows" in covered
+    assert re.search(r"\(UPDATE\), afterwards, the rows of own_value_fine_settled.p that it refers to", covered)
     assert not wrong, "\n".join(map(str, wrong + plan.answer["not_covered"]))
 
 
