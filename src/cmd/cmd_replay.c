@@ -138,7 +138,7 @@ static const struct option rows[] = {
         .help = "Begin when this file descriptor says so.",
         .details = "Sessions from before the recording are opened first; then eight bytes are "
                    "read, the beginning in microseconds of the monotonic clock, least significant "
-                   "byte first. When it is closed behind that, the replay ends.",
+                   "byte first. Eight more bytes, any, end the replay.",
     },
     OPTION_ROW_QUIET,
     OPTION_ROW_TIMEOUT,
@@ -161,6 +161,7 @@ struct job {
     struct replay *running;
     uint8_t gate[8];
     size_t gate_length;
+    bool has_begun;
 };
 
 static enum err_code read_speed(const char *text, double *ret_speed, struct err *err)
@@ -244,45 +245,39 @@ static enum err_code check_target(struct job *job, const struct options *setting
 
 /* --- gate and samples ------------------------------------------------------------------------- */
 
-/* The gate is closed: before the beginning that is a mistake, behind it the end. */
-static void on_gate_closed(struct job *job)
-{
-    struct err err = RH_ERR_INIT;
-
-    rh_loop_watch_free(job->gate_watch);
-    job->gate_watch = NULL;
-    if (job->gate_length == sizeof(job->gate)) {
-        rh_replay_stop(job->running);
-        return;
-    }
-    rh_err_set(&err, RH_ERR_IO, "file descriptor %d ended before it said when to begin",
-               job->gate_fd);
-    rh_replay_fail(job->running, &err);
-}
-
+/* Eight bytes say when it begins; eight more that it ends. */
 static void on_gate(void *context, unsigned events)
 {
     struct job *job = context;
-    uint8_t spare;
-    bool is_begun = job->gate_length == sizeof(job->gate);
-    ssize_t got = read(job->gate_fd, is_begun ? &spare : job->gate + job->gate_length,
-                       is_begun ? 1 : sizeof(job->gate) - job->gate_length);
+    struct err err = RH_ERR_INIT;
+    ssize_t got = read(job->gate_fd, job->gate + job->gate_length,
+                       sizeof(job->gate) - job->gate_length);
     int64_t at_us = 0;
 
     (void)events;
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
         return;
     if (got <= 0) {
-        on_gate_closed(job);
+        rh_loop_watch_free(job->gate_watch);
+        job->gate_watch = NULL;
+        if (job->has_begun)
+            return;
+        rh_err_set(&err, RH_ERR_IO, "file descriptor %d ended before it said when to begin",
+                   job->gate_fd);
+        rh_replay_fail(job->running, &err);
         return;
     }
-    if (is_begun)
-        return;
     job->gate_length += (size_t)got;
     if (job->gate_length < sizeof(job->gate))
         return;
+    job->gate_length = 0;
+    if (job->has_begun) {
+        rh_replay_stop(job->running);
+        return;
+    }
     for (size_t i = sizeof(job->gate); i > 0; i--)
         at_us = at_us << 8 | job->gate[i - 1];
+    job->has_begun = true;
     rh_replay_begin(job->running, (struct mono){at_us});
 }
 
@@ -519,7 +514,7 @@ static const char *const description[] = {
     NULL};
 static const char *const examples[] = {
     "rehearse replay app.workload --to postgresql://app@staging/shop",
-    "rehearse replay app.workload --to postgresql:///shop?host=/tmp --speed max --out replay.json",
+    "rehearse replay app.workload --to postgresql:///shop?host=/tmp --speed max",
     "rehearse replay app.workload --to postgresql://app@standby/shop --read-only", NULL};
 
 const struct command rh_command_replay = {

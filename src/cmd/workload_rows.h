@@ -14,7 +14,7 @@ extern const char *const rh_blocker_choices[]; /* in the order of enum blocker_k
     {                                                                                            \
         .name = "workload", .kind = OPTION_PATH, .value_name = "FILE", .group = GROUP_QUERIES,   \
         .environment = "REHEARSE_WORKLOAD", .is_common = true,                                   \
-        .help = "Production's queries: what the migration does to them.",                        \
+        .help = "Production's queries, replayed and compared.",                                  \
         .details = "A recording of \"rehearse capture\" or \"rehearse workload import\". It is " \
                    "replayed while the migration runs on one clone, and left alone on another: " \
                    "who waited, for what, and what failed. Then each pattern is measured with "  \

@@ -282,7 +282,9 @@ def test_compare_slow_pattern_does_not_eat_the_budget(sides):
     assert outcome.status == 5
     assert pattern(outcome, "slow(")["verdict"] == "worse"
     assert pattern(outcome, "slow(")["timeouts"] > 0
-    assert pattern(outcome, "FROM customers")["verdict"] == "same"
+    # Ten seconds for all of them: perhaps too few to be sure of the others, but not to have measured them.
+    other = pattern(outcome, "FROM customers")
+    assert other["verdict"] in ("same", "better", "too-noisy") and other["rounds"] >= 20, other
     assert outcome.json["duration_ms"] < 40000
 
 
