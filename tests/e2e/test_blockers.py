@@ -439,6 +439,20 @@ def test_blockers_do_not_fill_what_is_to_be_unique(rehearse, key, name):
         assert finding["advice_sql"] == "UPDATE public.users SET email = 'unknown-' || id WHERE email IS NULL;", finding
 
 
+def test_blockers_own_values_where_a_later_statement_keeps_the_duplicates(rehearse):
+    """Deleting them is refused at the end of the release, by a key that it adds; where it stands it is not."""
+    outcome = rehearse.run(
+        "SET lock_timeout = '2s';\nALTER TABLE users ALTER email SET NOT NULL;\n"
+        "CREATE UNIQUE INDEX CONCURRENTLY users_email ON users (lower(email));\n"
+        "ALTER TABLE visits ADD CONSTRAINT visits_user FOREIGN KEY (who) REFERENCES users NOT VALID;\n",
+        "CREATE TABLE users (id int PRIMARY KEY, email text); CREATE TABLE visits (who int);"
+        "INSERT INTO users SELECT n, CASE WHEN n % 10 > 0 THEN 'u' || n % 45 END FROM generate_series(1, 50) n;"
+        "INSERT INTO visits SELECT id FROM users;")
+    null, = outcome.findings("null-values")
+    assert null["advice_sql"] == "UPDATE public.users SET email = 'unknown-' || id WHERE email IS NULL;", outcome
+    assert outcome.findings("duplicate-keys")[0]["advice_tried"]
+
+
 def paste(rehearse, outcome, name):
     """Each repair right before its statement, those of one statement in the order of the report."""
     path = rehearse.directory / name
