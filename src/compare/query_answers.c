@@ -215,7 +215,6 @@ static void compare_results(const struct query_observations *observations, struc
     find_masked(observations, arena, results);
     for (size_t i = 0; i < observations->count; i++) {
         const struct query_observation *observation = &observations->items[i];
-        struct query_results one = *results;
         if (!all_ok(observation))
             continue;
         if (observation->is_undetermined) {
@@ -223,6 +222,7 @@ static void compare_results(const struct query_observations *observations, struc
             continue;
         }
         results->compared++;
+        struct query_results one = *results;
         enum result_change change = compare_one(observation, query->flags, arena, &one);
         /* A volatile function may well decide how many rows there are. */
         if (change == RESULT_SAME || (why_not && is_about_values(change)) ||

@@ -55,10 +55,10 @@ void rh_rule_pool_exhaustion(const struct rule *rule, struct judgement *judgemen
                                       rh_say_duration(arena, traffic->pool_exhausted_at_us));
     finding->why = rh_arena_printf(
         arena,
-        "As a rule %s of the workload's queries are under way at a time. Those that wait for the "
-        "migration keep their connections, new ones come at production's rate, and once the pool "
-        "is empty every request waits, also those that touch other tables.",
-        rh_say_number(arena, traffic->depth_before));
+        "As a rule the workload has %s under way at a time. What waits for the migration keeps its "
+        "connection, more comes at production's rate, and once the pool is empty every request "
+        "waits, also those that touch other tables.",
+        rh_say_count(arena, traffic->depth_before, "execution"));
     finding->advice = "Shorten what the queries wait for (see the findings on locks), or bound it "
                       "with lock_timeout and retries; a larger pool only moves the moment.";
     finding->advice_sql = NULL;

@@ -155,7 +155,7 @@ static struct candidate_pattern make_pattern(struct queries *queries, size_t ind
                    .wraps = sampled->pattern->flags & PATTERN_WRITES},
         .is_observed = rh_arena_alloc_array(queries->arena, sampled->count + 1, sizeof(bool)),
         .query = {.fingerprint = sampled->pattern->fingerprint,
-                  .query = sampled->pattern->query,
+                  .query = rh_arena_strdup(queries->arena, sampled->pattern->query),
                   .flags = sampled->pattern->flags,
                   .calls = sampled->calls,
                   .weight = weight,

@@ -105,6 +105,7 @@ def test_run_a_dropped_index_names_the_query_and_the_index_that_repairs_it(rehea
     assert len(missing) == 1 and missing[0]["advice_tried"] and "(customer_id" in missing[0]["advice_sql"]
     worse = [it for it in outcome.result["workload"]["patterns"] if it["verdict"] == "worse"]
     assert len(worse) == 1 and worse[0]["candidate"]["p50_us"] > 5 * worse[0]["baseline"]["p50_us"]
+    assert "FROM orders WHERE customer_id = $1" in worse[0]["query"]
 
 
 def test_run_queries_that_wait_are_counted_with_what_they_wait_for(rehearse, shop):

@@ -62,6 +62,10 @@ static void test_answers_other_values_are_named_by_column(void **state)
     assert_int_equal(query.results.columns.count, 1);
     assert_string_equal(query.results.columns.items[0], "value");
     assert_true(rh_query_answer_is_suspect(&one, 0));
+    struct query_observation items[] = {one, one, {{a, a, a}, false}, one};
+    query = compare(arena, items, 4, 0);
+    assert_int_equal(query.results.compared, 4);
+    assert_int_equal(query.results.differing, 3);
     one.is_undetermined = true;
     query = compare(arena, &one, 1, 0);
     assert_int_equal(query.results.change, RESULT_NOT_COMPARED);
