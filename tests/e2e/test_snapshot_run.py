@@ -215,6 +215,17 @@ def test_success_on_a_sample_is_inconclusive_without_witnesses(rehearse, snapsho
     assert any("--accept-sample" in note for note in accepted.result["fidelity"]["notes"])
 
 
+def test_a_materialized_view_does_not_make_a_sample_of_a_whole_snapshot(rehearse, snapshot_with):
+    """A restore fills it from rows that are all here."""
+    def tables(manifest):
+        view = dict(manifest["tables"][0], name="totals", identity="public.totals", rows=0, production_rows=4000,
+                    columns=[], omitted="materialized view: a restore fills it from the rows here")
+        return [*manifest["tables"], view]
+    outcome = run(rehearse, snapshot_with(tables=tables), migration=UNIQUE)
+    assert outcome.status == 0 and outcome.result["fidelity"]["sample_fraction"] == 1.0, outcome
+    assert "% sample" not in outcome.stdout
+
+
 def test_what_reads_no_row_of_the_sample_is_safe(rehearse, snapshot_with):
     assert run(rehearse, snapshot_with(**sampled())).status == 0
 
