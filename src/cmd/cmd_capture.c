@@ -2,6 +2,7 @@
 #include "base/interrupt.h"
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
+#include "cmd/workload_open.h"
 #include "snapshot/master_key.h"
 #include "store/workload_file.h"
 #include "workload/capture.h"
@@ -333,16 +334,6 @@ static enum err_code check_together(const struct options *options, struct err *e
     return RH_OK;
 }
 
-static const char *default_key_file(struct arena *arena)
-{
-    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-
-    if (config && config[0] == '/')
-        return rh_file_join(arena, config, "rehearse/workload.key");
-    return home && home[0] == '/' ? rh_file_join(arena, home, ".config/rehearse/workload.key")
-                                  : NULL;
-}
-
 static enum err_code read_file_key(const struct options *options, struct capture_options *capture,
                                    struct secrets *secrets, struct err *err)
 {
@@ -352,7 +343,7 @@ static enum err_code read_file_key(const struct options *options, struct capture
     if (rh_option_flag(options, "unencrypted") || (!file && capture->masking_path))
         return RH_OK;
     if (!file)
-        file = default_key_file(options->arena);
+        file = rh_workload_default_key_file(options->arena);
     if (!file)
         return missing(err, "key-file", "There is no home directory to keep a key in.");
     code = rh_master_key_load(&(struct master_key_options){.file = file}, options->arena,

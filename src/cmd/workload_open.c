@@ -13,13 +13,7 @@ static enum err_code read_key(struct arena *arena, const char *path,
     enum err_code code = rh_file_read(path, KEY_FILE_BYTES_MAX, arena, &text, err);
     if (code != RH_OK)
         return code;
-    struct text digits = rh_text_trim(text);
-    bool is_key = digits.len == 2 * WORKLOAD_KEY_BYTES;
-    for (size_t i = 0; is_key && i < WORKLOAD_KEY_BYTES; i++) {
-        int high = rh_hex_value(digits.data[2 * i]), low = rh_hex_value(digits.data[2 * i + 1]);
-        is_key = high >= 0 && low >= 0;
-        ret_key[i] = (uint8_t)(high << 4 | low);
-    }
+    bool is_key = rh_text_parse_hex(rh_text_trim(text), ret_key, WORKLOAD_KEY_BYTES);
     explicit_bzero((char *)text.data, text.len);
     if (!is_key)
         return rh_err_set(err, RH_ERR_USAGE, "\"%s\" holds no key of 64 hexadecimal digits", path);
@@ -41,10 +35,14 @@ enum err_code rh_workload_read_key(const struct options *options,
                                    struct err *err)
 {
     const char *path = rh_option_text(options, "workload-key");
-    enum err_code code = path == NULL ? RH_OK : read_key(options->arena, path, ret_key, err);
-    if (code == RH_OK)
-        *ret_has_key = path != NULL;
-    return code;
+    const char *file = rh_workload_default_key_file(options->arena);
+    struct err unused = RH_ERR_INIT;
+    *ret_has_key = true;
+    if (path != NULL)
+        return read_key(options->arena, path, ret_key, err);
+    *ret_has_key = file != NULL && rh_file_exists(file) &&
+                   read_key(options->arena, file, ret_key, &unused) == RH_OK;
+    return RH_OK;
 }
 
 enum err_code rh_workload_open(const struct options *options, const char *path,
@@ -53,10 +51,6 @@ enum err_code rh_workload_open(const struct options *options, const char *path,
     uint8_t key[WORKLOAD_KEY_BYTES];
     bool has_key = false;
     enum err_code code = rh_workload_read_key(options, key, &has_key, err);
-    const char *file = rh_workload_default_key_file(options->arena);
-    struct err unused = RH_ERR_INIT;
-    if (code == RH_OK && !has_key && file != NULL && rh_file_exists(file))
-        has_key = read_key(options->arena, file, key, &unused) == RH_OK;
     if (code == RH_OK)
         code = rh_workload_reader_open(path, has_key ? key : NULL, ret_reader, err);
     explicit_bzero(key, sizeof(key));

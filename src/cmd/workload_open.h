@@ -16,13 +16,13 @@
                    "one.",                                                                         \
     }
 
-/* With the key that --workload-key names; without the option, with the default one if there is one.
-   Errors as rh_workload_reader_open. */
+/* With the key of rh_workload_read_key. Errors as rh_workload_reader_open. */
 enum err_code rh_workload_open(const struct options *options, const char *path,
                                struct workload_reader **ret_reader, struct err *err) RH_MUST_CHECK;
 /* Where it is made and looked for; NULL: there is no home directory. */
 const char *rh_workload_default_key_file(struct arena *arena);
-/* Reads the key of that option; *ret_has_key false: the option is not given. */
+/* Reads the key that --workload-key names; without the option, the default one if there is one.
+ *ret_has_key false: there is none. */
 enum err_code rh_workload_read_key(const struct options *options,
                                    uint8_t ret_key[static WORKLOAD_KEY_BYTES], bool *ret_has_key,
                                    struct err *err) RH_MUST_CHECK;

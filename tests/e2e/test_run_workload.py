@@ -181,6 +181,21 @@ def test_run_workloads_that_cannot_be_read_are_said_before_anything_is_started(r
         assert outcome.status == 2 and words in outcome.stderr, outcome
 
 
+def test_run_an_encrypted_workload_with_the_key_that_was_made_for_it(rehearse, shop):
+    home = {"HOME": str(rehearse.directory), "XDG_CONFIG_HOME": ""}
+    queries = rehearse.write("queries.sql", "SELECT count(*) FROM customers WHERE id < 10;\n")
+    made = rehearse("workload", "import", queries, "--repeat", "50", "-o", "own.workload", env=home)
+    assert made.status == 0, made
+    path = rehearse.write("1.sql", "SET lock_timeout = '2s';\nALTER TABLE customers ADD nick text;\n")
+    run = ("run", "--snapshot", shop.dump, "--workload", "own.workload", "--compare-budget", "3s", "--no-way-back",
+           "--cuts", "off", path)
+    outcome = rehearse(*run, timeout=120, env=home)
+    assert outcome.status in (0, 3), outcome  # so few queries may not be enough to tell
+    assert during(outcome, "FROM customers WHERE id <")["calls"] > 0, outcome
+    other = rehearse(*run, env={"HOME": "/nonexistent", "XDG_CONFIG_HOME": ""})
+    assert other.status == 2 and "encrypted" in other.stderr, other
+
+
 def test_run_a_failing_migration_is_not_run_under_the_workload(rehearse, shop):
     outcome = run(rehearse, shop, "ALTER TABLE customers ADD email text;\n")
     assert outcome.status == 5 and outcome.result["workload"]["during"]["reason"] == "the migration failed", outcome
