@@ -31,6 +31,7 @@ struct witness {
     /* A query of the rows as the statement would leave them; NULL: as they are. */
     const char *source;
     bool is_quiet; /* what is found goes without saying */
+    int64_t found; /* rows, so far */
 };
 
 /* Before the closure: what it finds becomes extras, and foreign keys that the migration adds become

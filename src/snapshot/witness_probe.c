@@ -83,6 +83,7 @@ enum err_code rh_witness_ask(struct witness *witness, const char *what, const ch
     code = rh_sample_take(sampling, rows, true, &found, err);
     if (code != RH_OK)
         return code;
+    witness->found += found;
     say(witness, true,
         found ? rh_arena_printf(sampling->arena, "%s, %s: %s%s forced in", witness->label, what,
                                 found >= max && max > 2 ? "the first " : "",

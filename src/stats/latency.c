@@ -52,6 +52,7 @@ struct latency_rules rh_latency_rules_default(void)
     return (struct latency_rules){.least_ratio = 1.2,
                                   .excluded_ratio = 1.5,
                                   .least_us = 12,
+                                  .excluded_us = 60,
                                   .least_rounds = 20,
                                   .false_discovery = 0.01};
 }
@@ -330,7 +331,7 @@ static bool excludes_slower(const struct latency_comparison *comparison,
                             const struct latency_rules *rules)
 {
     const struct latency_quantile *median = &comparison->quantiles[LATENCY_P50];
-    double excluded = threshold_of(median->baseline.us, rules->excluded_ratio, 2 * rules->least_us);
+    double excluded = threshold_of(median->baseline.us, rules->excluded_ratio, rules->excluded_us);
     return median->ratio_high < excluded;
 }
 

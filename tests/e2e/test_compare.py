@@ -121,12 +121,17 @@ def shop_queries(count=60):
 
 # --- nothing changed ---------------------------------------------------------------------------------
 
+def settled(sides, *arguments):
+    """A machine with too much to do leaves it open, and says so: asked again then, twice at most."""
+    for _ in range(3):
+        outcome = sides.compare(*arguments)
+        if outcome.status != 3 or "too-noisy" not in outcome.json["headline"]:
+            break
+    return outcome
+
+
 def test_compare_unchanged_is_safe(sides):
-    outcome = sides.compare(shop_queries())
-    assert outcome.status != 5, outcome.stdout
-    for _ in range(2):  # a machine with too much to do leaves it open, and says so
-        if outcome.status == 3 and "too-noisy" in outcome.json["headline"]:
-            outcome = sides.compare(shop_queries())
+    outcome = settled(sides, shop_queries())
     assert outcome.status == 0, outcome.stdout
     verdicts = {p["query"][:30]: p["verdict"] for p in outcome.json["workload"]["patterns"]}
     assert len(verdicts) == 4 and "worse" not in verdicts.values(), verdicts
@@ -177,7 +182,7 @@ def test_compare_dropped_index_is_named_with_plan_and_proposal(sides):
         left = connection.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'orders'"
                                   ).fetchone()[0]
     assert left == 2  # the tried one is gone
-    assert {p["verdict"] for p in outcome.json["workload"]["patterns"]} <= {"worse", "same", "better"}
+    assert [p["query"] for p in outcome.json["workload"]["patterns"] if p["verdict"] == "worse"] == [BY_CUSTOMER]
 
 
 def test_compare_new_column_that_is_filtered(sides):
@@ -219,7 +224,7 @@ def test_compare_limits_of_the_file(sides):
     """Within gates.regression_thresholds what is slower is a warning, above it an error."""
     sides.rehearse.write("rehearse.yaml", "gates:\n  blocked: 2s\n  regression_thresholds:\n"
                                           "    p50_max_multiplier: 100000\n  min_query_count: 30\n")
-    outcome = sides.compare(shop_queries(40), "DROP INDEX orders_customer_idx;\n")
+    outcome = settled(sides, shop_queries(40), "DROP INDEX orders_customer_idx;\n")
     assert outcome.status == 0, outcome.stdout
     assert findings(outcome, "query-slower")[0]["severity"] == "warning"
     gate = [g for g in outcome.json["gates"] if g["name"] == "p50_max_multiplier"][0]
