@@ -170,6 +170,9 @@ static struct offenders *mend(struct story *story, const char *own, const char *
     return filled;
 }
 
+/* No key of a later statement may refuse what is only counted. */
+#define COUNTED "SET LOCAL session_replication_role = replica|"
+
 static void test_unique_keys_take_values_of_their_own(void **state)
 {
     const struct offenders *filled = mend(*state, OWN, NULL, ONE);
@@ -177,10 +180,9 @@ static void test_unique_keys_take_values_of_their_own(void **state)
     assert_null(filled->repair_fills);
     assert_non_null(filled->made_unique);
     assert_true(filled->repair_per_row && filled->repair_invents);
-    assert_string_equal(server.log,
-                        "BEGIN|" OWN "|SET CONSTRAINTS ALL IMMEDIATE|ROLLBACK|"
-                        "BEGIN|" KEY "|ROLLBACK|"
-                        "BEGIN|" OWN "|SET CONSTRAINTS ALL IMMEDIATE|" KEY "|ROLLBACK|");
+    assert_string_equal(server.log, "BEGIN|" OWN "|SET CONSTRAINTS ALL IMMEDIATE|ROLLBACK|"
+                                    "BEGIN|" COUNTED KEY "|ROLLBACK|"
+                                    "BEGIN|" COUNTED OWN "|" KEY "|ROLLBACK|");
 }
 
 /* A key that was made refuses them; the repair of one that failed would delete one of them. */
