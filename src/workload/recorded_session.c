@@ -177,7 +177,9 @@ uint64_t rh_recorded_session_finish_unit(struct recorded_session *session, uint3
         rh_known_query_drop(session->units[i].query);
     session->step_count -= steps;
     session->unit_count -= done;
-    memmove(session->steps, session->steps + steps, session->step_count * sizeof(*session->steps));
+    if (steps > 0)
+        memmove(session->steps, session->steps + steps,
+                session->step_count * sizeof(*session->steps));
     memmove(session->units, session->units + done, session->unit_count * sizeof(*session->units));
     for (size_t i = 0; i < session->unit_count; i++)
         session->units[i].steps -= steps;
