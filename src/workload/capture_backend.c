@@ -135,6 +135,8 @@ static void skip_to_sync(struct capture_session *session)
             break;
         count++;
     }
+    /* It is still to come, and what comes before it is not looked at either. */
+    session->skips_to_sync = count == session->pending_count;
     for (size_t i = count; i-- > 0;) {
         struct pending *skipped = &session->pending[(session->pending_first + i) & mask];
 

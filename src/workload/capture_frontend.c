@@ -199,6 +199,12 @@ static void on_message(struct capture_session *session, unsigned char type, stru
         rh_capture_lose(session, GAP_LOST_TRACK);
         return;
     }
+    if (session->skips_to_sync && type != 'S' && strchr("QFPBDECcf", type)) {
+        record(session, type, body, length, 0);
+        return;
+    }
+    if (type == 'S')
+        session->skips_to_sync = false;
     switch (type) {
     case 'Q':
     case 'S':
@@ -261,7 +267,7 @@ static void on_copy_data(struct capture_session *session, const struct pg_piece 
     int64_t room = session->path->options.copy_max_bytes - session->copied;
     size_t kept = piece->bytes.len;
 
-    if (piece->begins && (!before || before->type != 'd'))
+    if (piece->begins && !session->skips_to_sync && (!before || before->type != 'd'))
         push(session, 'd');
     if (!session->number)
         return;

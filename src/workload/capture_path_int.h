@@ -66,6 +66,7 @@ struct capture_session {
     int64_t first_byte_us; /* 0: nothing yet */
     uint32_t step;
     bool has_failed;
+    bool skips_to_sync; /* an error came, and the Sync that ends it is not there yet */
     char status;
     struct workload_result results[RESULTS_KEPT];
     size_t result_count;

@@ -160,6 +160,46 @@ static void kinds(struct fixture *f, char out[static 256])
     free(chunk);
 }
 
+/* What a client sends ahead is skipped by the server also where it comes after the error. */
+static void test_capture_path_an_error_before_the_rest_of_its_batch(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static const char first[] = "P\0\0\0\x9\0a\0\0\0B\0\0\0\xc\0\0\0\0\0\0\0\0E\0\0\0\x9\0\0\0\0\0";
+    static const char failed[] = "1\0\0\0\4"
+                                 "2\0\0\0\4"
+                                 "E\0\0\0\x0c"
+                                 "C22012\0\0";
+    static const char ready[] = "Z\0\0\0\5I";
+    static const char copy[] = "d\0\0\0\5x"
+                               "c\0\0\0\4";
+    static const char sync[] = "S\0\0\0\4";
+
+    open_path(&f, false);
+    size_t asked = f.server_received, answered = f.client_received;
+    for (int i = 0; i < 2; i++) {
+        say(&f, f.client, first, sizeof(first) - 1);
+        asked += sizeof(first) - 1;
+        UNTIL(&f, f.server_received == asked);
+        say(&f, f.server, failed, sizeof(failed) - 1);
+        answered += sizeof(failed) - 1;
+        UNTIL(&f, f.client_received == answered);
+        say(&f, f.client, first, sizeof(first) - 1);
+        say(&f, f.client, copy, sizeof(copy) - 1);
+        say(&f, f.client, sync, sizeof(sync) - 1);
+        asked += sizeof(first) - 1 + sizeof(copy) - 1 + sizeof(sync) - 1;
+        UNTIL(&f, f.server_received == asked);
+        say(&f, f.server, ready, sizeof(ready) - 1);
+        answered += sizeof(ready) - 1;
+        UNTIL(&f, f.client_received == answered);
+    }
+    struct capture_path_figures figures = rh_capture_path_figures(f.path);
+    for (size_t i = 0; i < sizeof(figures.gaps) / sizeof(figures.gaps[0]); i++)
+        assert_int_equal(figures.gaps[i], 0);
+    assert_int_equal(figures.queries, 2);
+    close_path(&f);
+}
+
 static void test_capture_path_stops_and_goes_on_forwarding(void **state)
 {
     (void)state;
@@ -235,6 +275,7 @@ static void test_capture_path_cuts_messages_that_are_too_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_capture_path_an_error_before_the_rest_of_its_batch),
         cmocka_unit_test(test_capture_path_stops_and_goes_on_forwarding),
         cmocka_unit_test(test_capture_path_sheds_sessions_and_takes_them_back),
         cmocka_unit_test(test_capture_path_cuts_messages_that_are_too_long),
