@@ -1,5 +1,6 @@
 """`run --workload`: a shop application is recorded in front of a real server; what a migration does to its queries
 while it runs and afterwards, against a migration that does nothing to them."""
+import os
 import pathlib
 import shutil
 import subprocess
@@ -69,7 +70,20 @@ def shop():
         shutil.rmtree(place)
 
 
+# A replay under sanitizers is itself late: nothing may be concluded from its times.
+by_time = pytest.mark.skipif("REHEARSE_SANITIZED" in os.environ, reason="sanitizers make the replay itself late")
+
+
 def run(rehearse, shop, migration, *arguments):
+    """A machine with too much to do leaves it open, and says so: asked again then, twice at most."""
+    for _ in range(3):
+        outcome = run_once(rehearse, shop, migration, *arguments)
+        if outcome.status != 3:
+            break
+    return outcome
+
+
+def run_once(rehearse, shop, migration, *arguments):
     path = rehearse.write("1.sql", migration)
     return rehearse("run", "--snapshot", shop.dump, "--workload", shop.workload, "--compare-budget", "15s",
                     "--no-way-back", "--cuts", "off", *arguments, path, timeout=180)
@@ -82,6 +96,7 @@ def during(outcome, query):
     return found[0]
 
 
+@by_time
 def test_run_a_migration_that_changes_nothing_for_the_queries(rehearse, shop):
     outcome = run(rehearse, shop, "SET lock_timeout = '2s';\nCOMMENT ON TABLE orders IS 'of customers';\n",
                   "--pool", "50")
@@ -95,6 +110,7 @@ def test_run_a_migration_that_changes_nothing_for_the_queries(rehearse, shop):
     assert "none had to wait for a lock of its" in outcome.stdout
 
 
+@by_time
 def test_run_a_dropped_index_names_the_query_and_the_index_that_repairs_it(rehearse, shop):
     outcome = run(rehearse, shop, "SET lock_timeout = '2s';\nDROP INDEX CONCURRENTLY orders_customer_idx;\n")
     assert outcome.status == 5, outcome
@@ -108,6 +124,7 @@ def test_run_a_dropped_index_names_the_query_and_the_index_that_repairs_it(rehea
     assert "FROM orders WHERE customer_id = $1" in worse[0]["query"]
 
 
+@by_time
 def test_run_queries_that_wait_are_counted_with_what_they_wait_for(rehearse, shop):
     outcome = run(rehearse, shop, "BEGIN;\nLOCK TABLE orders IN ACCESS EXCLUSIVE MODE;\nSELECT pg_sleep(3);\nCOMMIT;\n",
                   "--pool", "15")
@@ -132,6 +149,7 @@ def test_run_queries_that_wait_are_counted_with_what_they_wait_for(rehearse, sho
     assert "by statement 2" in outcome.stdout and "lock_timeout" in outcome.stdout
 
 
+@by_time
 def test_run_the_old_application_on_the_new_schema(rehearse, shop):
     outcome = run(rehearse, shop, "SET lock_timeout = '2s';\nALTER TABLE customers DROP COLUMN note;\n")
     assert outcome.status == 5, outcome
