@@ -9,6 +9,7 @@ The sandboxes of a test session live below one directory of ours, so that what i
 seen: at the end of every test nothing may be in it and no server of ours may run.
 """
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -99,6 +100,20 @@ def server(request):
 
 
 # --- polling, never sleeping for luck -----------------------------------------------------------------
+
+def measures(test):
+    """For tests of what is concluded from measured times: right in 99 of 100 cases on a machine of its own
+    (docs/detection-power.md), in fewer on one that does other things meanwhile. Wrong thrice is wrong."""
+    @functools.wraps(test)
+    def thrice(*arguments, **named):
+        for _ in range(2):
+            try:
+                return test(*arguments, **named)
+            except (AssertionError, IndexError):
+                pass
+        return test(*arguments, **named)
+    return thrice
+
 
 def wait_for(condition, timeout=10.0, what="condition"):
     deadline = time.monotonic() + timeout

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import conftest
 from conftest import PROGRAM, SERVERS, Server
 
 MAKER = pathlib.Path(os.environ.get("REHEARSE_MAKE_WORKLOAD",
@@ -121,17 +122,11 @@ def shop_queries(count=60):
 
 # --- nothing changed ---------------------------------------------------------------------------------
 
-def settled(sides, *arguments):
-    """A machine with too much to do leaves it open, and says so: asked again then, twice at most."""
-    for _ in range(3):
-        outcome = sides.compare(*arguments)
-        if outcome.status != 3 or "too-noisy" not in outcome.json["headline"]:
-            break
-    return outcome
-
-
+@conftest.measures
 def test_compare_unchanged_is_safe(sides):
-    outcome = settled(sides, shop_queries())
+    outcome = sides.compare(shop_queries())
+    if outcome.status == 5:  # a false alarm is not tried again
+        pytest.fail(outcome.stdout)
     assert outcome.status == 0, outcome.stdout
     verdicts = {p["query"][:30]: p["verdict"] for p in outcome.json["workload"]["patterns"]}
     assert len(verdicts) == 4 and "worse" not in verdicts.values(), verdicts
@@ -145,6 +140,7 @@ def test_compare_unchanged_is_safe(sides):
     assert row[0] == ROWS // 4
 
 
+@conftest.measures
 def test_compare_chance_is_no_change(sides):
     """ORDER BY with ties, random(), now(), LIMIT without ORDER BY: on rows that lie elsewhere."""
     lines = []
@@ -165,6 +161,7 @@ def test_compare_chance_is_no_change(sides):
 
 # --- slower --------------------------------------------------------------------------------------------
 
+@conftest.measures
 def test_compare_dropped_index_is_named_with_plan_and_proposal(sides):
     outcome = sides.compare(shop_queries(), "DROP INDEX orders_customer_idx;\n", "--try-indexes")
     assert outcome.status == 5, outcome.stdout
@@ -185,6 +182,7 @@ def test_compare_dropped_index_is_named_with_plan_and_proposal(sides):
     assert [p["query"] for p in outcome.json["workload"]["patterns"] if p["verdict"] == "worse"] == [BY_CUSTOMER]
 
 
+@conftest.measures
 def test_compare_new_column_that_is_filtered(sides):
     """The new release's query: the baseline has the column, with its index."""
     sides.cluster.sql("ALTER TABLE customers ADD COLUMN IF NOT EXISTS tier int DEFAULT 0", "shop")
@@ -202,6 +200,7 @@ def test_compare_new_column_that_is_filtered(sides):
         sides.cluster.sql("ALTER TABLE customers DROP COLUMN tier", "shop")
 
 
+@conftest.measures
 def test_compare_lost_statistics_are_told_apart(sides):
     """Statistics gone: the planner takes another plan, and ANALYZE brings the old one back."""
     lines = [("Q", "SELECT count(*) FROM orders o JOIN customers c ON c.id = o.customer_id "
@@ -220,11 +219,12 @@ def test_compare_lost_statistics_are_told_apart(sides):
     assert findings(outcome, "missing-index") == []
 
 
+@conftest.measures
 def test_compare_limits_of_the_file(sides):
     """Within gates.regression_thresholds what is slower is a warning, above it an error."""
     sides.rehearse.write("rehearse.yaml", "gates:\n  blocked: 2s\n  regression_thresholds:\n"
                                           "    p50_max_multiplier: 100000\n  min_query_count: 30\n")
-    outcome = settled(sides, shop_queries(40), "DROP INDEX orders_customer_idx;\n")
+    outcome = sides.compare(shop_queries(40), "DROP INDEX orders_customer_idx;\n")
     assert outcome.status == 0, outcome.stdout
     assert findings(outcome, "query-slower")[0]["severity"] == "warning"
     gate = [g for g in outcome.json["gates"] if g["name"] == "p50_max_multiplier"][0]
@@ -264,6 +264,7 @@ def test_compare_results_that_changed(sides):
     assert "tier" in changed["columns-added"]["title"]
 
 
+@conftest.measures
 def test_compare_generic_plan_that_flips(sides):
     """With its parameters the query stays as it was; the plan for all parameters does not."""
     sides.cluster.sql("ANALYZE orders", "shop")
@@ -275,6 +276,7 @@ def test_compare_generic_plan_that_flips(sides):
     assert "orders_customer_idx" in p["generic_plan"]["difference"]
 
 
+@conftest.measures
 def test_compare_slow_pattern_does_not_eat_the_budget(sides):
     """A pattern that became endless is cut off, and the others are measured all the same."""
     lines = shop_queries(30) + [("Q", f"SELECT slow({n})") for n in range(30)]

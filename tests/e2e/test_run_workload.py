@@ -75,15 +75,6 @@ by_time = pytest.mark.skipif("REHEARSE_SANITIZED" in os.environ, reason="sanitiz
 
 
 def run(rehearse, shop, migration, *arguments):
-    """A machine with too much to do leaves it open, and says so: asked again then, twice at most."""
-    for _ in range(3):
-        outcome = run_once(rehearse, shop, migration, *arguments)
-        if outcome.status != 3:
-            break
-    return outcome
-
-
-def run_once(rehearse, shop, migration, *arguments):
     path = rehearse.write("1.sql", migration)
     return rehearse("run", "--snapshot", shop.dump, "--workload", shop.workload, "--compare-budget", "15s",
                     "--no-way-back", "--cuts", "off", *arguments, path, timeout=180)
@@ -97,6 +88,7 @@ def during(outcome, query):
 
 
 @by_time
+@conftest.measures
 def test_run_a_migration_that_changes_nothing_for_the_queries(rehearse, shop):
     outcome = run(rehearse, shop, "SET lock_timeout = '2s';\nCOMMENT ON TABLE orders IS 'of customers';\n",
                   "--pool", "50")
@@ -111,6 +103,7 @@ def test_run_a_migration_that_changes_nothing_for_the_queries(rehearse, shop):
 
 
 @by_time
+@conftest.measures
 def test_run_a_dropped_index_names_the_query_and_the_index_that_repairs_it(rehearse, shop):
     outcome = run(rehearse, shop, "SET lock_timeout = '2s';\nDROP INDEX CONCURRENTLY orders_customer_idx;\n")
     assert outcome.status == 5, outcome
@@ -125,6 +118,7 @@ def test_run_a_dropped_index_names_the_query_and_the_index_that_repairs_it(rehea
 
 
 @by_time
+@conftest.measures
 def test_run_queries_that_wait_are_counted_with_what_they_wait_for(rehearse, shop):
     outcome = run(rehearse, shop, "BEGIN;\nLOCK TABLE orders IN ACCESS EXCLUSIVE MODE;\nSELECT pg_sleep(3);\nCOMMIT;\n",
                   "--pool", "15")
@@ -150,6 +144,7 @@ def test_run_queries_that_wait_are_counted_with_what_they_wait_for(rehearse, sho
 
 
 @by_time
+@conftest.measures
 def test_run_the_old_application_on_the_new_schema(rehearse, shop):
     outcome = run(rehearse, shop, "SET lock_timeout = '2s';\nALTER TABLE customers DROP COLUMN note;\n")
     assert outcome.status == 5, outcome
