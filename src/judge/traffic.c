@@ -18,6 +18,8 @@ enum use { USE_NONE, USE_READ, USE_WRITE };
 
 static enum use use_of(const struct traffic_pattern *pattern, const char *relation)
 {
+    if (pattern->controls)
+        return USE_NONE;
     for (size_t i = 0; i < pattern->writes_to.count; i++)
         if (rh_traffic_is_table(pattern->writes_to.items[i], relation))
             return USE_WRITE;

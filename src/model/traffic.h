@@ -49,6 +49,7 @@ struct traffic_pattern {
     uint64_t fingerprint;
     const char *query; /* without constants */
     bool writes, is_parsed;
+    bool controls; /* BEGIN, COMMIT, SET: it waits for no lock of a table */
     VEC(const char *) reads_from, writes_to; /* tables, as the query names them */
     int64_t calls, baseline_calls;
     int64_t longest_us, baseline_longest_us; /* from sent to complete */

@@ -90,6 +90,7 @@ static void take_patterns(struct staging *staging)
             .query = rh_arena_strdup(arena, pattern->query),
             .writes = pattern->flags & PATTERN_WRITES,
             .is_parsed = pattern->flags & PATTERN_IS_PARSED,
+            .controls = pattern->flags & PATTERN_CONTROLS,
         };
         for (size_t i = 0; i < pattern->reads.count; i++)
             *RH_PUSH(arena, &taken->reads_from) = rh_arena_strdup(arena, pattern->reads.items[i]);

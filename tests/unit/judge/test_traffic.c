@@ -118,8 +118,10 @@ static void test_traffic_of_unknown_tables_waits_for_any(void **state)
     locks(pair, "public.\"Orders\"", "AccessExclusiveLock", 5 * MS, 500 * MS);
     pattern(pair, "SELECT total()", NULL, NULL);
     pattern(pair, "SELECT * FROM \"Orders\"", "public.Orders", NULL);
+    pattern(pair, "BEGIN", NULL, NULL)->controls = true; /* it waits for its session at most */
     query(pair, 0, 100 * MS, 500 * MS);
     query(pair, 1, 200 * MS, 500 * MS);
+    query(pair, 2, 100 * MS, 500 * MS);
     struct traffic *traffic = judged(pair);
     assert_int_equal(traffic->waited, 2);
     assert_int_equal(traffic->longest_wait_us, 400 * MS);
