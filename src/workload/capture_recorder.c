@@ -80,30 +80,21 @@ static struct text until_nul(struct text body)
     return (struct text){body.data, strnlen(body.data, body.len)};
 }
 
-/* What the text stands for. The caller drops it. */
-static enum err_code know(struct capture_recorder *recorder, struct recorded_session *session,
-                          struct text query, struct known_query **ret_query, struct err *err)
+/* What the query counts as: PREPARE is remembered, and EXECUTE is what it executes. Takes the
+   caller's hold, and returns one. */
+static struct known_query *stands_for(struct recorded_session *session, struct known_query *known)
 {
-    struct known_query *known = NULL;
-    enum err_code code = rh_query_cache_find(recorder->cache, query, &known, err);
+    struct known_query *executed;
 
-    if (code)
-        return code;
-    if (known->pattern == 0)
-        count(recorder, RECORDED_PATTERNS, 1);
     if (known->prepares)
         rh_recorded_names_set(&session->statements, known->prepares, known->prepared);
-    if (known->executes) {
-        struct known_query *executed = rh_recorded_names_get(&session->statements, known->executes);
-
-        if (executed) {
-            rh_known_query_hold(executed);
-            rh_known_query_drop(known);
-            known = executed;
-        }
-    }
-    *ret_query = known;
-    return RH_OK;
+    executed = known->executes ? rh_recorded_names_get(&session->statements, known->executes)
+                               : NULL;
+    if (!executed)
+        return known;
+    rh_known_query_hold(executed);
+    rh_known_query_drop(known);
+    return executed;
 }
 
 /* `text` in the place of the string that begins `before` bytes into the body. */
@@ -152,13 +143,13 @@ static enum err_code on_query(struct capture_recorder *recorder, struct recorded
 
     if (code)
         return code;
+    if (text->pattern == 0)
+        count(recorder, RECORDED_PATTERNS, 1);
     /* EXECUTE name ('x') is masked by its own text, and counts as what it executes. */
     message->body = treat_text(recorder, arena, text, message->body, 0, query, message);
-    rh_known_query_drop(text);
-    code = know(recorder, session, query, ret_query, err);
-    if (!code)
-        message->pattern = (*ret_query)->pattern;
-    return code;
+    *ret_query = stands_for(session, text);
+    message->pattern = (*ret_query)->pattern;
+    return RH_OK;
 }
 
 static enum err_code on_parse(struct capture_recorder *recorder, struct recorded_session *session,
