@@ -77,7 +77,7 @@ static void write_query(struct workload_writer *writer, uint64_t session, uint64
         body[length++] = (char)count;
         memcpy(body + length, digits, (size_t)count);
         length += count;
-        memcpy(body + length, "\0\0", 2);
+        memset(body + length, 0, 2);
         length += 2;
     } else {
         length = snprintf(body, sizeof(body),
