@@ -697,8 +697,10 @@ static int run(const struct options *parsed)
     uint8_t key[WORKLOAD_KEY_BYTES];
     struct workload_options workload = {0};
     if (rh_workload_options_read(&options, key, &workload, &err) ||
-        rh_workload_check(&workload, &err))
+        rh_workload_check(&workload, &err)) {
+        explicit_bzero(key, sizeof(key));
         return rh_cli_fail_as(output.json, &err);
+    }
     struct progress *progress = rh_run_begin(&options);
     struct rehearsal_options rehearsal = rehearsal_options(&options, progress);
     rehearsal.workload = workload;
