@@ -422,6 +422,15 @@ static void doubt_scans(struct statement *statement)
         doubt_scans(&statement->children.items[i]);
 }
 
+/* It reads the whole table once more, by itself, to validate what it built. */
+static bool is_concurrent(const struct statement *statement)
+{
+    for (size_t i = 0; i < statement->indexes.count; i++)
+        if (statement->indexes.items[i].concurrently)
+            return true;
+    return false;
+}
+
 /*
  * The leader counts the rows it read itself. A build reads the whole table, so its scan counts for
  * whole tables: as many as the build left in the catalogue.
@@ -442,6 +451,8 @@ static void settle_parallel_builds(struct recorder_session *session)
         int64_t total = table->rows_now, before = 0;
         if (scan) {
             before = total > 0 ? (scan->rows - 1) / total * total : 0;
+            if (before < total && is_concurrent(statement))
+                before = total; /* the build's own scan was its workers' alone */
         } else if ((scan = find_scan_of(statement, table->name, OBSERVED_SAMPLED))) {
             before = scan->rows; /* one more index of the same command */
         } else {
