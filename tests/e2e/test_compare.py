@@ -361,7 +361,9 @@ def test_compare_text_report_and_missing_twin(sides):
     assert all(len(line) <= 100 for line in shown.stdout.splitlines())
 
 
+@pytest.mark.alone
 @pytest.mark.nightly
+@pytest.mark.every_version
 def test_compare_every_server(server, cluster_of, rehearse):
     """The story of the dropped index on every version, and an unchanged migration."""
     cluster = cluster_of(server)
@@ -374,6 +376,7 @@ def test_compare_every_server(server, cluster_of, rehearse):
     assert pattern(outcome, "customer_id = $1")["generic_plan"]
 
 
+@pytest.mark.alone
 @pytest.mark.nightly
 def test_compare_false_alarms_and_power(sides):
     """On a real server, from a seed: unchanged copies stay silent, slow ones are named."""
