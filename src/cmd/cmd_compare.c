@@ -9,8 +9,6 @@
 
 #define GROUP_SERVERS "Servers"
 
-static const char *const severities[] = {"error", "warning", "info", NULL};
-
 static const struct option rows[] = {
     {
         .name = "baseline",
@@ -93,25 +91,9 @@ static const struct option rows[] = {
     OPTION_ROW_MULTIPLIER("p99"),
     OPTION_ROW_ERROR_RATE,
     OPTION_ROW_MIN_QUERY_COUNT,
-    {
-        .name = "fail-on",
-        .kind = OPTION_CHOICE,
-        .value_name = "SEVERITY",
-        .group = GROUP_QUERIES,
-        .choices = severities,
-        .environment = "REHEARSE_FAIL_ON",
-        .default_text = "error",
-        .help = "Findings from this severity on make it UNSAFE.",
-    },
+    OPTION_ROW_FAIL_ON(GROUP_QUERIES),
     OPTION_ROW_TIMEOUT,
-    {
-        .name = "json",
-        .kind = OPTION_FLAG,
-        .group = GROUP_OUTPUT,
-        .is_common = true,
-        .environment = "REHEARSE_JSON",
-        .help = "The result as one JSON object, as in result.json.",
-    },
+    OPTION_ROW_JSON_OBJECT("REHEARSE_JSON", "The result as one JSON object, as in result.json."),
     OPTION_ROW_QUIET,
     {
         .name = "verbose",
@@ -129,7 +111,6 @@ static const struct option rows[] = {
 static enum err_code read_options(const struct options *options,
                                   struct comparison_options *comparison, struct err *err)
 {
-    static const enum severity by_choice[] = {SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_INFO};
     static const char *const sides[COMPARED_SIDES] = {
         [SIDE_BASELINE] = "baseline", [SIDE_TWIN] = "twin", [SIDE_CANDIDATE] = "candidate"};
 
@@ -139,7 +120,7 @@ static enum err_code read_options(const struct options *options,
         .statement_timeout_us = rh_option_number(options, "statement-timeout",
                                                  QUERIES_STATEMENT_TIMEOUT_US),
         .may_change_candidate = rh_option_flag(options, "try-indexes"),
-        .fail_on = by_choice[rh_option_number(options, "fail-on", 0)],
+        .fail_on = rh_run_fail_on(options),
     };
     for (size_t side = 0; side < COMPARED_SIDES; side++) {
         comparison->urls[side] = rh_option_text(options, sides[side]);

@@ -112,14 +112,7 @@ static const struct option rows[] = {
         .is_common = true,
         .help = "Write the result as JSON to this file.",
     },
-    {
-        .name = "json",
-        .kind = OPTION_FLAG,
-        .group = GROUP_OUTPUT,
-        .is_common = true,
-        .environment = "REHEARSE_JSON",
-        .help = "The result as JSON on standard output.",
-    },
+    OPTION_ROW_JSON_OBJECT("REHEARSE_JSON", "The result as JSON on standard output."),
     {
         .name = "samples-fd",
         .kind = OPTION_COUNT,

@@ -17,13 +17,7 @@ static const struct option rows[] = {
         .is_common = true,
         .help = "Patterns that are shown; 0 for all.",
     },
-    {
-        .name = "json",
-        .kind = OPTION_FLAG,
-        .group = GROUP_OUTPUT,
-        .is_common = true,
-        .help = "All of it as one JSON object.",
-    },
+    OPTION_ROW_JSON_OBJECT(NULL, "All of it as one JSON object."),
     {
         .name = "statement-sums",
         .kind = OPTION_PATH,
