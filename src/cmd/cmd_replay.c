@@ -112,14 +112,7 @@ static const struct option rows[] = {
         .is_common = true,
         .help = "Write the result as JSON to this file.",
     },
-    {
-        .name = "json",
-        .kind = OPTION_FLAG,
-        .group = GROUP_OUTPUT,
-        .is_common = true,
-        .environment = "REHEARSE_JSON",
-        .help = "The result as JSON on standard output.",
-    },
+    OPTION_ROW_JSON_OBJECT("REHEARSE_JSON", "The result as JSON on standard output."),
     {
         .name = "samples-fd",
         .kind = OPTION_COUNT,
@@ -184,9 +177,11 @@ static enum err_code read_speed(const char *text, double *ret_speed, struct err 
 
 static enum err_code open_workload(struct job *job, struct err *err)
 {
-    const char *path = job->options->positionals.items[0];
-    enum err_code code = rh_workload_open(job->options, path, &job->reader, err);
+    const char *path = NULL;
+    enum err_code code = rh_workload_named(job->options, &path, err);
 
+    if (!code)
+        code = rh_workload_open(job->options, path, &job->reader, err);
     if (code)
         return code;
     size_t count = rh_workload_reader_pattern_count(job->reader);
@@ -490,10 +485,6 @@ static int run(const struct options *parsed)
     if (rh_options_apply_environment(&options, (const char *const *)environ, &err))
         return rh_cli_fail(&err);
     rh_options_apply_defaults(&options);
-    if (options.positionals.count != 1) {
-        rh_err_set(&err, RH_ERR_USAGE, "which workload? \"rehearse replay W --to URL\"");
-        return rh_cli_fail(&err);
-    }
     job.replay.progress = rh_run_begin(&options);
     enum err_code code = run_job(&job, &settings, &err);
     rh_progress_free(job.replay.progress);

@@ -148,6 +148,17 @@ static const char *say_sqlstate(const char *sqlstate)
     return NULL;
 }
 
+static struct found *add_failing(const struct rule *rule, struct judgement *judgement,
+                                 const struct failing_list *list, const char *sqlstate)
+{
+    struct found *found = rh_judgement_add(judgement, rule, SEVERITY_ERROR, NULL, NULL);
+    found->weight = list->failures;
+    rh_evidence_text(found, "sqlstate", sqlstate);
+    rh_evidence_count(found, "failures", list->failures);
+    rh_evidence_count(found, "patterns", (int64_t)list->items.count);
+    return found;
+}
+
 static void add_errors(const struct rule *rule, struct judgement *judgement, const char *sqlstate)
 {
     struct arena *arena = judgement->arena;
@@ -155,12 +166,8 @@ static void add_errors(const struct rule *rule, struct judgement *judgement, con
     if (list.items.count == 0)
         return;
     const char *meaning = say_sqlstate(sqlstate);
-    struct found *found = rh_judgement_add(judgement, rule, SEVERITY_ERROR, NULL, NULL);
+    struct found *found = add_failing(rule, judgement, &list, sqlstate);
     struct finding *finding = &found->finding;
-    found->weight = list.failures;
-    rh_evidence_text(found, "sqlstate", sqlstate);
-    rh_evidence_count(found, "failures", list.failures);
-    rh_evidence_count(found, "patterns", (int64_t)list.items.count);
     finding->title = rh_arena_printf(
         arena, "%s failed with %s%s%s%s while the migration ran, and not without it: %s",
         rh_say_count(arena, list.failures, "execution"), sqlstate, meaning ? " (" : "",
@@ -205,12 +212,8 @@ void rh_rule_cached_plan_of_traffic(const struct rule *rule, struct judgement *j
     struct failing_list list = failing_with(judgement, CACHED_PLAN);
     if (list.items.count == 0)
         return;
-    struct found *found = rh_judgement_add(judgement, rule, SEVERITY_ERROR, NULL, NULL);
+    struct found *found = add_failing(rule, judgement, &list, CACHED_PLAN);
     struct finding *finding = &found->finding;
-    found->weight = list.failures;
-    rh_evidence_text(found, "sqlstate", CACHED_PLAN);
-    rh_evidence_count(found, "failures", list.failures);
-    rh_evidence_count(found, "patterns", (int64_t)list.items.count);
     finding->title = rh_arena_printf(arena, "prepared statements of %s broke: %s failed: %s",
                                      rh_say_count(arena, (int64_t)list.items.count, "pattern"),
                                      rh_say_count(arena, list.failures, "execution"),

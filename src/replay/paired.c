@@ -1,5 +1,7 @@
 #include "replay/paired.h"
 
+#include "base/interrupt.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,17 +103,57 @@ const char *rh_paired_missing_role(const struct paired *paired)
     return paired->missing_role;
 }
 
-enum err_code rh_paired_alter(struct paired *paired, const char *sql, int64_t timeout_us,
-                              struct err *err)
+static enum err_code open_on_candidate(const struct paired *paired, struct loop *loop,
+                                       struct paired_session **ret_session, struct err *err)
 {
+    return rh_paired_session_open(loop, &paired->options->places[SIDE_CANDIDATE],
+                                  rh_clock_after(rh_clock_mono(), PAIRED_CONNECT_US), ret_session,
+                                  err);
+}
+
+enum err_code rh_paired_alter(struct paired *paired, const char *sql, int64_t timeout_us,
+                              bool *ret_may_stand, struct err *err)
+{
+    struct mono deadline = rh_clock_after(rh_clock_mono(), timeout_us);
     enum err_code code = RH_OK;
+    *ret_may_stand = false;
     if (!paired->builder)
-        code = rh_paired_session_open(paired->loop, &paired->options->places[SIDE_CANDIDATE],
-                                      rh_clock_after(rh_clock_mono(), PAIRED_CONNECT_US),
-                                      &paired->builder, err);
+        code = open_on_candidate(paired, paired->loop, &paired->builder, err);
     if (!code)
-        code = rh_paired_session_say(paired->builder, sql,
-                                     rh_clock_after(rh_clock_mono(), timeout_us), err);
+        code = rh_paired_session_say(paired->builder, "BEGIN", deadline, err);
+    if (code)
+        return code;
+    code = rh_paired_session_say(paired->builder, sql, deadline, err);
+    if (code == RH_ERR_SERVER) {
+        struct err unended = RH_ERR_INIT;
+        enum err_code ended = rh_paired_session_say(paired->builder, "ROLLBACK", deadline,
+                                                    &unended);
+        if (ended) {
+            *err = unended;
+            code = ended;
+        }
+    }
+    if (code)
+        return code;
+    *ret_may_stand = true;
+    return rh_paired_session_say(paired->builder, "COMMIT", deadline, err);
+}
+
+enum err_code rh_paired_undo(struct paired *paired, const char *sql, struct err *err)
+{
+    RH_CLEANUP_LOOP struct loop *loop = NULL;
+    struct paired_session *session = NULL;
+    struct mono run_deadline = rh_interrupt_deadline();
+    enum err_code code = rh_loop_new(&loop, err);
+    if (code)
+        return code;
+    rh_loop_ignore_interrupt(loop);
+    rh_interrupt_set_deadline(RH_NEVER);
+    code = open_on_candidate(paired, loop, &session, err);
+    if (!code)
+        code = rh_paired_session_say(session, sql, deadline_of(paired), err);
+    rh_paired_session_close(session);
+    rh_interrupt_set_deadline(run_deadline);
     return code;
 }
 
