@@ -1,5 +1,6 @@
 #include "cmd/cli.h"
 #include "cmd/query_rows.h"
+#include "cmd/transform_option.h"
 #include "cmd/workload_open.h"
 
 #include "base/interrupt.h"
@@ -107,6 +108,7 @@ static const struct option rows[] = {
         .default_text = "error",
         .help = "Findings from this severity on make it UNSAFE.",
     },
+    OPTION_ROW_TRANSFORM(GROUP_QUERIES, "Also compare what the new release sends."),
     OPTION_ROW_TIMEOUT,
     {
         .name = "json",
@@ -162,6 +164,9 @@ static enum err_code read_options(const struct options *options,
     if (comparison->budget_us < 1000000 || comparison->statement_timeout_us < 1000)
         return rh_err_set(err, RH_ERR_USAGE,
                           "--compare-budget must be 1s at least, and --statement-timeout 1ms");
+    enum err_code code = rh_transform_option_read(options, &comparison->transform, err);
+    if (code)
+        return code;
     comparison->production = rh_option_list(options, "production", &comparison->production_count);
     return rh_query_limits_read(options, &comparison->query_limits, err);
 }

@@ -37,6 +37,8 @@ struct sampled_execution {
     uint32_t max_rows;   /* of Execute; 0: all */
     uint32_t statement;  /* the same number for the same query and types of this pattern */
     uint32_t state;
+    /* What the candidate gets in its place (replay/transformed.h); NULL: the same. */
+    const struct sampled_execution *on_candidate;
 };
 
 struct sampled_pattern {
@@ -52,6 +54,7 @@ struct replay_sample {
     struct arena *arena;
     VEC(struct sampled_pattern) patterns; /* by number, from 1: item 0 is pattern 1 */
     VEC(struct sampled_state) states;     /* item 0: nothing was set */
+    const struct sampled_state *candidate_states; /* the candidate's, as many; NULL: the same */
     int64_t duration_us;
     VEC(const char *) notes;
 };
