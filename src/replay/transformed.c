@@ -1,4 +1,4 @@
-#include "replay/transformed.h"
+#include "replay/transformed_int.h"
 
 #include "net/pg_codec.h"
 
@@ -226,6 +226,26 @@ static struct text rewrite_part(part_fn *fn, const struct sql_rewrite *rewrite, 
     return (struct text){rh_arena_memdup(arena, out.data, out.len), out.len};
 }
 
+struct text rh_transformed_types(const struct sql_rewrite *rewrite, struct text types,
+                                 struct arena *arena)
+{
+    return rewrite->dropped_parameters.count > 0 ? rewrite_part(add_types, rewrite, types, arena)
+                                                 : types;
+}
+
+struct text rh_transformed_values(const struct sql_rewrite *rewrite, struct text values,
+                                  struct arena *arena)
+{
+    return rewrite->dropped_parameters.count > 0 ? rewrite_part(add_values, rewrite, values, arena)
+                                                 : values;
+}
+
+struct text rh_transformed_formats(const struct sql_rewrite *rewrite, struct text formats,
+                                   struct arena *arena)
+{
+    return rewrite_part(add_formats, rewrite, formats, arena);
+}
+
 /* --- executions ------------------------------------------------------------------------------- */
 
 static void transform_states(const struct transform_survey *survey, struct arena *arena,
@@ -263,11 +283,9 @@ static bool transform_execution(const struct transform_survey *survey, struct ar
     struct sampled_execution *changed = rh_arena_memdup(arena, execution, sizeof(*execution));
     changed->query = rewrite.query;
     if (!execution->is_simple) {
-        if (rewrite.dropped_parameters.count > 0) {
-            changed->types = rewrite_part(add_types, &rewrite, execution->types, arena);
-            changed->values = rewrite_part(add_values, &rewrite, execution->values, arena);
-        }
-        changed->formats = rewrite_part(add_formats, &rewrite, execution->formats, arena);
+        changed->types = rh_transformed_types(&rewrite, execution->types, arena);
+        changed->values = rh_transformed_values(&rewrite, execution->values, arena);
+        changed->formats = rh_transformed_formats(&rewrite, execution->formats, arena);
     }
     execution->on_candidate = changed;
     return true;

@@ -42,5 +42,15 @@ enum err_code rh_transform_survey(const struct transform *transform,
  */
 void rh_transform_sample(const struct transform_survey *survey, struct arena *arena,
                          struct replay_sample *sample);
+/*
+ * The events of `from` with what the new release sends. Texts that are refused, or that the parser
+ * does not know, go as they are. Memory does not grow with events, only with what open sessions
+ * have prepared; events are valid until the next call.
+ */
+struct transformed_source;
+struct transformed_source *rh_transformed_source_new(const struct transform *transform,
+                                                     struct workload_source from);
+struct workload_source rh_transformed_source(struct transformed_source *source);
+void rh_transformed_source_free(struct transformed_source *source); /* NULL allowed */
 
 #endif

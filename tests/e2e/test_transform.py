@@ -1,10 +1,12 @@
 """`--transform`: a recorded application whose table and column a migration renames. Sent as it was recorded it fails;
 what the new release sends, by rules, does not."""
+import json
 import pathlib
 import shutil
 import subprocess
 import tempfile
 
+import psycopg
 import pytest
 
 import conftest
@@ -81,15 +83,17 @@ def run(rehearse, shop, rules, *arguments):
     path = rehearse.write("1.sql", MIGRATION)
     if rules:
         arguments += "--transform", rehearse.write("transform.yaml", "version: 1\n" + rules)
-    return rehearse("run", "--snapshot", shop.dump, "--workload", shop.workload, "--compare-budget", "5s",
+    return rehearse("run", "--snapshot", shop.dump, "--workload", shop.workload, "--compare-budget", "2s",
                     "--no-way-back", "--cuts", "off", *arguments, path, timeout=180)
 
 
 def failing(outcome, application):
-    found = [it for it in outcome.findings("query-error") if it["evidence"].get("application") == application]
+    found = [it for it in outcome.findings("query-error")
+             if "query" in it["evidence"] and it["evidence"].get("application") == application]
     return {it["evidence"]["query"]: it["severity"] for it in found}
 
 
+@conftest.measures
 def test_transform_judges_the_new_application(rehearse, shop):
     outcome = run(rehearse, shop, "old_application: stopped\n" + RULES)
     assert outcome.status == 0, [outcome.result["findings"], outcome]
@@ -123,18 +127,74 @@ def test_without_transform_the_queries_fail(rehearse, shop):
     assert outcome.result["workload"]["transform"] is None
 
 
-def test_transform_leaves_the_running_old_application_judged(rehearse, shop):
-    outcome = run(rehearse, shop, RULES)
-    assert outcome.status == 5, outcome
-    old = failing(outcome, "old")
-    assert len(old) == 4 and set(old.values()) == {"error"}, outcome.result["findings"]
-    assert not failing(outcome, "new")
+def compare(rehearse, shop, rules, *arguments):
+    """On two databases, the one migrated; a copy of the other, so that what is renamed keeps its number."""
+    if rules:
+        arguments += "--transform", rehearse.write("transform.yaml", "version: 1\n" + rules)
+    return rehearse("compare", shop.workload, "--baseline", shop.url("shop"), "--candidate", shop.url("shop_after"),
+                    "--compare-budget", "2s", "--json", "--no-config", *arguments, timeout=120)
 
 
-def test_transform_tells_where_the_new_application_fails(rehearse, shop):
-    outcome = run(rehearse, shop, "old_application: stopped\n" + RULES.replace("full_name", "whole_name"))
+@pytest.fixture(scope="module")
+def migrated(shop):
+    with psycopg.connect(shop.url("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE shop_after TEMPLATE shop")
+    with psycopg.connect(shop.url("shop_after"), autocommit=True) as connection:
+        connection.execute(MIGRATION + "ALTER TABLE purchases DROP COLUMN note; ANALYZE")
+    return shop
+
+
+def errors(outcome, application):
+    found = [it for it in json.loads(outcome.stdout)["findings"] if it["rule"] == "query-error"]
+    assert all(it["severity"] == "error" for it in found), found
+    return {it["evidence"]["query"] for it in found if it["evidence"]["application"] == application}
+
+
+def test_compare_judges_both_applications_apart(rehearse, migrated):
+    # The old one still runs, by default: it is judged as without the rules.
+    outcome = compare(rehearse, migrated, RULES)
     assert outcome.status == 5, outcome
-    assert len(failing(outcome, "new")) == 2 and set(failing(outcome, "new").values()) == {"error"}, outcome
+    assert len(errors(outcome, "old")) == 4 and not errors(outcome, "new"), outcome
+    sent = json.loads(outcome.stdout)["workload"]["new_application"]["patterns"]
+    assert len(sent) == 4 and all(not it["errors"] and not it["plan"]["is_changed"] for it in sent), sent
+    plans = [line["text"] for it in sent for line in it["plan"]["candidate"]]
+    assert any("purchases_customer_idx" in line for line in plans), plans
+
+
+def test_compare_tells_where_the_new_application_fails(rehearse, migrated):
+    wrong = RULES.replace("full_name", "whole_name").replace("  - drop_column: orders.note\n", "")
+    outcome = compare(rehearse, migrated, wrong)
+    assert outcome.status == 5, outcome
+    assert len(errors(outcome, "new")) == 3, outcome
+
+
+def test_compare_replaces_by_fingerprint_and_refuses_a_guess(rehearse, migrated):
+    shown = json.loads(rehearse("workload", "show", migrated.workload, "--json").stdout)
+    count, = [it["fingerprint"] for it in shown["patterns"] if "count" in it["query"]]
+    outcome = compare(rehearse, migrated, f"""old_application: stopped
+rules:
+  - replace: {count}
+    with: SELECT count(full_name) FROM customers WHERE id < $1
+  - drop_column: customers.name
+""")
+    workload = json.loads(outcome.stdout)["workload"]
+    sent = {it["sent"]: it for it in workload["new_application"]["patterns"]}
+    assert not sent["SELECT count(full_name) FROM customers WHERE id < $1"]["errors"], sent
+    assert not sent["SELECT id FROM customers WHERE id = $1;"]["errors"], sent
+    assert not workload["transform"]["refused"], workload["transform"]
+    outcome = compare(rehearse, migrated, "rules:\n  - drop_column: orders.total\n")
+    refused, = json.loads(outcome.stdout)["workload"]["transform"]["refused"]
+    assert "INSERT" not in refused["query"], refused
+
+
+def test_replay_sends_what_the_new_release_sends(rehearse, migrated):
+    rules = rehearse.write("transform.yaml", "version: 1\n" + RULES)
+    replay = "replay", migrated.workload, "--to", migrated.url("shop_after"), "--speed", "max", "--json", "--no-config"
+    before = json.loads(rehearse(*replay).stdout)
+    after = json.loads(rehearse(*replay, "--transform", rules).stdout)
+    assert before["errors"]["new"] >= 240 and before["transform"] is None, before["errors"]
+    assert after["errors"]["new"] == 0 and after["transform"]["rewritten"]["calls"] == 240, after
+    assert after["executions"] == before["executions"]
 
 
 @pytest.mark.parametrize("rule, said", [
