@@ -49,6 +49,7 @@ static const struct option rows[] = {
         .details = "Told by the parse tree, locking clauses included; and every session's "
                    "transactions are read only, for what the parser cannot know.",
     },
+    OPTION_ROW_TRANSFORM(GROUP_TARGET, "Send what the new release sends in its place."),
     {
         .name = "database",
         .kind = OPTION_TEXT,
@@ -106,7 +107,6 @@ static const struct option rows[] = {
                    "it holds a lock that somebody waits for; how often that was is told. 0: the "
                    "order between sessions is not kept.",
     },
-    OPTION_ROW_TRANSFORM(GROUP_TARGET, "Send what the new release sends in its place."),
     OPTION_ROW_WORKLOAD_KEY,
     {
         .name = "out",
