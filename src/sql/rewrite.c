@@ -126,15 +126,8 @@ size_t rh_rewrite_item_end(const struct rewriting *rewriting, size_t first)
 
 static void add_edit(struct rewriting *rewriting, size_t from, size_t to, const char *text)
 {
-    struct rewrite_edit edit = {from, to - from, rh_text(text)};
-    /* The tree names what SET (a, b) = ... assigns once for each of them. */
-    for (size_t i = 0; i < rewriting->edits.count; i++) {
-        const struct rewrite_edit *other = &rewriting->edits.items[i];
-        if (other->offset == edit.offset && other->length == edit.length &&
-            rh_text_equals(other->text, edit.text))
-            return;
-    }
-    *RH_PUSH(rewriting->arena, &rewriting->edits) = edit;
+    *RH_PUSH(rewriting->arena, &rewriting->edits) = (struct rewrite_edit){from, to - from,
+                                                                          rh_text(text)};
 }
 
 void rh_rewrite_put(struct rewriting *rewriting, size_t piece, const char *text)
@@ -198,6 +191,11 @@ static int compare_edits(const void *a, const void *b)
     return (left->length > right->length) - (left->length < right->length);
 }
 
+static bool is_same_edit(const struct rewrite_edit *a, const struct rewrite_edit *b)
+{
+    return a->offset == b->offset && a->length == b->length && rh_text_equals(a->text, b->text);
+}
+
 static bool follow_edits(struct rewriting *rewriting, struct buf *out)
 {
     size_t at = 0;
@@ -206,6 +204,9 @@ static bool follow_edits(struct rewriting *rewriting, struct buf *out)
               compare_edits);
     for (size_t i = 0; i < rewriting->edits.count; i++) {
         const struct rewrite_edit *edit = &rewriting->edits.items[i];
+        /* Some parts of a statement are named twice by the tree: SET (a, b) = ... */
+        if (i > 0 && is_same_edit(edit - 1, edit))
+            continue;
         if (edit->offset < at)
             return false;
         rh_buf_add(out, rewriting->query.data + at, edit->offset - at);

@@ -362,6 +362,55 @@ static void test_rewrite_replaces_by_fingerprint(void **state)
     CHECK_ALL(rules, examples);
 }
 
+/* Whatever comes in, what comes out as changed is SQL. */
+static void check_damaged(struct arena *arena, const struct transform *transform, struct text query)
+{
+    struct sql_rewrite rewrite, again;
+    rh_sql_rewrite(transform, query, NULL, arena, &rewrite);
+    if (rewrite.outcome != REWRITE_DONE)
+        return;
+    rh_sql_rewrite(transform, rewrite.query, NULL, arena, &again);
+    if (again.outcome == REWRITE_NOT_PARSED)
+        fail_msg("%.*s\nbecame %.*s", (int)query.len, query.data, (int)rewrite.query.len,
+                 rewrite.query.data);
+}
+
+static void test_rewrite_survives_damaged_texts(void **state)
+{
+    static const char *const texts[] = {
+        "WITH w(a) AS (SELECT name, note FROM customers c, orders) INSERT INTO orders AS o (id, "
+        "note, "
+        "\"A b\") VALUES ($1, $2, (SELECT max(name) FROM customers)), (1, 'x', DEFAULT) ON "
+        "CONFLICT "
+        "(id, (lower(x))) DO UPDATE SET note = excluded.note, id = o.id RETURNING id, note, o.*",
+        "SELECT customers.name, c.note AS n, (SELECT name FROM customers LIMIT 1) FROM customers "
+        "LEFT "
+        "JOIN orders c USING (id), LATERAL f(customers.id) AS g(x), (VALUES (1), (2)) v(y) WHERE "
+        "name "
+        "IS DISTINCT FROM c.id ORDER BY name, 2 FOR UPDATE OF customers",
+        "UPDATE ONLY orders SET (note, id) = (SELECT 1, 2), total = total + 1 FROM customers WHERE "
+        "CURRENT OF x RETURNING *; COPY orders (id, note) FROM STDIN; MERGE INTO orders o USING "
+        "customers c ON c.id = o.id WHEN MATCHED THEN UPDATE SET note = c.name",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        size_t len = strlen(texts[i]);
+        RH_CLEANUP_ARENA struct arena *rules = rh_arena_new();
+        RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+        struct transform transform = read_rules(rules, RULES);
+        for (size_t from = 0; from <= len; from++) {
+            check_damaged(arena, &transform, (struct text){texts[i], from});
+            check_damaged(arena, &transform, (struct text){texts[i] + from, len - from});
+            for (size_t gap = 1; gap < 24 && from + gap < len; gap++) {
+                char *copy = rh_arena_strdup(arena, texts[i]);
+                memmove(copy + from, copy + from + gap, len - from - gap + 1);
+                check_damaged(arena, &transform, rh_text(copy));
+            }
+            rh_arena_clear(arena);
+        }
+    }
+}
+
 static void test_rewrite_tells_which_rules_concern_a_text(void **state)
 {
     RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
@@ -387,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_rewrite_drops_a_column_with_what_filled_it),
         cmocka_unit_test(test_rewrite_refuses_what_would_be_a_guess),
         cmocka_unit_test(test_rewrite_replaces_by_fingerprint),
+        cmocka_unit_test(test_rewrite_survives_damaged_texts),
         cmocka_unit_test(test_rewrite_tells_which_rules_concern_a_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
