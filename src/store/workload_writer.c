@@ -378,8 +378,11 @@ static void add_sums(struct workload_writer *writer, const struct workload_resul
     }
     sums->calls++;
     sums->errors += result->sqlstate[0] != '\0';
-    sums->rows += result->rows > 0 ? result->rows : 0;
-    sums->total_us += duration_us;
+    /* What a server or a log says is any number. */
+    if (__builtin_add_overflow(sums->rows, result->rows > 0 ? result->rows : 0, &sums->rows))
+        sums->rows = INT64_MAX;
+    if (__builtin_add_overflow(sums->total_us, duration_us, &sums->total_us))
+        sums->total_us = INT64_MAX;
     sums->min_us = duration_us < sums->min_us ? duration_us : sums->min_us;
     sums->max_us = duration_us > sums->max_us ? duration_us : sums->max_us;
     sums->last_at_us = at_us;
@@ -400,7 +403,7 @@ static void add_answer(struct workload_writer *writer, struct live_session *sess
         writer->totals.executions++;
         writer->totals.errors += failed;
         if (result->pattern != 0)
-            add_sums(writer, result, duration_us * (i + 1) / count - duration_us * i / count,
+            add_sums(writer, result, duration_us / count + (i < duration_us % count),
                      event->at_us);
     }
 }

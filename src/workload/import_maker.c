@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <xxhash.h>
 
-#define BUCKETS ((size_t)4096)
+#define BUCKETS ((size_t)65536)
 /* Prepared statements of one session; a client with more gets a Parse each time. */
 #define PREPARED_MAX 10000
 #define BODY_BYTES_MAX ((size_t)64 * 1024 * 1024)
