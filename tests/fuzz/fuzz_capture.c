@@ -88,7 +88,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct capture_recorder *recorder;
     if (size < 1)
         return 0;
-    struct event_encoder *encoder = rh_event_encoder_new();
+    static struct event_encoder *encoder; /* of 5 MB, for all runs */
+    RH_CLEANUP_BUF struct buf batch;
+    if (encoder == NULL)
+        encoder = rh_event_encoder_new();
     RH_ASSERT(rh_capture_ring_new(&(struct capture_ring_options){.bytes = RING_BYTES}, &ring,
                                   &err) == RH_OK);
     RH_ASSERT(
@@ -112,6 +115,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rh_capture_recorder_free(recorder);
     rh_capture_path_free(path);
     rh_capture_ring_free(ring);
-    rh_event_encoder_free(encoder);
+    rh_buf_init(&batch, EVENT_BATCH_BYTES_MAX);
+    rh_event_encoder_take(encoder, &batch);
     return 0;
 }
