@@ -547,16 +547,9 @@ static enum err_code open_batch(struct workload_reader *reader, struct err *err)
 static bool fits(struct workload_reader *reader)
 {
     const struct workload_event *event = &reader->event;
-    if (event->at_us < reader->at_us)
+    if (event->at_us < reader->at_us ||
+        rh_workload_event_highest_pattern(event) > reader->patterns.count)
         return false;
-    for (size_t i = 0; i < event->message_count; i++) {
-        if (event->messages[i].pattern > reader->patterns.count)
-            return false;
-    }
-    for (size_t i = 0; i < event->result_count; i++) {
-        if (event->results[i].pattern > reader->patterns.count)
-            return false;
-    }
     reader->at_us = event->at_us;
     if (event->kind == WORKLOAD_SESSION_BEGUN)
         return rh_live_sessions_add(&reader->live, event->session) != NULL;

@@ -378,6 +378,13 @@ static void test_workload_file_refuses_events_that_cannot_be(void **state)
     struct workload_event stranger = {
         .kind = WORKLOAD_REQUEST, .session = 1 << 30, .at_us = INT64_MAX / 2};
     assert_int_equal(rh_workload_writer_event(writer, &stranger, &err), RH_ERR_FORMAT);
+    struct workload_message message = {.type = 'Q', .pattern = UINT32_MAX};
+    struct workload_session begun = {.number = 1 << 30, .user = "", .database = "", .lacks = ""};
+    begun.prologue.items = &message;
+    begun.prologue.count = 1;
+    stranger.kind = WORKLOAD_SESSION_BEGUN;
+    stranger.begun = &begun;
+    assert_int_equal(rh_workload_writer_event(writer, &stranger, &err), RH_ERR_FORMAT);
     struct workload_pattern pattern = {.number = 99, .query = ""};
     assert_int_equal(rh_workload_writer_pattern(writer, &pattern, &err), RH_ERR_FORMAT);
     finish(place, writer);
