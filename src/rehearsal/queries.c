@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rounds after which a pattern is looked at; one that is still open goes on to the next. */
-static const size_t stages[] = {24, 60, 200, 500, 1200};
-#define STAGE_COUNT (sizeof(stages) / sizeof(stages[0]))
 /* Executions sampled of each pattern: parameters as skewed as production's. */
 #define EXECUTIONS_EACH 400
 /* Patterns that are compared; the rest, the cheapest, is counted. */
@@ -24,8 +21,10 @@ static const size_t stages[] = {24, 60, 200, 500, 1200};
 #define CUT_LEAST_US 25000.0
 /* Where more than this share of the baseline's time is our own processor's, it is us we measure. */
 #define OWN_SHARE_MAX 0.5
-/* Of new connections: their first executions fill their caches. */
+/* Of new connections: their first executions fill their caches, some milliseconds of work. What
+   takes longer anyway is not run for that. */
 #define WARMING_ROUNDS 3
+#define WARMED_US 50000.0
 /* What became slower and is tried again, the worst first. */
 #define REPAIRS_MAX 12
 
@@ -75,7 +74,8 @@ enum err_code rh_queries_round(struct queries *queries, struct candidate_pattern
 int64_t rh_queries_timeout_us(const struct queries *queries,
                               const struct candidate_pattern *pattern)
 {
-    double fits = (double)rh_queries_slice_us(queries) / (1.5 * (double)stages[0]);
+    double fits = (double)rh_queries_slice_us(queries) /
+                  (1.5 * (double)rh_latency_stages[0].rounds);
     double slowest = fmax(pattern->slowest_us[SIDE_BASELINE], pattern->slowest_us[SIDE_TWIN]);
     double cut = fmax(fits, fmax(CUT_RATIO * slowest, CUT_LEAST_US));
     return cut > (double)queries->options->statement_timeout_us
@@ -90,44 +90,79 @@ static void judge_rounds(struct queries *queries, struct candidate_pattern *patt
     pattern->is_timed = true;
 }
 
-/* Up to `count` rounds, or the end of its slice. */
+static enum err_code warm(struct queries *queries, struct candidate_pattern *pattern,
+                          struct mono until, struct err *err)
+{
+    struct latency_rounds ignored = {0};
+    enum err_code code = RH_OK;
+    for (size_t n = 0; !code && n < WARMING_ROUNDS && !rh_clock_passed(until); n++)
+        code = rh_queries_round(queries, pattern, &ignored, err);
+    return code;
+}
+
+/* Up to the rounds of the stage, or the end of its slice. */
 static enum err_code time_pattern(struct queries *queries, struct candidate_pattern *pattern,
-                                  size_t count, struct err *err)
+                                  size_t stage, struct err *err)
 {
     struct mono until = rh_clock_earlier(
         queries->deadline, rh_clock_after(rh_clock_mono(), rh_queries_slice_us(queries)));
-    size_t tries = 0, before = pattern->rounds.count;
+    size_t tries = 0, count = rh_latency_stages[stage].rounds;
     enum err_code code = rh_paired_set_timeout(queries->paired,
                                                rh_queries_timeout_us(queries, pattern), err);
 
+    if (!code && stage > 0 && pattern->slowest_us[SIDE_CANDIDATE] < WARMED_US)
+        code = warm(queries, pattern, until, err);
     while (!code && pattern->rounds.count < count && tries++ < count && !rh_clock_passed(until))
         code = rh_queries_round(queries, pattern, &pattern->rounds, err);
-    if (!code && pattern->rounds.count > before)
+    if (!code && rh_latency_stages[stage].is_judged && pattern->rounds.count > 0)
         judge_rounds(queries, pattern);
+    return code;
+}
+
+static bool is_due(const struct candidate_pattern *pattern, size_t stage)
+{
+    return !pattern->not_comparable && (!pattern->is_timed || pattern->latency.is_open) &&
+           pattern->rounds.count < rh_latency_stages[stage].rounds;
+}
+
+static bool any_is_due(const struct queries *queries, size_t stage)
+{
+    for (size_t i = 0; i < queries->patterns.count; i++)
+        if (is_due(&queries->patterns.items[i], stage))
+            return true;
+    return false;
+}
+
+static enum err_code time_stage(struct queries *queries, size_t stage, struct err *err)
+{
+    if (!any_is_due(queries, stage))
+        return RH_OK;
+    enum err_code code = stage == 0 ? RH_OK : rh_paired_reconnect(queries->paired, err);
+    for (size_t i = 0; !code && i < queries->patterns.count; i++) {
+        if (!is_due(&queries->patterns.items[i], stage))
+            continue;
+        if (rh_clock_passed(queries->deadline)) {
+            queries->comparison.budget_ran_out = true;
+            return RH_OK;
+        }
+        code = time_pattern(queries, &queries->patterns.items[i], stage, err);
+    }
     return code;
 }
 
 static enum err_code time_all(struct queries *queries, struct err *err)
 {
-    for (size_t stage = 0; stage < STAGE_COUNT; stage++) {
-        enum err_code fresh = stage == 0 ? RH_OK : rh_paired_reconnect(queries->paired, err);
-        if (fresh)
-            return fresh;
-        for (size_t i = 0; i < queries->patterns.count; i++) {
-            struct candidate_pattern *pattern = &queries->patterns.items[i];
-            if (pattern->not_comparable || (pattern->is_timed && !pattern->latency.is_open) ||
-                pattern->rounds.count >= stages[stage])
-                continue;
-            if (rh_clock_passed(queries->deadline)) {
-                queries->comparison.budget_ran_out = true;
-                return RH_OK;
-            }
-            enum err_code code = time_pattern(queries, pattern, stages[stage], err);
-            if (code)
-                return code;
-        }
+    enum err_code code = RH_OK;
+    for (size_t stage = 0; !code && stage < LATENCY_STAGES && !queries->comparison.budget_ran_out;
+         stage++)
+        code = time_stage(queries, stage, err);
+    /* The budget may have ended between two looks. */
+    for (size_t i = 0; !code && i < queries->patterns.count; i++) {
+        struct candidate_pattern *pattern = &queries->patterns.items[i];
+        if (pattern->rounds.count > (pattern->is_timed ? pattern->latency.rounds : 0))
+            judge_rounds(queries, pattern);
     }
-    return RH_OK;
+    return code;
 }
 
 /* --- patterns --------------------------------------------------------------------------------- */
@@ -162,8 +197,14 @@ static struct candidate_pattern make_pattern(struct queries *queries, size_t ind
                   .calls_per_s = (double)sampled->calls * weight / seconds},
     };
     for (size_t side = 0; side < COMPARED_SIDES; side++)
-        pattern.query.effort[side] = (struct query_effort){
-            .blocks = -1, .temp_blocks = -1, .rows_scanned = -1, .rows = -1, .estimate_ratio = 1};
+        pattern.query.effort[side] = (struct query_effort){.blocks = -1,
+                                                           .temp_blocks = -1,
+                                                           .rows_scanned = -1,
+                                                           .rows = -1,
+                                                           .wal_records = -1,
+                                                           .estimate_ratio = 1};
+    for (size_t i = 0; i < sampled->count; i++)
+        pattern.query.is_prepared |= sampled->executions[i].is_named;
     if (sampled->count == 0)
         pattern.not_comparable = sampled->why_not ? sampled->why_not
                                                   : "no execution of it can be sent by itself";
@@ -195,9 +236,7 @@ static enum err_code look_at_all(struct queries *queries, struct err *err)
         struct candidate_pattern *pattern = &queries->patterns.items[i];
         if (rh_clock_passed(queries->deadline)) {
             queries->comparison.budget_ran_out = true;
-            if (!pattern->not_comparable)
-                pattern->not_comparable = "the budget was spent before its turn";
-            continue;
+            return RH_OK;
         }
         enum err_code code = RH_OK;
         if (!pattern->not_comparable)
@@ -253,7 +292,6 @@ static enum err_code confirm(struct queries *queries, struct candidate_pattern *
     enum err_code code = RH_OK;
 
     for (int i = 0; !code && i < LATENCY_BLOCKS; i++) {
-        struct latency_rounds warming = {0};
         /* What is slow needs few rounds: each block has its part of the time. */
         struct mono until = rh_clock_after(begun, slice_us * (i + 1) / LATENCY_BLOCKS);
         size_t full = (size_t)(i + 1) * block_rounds, first = rounds.count;
@@ -261,8 +299,7 @@ static enum err_code confirm(struct queries *queries, struct candidate_pattern *
             (code = rh_paired_set_timeout(queries->paired, rh_queries_timeout_us(queries, pattern),
                                           err)))
             break;
-        for (size_t n = 0; !code && n < WARMING_ROUNDS && !rh_clock_passed(until); n++)
-            code = rh_queries_round(queries, pattern, &warming, err);
+        code = warm(queries, pattern, until, err);
         for (size_t tries = 0; !code && rounds.count < full && tries < 2 * block_rounds &&
                                (rounds.count == first || !rh_clock_passed(until));
              tries++)
@@ -273,8 +310,10 @@ static enum err_code confirm(struct queries *queries, struct candidate_pattern *
             *RH_PUSH(queries->arena, &rounds) = copy;
         }
     }
-    if (code || rh_latency_confirms(&pattern->latency, rounds.items, rounds.count))
+    if (code)
         return code;
+    if (rh_latency_confirms(&pattern->latency, rounds.items, rounds.count))
+        return pattern->manner.wraps ? rh_queries_find_cause(queries, pattern, err) : RH_OK;
     /* What more connections show counts more than what fewer did, where it is clear enough. */
     struct latency_comparison again;
     rh_latency_compare(rounds.items, rounds.count, 1, &queries->rules, &queries->random, &again);
