@@ -281,15 +281,15 @@ static void give_verdict(struct queries *queries, struct candidate_pattern *patt
     rh_query_verdict(&pattern->query, &timing, queries->arena);
 }
 
-/* In blocks over new connections (stats/latency.h). */
+/* In blocks over new connections (stats/latency.h), within about that time. */
 static enum err_code confirm(struct queries *queries, struct candidate_pattern *pattern,
-                             struct err *err)
+                             int64_t slice_us, struct err *err)
 {
     struct mono begun = rh_clock_mono();
-    int64_t slice_us = rh_queries_slice_us(queries);
     size_t block_rounds = rh_latency_block_rounds(&pattern->latency);
     struct latency_rounds rounds = {0};
     enum err_code code = RH_OK;
+    bool is_padded = false;
 
     for (int i = 0; !code && i < LATENCY_BLOCKS; i++) {
         /* What is slow needs few rounds: each block has its part of the time. */
@@ -305,6 +305,7 @@ static enum err_code confirm(struct queries *queries, struct candidate_pattern *
              tries++)
             code = rh_queries_round(queries, pattern, &rounds, err);
         /* Blocks are told by their length. */
+        is_padded |= rounds.count < full;
         for (size_t n = 0; rounds.count > first && rounds.count < full; n++) {
             struct latency_round copy = rounds.items[first + n];
             *RH_PUSH(queries->arena, &rounds) = copy;
@@ -314,8 +315,12 @@ static enum err_code confirm(struct queries *queries, struct candidate_pattern *
         return code;
     if (rh_latency_confirms(&pattern->latency, rounds.items, rounds.count))
         return pattern->manner.wraps ? rh_queries_find_cause(queries, pattern, err) : RH_OK;
-    /* What more connections show counts more than what fewer did, where it is clear enough. */
+    /* What more connections show counts more than what fewer did, where it is clear enough. Copies
+       of rounds make nothing clear. */
     struct latency_comparison again;
+    pattern->is_refuted = true;
+    if (is_padded)
+        return RH_OK;
     rh_latency_compare(rounds.items, rounds.count, 1, &queries->rules, &queries->random, &again);
     pattern->is_refuted = again.outcome != LATENCY_SAME;
     if (!pattern->is_refuted)
@@ -323,17 +328,26 @@ static enum err_code confirm(struct queries *queries, struct candidate_pattern *
     return RH_OK;
 }
 
+static bool is_suspected(const struct candidate_pattern *pattern)
+{
+    return pattern->is_timed && pattern->latency.outcome == LATENCY_SLOWER;
+}
+
+/* Beyond the budget, by half of it at most, as long as each has the least slice. */
 static enum err_code confirm_all(struct queries *queries, struct err *err)
 {
-    for (size_t i = 0; i < queries->patterns.count; i++) {
-        struct candidate_pattern *pattern = &queries->patterns.items[i];
-        if (!pattern->is_timed || pattern->latency.outcome != LATENCY_SLOWER)
-            continue;
-        enum err_code code = confirm(queries, pattern, err);
-        if (code)
-            return code;
-    }
-    return RH_OK;
+    int64_t slice_us = rh_queries_slice_us(queries), count = 0;
+    enum err_code code = RH_OK;
+    for (size_t i = 0; i < queries->patterns.count; i++)
+        count += is_suspected(&queries->patterns.items[i]);
+    if (count > 0 && slice_us > queries->options->budget_us / 2 / count)
+        slice_us = queries->options->budget_us / 2 / count;
+    if (slice_us < SLICE_LEAST_US)
+        slice_us = SLICE_LEAST_US;
+    for (size_t i = 0; !code && i < queries->patterns.count; i++)
+        if (is_suspected(&queries->patterns.items[i]))
+            code = confirm(queries, &queries->patterns.items[i], slice_us, err);
+    return code;
 }
 
 static enum err_code repair_all(struct queries *queries, struct err *err)

@@ -253,7 +253,8 @@ def test_compare_errors_new_and_existing(sides):
 def test_compare_results_that_changed(sides):
     lines = [("Q", f"SELECT id, total FROM orders WHERE id = {n}") for n in range(1, 30)]
     lines += [("Q", f"SELECT count(*) AS n FROM customers WHERE id < {n}") for n in range(20, 40)]
-    lines += [("Q", f"SELECT * FROM customers WHERE id = {n}") for n in range(1, 30)]
+    lines += [("P", "all", "SELECT * FROM customers WHERE id = $1")]
+    lines += [("E", "all", n) for n in range(1, 30)]
     outcome = sides.compare(lines, "UPDATE orders SET total = round(total) + 1;\n"
                                    "ALTER TABLE customers ADD COLUMN tier int;\nVACUUM ANALYZE;\n")
     assert outcome.status == 5
@@ -262,6 +263,10 @@ def test_compare_results_that_changed(sides):
     assert "other values of total" in changed["values-changed"]["title"]
     assert changed["columns-added"]["severity"] == "info"
     assert "tier" in changed["columns-added"]["title"]
+    # Sessions that prepared it before would be refused: it follows, though no session here did.
+    broken = findings(outcome, "cached-plan-broken")
+    assert [f["evidence"]["query"] for f in broken] == ["SELECT * FROM customers WHERE id = $1"]
+    assert broken[0]["severity"] == "warning" and "concluded, not seen" in broken[0]["why"]
 
 
 @conftest.measures
