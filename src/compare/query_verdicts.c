@@ -127,7 +127,8 @@ static bool is_slower_by_dead_rows(const struct query_comparison *query,
     return query->flags & PATTERN_WRITES && query->custom.is_compared &&
            !query->custom.is_changed && before > 0 &&
            effort[SIDE_CANDIDATE].blocks <= SAME_BLOCKS * before && !writes_more(query) &&
-           !query->cause && latency->quantiles[LATENCY_P50].ratio < WRITES_RATIO;
+           (!query->cause || query->cause_is_indexes) &&
+           latency->quantiles[LATENCY_P50].ratio < WRITES_RATIO;
 }
 
 static const char *say_blocks(const struct query_comparison *query, struct arena *arena)
@@ -151,6 +152,7 @@ static void by_outcome(struct query_comparison *query, const struct latency_comp
     case LATENCY_SLOWER:
         if (is_slower_by_dead_rows(query, latency)) {
             query->verdict = QUERY_TOO_NOISY;
+            query->cause = NULL;
             query->reason = "slower, but by the same plan over the same blocks: it may be the dead "
                             "rows that writing leaves when it is rolled back";
             return;

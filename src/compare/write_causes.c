@@ -67,9 +67,10 @@ static const char *say_kind(struct arena *arena, struct text kind, size_t more, 
 }
 
 const char *rh_write_cause(struct arena *arena, const char *table, struct text before,
-                           struct text after)
+                           struct text after, bool *ret_only_indexes)
 {
     const char *cause = NULL;
+    bool only_indexes = true;
     struct text rest = after, done = {0};
     struct thing thing;
     while (next_thing(&rest, &thing)) {
@@ -79,9 +80,11 @@ const char *rh_write_cause(struct arena *arena, const char *table, struct text b
         size_t now = count_of(after, thing.kind), then = count_of(before, thing.kind);
         if (now <= then)
             continue;
+        only_indexes &= rh_text_is(thing.kind, "index");
         const char *said = say_kind(arena, thing.kind, now - then, before, after);
         cause = cause ? rh_arena_printf(arena, "%s; %s", cause, said)
                       : rh_arena_printf(arena, "%s has %s", table, said);
     }
+    *ret_only_indexes = cause && only_indexes;
     return cause;
 }

@@ -13,9 +13,10 @@
 /*
  * `before` and `after` have a line for each thing that the table has, "KIND<tab>NAME", lines of a
  * kind together. Returns "orders has 3 more indexes: a, b and c; 1 more trigger: d", or NULL where
- * there are no more of any kind. The text lies in the arena.
+ * there are no more of any kind. The text lies in the arena. *ret_only_indexes: what it names are
+ * indexes alone, and what those cost a write shows in its blocks and WAL records.
  */
 const char *rh_write_cause(struct arena *arena, const char *table, struct text before,
-                           struct text after);
+                           struct text after, bool *ret_only_indexes);
 
 #endif

@@ -179,6 +179,7 @@ struct query_comparison {
     /* Of writes that became slower: "orders has 2 more indexes: a and b"; NULL: nothing is known.
      */
     const char *cause;
+    bool cause_is_indexes; /* alone: then blocks and WAL records show it as well */
 
     int64_t rounds; /* each side was timed so often */
     struct query_times sides[COMPARED_SIDES];

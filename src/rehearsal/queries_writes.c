@@ -66,6 +66,6 @@ enum err_code rh_queries_find_cause(struct queries *queries, struct candidate_pa
     if (things[SIDE_CANDIDATE])
         pattern->query.cause = rh_write_cause(
             arena, table, rh_text(things[SIDE_BASELINE] ? things[SIDE_BASELINE] : ""),
-            rh_text(things[SIDE_CANDIDATE]));
+            rh_text(things[SIDE_CANDIDATE]), &pattern->query.cause_is_indexes);
     return RH_OK;
 }

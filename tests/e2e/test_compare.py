@@ -53,12 +53,13 @@ class Sides:
         subprocess.run([MAKER, path], input=script.encode(), check=True)
         return path
 
-    def compare(self, lines, migration="", *arguments, twin=True, budget="12s", **options):
+    def compare(self, lines, migration="", *arguments, twin=True, budget="12s", seed=1,
+                **options):
         self.make(migration)
         more = ["--twin", self.cluster.url("twin")] if twin else []
         outcome = self.rehearse("compare", self.workload(lines), "--baseline",
                                 self.cluster.url("base"), "--candidate", self.cluster.url("cand"),
-                                "--compare-budget", budget, "--seed", "1", "--json", *more,
+                                "--compare-budget", budget, "--seed", str(seed), "--json", *more,
                                 *arguments, timeout=120, **options)
         assert outcome.status in (0, 3, 5), outcome
         outcome.json = json.loads(outcome.stdout)
@@ -358,10 +359,10 @@ def test_compare_false_alarms_and_power(sides):
     alarms = caught = 0
     trials = int(os.environ.get("REHEARSE_POWER_TRIALS", "20"))
     for trial in range(trials):
-        outcome = sides.compare(shop_queries(40), "", "--seed", str(trial), budget="6s")
+        outcome = sides.compare(shop_queries(40), seed=trial, budget="6s")
         alarms += outcome.status == 5
-        outcome = sides.compare(shop_queries(40), "DROP INDEX orders_customer_idx;\n", "--seed",
-                                str(trial), budget="6s")
+        outcome = sides.compare(shop_queries(40), "DROP INDEX orders_customer_idx;\n", seed=trial,
+                                budget="6s")
         caught += bool(findings(outcome, "query-slower"))
     assert alarms <= trials / 100
     assert caught == trials

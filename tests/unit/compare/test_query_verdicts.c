@@ -147,6 +147,11 @@ static void test_verdicts_of_writes_that_cost_more(void **state)
     query.effort[SIDE_CANDIDATE].wal_records = 2;
     query.cause = "orders has 1 more trigger: audit";
     assert_int_equal(verdict_of(&query, &timing, arena), QUERY_WORSE);
+    /* An index that a write keeps up to date costs blocks and records: one that did not is none. */
+    query.cause = "orders has 1 more index: a";
+    query.cause_is_indexes = true;
+    assert_int_equal(verdict_of(&query, &timing, arena), QUERY_TOO_NOISY);
+    assert_null(query.cause);
 }
 
 static void test_verdicts_refuted_and_bound_and_not_comparable(void **state)

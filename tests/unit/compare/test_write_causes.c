@@ -9,7 +9,24 @@
 
 static const char *cause_of(struct arena *arena, const char *before, const char *after)
 {
-    return rh_write_cause(arena, "orders", rh_text(before), rh_text(after));
+    bool ignored;
+    return rh_write_cause(arena, "orders", rh_text(before), rh_text(after), &ignored);
+}
+
+static void test_write_causes_tell_indexes_apart(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    bool only_indexes;
+    assert_non_null(
+        rh_write_cause(arena, "t", rh_text(""), rh_text("index\ta\nindex\tb"), &only_indexes));
+    assert_true(only_indexes);
+    assert_non_null(
+        rh_write_cause(arena, "t", rh_text(""), rh_text("index\ta\ntrigger\tb"), &only_indexes));
+    assert_false(only_indexes);
+    assert_null(
+        rh_write_cause(arena, "t", rh_text("index\ta"), rh_text("index\tb"), &only_indexes));
+    assert_false(only_indexes);
 }
 
 static void test_write_causes_name_what_is_more(void **state)
@@ -40,6 +57,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_write_causes_name_what_is_more),
+        cmocka_unit_test(test_write_causes_tell_indexes_apart),
         cmocka_unit_test(test_write_causes_are_none_where_nothing_is_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
