@@ -58,7 +58,7 @@ def test_compare_writes_that_did_not_change(sides):
 
 @conftest.measures
 def test_compare_writes_that_became_slower(sides):
-    outcome = sides.compare(writes(), THREE + CHECK, budget="10s")
+    outcome = sides.compare(writes(), THREE + CHECK, budget="20s")
     assert outcome.status == 5, outcome.stdout
     slower = {f["evidence"]["query"][:10]: f for f in findings(outcome, "query-slower")}
     assert {"INSERT INT", "UPDATE cus"} <= set(slower), outcome.stdout
