@@ -1,5 +1,6 @@
 #include "cmd/cli.h"
 #include "cmd/query_rows.h"
+#include "cmd/transform_option.h"
 #include "cmd/workload_open.h"
 
 #include "engine/engine.h"
@@ -92,6 +93,7 @@ static const struct option rows[] = {
     OPTION_ROW_ERROR_RATE,
     OPTION_ROW_MIN_QUERY_COUNT,
     OPTION_ROW_FAIL_ON(GROUP_QUERIES),
+    OPTION_ROW_TRANSFORM(GROUP_QUERIES, "Also compare what the new release sends."),
     OPTION_ROW_TIMEOUT,
     OPTION_ROW_JSON_OBJECT("REHEARSE_JSON", "The result as one JSON object, as in result.json."),
     OPTION_ROW_QUIET,
@@ -136,6 +138,9 @@ static enum err_code read_options(const struct options *options,
     if (comparison->budget_us < 1000000 || comparison->statement_timeout_us < 1000)
         return rh_err_set(err, RH_ERR_USAGE,
                           "--compare-budget must be 1s at least, and --statement-timeout 1ms");
+    enum err_code code = rh_transform_option_read(options, &comparison->transform, err);
+    if (code)
+        return code;
     comparison->production = rh_option_list(options, "production", &comparison->production_count);
     return rh_query_limits_read(options, &comparison->query_limits, err);
 }

@@ -1,6 +1,7 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
 #include "cmd/run_rows.h"
+#include "cmd/transform_option.h"
 #include "cmd/workload_rows.h"
 
 #include "base/file.h"
@@ -324,6 +325,7 @@ static const struct option rows[] = {
     },
     OPTION_ROW_WORKLOAD,
     OPTION_ROW_WORKLOAD_KEY,
+    OPTION_ROW_TRANSFORM(GROUP_QUERIES, "Also compare what the new release sends."),
     OPTION_ROW_SPEED,
     OPTION_ROW_POOL,
     OPTION_ROW_BLOCKER,

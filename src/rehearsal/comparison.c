@@ -94,7 +94,19 @@ static enum err_code compare(const struct comparison_options *options, struct re
     for (size_t side = 0; side < COMPARED_SIDES; side++)
         queries.places[side] = place_of(&targets[options->urls[side] ? side : SIDE_BASELINE]);
     rh_queries_take_patterns(options->workload, arena, &queries);
-    enum err_code code = rh_compare_queries(&queries, arena, &result->workload, err);
+    struct transform_survey survey = {0};
+    enum err_code code = options->transform
+                             ? rh_queries_survey(options->transform, arena, &queries, &survey, err)
+                             : RH_OK;
+    if (!code)
+        code = rh_compare_queries(&queries, arena, &result->workload, err);
+    if (!code && options->transform) {
+        result->transformation = survey.summary;
+        queries.source = rh_workload_reader_source(options->workload);
+        queries.is_new_application = true;
+        code = rh_compare_queries(&queries, arena, &result->new_application, err);
+        result->new_application.workload = options->workload_path;
+    }
     if (code)
         return code;
     const char *before = targets[SIDE_BASELINE].server_version,

@@ -329,7 +329,10 @@ static enum err_code take_state(struct paired *paired, enum compared_side side, 
     bool ignored;
     if (own->state == number)
         return RH_OK;
-    const struct sampled_state *state = &paired->options->sample->states.items[number];
+    const struct replay_sample *sample = paired->options->sample;
+    const struct sampled_state *state = side == SIDE_CANDIDATE && sample->candidate_states
+                                            ? &sample->candidate_states[number]
+                                            : &sample->states.items[number];
     own->prepared.count = 0;
     own->state = NO_STATE;
     if ((code = rh_paired_say(paired, side,
@@ -366,6 +369,12 @@ static bool is_prepared(const struct side *side, struct prepared_name name)
             side->prepared.items[i].statement == name.statement)
             return true;
     return false;
+}
+
+static const struct sampled_execution *on_side(const struct sampled_execution *execution,
+                                               enum compared_side side)
+{
+    return side == SIDE_CANDIDATE && execution->on_candidate ? execution->on_candidate : execution;
 }
 
 /* The name to bind; "" for what is parsed each time. An error of Parse is the outcome. */
@@ -411,6 +420,7 @@ enum err_code rh_paired_run_on(struct paired *paired, enum compared_side side,
                                struct arena *arena, struct paired_outcome *ret_outcome,
                                struct err *err)
 {
+    execution = on_side(execution, side);
     struct text query = manner.text.len > 0 ? manner.text : execution->query;
     char name[48] = "";
     enum err_code code = take_state(paired, side, execution->state, err);
@@ -512,6 +522,7 @@ enum err_code rh_paired_explain(struct paired *paired, enum compared_side side,
                                 struct arena *arena, json_t **ret_plan, struct err *err)
 {
     struct paired_outcome outcome = {0};
+    execution = on_side(execution, side);
     enum err_code code = take_state(paired, side, execution->state, err);
 
     *ret_plan = NULL;

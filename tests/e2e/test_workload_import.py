@@ -194,6 +194,18 @@ def test_import_of_gzip_with_its_prefix_encrypted(logs, rehearse):
     assert not list(rehearse.directory.glob("x*"))
 
 
+def test_import_ends_sessions_with_their_last_statement(rehearse):
+    """log_disconnections is off by default: each session was open to the end of the log, all at once."""
+    line = "2026-11-20 {time}.000 UTC [{pid}] LOG:  duration: 1.5 ms  statement: SELECT {pid}\n"
+    rehearse.write("server.log", "".join(line.format(time=f"1{minute // 60}:{minute % 60:02}:00", pid=100 + minute)
+                                         for minute in range(90)))
+    assert rehearse("workload", "import", "server.log", "-o", "w", "--unencrypted").status == 0
+    with sqlite3.connect(rehearse.directory / "w") as database:
+        lengths = [row[0] for row in database.execute("SELECT ended_at_us - begun_at_us FROM sessions")]
+    assert lengths == [1500] * 90
+    assert json.loads(rehearse("workload", "show", "w", "--json").stdout)["sessions_most_at_once"] == 1
+
+
 def test_import_of_sql_files(rehearse):
     rehearse.write("a.sql", "SELECT 1; -- first\nSELECT id FROM t WHERE id = 5;\n")
     rehearse.write("b.sql", "BEGIN; UPDATE t SET a = 'x' WHERE id = 7; COMMIT;")
