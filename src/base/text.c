@@ -360,7 +360,12 @@ void rh_buf_add_str(struct buf *buf, const char *s)
 
 void rh_buf_add_char(struct buf *buf, char c)
 {
-    rh_buf_add(buf, &c, 1);
+    if (buf->len >= buf->max || buf->len + 1 >= buf->capacity) {
+        rh_buf_add(buf, &c, 1);
+        return;
+    }
+    buf->data[buf->len++] = c;
+    buf->data[buf->len] = '\0';
 }
 
 void rh_buf_printf(struct buf *buf, const char *fmt, ...)

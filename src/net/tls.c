@@ -30,7 +30,10 @@ struct tls_context {
 struct tls {
     SSL *ssl;
     const struct tls_context *context;
+    int fd;
     char *host; /* NULL: none */
+    /* Of a read under way: a short recv emptied the socket, the next one would only say so. */
+    bool is_reading, is_emptied;
     /* The last read found the kernel's buffer empty: what OpenSSL still holds is half a record. */
     bool read_blocked, read_waits_writable;
     bool has_failed; /* found behind bytes that a read gave: the next one says so */
@@ -41,18 +44,19 @@ struct tls {
  * OpenSSL's own socket BIO writes with write(2), which raises SIGPIPE.
  */
 
-static int socket_of(BIO *bio)
-{
-    return (int)(intptr_t)BIO_get_data(bio);
-}
-
 static int on_bio_read(BIO *bio, char *data, int length)
 {
-    ssize_t received;
+    struct tls *tls = BIO_get_data(bio);
+    ssize_t received = -1;
     BIO_clear_retry_flags(bio);
-    do
-        received = recv(socket_of(bio), data, (size_t)length, MSG_DONTWAIT);
-    while (received < 0 && errno == EINTR);
+    if (tls->is_emptied) {
+        errno = EAGAIN;
+    } else {
+        do
+            received = recv(tls->fd, data, (size_t)length, MSG_DONTWAIT);
+        while (received < 0 && errno == EINTR);
+    }
+    tls->is_emptied = tls->is_emptied || (tls->is_reading && received > 0 && received < length);
     if (received == 0)
         BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
     else if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -62,10 +66,11 @@ static int on_bio_read(BIO *bio, char *data, int length)
 
 static int on_bio_write(BIO *bio, const char *data, int length)
 {
+    const struct tls *tls = BIO_get_data(bio);
     ssize_t sent;
     BIO_clear_retry_flags(bio);
     do
-        sent = send(socket_of(bio), data, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent = send(tls->fd, data, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         BIO_set_retry_write(bio);
@@ -368,7 +373,8 @@ struct tls *rh_tls_new(struct tls_context *context, int fd, const char *host)
     if (!tls || !bio || !(tls->ssl = SSL_new(context->ssl)) ||
         (host && !(tls->host = strdup(host))))
         RH_PANIC("out of memory for a TLS connection");
-    BIO_set_data(bio, (void *)(intptr_t)fd);
+    tls->fd = fd;
+    BIO_set_data(bio, tls);
     SSL_set_bio(tls->ssl, bio, bio);
     tls->context = context;
     if (context->is_server) {
@@ -616,10 +622,12 @@ static ssize_t read_or_peek(struct tls *tls, void *data, size_t length, bool is_
 {
     char *bytes = data;
     size_t filled = 0;
+    ssize_t why = 0;
     if (tls->has_failed)
         return fail(tls);
     ERR_clear_error();
-    tls->read_blocked = tls->read_waits_writable = false;
+    tls->read_blocked = tls->read_waits_writable = tls->is_emptied = false;
+    tls->is_reading = true;
     while (filled < length) {
         size_t received = 0;
         errno = 0;
@@ -631,12 +639,11 @@ static ssize_t read_or_peek(struct tls *tls, void *data, size_t length, bool is_
                 break;
             continue;
         }
-        ssize_t why = outcome(tls, result, errno, true);
-        if (filled == 0)
-            return why;
+        why = outcome(tls, result, errno, true);
         break;
     }
-    return (ssize_t)filled;
+    tls->is_reading = tls->is_emptied = false;
+    return filled > 0 ? (ssize_t)filled : why;
 }
 
 ssize_t rh_tls_read(struct tls *tls, void *data, size_t length)

@@ -17,8 +17,9 @@
 #define FILL_EVENTS_UNPACED 4096
 /* At the greatest speed: requests ready to be sent for each session, beside READY_ITEMS. */
 #define READY_ITEMS_PER_SESSION 16
-/* What an item and its recorded results cost beside the bytes of its messages. */
-#define ITEM_OVERHEAD 256
+/* What an item with one result costs beside the bytes of its messages: four blocks of malloc. */
+#define ITEM_OVERHEAD \
+    (sizeof(struct item) + sizeof(struct workload_result) + sizeof(struct replay_step) + 4 * 16)
 
 /* --- sessions --------------------------------------------------------------------------------- */
 
@@ -171,8 +172,8 @@ static void finish_making(struct making *making, const struct workload_event *ev
     unsigned char first = event->messages[0].type;
     unsigned char last = event->messages[event->message_count - 1].type;
     item->length = making->bytes.len;
-    item->bytes = making->bytes.data; /* malloc'ed by struct buf, ours from here */
-    making->bytes = (struct buf){0};
+    item->bytes = copy_of(making->bytes.data, item->length, 1);
+    rh_buf_deinit(&making->bytes);
     item->steps = copy_of(making->steps.items, making->steps.count, sizeof(struct replay_step));
     item->step_count = making->steps.count;
     item->needs = copy_of(making->order.needs, making->order.need_count, sizeof(struct order_need));

@@ -68,7 +68,7 @@ struct import_maker *rh_import_maker_new(const char *directory)
     if (maker == NULL)
         RH_PANIC("out of memory (%zu bytes)", sizeof(*maker));
     maker->arena = rh_arena_new();
-    maker->sorter = rh_event_sorter_new(directory);
+    maker->sorter = rh_event_sorter_new(directory, EVENT_SORTER_PIECE_BYTES);
     maker->cache = rh_query_cache_new(
         &(struct query_cache_options){.on_pattern = keep_pattern, .context = maker});
     return maker;

@@ -29,6 +29,7 @@ struct log_reader {
     bool line_is_open; /* of csvlog: a quote in it, or in what was cut off, has no other */
     /* A stderr log's record under way, until a line begins the next one. */
     struct arena *kept;
+    struct arena *scratch; /* of the line that is looked at */
     bool has_kept, is_cut;
     struct log_record record;
     struct buf message, detail, statement, dropped, *current;
@@ -278,8 +279,8 @@ static enum err_code next_stderr(struct log_reader *reader, struct log_record *r
         }
         struct log_record record;
         struct text line = rh_buf_text(&reader->line), rest;
-        RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
-        if (!rh_log_prefix_match(reader->prefix, scratch, line, &record, &rest)) {
+        rh_arena_clear(reader->scratch);
+        if (!rh_log_prefix_match(reader->prefix, reader->scratch, line, &record, &rest)) {
             if (reader->current == NULL) {
                 reader->counts->strange++;
                 continue;
@@ -345,6 +346,7 @@ enum err_code rh_log_reader_open(const char *path, enum log_form form,
                                   .gzip = PROCESS_INIT};
     reader->arena = rh_arena_new();
     reader->kept = rh_arena_new();
+    reader->scratch = rh_arena_new();
     struct buf *const bufs[] = {&reader->line, &reader->message, &reader->detail,
                                 &reader->statement, &reader->dropped};
     for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)
@@ -371,6 +373,7 @@ void rh_log_reader_free(struct log_reader *reader)
     rh_buf_deinit(&reader->dropped);
     rh_arena_free(reader->arena);
     rh_arena_free(reader->kept);
+    rh_arena_free(reader->scratch);
     free(reader);
 }
 

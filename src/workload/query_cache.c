@@ -269,41 +269,35 @@ static enum err_code look(struct query_cache *cache, struct text query, bool is_
 
 /* --- remembering ------------------------------------------------------------------------------ */
 
+/* What stands in a shape for a token; 0: the token. */
+static char stand_in(struct text query, const struct sql_token *token)
+{
+    if (token->kind == SQL_TOKEN_SPACE || token->kind == SQL_TOKEN_COMMENT)
+        return ' ';
+    if (token->kind == SQL_TOKEN_STRING)
+        return '\1';
+    return rh_query_token_is_constant(query, token) ? '\2' : '\0';
+}
+
 static XXH128_hash_t shape_of(struct query_cache *cache, struct text query)
 {
     struct sql_lexer lexer = rh_sql_lexer(query);
     struct sql_token token;
+    size_t done = 0; /* of the query; what follows is in the shape as it is, as far as was looked */
 
     if (query.len > SHAPE_BYTES_MAX)
         return XXH3_128bits(query.data, query.len);
     rh_buf_clear(&cache->shape);
     while (rh_sql_lexer_next(&lexer, &token)) {
-        switch (token.kind) {
-        case SQL_TOKEN_SPACE:
-        case SQL_TOKEN_COMMENT:
-            rh_buf_add_char(&cache->shape, ' ');
-            break;
-        case SQL_TOKEN_STRING:
-            rh_buf_add_char(&cache->shape, '\1');
-            break;
-        case SQL_TOKEN_NUMBER:
-            if (rh_query_token_is_constant(query, &token))
-                rh_buf_add_char(&cache->shape, '\2');
-            else
-                rh_buf_add(&cache->shape, query.data + token.offset, token.len);
-            break;
-        case SQL_TOKEN_WORD:
-        case SQL_TOKEN_QUOTED_IDENTIFIER:
-        case SQL_TOKEN_SEMICOLON:
-        case SQL_TOKEN_OPEN:
-        case SQL_TOKEN_CLOSE:
-        case SQL_TOKEN_BACKSLASH:
-        case SQL_TOKEN_PSQL_VARIABLE:
-        case SQL_TOKEN_OTHER:
-            rh_buf_add(&cache->shape, query.data + token.offset, token.len);
-            break;
-        }
+        char instead = stand_in(query, &token);
+
+        if (!instead || (token.len == 1 && query.data[token.offset] == instead))
+            continue;
+        rh_buf_add(&cache->shape, query.data + done, token.offset - done);
+        rh_buf_add_char(&cache->shape, instead);
+        done = token.offset + token.len;
     }
+    rh_buf_add(&cache->shape, query.data + done, query.len - done);
     return XXH3_128bits(cache->shape.data ? cache->shape.data : "", cache->shape.len);
 }
 

@@ -1,4 +1,4 @@
-"""What a capture costs: pgbench -S directly, through a capture that is paused, and through one that records."""
+"""What a recording costs: pgbench -S directly, through a capture that is paused, and through one that records."""
 import json
 import signal
 import statistics
@@ -8,54 +8,24 @@ import measures
 import peers
 
 
-def capture(server, directory, program, name, *arguments):
-    port = peers.free_port()
-    out = directory / f"{name.replace(' ', '-')}.workload"
-    peer = peers.Peer(name, port, [program, "capture", "--upstream",
-                                   f"host=127.0.0.1 port={server.port} user=postgres dbname=postgres sslmode=disable",
-                                   "--listen", f"127.0.0.1:{port}", "-o", out, "--unencrypted", "--no-config", "--json",
-                                   *arguments], directory)
-    peer.out = out
-    return peer
-
-
-def latencies(server, peer, mode, seconds, directory):
-    """Of every transaction of one client, in us, sorted."""
-    prefix = directory / f"latency-{peer.port}"
-    server.client("pgbench", "-n", "-S", "-M", mode, "-c", "1", "-T", str(seconds), "-l", f"--log-prefix={prefix}",
-                  port=peer.port, timeout=seconds + 60)
-    seen = []
-    for path in directory.glob(f"{prefix.name}.*"):
-        seen += [int(line.split()[2]) for line in path.read_text().splitlines()]
-        path.unlink()
-    return sorted(seen)
-
-
-def share(values, part):
-    return values[min(len(values) - 1, int(part * len(values)))]
-
-
 def section(directory, arguments, table, goal):
     print(f"\nCapture, pgbench -S, {arguments.rounds} rounds of {arguments.seconds} s a cell")
     server = peers.Server(directory, arguments.scale)
     everyone = [peers.direct(server, directory)]
     try:
-        everyone.append(capture(server, directory, arguments.program, "off", "--start-paused"))
-        everyone.append(capture(server, directory, arguments.program, "on"))
-        rates, cpu, tails = {}, {}, {}
+        everyone.append(peers.capture(server, directory, arguments.program, "off", "--start-paused"))
+        everyone.append(peers.capture(server, directory, arguments.program, "on"))
+        rates, cpu = {}, {}
         for number in range(arguments.rounds):
             for mode in arguments.modes:
-                turn = number % len(everyone)
-                for peer in everyone[turn:] + everyone[:turn]:
-                    for clients in arguments.clients:
+                for clients in arguments.clients:
+                    for peer in measures.rotated(everyone, number):
                         rate, _, used = measures.pgbench(server, peer, mode, clients, arguments.seconds)
                         rates.setdefault((mode, clients, peer.name), []).append(rate)
                         cpu.setdefault((mode, clients, peer.name), []).append(used)
-                    tails.setdefault((mode, peer.name), []).extend(
-                        latencies(server, peer, mode, arguments.seconds, directory))
                     print(".", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
-        report(arguments, rates, cpu, tails, table, goal)
+        report(arguments, rates, cpu, table, goal)
         stored(everyone[2], goal)
     finally:
         for peer in everyone:
@@ -63,7 +33,7 @@ def section(directory, arguments, table, goal):
         server.stop()
 
 
-def report(arguments, rates, cpu, tails, table, goal):
+def report(arguments, rates, cpu, table, goal):
     rows, ratios = [], []
     for mode in arguments.modes:
         for clients in arguments.clients:
@@ -75,12 +45,6 @@ def report(arguments, rates, cpu, tails, table, goal):
                          f"{statistics.median(paired):.3f}",
                          *(f"{statistics.median(cpu[mode, clients, name]) / 10:.2f}" for name in ("off", "on"))])
     table(["mode, clients", "off / direct", "on / direct", "on / off", "CPU s / 100k off", "on"], rows)
-    rows = []
-    for mode in arguments.modes:
-        seen = {name: sorted(tails[mode, name]) for name in ("direct", "off", "on")}
-        rows.append([mode] + [f"{share(seen[name], part) - share(seen['direct'], part):+d}"
-                              for part in (0.5, 0.99) for name in ("off", "on")])
-    table(["added us, 1 client", "p50 off", "p50 on", "p99 off", "p99 on"], rows)
     goal("throughput, recording or not (median of pairs)", statistics.median(ratios), 0.97, False)
 
 

@@ -14,12 +14,18 @@ import urllib.parse
 import peers
 
 
-def pgbench(server, peer, mode, clients, seconds):
+def rotated(items, by):
+    """Another order in each round, so that nobody is always first or last."""
+    by %= len(items)
+    return items[by:] + items[:by]
+
+
+def pgbench(server, peer, mode, clients, seconds, sslmode="prefer"):
     """-> (transactions per second, mean latency in us, the peer's CPU us per transaction)."""
     cpu_before = peer.cpu_us()
     output = server.client("pgbench", "-n", "-S", "-M", mode, "-c", str(clients), "-j",
                            str(min(clients, 2)), "-T", str(seconds), port=peer.port,
-                           timeout=seconds + 60).stdout
+                           sslmode=sslmode, timeout=seconds + 60).stdout
     cpu_used = peer.cpu_us() - cpu_before
     rate = float(re.search(r"tps = ([\d.]+) \(without", output).group(1))
     count = int(re.search(r"actually processed: (\d+)", output).group(1))

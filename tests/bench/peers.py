@@ -77,10 +77,21 @@ def peak_memory_kb(pid):
     return 0
 
 
-class Server:
-    """A throw-away PostgreSQL on a loopback port and a Unix socket."""
+def certificate(directory):
+    """-> (certificate, key) of 127.0.0.1, readable by the server and whoever stands before it."""
+    found = directory / "server.crt", directory / "server.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-keyout", found[1], "-out", found[0]], check=True, capture_output=True)
+    found[1].chmod(0o600)
+    if IS_ROOT:
+        shutil.chown(found[1], "postgres", "postgres")
+    return found
 
-    def __init__(self, directory, scale):
+
+class Server:
+    """A throw-away PostgreSQL on a loopback port and a Unix socket; with a certificate it takes TLS as well."""
+
+    def __init__(self, directory, scale, certificate=None, **more):
         self.bin = server_directory()
         self.directory = directory
         self.port = free_port()
@@ -94,7 +105,9 @@ class Server:
                        cwd="/", **as_server())
         settings = {"listen_addresses": "127.0.0.1", "port": self.port, "fsync": "off",
                     "unix_socket_directories": directory, "shared_buffers": "256MB",
-                    "max_connections": "100", "autovacuum": "off", "max_wal_size": "4GB"}
+                    "max_connections": "100", "autovacuum": "off", "max_wal_size": "4GB", **more}
+        if certificate:
+            settings |= {"ssl": "on", "ssl_cert_file": certificate[0], "ssl_key_file": certificate[1]}
         flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self.log = open(directory / "server.log", "wb")
         self.process = subprocess.Popen([self.bin / "postgres", "-D", data, *flags], cwd="/",
@@ -103,9 +116,10 @@ class Server:
         if scale:
             self.client("pgbench", "-i", "-q", "-s", str(scale))
 
-    def client(self, *command, port=None, **options):
+    def client(self, *command, port=None, sslmode="prefer", environment=None, **options):
         environment = {**os.environ, "PGHOST": "127.0.0.1", "PGPORT": str(port or self.port),
-                       "PGUSER": "postgres", "PGDATABASE": "postgres"}
+                       "PGUSER": "postgres", "PGDATABASE": "postgres", "PGSSLMODE": sslmode,
+                       **(environment or {})}
         options.setdefault("check", True)
         options.setdefault("timeout", 600)
         return subprocess.run([self.bin / command[0], *command[1:]], env=environment,
@@ -166,13 +180,30 @@ def tap(server, directory, build, spin_us):
                               server.socket, "--collect", "--spin", spin_us], directory)
 
 
-def pgbouncer(server, directory):
+def capture(server, directory, program, name, *more, certificate=None):
+    """As PgBouncer: over the server's Unix socket; with a certificate over TCP, with TLS on both legs."""
+    port = free_port()
+    out = directory / f"{name.replace(' ', '-')}.workload"
+    leg = "host=127.0.0.1 sslmode=require" if certificate else f"host={server.directory}"
+    tls = ["--tls-cert", certificate[0], "--tls-key", certificate[1]] if certificate else []
+    peer = Peer(name, port, [program, "capture", "--upstream", f"{leg} port={server.port} user=postgres dbname=postgres",
+                             "--listen", f"127.0.0.1:{port}", "-o", out, "--unencrypted", "--no-config", "--json",
+                             *tls, *more], directory)
+    peer.out = out
+    return peer
+
+
+def pgbouncer(server, directory, certificate=None):
+    """Over the server's Unix socket; with a certificate over TCP, with TLS on both legs."""
     if not shutil.which("pgbouncer"):
         return None
     port = free_port()
     config = directory / "pgbouncer.ini"
+    host = "127.0.0.1" if certificate else server.directory
+    tls = (f"client_tls_sslmode = require\nclient_tls_cert_file = {certificate[0]}\n"
+           f"client_tls_key_file = {certificate[1]}\nserver_tls_sslmode = require\n" if certificate else "")
     config.write_text(f"""[databases]
-postgres = host={server.directory} port={server.port} user=postgres
+postgres = host={host} port={server.port} user=postgres
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
@@ -186,17 +217,19 @@ logfile =
 log_connections = 0
 log_disconnections = 0
 ignore_startup_parameters = extra_float_digits
-""")
+{tls}""")
     config.chmod(0o644)
     return Peer("PgBouncer", port, [shutil.which("pgbouncer"), config], directory, cwd="/",
                 **as_server())
 
 
-def haproxy(server, directory):
+def haproxy(server, directory, certificate=None):
+    """Over the server's Unix socket; where TLS is wanted over TCP, and what is encrypted passes as it is."""
     if not shutil.which("haproxy"):
         return None
     port = free_port()
     config = directory / "haproxy.cfg"
+    target = f"127.0.0.1:{server.port}" if certificate else f"unix@{server.socket}"
     config.write_text(f"""global
     maxconn 200
     nbthread 1
@@ -207,6 +240,6 @@ defaults
     timeout server 1h
 listen relay
     bind 127.0.0.1:{port}
-    server postgres unix@{server.socket}
+    server postgres {target}
 """)
     return Peer("HAProxy", port, [shutil.which("haproxy"), "-db", "-f", config], directory)

@@ -2,11 +2,12 @@
  * How fast a workload is written and read, what a query takes on disk, and how much memory that
  * needs.
  *
- *   workload_timer FILE [QUERIES [CLIENTS]]
+ *   workload_timer FILE [QUERIES [CLIENTS [keep]]]
  *
  * Queries are those of pgbench -S, in the simple protocol and prepared by turns of a million, from
  * CLIENTS sessions at once; keys, times and digests are random (a digest of every row is a worst
- * case: pgbench's balances are alike). FILE must not be there; it is removed at the end.
+ * case: pgbench's balances are alike). FILE must not be there; it is removed at the end, unless it
+ * is to be kept.
  */
 #include "base/clock.h"
 #include "fuzz/fuzz_mutate.h"
@@ -15,6 +16,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -45,21 +47,27 @@ static int64_t memory_kb(void)
 static void begin_session(struct workload_writer *writer, uint64_t number, struct err *err)
 {
     struct workload_session session = {
-        .number = number, .user = "anna", .database = "shop", .lacks = ""};
+        .number = number, .user = "postgres", .database = "postgres", .lacks = ""};
     struct workload_event event = {
         .kind = WORKLOAD_SESSION_BEGUN, .session = number, .begun = &session};
     must(rh_workload_writer_event(writer, &event, err), err);
 }
 
+/* A request of a session that has not `prepared` yet begins with the Parse. */
 static void write_query(struct workload_writer *writer, uint64_t session, uint64_t request,
-                        int64_t *at_us, bool is_prepared, uint64_t *random, struct err *err)
+                        int64_t *at_us, bool is_prepared, bool *prepared, uint64_t *random,
+                        struct err *err)
 {
+    static const char parse[] = "P_0\0SELECT abalance FROM pgbench_accounts WHERE aid = $1;\0\0";
     char body[128];
     unsigned aid = 1 + (unsigned)below(random, 100000);
-    struct workload_message messages[3] = {{.type = 'B'},
+    struct workload_message messages[4] = {{.type = 'P', .body = {parse, sizeof(parse)}},
+                                           {.type = 'B'},
                                            {.type = 'E', .pattern = 1, .body = {"\0\0\0\0\0", 5}},
                                            {.type = 'S', .body = {"", 0}}};
+    size_t first = is_prepared && !*prepared ? 0 : 1;
     int length;
+    *prepared = *prepared || is_prepared;
     if (is_prepared) {
         char digits[16];
         int count = snprintf(digits, sizeof(digits), "%u", aid);
@@ -69,23 +77,23 @@ static void write_query(struct workload_writer *writer, uint64_t session, uint64
         body[length++] = (char)count;
         memcpy(body + length, digits, (size_t)count);
         length += count;
-        memcpy(body + length, "\0\0", 2);
+        memset(body + length, 0, 2);
         length += 2;
     } else {
         length = snprintf(body, sizeof(body),
                           "SELECT abalance FROM pgbench_accounts WHERE aid = %u;", aid) +
                  1;
-        messages[0].type = 'Q';
-        messages[0].pattern = 1;
+        messages[1].type = 'Q';
+        messages[1].pattern = 1;
     }
-    messages[0].body = (struct text){body, (size_t)length};
+    messages[1].body = (struct text){body, (size_t)length};
     *at_us += (int64_t)below(random, 12);
     struct workload_event event = {.kind = WORKLOAD_REQUEST,
                                    .session = session,
                                    .at_us = *at_us,
                                    .request = request,
-                                   .messages = messages,
-                                   .message_count = is_prepared ? 3 : 1};
+                                   .messages = messages + first,
+                                   .message_count = is_prepared ? 4 - first : 1};
     must(rh_workload_writer_event(writer, &event, err), err);
 }
 
@@ -122,7 +130,7 @@ static uint64_t write_all(const char *path, uint64_t queries, uint64_t clients, 
         begin_session(writer, i, err);
     /* Every client has one query under way; which one is answered next is chance. */
     static uint64_t requests[CLIENTS_MAX];
-    static bool waits[CLIENTS_MAX];
+    static bool waits[CLIENTS_MAX], prepared[CLIENTS_MAX];
     uint64_t random = 20261120, sent = 0, answered = 0;
     int64_t at_us = 0;
     while (answered < queries) {
@@ -132,7 +140,8 @@ static uint64_t write_all(const char *path, uint64_t queries, uint64_t clients, 
             waits[i] = false;
             answered++;
         } else if (sent < queries) {
-            write_query(writer, i + 1, ++requests[i], &at_us, sent / TURN % 2, &random, err);
+            write_query(writer, i + 1, ++requests[i], &at_us, sent / TURN % 2, &prepared[i],
+                        &random, err);
             waits[i] = true;
             sent++;
         }
@@ -180,6 +189,7 @@ int main(int argc, char **argv)
     seconds = (double)(rh_clock_mono().us - start.us) / 1e6;
     printf("read: %.0f events/s, %llu events, %lld kB of memory\n", (double)events / seconds,
            (unsigned long long)events, (long long)memory_kb());
-    unlink(argv[1]);
+    if (argc < 5 || strcmp(argv[4], "keep") != 0)
+        unlink(argv[1]);
     return 0;
 }

@@ -3,15 +3,13 @@
 #include "../../fuzz/fuzz_mutate.h"
 #include "workload/event_sorter.h"
 
-/* Enough for several pieces: each event carries this much. */
 #define BODY_BYTES 20000
 #define EVENTS 8000
 
-static void test_event_sorter_merges_pieces_by_time(void **state)
+static void sort_random_events(size_t piece_bytes)
 {
-    (void)state;
     struct err err = RH_ERR_INIT;
-    struct event_sorter *sorter = rh_event_sorter_new("/tmp");
+    struct event_sorter *sorter = rh_event_sorter_new("/tmp", piece_bytes);
     char *body = calloc(1, BODY_BYTES);
     uint64_t random = 20261120;
     int64_t least = INT64_MAX;
@@ -51,11 +49,25 @@ static void test_event_sorter_merges_pieces_by_time(void **state)
     free(body);
 }
 
+/* Each event carries BODY_BYTES: four pieces. */
+static void test_event_sorter_merges_pieces_by_time(void **state)
+{
+    (void)state;
+    sort_random_events(EVENT_SORTER_PIECE_BYTES);
+}
+
+/* Two events each: 4000 pieces, merged at several levels. */
+static void test_event_sorter_merges_what_was_merged(void **state)
+{
+    (void)state;
+    sort_random_events((size_t)2 * BODY_BYTES);
+}
+
 static void test_event_sorter_without_events_is_at_its_end(void **state)
 {
     (void)state;
     struct err err = RH_ERR_INIT;
-    struct event_sorter *sorter = rh_event_sorter_new("/nowhere");
+    struct event_sorter *sorter = rh_event_sorter_new("/nowhere", EVENT_SORTER_PIECE_BYTES);
     struct workload_source source;
     const struct workload_event *event;
     int64_t first_at_us;
@@ -72,6 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_event_sorter_merges_pieces_by_time),
+        cmocka_unit_test(test_event_sorter_merges_what_was_merged),
         cmocka_unit_test(test_event_sorter_without_events_is_at_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
