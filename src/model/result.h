@@ -14,6 +14,7 @@
 #include "model/check.h"
 #include "model/comparison.h"
 #include "model/likeness.h"
+#include "model/new_queries.h"
 #include "model/repetition.h"
 #include "model/risk.h"
 #include "model/rollback.h"
@@ -139,6 +140,7 @@ struct result {
     struct scaling_facts scaling;
     struct traffic traffic;
     struct workload_comparison workload;
+    struct new_queries new_queries;
 };
 
 /* A copy of the sentence among the notes of its fidelity, unless it stands there already: several

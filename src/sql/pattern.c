@@ -10,7 +10,7 @@
 
 /* --- the text --------------------------------------------------------------------------------- */
 
-static unsigned most_parameter(struct text query)
+unsigned rh_sql_most_parameter(struct text query)
 {
     struct sql_pieces pieces = {.lexer = rh_sql_lexer(query)};
     struct sql_piece piece;
@@ -27,7 +27,7 @@ static char *normalise(struct arena *arena, struct text query)
 {
     struct sql_pieces pieces = {.lexer = rh_sql_lexer(query)};
     struct sql_piece piece;
-    unsigned long long parameter = most_parameter(query);
+    unsigned long long parameter = rh_sql_most_parameter(query);
     RH_CLEANUP_BUF struct buf out;
     /* A constant of one digit may become a dollar and its number. */
     rh_buf_init(&out, query.len * 12 + 64);
@@ -270,7 +270,7 @@ bool rh_sql_constants(struct arena *arena, struct text query, sql_constants *ret
 void rh_sql_parameter_columns(struct arena *arena, struct text query, const char ***ret_columns,
                               size_t *ret_count)
 {
-    size_t count = most_parameter(query);
+    size_t count = rh_sql_most_parameter(query);
     const char **columns = rh_arena_alloc_array(arena, count + 1, sizeof(*columns));
     struct workload_pattern unused = {0};
     struct sql_tree_facts facts = {
