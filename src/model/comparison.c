@@ -176,6 +176,7 @@ static json_t *query_json(const struct query_comparison *query)
     put(object, "query", rh_json_text(query->query));
     put(object, "calls", json_integer(query->calls));
     put(object, "calls_per_s", rh_json_us(query->calls_per_s));
+    put(object, "weight", json_real(query->weight));
     put(object, "share", rh_json_us(query->share));
     put(object, "verdict", rh_json_text(rh_query_verdict_name(query->verdict)));
     put(object, "reason", rh_json_text(query->reason));
@@ -225,6 +226,9 @@ json_t *rh_comparison_to_json(const struct workload_comparison *comparison)
     put(object, "duration_ms", rh_json_ms(comparison->duration_us));
     put(object, "seed", json_integer((json_int_t)comparison->seed));
     put(object, "covered", rh_json_us(comparison->covered));
+    put(object, "production_covered",
+        comparison->production_covered >= 0 ? json_real(comparison->production_covered)
+                                            : json_null());
     put(object, "added_ms_per_s", signed_number(comparison->added_ms_per_s));
     put(object, "budget_ran_out", json_boolean(comparison->budget_ran_out));
     put(object, "limits", limits_json(&comparison->limits));

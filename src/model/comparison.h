@@ -212,8 +212,9 @@ struct workload_comparison {
     int64_t executions;                   /* timed, on all sides */
     int64_t duration_us;
     uint64_t seed;
-    double covered;        /* share of the workload's total time in what was compared */
-    double added_ms_per_s; /* of all that are worse */
+    double covered;            /* share of the workload's total time in what was compared */
+    double production_covered; /* of production's; -1: not known */
+    double added_ms_per_s;     /* of all that are worse */
     bool budget_ran_out;
     struct query_limits limits;
 };

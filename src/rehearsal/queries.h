@@ -25,6 +25,7 @@ struct queries_options {
     const struct workload_pattern *const *patterns;
     const struct workload_pattern_sums *const *sums;
     size_t pattern_count;
+    struct workload_production production; /* what else the server runs */
     int64_t budget_us;
     int64_t statement_timeout_us;
     uint64_t seed;
@@ -32,7 +33,8 @@ struct queries_options {
     struct query_limits limits;
 };
 
-/* Fills patterns, sums and their count; those live as long as the reader. */
+/* Fills patterns, sums, their count and what is known of production; those live as long as the
+ * reader. */
 void rh_queries_take_patterns(const struct workload_reader *reader, struct arena *arena,
                               struct queries_options *queries);
 /* Texts lie in the arena. */

@@ -117,7 +117,13 @@ static void take_total(struct workload_totals *totals, const char *name, const c
         {"executions", &totals->executions},
         {"errors", &totals->errors},
         {"cancels", &totals->cancels},
+        {"production_window_us", &totals->production.window_us},
+        {"production_total_us", &totals->production.total_us},
+        {"production_covered_us", &totals->production.covered_us},
+        {"production_patterns", &totals->production.patterns},
+        {"production_never_seen", &totals->production.never_seen},
     };
+    totals->production.is_known |= strcmp(name, "production_total_us") == 0;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (strcmp(name, numbers[i].name) == 0)
             *numbers[i].number = number_of(value);

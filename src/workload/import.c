@@ -7,6 +7,7 @@
 #include "workload/log_reader.h"
 #include "workload/log_statements.h"
 #include "workload/pgbench_script.h"
+#include "workload/weights.h"
 
 #define SQL_FILE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 /* A file of SQL has no times: a statement each millisecond, one after the other. */
@@ -314,6 +315,28 @@ static enum err_code import_pgbench(struct import *import, struct err *err)
     return code;
 }
 
+/* --- production's sums ------------------------------------------------------------------------ */
+
+/* Without a file the sums are all that there is; a workload is weighed. */
+static enum err_code import_sums(const struct import_options *options, struct arena *arena,
+                                 struct import_report *report, struct err *err)
+{
+    enum workload_origin origin = WORKLOAD_STATEMENT_SUMS;
+    size_t patterns = options->sums->items.count;
+    enum err_code code;
+    if (options->path_count == 0)
+        code = rh_workload_write_sums(options->sums, options->out, arena, &report->totals, err);
+    else
+        code = rh_workload_copy_weighed(options->paths[0], options->source_key, options->sums,
+                                        options->out, options->key, arena, &report->totals, &origin,
+                                        &patterns, err);
+    report->format = rh_workload_origin_name(origin);
+    report->outcome = (struct import_outcome){.sessions = report->totals.sessions,
+                                              .statements = report->totals.executions,
+                                              .patterns = (int64_t)patterns};
+    return code;
+}
+
 /* --- all -------------------------------------------------------------------------------------- */
 
 enum err_code rh_workload_import(const struct import_options *options, struct arena *arena,
@@ -324,6 +347,13 @@ enum err_code rh_workload_import(const struct import_options *options, struct ar
         rh_err_set(err, RH_ERR_USAGE, "cannot make \"%s\": it is there already", options->out);
         rh_err_hint(err, "Name another file, or remove that one.");
         return err->code;
+    }
+    if (options->sums != NULL &&
+        (options->path_count == 0 || rh_workload_file_is(options->paths[0]))) {
+        enum err_code made = import_sums(options, arena, &report, err);
+        if (made == RH_OK)
+            *ret_report = report;
+        return made;
     }
     struct import import = {.options = options,
                             .arena = arena,
@@ -337,9 +367,11 @@ enum err_code rh_workload_import(const struct import_options *options, struct ar
                                                            : import_logs(&import, err);
     struct workload_about about = {.origin = import.origin};
     report.format = rh_workload_origin_name(import.origin);
+    for (size_t i = 0; options->sums != NULL && i < options->sums->notes.count; i++)
+        add_note(&import, options->sums->notes.items[i]);
     if (code == RH_OK)
-        code = rh_import_finish(import.maker, options->out, options->key, &about, &report.totals,
-                                &report.outcome, err);
+        code = rh_import_finish(import.maker, options->out, options->key, &about, options->sums,
+                                &report.totals, &report.outcome, err);
     /* The ledger's own lines lie with the maker. */
     report.totals.gaps.items = NULL;
     report.totals.gaps.count = report.totals.gaps.capacity = 0;

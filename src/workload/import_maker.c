@@ -4,6 +4,7 @@
 #include "store/workload_file.h"
 #include "workload/event_sorter.h"
 #include "workload/query_cache.h"
+#include "workload/weights.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -450,27 +451,35 @@ static enum err_code end_sessions(struct import_maker *maker, struct err *err)
 }
 
 static enum err_code write_file(struct import_maker *maker, struct workload_source source,
-                                struct workload_writer *writer, struct workload_totals *totals,
-                                struct err *err)
+                                struct workload_writer *writer, const struct statement_sums *sums,
+                                struct workload_totals *totals, struct err *err)
 {
+    const struct workload_pattern **patterns = rh_arena_alloc_array(
+        maker->arena, maker->patterns.count + 1, sizeof(*patterns));
     enum err_code code = RH_OK;
     const struct workload_event *event = NULL;
-    for (size_t i = 0; i < maker->patterns.count && code == RH_OK; i++)
-        code = rh_workload_writer_pattern(writer, &maker->patterns.items[i], err);
+    for (size_t i = 0; i < maker->patterns.count && code == RH_OK; i++) {
+        patterns[i] = &maker->patterns.items[i];
+        code = rh_workload_writer_pattern(writer, patterns[i], err);
+    }
     do {
         if (code == RH_OK)
             code = source.next(source.context, &event, err);
         if (code == RH_OK && event != NULL)
             code = rh_workload_writer_event(writer, event, err);
     } while (code == RH_OK && event != NULL);
+    if (code == RH_OK && sums != NULL)
+        code = rh_workload_weigh(writer, patterns, maker->patterns.count, sums, &totals->production,
+                                 err);
     for (size_t i = 0; i < maker->gaps.count && code == RH_OK; i++)
         *RH_PUSH(maker->arena, &totals->gaps) = maker->gaps.items[i];
     return code == RH_OK ? rh_workload_writer_finish(writer, totals, err) : code;
 }
 
 enum err_code rh_import_finish(struct import_maker *maker, const char *path, const uint8_t *key,
-                               struct workload_about *about, struct workload_totals *totals,
-                               struct import_outcome *ret_outcome, struct err *err)
+                               struct workload_about *about, const struct statement_sums *sums,
+                               struct workload_totals *totals, struct import_outcome *ret_outcome,
+                               struct err *err)
 {
     int64_t first_at_us = 0;
     struct workload_source source;
@@ -488,7 +497,7 @@ enum err_code rh_import_finish(struct import_maker *maker, const char *path, con
                             : started_at;
     code = rh_workload_writer_open(path, about, key, &writer, err);
     if (code == RH_OK)
-        code = write_file(maker, source, writer, totals, err);
+        code = write_file(maker, source, writer, sums, totals, err);
     rh_workload_writer_free(writer);
     about->started_at = "";
     if (code == RH_OK)

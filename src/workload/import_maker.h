@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "model/workload.h"
+#include "workload/statement_sums.h"
 
 /* Without an SQLSTATE: that it failed is all that is known. */
 #define IMPORT_SQLSTATE_UNKNOWN "XXXXX"
@@ -50,9 +51,11 @@ void rh_import_gap(struct import_maker *maker, const char *kind, int64_t count, 
 struct import_outcome {
     int64_t sessions, statements, patterns;
 };
-/* Ends sessions that go on, sorts and writes the file. `about` but started_at. */
+/* Ends sessions that go on, sorts and writes the file, weighed by `sums` (NULL: not). `about` but
+   started_at. */
 enum err_code rh_import_finish(struct import_maker *maker, const char *path, const uint8_t *key,
-                               struct workload_about *about, struct workload_totals *totals,
-                               struct import_outcome *ret_outcome, struct err *err) RH_MUST_CHECK;
+                               struct workload_about *about, const struct statement_sums *sums,
+                               struct workload_totals *totals, struct import_outcome *ret_outcome,
+                               struct err *err) RH_MUST_CHECK;
 
 #endif
