@@ -205,6 +205,8 @@ static int run(const struct options *parsed)
     enum err_code code = read_options(&options, &comparison, &err);
     if (!code)
         code = rh_workload_open(&options, comparison.workload_path, &workload, &err);
+    if (!code)
+        code = rh_workload_reader_need_executions(workload, &err);
     comparison.workload = workload;
     if (code || rh_comparison_run(&comparison, &result, &err))
         status = rh_cli_fail_as(is_json, &err);

@@ -50,30 +50,6 @@ static const struct option rows[] = {
             "ones are tried, and the one that fits is named.",
     },
     {
-        .name = "from",
-        .kind = OPTION_TEXT,
-        .value_name = "URL",
-        .group = "Production",
-        .environment = "REHEARSE_FROM",
-        .not_in_file = true,
-        .is_common = true,
-        .help = "Read its pg_stat_statements: what runs how often.",
-        .details = "Read only; the role needs pg_read_all_stats. With FILE the workload's patterns "
-                   "get their weights, also those of a workload that is there already; without it "
-                   "the sums are kept by themselves, for --statement-sums later. Passwords are "
-                   "better in the environment variable or in ~/.pgpass than on the command line.",
-    },
-    {
-        .name = "statement-sums",
-        .kind = OPTION_PATH,
-        .value_name = "FILE",
-        .group = "Production",
-        .not_in_file = true,
-        .help = "The same from an export, or from earlier.",
-        .details = "CSV with a header, or a JSON array, with query, calls and total_exec_time; or "
-                   "what --from has made.",
-    },
-    {
         .name = "repeat",
         .kind = OPTION_COUNT,
         .value_name = "N",
@@ -104,6 +80,30 @@ static const struct option rows[] = {
         .group = "Source",
         .default_text = "1",
         .help = "Of the random numbers in pgbench scripts.",
+    },
+    {
+        .name = "from",
+        .kind = OPTION_TEXT,
+        .value_name = "URL",
+        .group = "Production",
+        .environment = "REHEARSE_FROM",
+        .not_in_file = true,
+        .is_common = true,
+        .help = "Read its pg_stat_statements: what runs how often.",
+        .details = "Read only; the role needs pg_read_all_stats. With FILE the workload's patterns "
+                   "get their weights, also those of a workload that is there already; without it "
+                   "the sums are kept by themselves, for --statement-sums later. Passwords are "
+                   "better in the environment variable or in ~/.pgpass than on the command line.",
+    },
+    {
+        .name = "statement-sums",
+        .kind = OPTION_PATH,
+        .value_name = "FILE",
+        .group = "Production",
+        .not_in_file = true,
+        .help = "The same from an export, or from earlier.",
+        .details = "CSV with a header, or a JSON array, with query, calls and total_exec_time; or "
+                   "what --from has made.",
     },
     {
         .name = "unencrypted",

@@ -227,8 +227,7 @@ json_t *rh_comparison_to_json(const struct workload_comparison *comparison)
     put(object, "seed", json_integer((json_int_t)comparison->seed));
     put(object, "covered", rh_json_us(comparison->covered));
     put(object, "production_covered",
-        comparison->production_covered >= 0 ? json_real(comparison->production_covered)
-                                            : json_null());
+        comparison->knows_production ? json_real(comparison->production_covered) : json_null());
     put(object, "added_ms_per_s", signed_number(comparison->added_ms_per_s));
     put(object, "budget_ran_out", json_boolean(comparison->budget_ran_out));
     put(object, "limits", limits_json(&comparison->limits));

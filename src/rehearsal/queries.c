@@ -349,9 +349,9 @@ static void finish(struct queries *queries)
     }
     comparison->was_made = true;
     comparison->covered = all_us > 0 ? compared_us / all_us : 0;
-    comparison->production_covered = -1;
     const struct workload_production *production = &queries->options->production;
-    if (production->is_known && production->total_us > 0)
+    comparison->knows_production = production->is_known && production->total_us > 0;
+    if (comparison->knows_production)
         comparison->production_covered = comparison->covered * (double)production->covered_us /
                                          (double)production->total_us;
     comparison->limits = queries->options->limits;

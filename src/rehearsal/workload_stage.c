@@ -12,14 +12,8 @@ enum err_code rh_workload_check(const struct workload_options *options, struct e
     if (!options->path)
         return RH_OK;
     enum err_code code = rh_workload_reader_open(options->path, options->key, &reader, err);
-    if (!code && rh_workload_reader_about(reader)->origin == WORKLOAD_STATEMENT_SUMS) {
-        code = rh_err_set(err, RH_ERR_USAGE, "\"%s\" holds sums alone, no execution",
-                          options->path);
-        rh_err_hint(err,
-                    "It weighs other workloads: rehearse workload import W --statement-sums "
-                    "%s -o FILE.",
-                    options->path);
-    }
+    if (!code)
+        code = rh_workload_reader_need_executions(reader, err);
     rh_workload_reader_free(reader);
     return code;
 }

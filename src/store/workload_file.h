@@ -104,6 +104,9 @@ const struct workload_pattern *rh_workload_reader_pattern(const struct workload_
                                                           uint32_t number);
 const struct workload_pattern_sums *rh_workload_reader_sums(const struct workload_reader *reader,
                                                             uint32_t number);
+/* RH_ERR_USAGE: it was made of pg_stat_statements alone, and has nothing that could be sent. */
+enum err_code rh_workload_reader_need_executions(const struct workload_reader *reader,
+                                                 struct err *err) RH_MUST_CHECK;
 /* From the beginning, as often as one likes; one source at a time. */
 struct workload_source rh_workload_reader_source(struct workload_reader *reader);
 

@@ -603,6 +603,19 @@ static enum err_code next_event(void *context, const struct workload_event **ret
     }
 }
 
+enum err_code rh_workload_reader_need_executions(const struct workload_reader *reader,
+                                                 struct err *err)
+{
+    if (reader->about.origin != WORKLOAD_STATEMENT_SUMS)
+        return RH_OK;
+    rh_err_set(err, RH_ERR_USAGE, "\"%s\" holds sums alone, no execution", reader->path);
+    rh_err_hint(err,
+                "It weighs other workloads: rehearse workload import W --statement-sums %s "
+                "-o FILE.",
+                reader->path);
+    return err->code;
+}
+
 struct workload_source rh_workload_reader_source(struct workload_reader *reader)
 {
     rh_live_sessions_deinit(&reader->live);

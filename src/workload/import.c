@@ -19,6 +19,7 @@ struct import {
     struct import_maker *maker;
     struct import_report *report;
     enum workload_origin origin;
+    int64_t left_out; /* statements of pgbench scripts */
 };
 
 static const char *directory_of(struct arena *arena, const char *path)
@@ -254,6 +255,53 @@ static const struct pgbench_script *choose(const struct weighted_script *scripts
     return scripts[i].script;
 }
 
+static struct import_statement statement_of(const struct pgbench_step *step, int64_t at_us)
+{
+    return (struct import_statement){.query = step->query,
+                                     .is_extended = step->is_pipelined,
+                                     .name = "",
+                                     .parameters = step->parameters,
+                                     .parameter_count = step->parameter_count,
+                                     .begun_at_us = at_us,
+                                     .ended_at_us = at_us,
+                                     .sqlstate = ""};
+}
+
+/* One step, or all of a batch: *place is that of the last of it then. */
+static enum err_code import_step(struct import *import, struct import_session *session,
+                                 const struct pgbench_steps *steps, size_t *place, int64_t *at_us,
+                                 struct err *err)
+{
+    const struct pgbench_step *step = &steps->items.items[*place];
+    if (step->query.data == NULL) {
+        *at_us += step->sleep_us;
+        return RH_OK;
+    }
+    if (!step->is_pipelined) {
+        struct import_statement statement = statement_of(step, *at_us);
+        *at_us += SQL_STEP_US;
+        return rh_import_statement(import->maker, session, &statement, err);
+    }
+    RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
+    VEC(struct import_statement) batch = {0};
+    do {
+        step = &steps->items.items[*place];
+        *RH_PUSH(scratch, &batch) = statement_of(step, *at_us);
+        *at_us += SQL_STEP_US;
+    } while (!step->ends_batch && ++*place < steps->items.count);
+    return rh_import_batch(import->maker, session, batch.items, batch.count, err);
+}
+
+/* What was left out, as the ledger has it. */
+static void add_gaps(struct import *import, const struct pgbench_client *client)
+{
+    rh_import_gap(import->maker, "gset-values-not-known", client->unknown_statements,
+                  "statements that use what \\gset had read, or stand in a branch that it decides");
+    rh_import_gap(import->maker, "branches-not-decided", client->undecided_branches,
+                  "\\if that asks for what \\gset had read");
+    import->left_out += client->unknown_statements;
+}
+
 static enum err_code run_client(struct import *import, const struct weighted_script *scripts,
                                 int64_t total, int64_t number, struct err *err)
 {
@@ -272,22 +320,14 @@ static enum err_code run_client(struct import *import, const struct weighted_scr
         rh_arena_clear(arena);
         enum err_code code = rh_pgbench_script_run(
             choose(scripts, options->path_count, total, &client), &client, arena, &steps, err);
-        for (size_t i = 0; code == RH_OK && i < steps.items.count; i++) {
-            const struct pgbench_step *step = &steps.items.items[i];
-            struct import_statement statement = {.query = step->query,
-                                                 .name = "",
-                                                 .begun_at_us = at_us,
-                                                 .ended_at_us = at_us,
-                                                 .sqlstate = ""};
-            if (step->query.data != NULL)
-                code = rh_import_statement(import->maker, session, &statement, err);
-            at_us += step->query.data != NULL ? SQL_STEP_US : step->sleep_us;
-        }
+        for (size_t i = 0; code == RH_OK && i < steps.items.count; i++)
+            code = import_step(import, session, &steps, &i, &at_us, err);
         if (code != RH_OK)
             return code;
         if (rh_interrupt_signal() != 0)
             return rh_err_set(err, RH_ERR_INTERRUPTED, "interrupted");
     }
+    add_gaps(import, &client);
     return RH_OK;
 }
 
@@ -310,6 +350,13 @@ static enum err_code import_pgbench(struct import *import, struct err *err)
     import->report->totals.is_complete = true;
     import->report->totals.fidelity = (struct workload_fidelity){
         .order = GRADE_EXACT, .parameters = GRADE_EXACT, .transactions = GRADE_EXACT};
+    if (import->left_out > 0) {
+        import->report->totals.fidelity.parameters = GRADE_PARTIAL;
+        import->report->totals.fidelity.transactions = GRADE_PARTIAL;
+        add_note(import,
+                 "what \\gset reads is known to a server alone: statements that use it were "
+                 "left out; capture pgbench itself for those");
+    }
     add_note(import, "made of scripts with a seed; they have no times but \\sleep, and a statement "
                      "stands at each millisecond of its client");
     return code;

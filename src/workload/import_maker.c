@@ -228,13 +228,32 @@ static bool knows_statement(struct import_session *session, const char *name, st
     return false;
 }
 
-/* Close (a name that is taken is no longer: Parse would fail), Parse, Bind, Execute, Sync. */
-#define MESSAGES_MAX 5
+/* Close (a name that is taken is no longer: Parse would fail), Parse, Bind, Execute of each
+   statement; one Sync. */
+#define MESSAGES_EACH 4
 struct request {
-    struct workload_message messages[MESSAGES_MAX];
-    struct buf bodies[MESSAGES_MAX];
+    struct workload_message *messages;
+    struct buf *bodies;
     size_t count;
 };
+
+static struct request new_request(size_t statements)
+{
+    size_t most = MESSAGES_EACH * statements + 1;
+    struct request request = {.messages = calloc(most, sizeof(*request.messages)),
+                              .bodies = calloc(most, sizeof(*request.bodies))};
+    if (request.messages == NULL || request.bodies == NULL)
+        RH_PANIC("out of memory");
+    return request;
+}
+
+static void free_request(struct request *request)
+{
+    for (size_t i = 0; i < request->count; i++)
+        rh_buf_deinit(&request->bodies[i]);
+    free(request->messages);
+    free(request->bodies);
+}
 
 static struct buf *add_message(struct request *request, unsigned char type)
 {
@@ -276,7 +295,6 @@ static void make_extended(struct import_session *session, const struct import_st
     request->messages[request->count - 1].pattern = pattern;
     put_string(execute, TEXT_LITERAL(""));
     put_i32(execute, 0);
-    add_message(request, 'S');
 }
 
 static void make_request(struct import_session *session, const struct import_statement *statement,
@@ -288,12 +306,26 @@ static void make_request(struct import_session *session, const struct import_sta
         request->messages[0].pattern = pattern;
     } else if (statement->is_extended) {
         make_extended(session, statement, pattern, request);
+        add_message(request, 'S');
     } else {
         put_string(add_message(request, 'Q'), statement->query);
         request->messages[0].pattern = pattern;
     }
+}
+
+static enum err_code add_request(struct import_maker *maker, struct import_session *session,
+                                 struct request *request, int64_t at_us, struct err *err)
+{
     for (size_t i = 0; i < request->count; i++)
         request->messages[i].body = rh_buf_text(&request->bodies[i]);
+    session->requests++;
+    struct workload_event event = {.kind = WORKLOAD_REQUEST,
+                                   .session = session->number,
+                                   .at_us = at_us,
+                                   .request = session->requests,
+                                   .messages = request->messages,
+                                   .message_count = request->count};
+    return rh_event_sorter_add(maker->sorter, &event, err);
 }
 
 /* --- statements ------------------------------------------------------------------------------- */
@@ -376,6 +408,18 @@ static enum err_code add_answer(struct import_maker *maker, struct import_sessio
     return code;
 }
 
+static void place_in_time(struct import_maker *maker, struct import_session *session,
+                          int64_t *begun_at_us, int64_t *ended_at_us)
+{
+    if (*begun_at_us < session->at_us)
+        *begun_at_us = session->at_us;
+    if (*ended_at_us < *begun_at_us)
+        *ended_at_us = *begun_at_us;
+    session->at_us = *ended_at_us;
+    if (maker->last_at_us < *ended_at_us)
+        maker->last_at_us = *ended_at_us;
+}
+
 enum err_code rh_import_statement(struct import_maker *maker, struct import_session *session,
                                   const struct import_statement *statement, struct err *err)
 {
@@ -387,29 +431,15 @@ enum err_code rh_import_statement(struct import_maker *maker, struct import_sess
         return code;
     bool failed = statement->sqlstate[0] != '\0';
     int64_t begun_at_us = statement->begun_at_us, ended_at_us = statement->ended_at_us;
-    if (begun_at_us < session->at_us)
-        begun_at_us = session->at_us;
-    if (ended_at_us < begun_at_us)
-        ended_at_us = begun_at_us;
-    session->at_us = ended_at_us;
-    if (maker->last_at_us < ended_at_us)
-        maker->last_at_us = ended_at_us;
+    place_in_time(maker, session, &begun_at_us, &ended_at_us);
     uint32_t pattern = follow_prepared(session, known, failed);
-    struct request request = {.count = 0};
+    struct request request = new_request(1);
     make_request(session, statement, known, pattern, &request);
     if (known->flags & PATTERN_HAS_SECRET)
         rh_import_gap(maker, "password-redacted", 1, "statements that set a secret are not kept");
-    session->requests++;
     maker->statements++;
-    struct workload_event event = {.kind = WORKLOAD_REQUEST,
-                                   .session = session->number,
-                                   .at_us = begun_at_us,
-                                   .request = session->requests,
-                                   .messages = request.messages,
-                                   .message_count = request.count};
-    code = rh_event_sorter_add(maker->sorter, &event, err);
-    for (size_t i = 0; i < request.count; i++)
-        rh_buf_deinit(&request.bodies[i]);
+    code = add_request(maker, session, &request, begun_at_us, err);
+    free_request(&request);
     if (code == RH_OK && statement->was_cancelled) {
         struct workload_event cancel = {.kind = WORKLOAD_CANCEL,
                                         .session = session->number,
@@ -422,6 +452,49 @@ enum err_code rh_import_statement(struct import_maker *maker, struct import_sess
         code = add_answer(maker, session, statement, known, pattern, ended_at_us, err);
     rh_known_query_drop(known);
     return code;
+}
+
+enum err_code rh_import_batch(struct import_maker *maker, struct import_session *session,
+                              const struct import_statement *statements, size_t count,
+                              struct err *err)
+{
+    RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
+    struct workload_result *results = rh_arena_alloc_array(scratch, count, sizeof(*results));
+    int64_t begun_at_us = statements[0].begun_at_us,
+            ended_at_us = statements[count - 1].ended_at_us;
+    enum err_code code = begin(maker, session, begun_at_us, err);
+    if (code != RH_OK)
+        return code;
+    place_in_time(maker, session, &begun_at_us, &ended_at_us);
+    struct request request = new_request(count);
+    for (size_t i = 0; i < count && code == RH_OK; i++) {
+        struct known_query *known = NULL;
+        code = rh_query_cache_find(maker->cache, statements[i].query, &known, err);
+        if (code != RH_OK)
+            break;
+        results[i] = (struct workload_result){.rows = -1, .returned = -1};
+        results[i].pattern = follow_prepared(session, known, false);
+        make_extended(session, &statements[i], results[i].pattern, &request);
+        follow_transaction(session, statements[i].query, false);
+        if (known->flags & PATTERN_HAS_SECRET)
+            code = rh_err_set(err, RH_ERR_USAGE, "a statement of a pipeline sets a secret");
+        rh_known_query_drop(known);
+    }
+    if (code == RH_OK) {
+        add_message(&request, 'S');
+        maker->statements += (int64_t)count;
+        code = add_request(maker, session, &request, begun_at_us, err);
+    }
+    free_request(&request);
+    struct workload_event answer = {.kind = WORKLOAD_ANSWER,
+                                    .session = session->number,
+                                    .at_us = ended_at_us,
+                                    .request = session->requests,
+                                    .first_byte_us = ended_at_us,
+                                    .transaction_status = session->in_transaction ? 'T' : 'I',
+                                    .results = results,
+                                    .result_count = count};
+    return code == RH_OK ? rh_event_sorter_add(maker->sorter, &answer, err) : code;
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */

@@ -45,6 +45,11 @@ enum err_code rh_import_session_end(struct import_maker *maker, struct import_se
 enum err_code rh_import_statement(struct import_maker *maker, struct import_session *session,
                                   const struct import_statement *statement,
                                   struct err *err) RH_MUST_CHECK;
+/* Statements that their client sent in one batch, without waiting for answers between: all of the
+   extended protocol, one Sync behind them. The times are those of the first and the last. */
+enum err_code rh_import_batch(struct import_maker *maker, struct import_session *session,
+                              const struct import_statement *statements, size_t count,
+                              struct err *err) RH_MUST_CHECK;
 /* Adds to the ledger. */
 void rh_import_gap(struct import_maker *maker, const char *kind, int64_t count, const char *detail);
 

@@ -28,10 +28,8 @@ static void add_notes(struct asking *asking, const struct engine_statements *sta
     struct statement_sums *sums = &asking->sums;
     if (statements->hidden > 0)
         *RH_PUSH(arena, &sums->notes) = rh_arena_printf(
-            arena, "the texts of %s cannot be seen%s",
-            rh_say_count(arena, statements->hidden, "statement"),
-            statements->reads_all ? " (lost, or too long)"
-                                  : ": GRANT pg_read_all_stats TO the role of the URL");
+            arena, "the texts of %s are lost, or too long",
+            rh_say_count(arena, statements->hidden, "statement"));
     if (statements->left_out > 0)
         *RH_PUSH(arena, &sums->notes) = rh_arena_printf(
             arena, "%s of the least time were left out",
@@ -72,15 +70,19 @@ enum err_code rh_statement_sums_ask(const struct engine *engine, const char *url
     engine->close(connection);
     if (code != RH_OK)
         return code;
+    if (statements.hidden > 0 && !statements.reads_all) {
+        rh_err_set(err, RH_ERR_ENVIRONMENT,
+                   "the role of the URL may not see the texts of %s of the database \"%s\"",
+                   rh_say_count(arena, statements.hidden, "statement"), statements.database);
+        rh_err_hint(err, "GRANT pg_read_all_stats TO that role; it needs nothing else.");
+        return err->code;
+    }
     rh_statement_sums_finish(&asking.sums);
     if (asking.sums.items.count == 0) {
-        rh_err_set(err, RH_ERR_USAGE,
-                   "pg_stat_statements has no statement of the database \"%s\"%s",
-                   statements.database, statements.hidden > 0 ? " that may be seen" : "");
-        rh_err_hint(err, statements.hidden > 0 && !statements.reads_all
-                             ? "GRANT pg_read_all_stats TO the role of the URL."
-                             : "Name the database of the application, and see that "
-                               "pg_stat_statements.track is not \"none\".");
+        rh_err_set(err, RH_ERR_USAGE, "pg_stat_statements has no statement of the database \"%s\"",
+                   statements.database);
+        rh_err_hint(err, "Name the database of the application, and see that "
+                         "pg_stat_statements.track is not \"none\".");
         return err->code;
     }
     asking.sums.window_us = statements.window_us;
