@@ -218,6 +218,8 @@ static enum err_code import_scripts(struct import *import, struct err *err)
 /* --- scripts of pgbench ----------------------------------------------------------------------- */
 
 #define WEIGHT_MAX 1000000
+/* Scripts are written by hand. */
+#define PGBENCH_FILE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
 struct weighted_script {
     struct pgbench_script *script;
@@ -236,7 +238,7 @@ static enum err_code read_pgbench(struct import *import, const char *path,
         return rh_err_set(err, RH_ERR_USAGE, "\"%s\": a weight is 0 to %d", path, WEIGHT_MAX);
     const char *file = has_weight ? rh_arena_strndup(import->arena, path, (size_t)(at - path))
                                   : path;
-    enum err_code code = rh_file_read(file, SQL_FILE_BYTES_MAX, import->arena, &content, err);
+    enum err_code code = rh_file_read(file, PGBENCH_FILE_BYTES_MAX, import->arena, &content, err);
     if (code == RH_OK && memchr(content.data, '\0', content.len) != NULL)
         code = rh_err_set(err, RH_ERR_USAGE, "\"%s\" is not a script of pgbench", file);
     if (code == RH_OK)

@@ -10,6 +10,8 @@
 #define IF_DEPTH_MAX 50
 /* Names that a script uses; PGBENCH_VARIABLES_MAX of them can be set. */
 #define NAMES_MAX 1000
+/* Of SQL in which a backslash is looked for: each line of it reads what stands before once more. */
+#define PENDING_BYTES_MAX ((size_t)256 * 1024)
 /* pgbench's own limit, MAX_ARGS. */
 #define PARAMETERS_MAX 256
 
@@ -240,6 +242,11 @@ static enum err_code take_line(struct parsing *parsing, struct text line, struct
         if (line.len == 0 || memchr(line.data, '\\', line.len) == NULL)
             return RH_OK;
         struct text sql = rh_buf_text(&parsing->sql);
+        if (sql.len > PENDING_BYTES_MAX)
+            return rh_err_set(parsing->err, RH_ERR_USAGE,
+                              "%s:%zu: the statements before this are "
+                              "too long for a script",
+                              parsing->script->path, parsing->number);
         size_t at = find_backslash(sql);
         if (at == sql.len)
             return RH_OK;
