@@ -4,7 +4,6 @@
 
 #include "base/say.h"
 #include "engine/engine.h"
-#include "snapshot/master_key.h"
 #include "store/workload_file.h"
 #include "workload/import.h"
 #include "workload/statement_source.h"
@@ -121,30 +120,14 @@ static const struct option rows[] = {
 static enum err_code read_key(const struct options *options, struct mask_master_key *key,
                               const uint8_t **ret_key, struct err *err)
 {
-    const char *file = rh_option_text(options, "workload-key"), *made = NULL;
-    *ret_key = NULL;
-    if (rh_option_flag(options, "unencrypted")) {
-        if (file != NULL)
-            return rh_err_set(err, RH_ERR_USAGE,
-                              "--unencrypted and --workload-key contradict each other");
-        return RH_OK;
-    }
-    if (file == NULL)
-        file = rh_workload_default_key_file(options->arena);
-    if (file == NULL) {
-        rh_err_set(err, RH_ERR_USAGE, "there is no home directory to keep a key in");
-        rh_err_hint(err, "Name a file with --workload-key, or say --unencrypted.");
-        return err->code;
-    }
-    enum err_code code = rh_master_key_load(&(struct master_key_options){.file = file},
-                                            options->arena, key, &made, err);
-    if (code != RH_OK)
-        return code;
-    _Static_assert(WORKLOAD_KEY_BYTES == sizeof(key->bytes), "one size of keys");
-    *ret_key = key->bytes;
-    if (made != NULL)
-        rh_cli_note("note: a key was made in \"%s\": without it the workload cannot be read.",
-                    made);
+    const char *file = rh_option_text(options, "workload-key");
+    bool is_clear = rh_option_flag(options, "unencrypted");
+    *ret_key = is_clear ? NULL : key->bytes;
+    if (!is_clear)
+        return rh_workload_make_key(options, file, false, key, err);
+    if (file != NULL)
+        return rh_err_set(err, RH_ERR_USAGE,
+                          "--unencrypted and --workload-key contradict each other");
     return RH_OK;
 }
 
@@ -193,7 +176,7 @@ static int run(const struct options *parsed)
 {
     struct options options = *parsed;
     struct err err = RH_ERR_INIT;
-    struct mask_master_key key;
+    struct mask_master_key key = {.bytes = {0}};
     uint8_t source_key[WORKLOAD_KEY_BYTES];
     struct statement_sums sums;
     bool has_source_key = false, weighs_only = false;
@@ -237,8 +220,7 @@ static int run(const struct options *parsed)
         code = read_sums(&options, &sums, &import.sums, &err);
     if (code == RH_OK)
         code = rh_workload_import(&import, options.arena, &report, &err);
-    if (import.key != NULL)
-        rh_master_key_wipe(&key);
+    rh_master_key_wipe(&key);
     explicit_bzero(source_key, sizeof(source_key));
     if (code != RH_OK)
         return rh_cli_fail(&err);

@@ -22,6 +22,7 @@
 #include "model/state.h"
 #include "model/trace.h"
 #include "model/traffic.h"
+#include "model/transformation.h"
 
 #include <jansson.h>
 
@@ -141,6 +142,10 @@ struct result {
     struct traffic traffic;
     struct workload_comparison workload;
     struct new_queries new_queries;
+    /* What the rules of a transform say of the release's application, and how that fared: the
+       patterns that they change alone. */
+    struct transformation transformation;
+    struct workload_comparison new_application;
 };
 
 /* A copy of the sentence among the notes of its fidelity, unless it stands there already: several

@@ -388,6 +388,8 @@ static enum err_code compare_plans(const struct repairing *repairing, struct que
         rh_query_plans_compare(&plans, measuring->arena);
         retry->difference = plans.difference;
     }
+    /* By the same plan it is the machine that was faster. */
+    retry->is_repaired = plans.is_changed;
     json_decref(json);
     return code;
 }

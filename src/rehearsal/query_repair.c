@@ -31,12 +31,11 @@ static const char *table_of(struct arena *arena, const json_t *node)
 }
 
 /* What the server refuses is no repair. */
-static enum err_code alter(const struct query_repair *repair, const char *sql, bool *ret_done,
+static enum err_code alter(const struct query_repair *repair, const char *sql, bool *ret_may_stand,
                            struct err *err)
 {
     struct err refused = RH_ERR_INIT;
-    enum err_code code = rh_paired_alter(repair->paired, sql, BUILD_US, &refused);
-    *ret_done = code == RH_OK;
+    enum err_code code = rh_paired_alter(repair->paired, sql, BUILD_US, ret_may_stand, &refused);
     if (code && code != RH_ERR_SERVER) {
         *err = refused;
         return code;
@@ -185,6 +184,22 @@ static const char *index_name(struct arena *arena, const char *relation, const c
     return rh_arena_printf(arena, "%s_idx", name);
 }
 
+/* What was built goes whatever happened, also where the user has had enough. */
+static enum err_code drop(const struct query_repair *repair, const char *index, enum err_code code,
+                          struct err *err)
+{
+    struct err left = RH_ERR_INIT;
+    enum err_code dropped = rh_paired_undo(
+        repair->paired, rh_arena_printf(repair->arena, "DROP INDEX IF EXISTS %s", index), &left);
+    if (!dropped)
+        return code;
+    if (!code)
+        *err = left;
+    rh_err_while(err, "while taking the index %s away again, which is left on the candidate",
+                 index);
+    return err->code;
+}
+
 static enum err_code try_index(const struct query_repair *repair, const json_t *scan,
                                const char *columns, struct index_proposal *ret_proposal,
                                bool *ret_repaired, struct err *err)
@@ -198,15 +213,16 @@ static enum err_code try_index(const struct query_repair *repair, const json_t *
                             : TRIED_INDEX;
     struct index_proposal proposal = {.table = table, .build_us = -1, .bytes = -1};
     const char *bytes = NULL;
-    bool is_done, is_dropped;
+    bool may_stand;
     struct mono begun = rh_clock_mono();
     enum err_code code = alter(
         repair, rh_arena_printf(arena, "CREATE INDEX " TRIED_INDEX " ON %s (%s)", table, columns),
-        &is_done, err);
-    if (code || !is_done)
+        &may_stand, err);
+    if (!may_stand)
         return code;
     proposal.build_us = rh_clock_mono().us - begun.us;
-    code = repair->measure(repair->context, &proposal.retry, err);
+    if (!code)
+        code = repair->measure(repair->context, &proposal.retry, err);
     if (!code)
         code = rh_paired_ask(
             repair->paired, SIDE_CANDIDATE,
@@ -214,13 +230,7 @@ static enum err_code try_index(const struct query_repair *repair, const json_t *
             err);
     if (bytes)
         proposal.bytes = strtoll(bytes, NULL, 10);
-    /* It goes whatever happened. */
-    struct err ignored = RH_ERR_INIT;
-    enum err_code dropped = alter(repair, rh_arena_printf(arena, "DROP INDEX %s", tried),
-                                  &is_dropped, code ? &ignored : err);
-    if (!code)
-        code = dropped;
-    if (code)
+    if ((code = drop(repair, tried, code, err)))
         return code;
     proposal.sql = rh_arena_printf(arena, "CREATE INDEX CONCURRENTLY %s ON %s (%s);",
                                    index_name(arena, relation, columns), table, columns);

@@ -130,8 +130,9 @@ void rh_report_new_queries(const struct layout *layout, const struct result *res
     for (size_t i = 0; i < queries->list.count; i++)
         good += !is_bad(&queries->list.items[i]);
     rh_layout_labelled(layout, "new",
-                       rh_arena_printf(arena, "%zu of %s of the release as they should be", good,
-                                       rh_say_count(arena, (int64_t)queries->list.count, "query")));
+                       rh_arena_printf(arena, "%zu of %zu %s of the release as they should be",
+                                       good, queries->list.count,
+                                       queries->list.count == 1 ? "query" : "queries"));
     rh_layout_add(
         layout, STYLE_DIM,
         rh_arena_printf(arena, "    %9s %9s %9s %9s  query", "p50", "p95", "p99", "limit"));

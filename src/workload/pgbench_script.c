@@ -524,7 +524,7 @@ static enum err_code run_set(struct run *run, const struct command *command)
                                                      : 0) *
                     (double)command->unit_us;
         /* A day is longer than anybody meant. */
-        us = us < 0 ? 0 : us > 86400e6 ? 86400e6 : us;
+        us = !(us > 0) ? 0 : us > 86400e6 ? 86400e6 : us; /* also of no number */
         if (run->in_pipeline)
             return RH_OK; /* nothing is sent before its end in any case */
         *RH_PUSH(run->arena, &run->steps.items) = (struct pgbench_step){.sleep_us = (int64_t)us};

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 
 #define COLUMNS_MAX 100
+/* Calls, and microseconds (of thirty thousand years): what is beyond, or infinite, was not counted
+   by a server. */
+#define SUM_MAX 1e18
 
 enum column { COLUMN_QUERY, COLUMN_CALLS, COLUMN_TIME, COLUMN_COUNT };
 
@@ -21,7 +24,8 @@ void rh_statement_sums_add(struct statement_sums *sums, struct arena *arena,
     RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
     struct workload_pattern pattern;
     const char *executes;
-    if (statement->query[0] == '\0' || !(statement->calls >= 0) || !(statement->total_us >= 0))
+    if (statement->query[0] == '\0' || !(statement->calls >= 0 && statement->calls <= SUM_MAX) ||
+        !(statement->total_us >= 0 && statement->total_us <= SUM_MAX))
         return;
     rh_sql_pattern(scratch, rh_text(statement->query), &pattern, &executes);
     if (pattern.flags & (PATTERN_CONTROLS | PATTERN_HAS_SECRET))
