@@ -378,7 +378,9 @@ static void finish(struct queries *queries)
     comparison->was_made = true;
     comparison->covered = all_us > 0 ? compared_us / all_us : 0;
     const struct workload_production *production = &queries->options->production;
-    comparison->knows_production = production->is_known && production->total_us > 0;
+    /* What a transform changed is not what production sends. */
+    comparison->knows_production = production->is_known && production->total_us > 0 &&
+                                   !queries->options->is_new_application;
     if (comparison->knows_production)
         comparison->production_covered = comparison->covered * (double)production->covered_us /
                                          (double)production->total_us;
