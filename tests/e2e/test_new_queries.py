@@ -25,6 +25,7 @@ QUERIES = """
 SELECT id, state FROM orders WHERE id = $1;
 
 -- name: tag it
+-- repeat: 40
 -- parameters: 7, 'it''s late'
 -- parameters: 8, NULL
 INSERT INTO tags SELECT $1, coalesce($2, 'none');
@@ -46,9 +47,9 @@ def queries(outcome):
 
 
 @measures
-def test_new_queries_fail_are_slow_and_are_repaired(rehearse, server):
+def test_new_queries_fail_are_slow_and_are_repaired(rehearse):
     rehearse.write("queries.sql", QUERIES)
-    outcome = rehearse.run(MIGRATION, SHOP, "--queries", "queries.sql", "--server-bin", server.bin)
+    outcome = rehearse.run(MIGRATION, SHOP, "--queries", "queries.sql")
     assert outcome.status == 5, outcome
     found = queries(outcome)
     assert list(found) == ["one order", "tag it", "by status", "of a customer"]
@@ -58,7 +59,7 @@ def test_new_queries_fail_are_slow_and_are_repaired(rehearse, server):
     # What fails is a finding, with its place.
     failed, = outcome.findings("new-query-error")
     assert failed["severity"] == "error" and failed["evidence"]["sqlstate"] == "42703"
-    assert failed["evidence"]["name"] == "by status" and failed["evidence"]["file_line"] == 15
+    assert failed["evidence"]["name"] == "by status" and failed["evidence"]["file_line"] == 16
     assert 'column "status" does not exist' in failed["why"]
 
     # What is over its limit is one, too; the index was built and measured.
@@ -90,6 +91,7 @@ def test_new_queries_fail_are_slow_and_are_repaired(rehearse, server):
 def test_new_queries_that_are_well_are_safe_and_say_what_they_read(rehearse):
     rehearse.write("queries.sql", """
 -- name: all of them
+-- repeat: 30
 SELECT customer_id, count(*) FROM orders GROUP BY 1;
 """)
     outcome = rehearse.run(MIGRATION, SHOP, "--queries", "queries.sql")
