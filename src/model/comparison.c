@@ -88,6 +88,7 @@ static json_t *times_json(const struct query_comparison *query, enum compared_si
     put(object, "temp_blocks", rh_json_us(effort->temp_blocks));
     put(object, "rows_scanned", rh_json_us(effort->rows_scanned));
     put(object, "rows", rh_json_us(effort->rows));
+    put(object, "wal_records", rh_json_us(effort->wal_records));
     return object;
 }
 
@@ -185,6 +186,7 @@ static json_t *query_json(const struct query_comparison *query)
     put(object, "share", rh_json_us(query->share));
     put(object, "verdict", rh_json_text(rh_query_verdict_name(query->verdict)));
     put(object, "reason", rh_json_text(query->reason));
+    put(object, "cause", rh_json_text(query->cause));
     put(object, "rounds", json_integer(query->rounds));
     put(object, "baseline", times_json(query, SIDE_BASELINE));
     put(object, "twin", times_json(query, SIDE_TWIN));

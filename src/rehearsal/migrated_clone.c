@@ -13,9 +13,8 @@ static enum err_code migrate(const struct rehearsal *rehearsal, struct sandbox *
         .environment = rehearsal->options->environment,
         .no_isolation = rehearsal->options->no_isolation,
     };
-    const struct audience nobody = {0};
     struct performance performance;
-    enum err_code code = rh_perform(&options, &nobody, rehearsal->arena, &performance, err);
+    enum err_code code = rh_perform(&options, NULL, rehearsal->arena, &performance, err);
     if (!code && !rh_performance_is_ok(&performance))
         code = rh_err_set(err, RH_ERR_SERVER, "the migration failed when it ran again");
     return code;

@@ -1,6 +1,7 @@
 #include "rehearsal/query_repair.h"
 
 #include "base/quote.h"
+#include "rehearsal/queries_int.h"
 #include "sql/predicate_columns.h"
 
 #include <stdlib.h>
@@ -19,7 +20,7 @@ static const char *identifier(struct arena *arena, const char *name)
     return rh_quote_name_where_needed(arena, name);
 }
 
-static const char *table_of(struct arena *arena, const json_t *node)
+const char *rh_queries_table_of(struct arena *arena, const json_t *node)
 {
     const char *name = json_string_value(json_object_get(node, "Relation Name"));
     const char *schema = json_string_value(json_object_get(node, "Schema"));
@@ -52,7 +53,7 @@ struct tables {
 
 static void find_tables(struct arena *arena, const json_t *node, int depth, struct tables *tables)
 {
-    const char *table = table_of(arena, node);
+    const char *table = rh_queries_table_of(arena, node);
     const json_t *child;
     size_t i;
     if (depth > NODES_DEEP)
@@ -205,7 +206,7 @@ static enum err_code try_index(const struct query_repair *repair, const json_t *
                                bool *ret_repaired, struct err *err)
 {
     struct arena *arena = repair->arena;
-    const char *table = table_of(arena, scan);
+    const char *table = rh_queries_table_of(arena, scan);
     const char *relation = json_string_value(json_object_get(scan, "Relation Name"));
     const char *schema = json_string_value(json_object_get(scan, "Schema"));
     const char *tried = schema
