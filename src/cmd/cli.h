@@ -26,6 +26,7 @@ extern const struct command rh_command_compare;
 extern const struct command rh_command_workload_show;
 extern const struct command rh_command_workload_export;
 extern const struct command rh_command_workload_import;
+extern const struct command rh_command_doctor;
 extern const struct command rh_command_explain;
 extern const struct command rh_command_config;
 extern const struct command rh_command_help;

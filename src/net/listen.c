@@ -153,6 +153,11 @@ static enum err_code open_host(const char *address, struct listen_sockets *made,
     return RH_OK;
 }
 
+bool rh_listen_is_path(const char *address)
+{
+    return strncmp(address, "unix:", 5) == 0 || address[0] == '/';
+}
+
 enum err_code rh_listen_open(const char *address, struct listen_sockets *ret_sockets,
                              struct err *err)
 {

@@ -26,6 +26,8 @@ struct listen_sockets {
     ino_t inode;
 };
 
+/* Whether it means a Unix socket. */
+bool rh_listen_is_path(const char *address);
 /* RH_ERR_USAGE: no address, or one that cannot be had. */
 enum err_code rh_listen_open(const char *address, struct listen_sockets *ret_sockets,
                              struct err *err) RH_MUST_CHECK;
