@@ -41,6 +41,9 @@ static enum err_code examine(struct doctor *doctor, const struct options *run,
     struct tls_options tls;
     const char *upstream = rh_option_text(capture, "upstream");
     const char *from = rh_option_text(snapshot, "from");
+    /* The machine that captures, or copies, is often not the one that rehearses. */
+    bool has_path = rh_option_value(capture, "upstream")->origin == ORIGIN_FLAG ||
+                    rh_option_value(snapshot, "from")->origin == ORIGIN_FLAG;
     enum err_code code;
 
     if (!upstream && (rh_option_value(capture, "listen")->origin == ORIGIN_FLAG ||
@@ -51,7 +54,7 @@ static enum err_code examine(struct doctor *doctor, const struct options *run,
         return RH_ERR_USAGE;
     }
     if ((code = rh_capture_tls(capture, &tls, err)) ||
-        (code = rh_doctor_machine(doctor, &sandbox, err)))
+        (!has_path && (code = rh_doctor_machine(doctor, &sandbox, err))))
         return code;
     if (upstream) {
         const struct doctor_capture path = {
@@ -115,12 +118,14 @@ static const char *const usage[] = {
 static const char *const description[] = {
     "Tries what a rehearsal needs of this machine: servers, a sandbox, every way to clone it, "
     "isolation of commands, memory, disk and programs.",
-    "With --upstream and the options of \"rehearse capture\" it tells what clients of such a "
+    "With --upstream and the options of \"rehearse capture\" it tells instead what clients of such "
+    "a "
     "capture will meet: TLS on both legs, what the server asks for, and whether SCRAM can be bound "
     "to the channel. The server is asked, and no password is sent for that. With --from it tells "
     "what the role lacks for \"rehearse snapshot create\".",
-    "What is set in the environment or in rehearse.yaml for these commands counts here, too. "
-    "Exit status: 0 without a problem, 1 with one.",
+    "What the environment or rehearse.yaml say for these commands counts here, too; without one of "
+    "the two options all of it is looked at, the machine included. Exit status: 0 without a "
+    "problem, 1 with one.",
     NULL};
 static const char *const examples[] = {
     "rehearse doctor", "rehearse doctor --upstream postgresql://app@db1/shop --listen :6432",
@@ -128,7 +133,7 @@ static const char *const examples[] = {
 
 const struct command rh_command_doctor = {
     .name = "doctor",
-    .summary = "what works on this machine, and in front of a server",
+    .summary = "what works on this machine and before a server",
     .usage = usage,
     .description = description,
     .examples = examples,
