@@ -19,6 +19,7 @@ import pytest
 
 import conftest
 import test_tap_tls
+from jdbc import jdbc  # noqa: F401 (a fixture)
 from test_wrapped import node_modules  # noqa: F401 (a fixture)
 
 EVENTS = conftest.PROGRAM.parent / "tests" / "unit" / "workload" / "workload_events"
@@ -732,6 +733,32 @@ def test_node_postgres_sees_the_same_and_is_recorded(cluster, capture_of, node_m
     executed = [message["pattern"] for event in named for message in event["messages"] if message["type"] == "E"]
     assert len(executed) == 3 and len(set(executed)) == 1 and "city" in capture.head["patterns"][executed[0]]
     assert sum(types(event).count("P") for event in named) == 1
+
+
+def test_jdbc_over_tls_sees_the_same_and_is_recorded(tls_cluster, jdbc):  # noqa: F811
+    """TLS on both legs, SCRAM; pgjdbc of Debian 12 does not bind it to the channel."""
+    tls_cluster.sql("GRANT CREATE ON SCHEMA public TO secret")
+    for certificate in ("server", "named"):
+        capture = tls_capture(tls_cluster, certificate)
+        try:
+            part = "cursors" if certificate == "named" else "all"
+            said = [subprocess.run([*jdbc, str(port), part, "user=secret&password=open%20sesame&sslmode=require"],
+                                   capture_output=True, text=True, timeout=120) for port in
+                    ([capture.port] if certificate == "named" else [tls_cluster.port, capture.port])]
+            assert all(done.returncode == 0 for done in said), [done.stderr for done in said]
+            assert said[0].stdout == said[-1].stdout
+            events = capture.end().events()
+            assert "open sesame" not in json.dumps(events) and set(capture.head["gaps"]) <= {"copy-data-left-out"}
+        finally:
+            capture.clean()
+        if part == "all":
+            assert "22012" in said[0].stdout and "23505" in said[0].stdout
+            assert all(event["user"] == "secret" for event in events if event["kind"] == "begun")
+            sent = [message for event in requests(events) for message in event["messages"]]
+            # Statements that the server keeps; batches; portals in portions; COPY.
+            assert any(message["type"] == "P" and bytes.fromhex(message["body"]).startswith(b"S_1\0") for message in sent)
+            assert max(types(event).count("E") for event in requests(events)) >= 100
+            assert any(message["type"] == "d" and len(message["body"]) > 100000 for message in sent)
 
 
 def test_storm_of_cancels_hits_nobody_else(cluster, capture_of):
