@@ -142,11 +142,11 @@ static const struct option rows[] = {
         .help = "Data kept of each COPY FROM STDIN.",
     },
     {
-        .name = "key-file",
+        .name = "workload-key",
         .kind = OPTION_PATH,
         .value_name = "FILE",
         .group = GROUP_SECRETS,
-        .environment = "REHEARSE_WORKLOAD_KEY_FILE",
+        .environment = "REHEARSE_WORKLOAD_KEY",
         .is_common = true,
         .help = "Encrypt the workload with the key in FILE.",
         .details = "Made when it does not exist. What is not masked is encrypted in any case: "
@@ -167,9 +167,10 @@ static const struct option rows[] = {
         .environment = "REHEARSE_CAPTURE_MASKING",
         .is_common = true,
         .help = "Mask values as a snapshot's masking.yaml says.",
-        .details = "Parameters and literals, each by the column it is compared with, so that they "
-                   "find their rows in the snapshot made with the same key. Text that is compared "
-                   "with no column that is known is masked as well.",
+        .details =
+            "Parameters and literals, each by the column it is compared with, so that they "
+            "find their rows in the snapshot made with the same key, and the rows of COPY FROM "
+            "STDIN. Text that is compared with no column that is known is masked as well.",
     },
     {
         .name = "mask-key-file",
@@ -252,8 +253,9 @@ static enum err_code check_together(const struct options *options, struct err *e
         return missing(err, "out", "-o shop.workload names the file that is made.");
     if (ring < RING_MIN || ring > RING_MAX || (ring & (ring - 1)) != 0)
         return rh_err_set(err, RH_ERR_USAGE, "--ring must be a power of two, between 16MB and 4GB");
-    if (rh_option_flag(options, "unencrypted") && rh_option_text(options, "key-file"))
-        return rh_err_set(err, RH_ERR_USAGE, "--unencrypted and --key-file contradict each other");
+    if (rh_option_flag(options, "unencrypted") && rh_option_text(options, "workload-key"))
+        return rh_err_set(err, RH_ERR_USAGE,
+                          "--unencrypted and --workload-key contradict each other");
     if (!rh_option_text(options, "masking") &&
         (rh_option_text(options, "mask-key-file") || rh_option_text(options, "mask-key-command")))
         return missing(err, "masking", "A key alone masks nothing.");
@@ -266,7 +268,7 @@ static enum err_code check_together(const struct options *options, struct err *e
 static enum err_code read_file_key(const struct options *options, struct capture_options *capture,
                                    struct secrets *secrets, struct err *err)
 {
-    const char *file = rh_option_text(options, "key-file"), *made = NULL;
+    const char *file = rh_option_text(options, "workload-key"), *made = NULL;
     enum err_code code;
 
     if (rh_option_flag(options, "unencrypted") || (!file && capture->masking_path))
@@ -274,7 +276,7 @@ static enum err_code read_file_key(const struct options *options, struct capture
     if (!file)
         file = rh_workload_default_key_file(options->arena);
     if (!file)
-        return missing(err, "key-file", "There is no home directory to keep a key in.");
+        return missing(err, "workload-key", "There is no home directory to keep a key in.");
     code = rh_master_key_load(&(struct master_key_options){.file = file}, options->arena,
                               &secrets->file_key, &made, err);
     if (code) {
