@@ -228,6 +228,17 @@ static void add_own_session(struct doctor *doctor, const struct doctor_capture *
     capture->engine->close(connection);
 }
 
+static void add_address(struct doctor *doctor, const char *address)
+{
+    struct err failure = RH_ERR_INIT;
+
+    if (address && rh_listen_check(address, &failure))
+        rh_doctor_add_err(doctor, DOCTOR_CAPTURE, "listen", DOCTOR_PROBLEM, &failure);
+    else if (address)
+        rh_doctor_add(doctor, DOCTOR_CAPTURE, "listen", DOCTOR_OK, NULL,
+                      "A capture can listen at \"%s\".", address);
+}
+
 /* --- a capture -------------------------------------------------------------------------------- */
 
 static enum err_code ask(struct doctor *doctor, const struct doctor_capture *capture,
@@ -270,6 +281,7 @@ enum err_code rh_doctor_capture(struct doctor *doctor, const struct doctor_captu
     enum err_code code = RH_OK;
 
     rh_progress_phase(doctor->progress, "ask the server at --upstream");
+    add_address(doctor, capture->listen);
     if (capture->client_tls)
         code = rh_tls_context_new_server(capture->client_tls, &shown, &failure);
     if (!code) {

@@ -3,6 +3,7 @@ says of the machine is what was tried."""
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import tempfile
 
@@ -201,6 +202,26 @@ def test_required_tls_at_a_unix_socket_lets_nobody_in(tls_cluster, tmp_path):  #
                    "--tls-required", "--listen", "unix:/tmp/rh-doctor.sock", status=1)
     assert checks(found, "clients")[0]["status"] == "problem"
     assert not any(client["gets_in"] for client in found["channel_binding"]["clients"])
+
+
+def test_address_to_listen_at(tls_cluster, tmp_path):  # noqa: F811
+    upstream = "--upstream", url(tls_cluster, user="tls", sslmode="require")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        for address in (f"127.0.0.1:{taken.getsockname()[1]}", "6432", "unix:/no/such/place/s"):
+            found = doctor(*upstream, "--listen", address, status=1)
+            assert [check["check"] for check in found["checks"] if check["status"] == "problem"] == ["listen"]
+    # A capture that is there shares its port with the next one, and loses nobody to the question.
+    capture = test_capture.Capture(tls_cluster, *upstream)
+    try:
+        for _ in range(5):
+            found = doctor(*upstream, "--listen", f"127.0.0.1:{capture.port}")
+            assert checks(found, "listen")[0]["status"] == "ok"
+            assert test_capture.psql(capture, "tls", sslmode="disable").stdout == "1\n"
+    finally:
+        capture.end()
+        capture.clean()
+    assert checks(doctor(*upstream, "--listen", f"unix:{tmp_path}/s"), "listen")[0]["status"] == "ok"
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- a snapshot's source -------------------------------------------------------------------------------
