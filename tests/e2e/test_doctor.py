@@ -12,15 +12,17 @@ import pytest
 import conftest
 import test_capture
 import test_tap_tls
+from test_bad_input import NO_NAMESPACES
 from test_capture import tls_cluster  # noqa: F401 (a fixture)
 
-BINDINGS = ("disable", "prefer", "require")
 
 
-def doctor(*arguments, status=0, home="/nonexistent", **environment):
-    done = subprocess.run([conftest.PROGRAM, "doctor", "--no-config", "--json", "--quiet", *map(str, arguments)],
+def doctor(*arguments, status=0, home="/nonexistent", inside=(), **environment):
+    done = subprocess.run([*inside, conftest.PROGRAM, "doctor", "--no-config", "--json", "--quiet", *map(str, arguments)],
                           env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(home), **environment},
                           capture_output=True, text=True, timeout=120)
+    if inside and done.returncode == 77:
+        pytest.skip("namespaces cannot be forbidden here")
     assert done.returncode == status, done.stdout + done.stderr
     found = json.loads(done.stdout)
     assert found["format_version"] == "1.0" and (found["problems"] > 0) == (status == 1)
@@ -56,6 +58,18 @@ def test_machine(tmp_path, sandboxes):
     assert found["isolation"] == (alone.returncode == 0)
     assert "channel_binding" not in found and found["memory_bytes"] > 0 and found["disk_bytes"] > 0
     assert "psql" in checks(found, "programs")[0]["text"]
+
+
+def test_machine_without_namespaces(sandboxes, tmp_path):
+    found = doctor("--server-bin", conftest.debian_server()[1], "--sandbox-dir", sandboxes, home=tmp_path,
+                   inside=NO_NAMESPACES)
+    (isolation,) = checks(found, "isolation")
+    assert found["isolation"] is False
+    assert isolation["status"] == "note" and "--no-isolation" in isolation["advice"]
+    overlay, copy = found["clones"][2:]
+    assert not overlay["works"] and overlay["why_not"] and copy["works"]
+    # The server's own network is told as well.
+    assert any("namespaces" in check["text"] for check in checks(found, "sandbox"))
 
 
 def test_environment_adds_the_capture_to_the_machine(tls_cluster, tmp_path):  # noqa: F811
@@ -146,6 +160,25 @@ def test_channel_binding_is_what_clients_meet(tls_cluster, name):  # noqa: F811
         capture.clean()
         hba.write_text(before)
         tls_cluster.sql("SELECT pg_reload_conf()")
+
+
+def test_channel_binding_with_the_newest_server():
+    major = list(conftest.SERVERS)[-1]
+    newest = test_tap_tls.open_cluster(major, conftest.SERVERS[major])
+    try:
+        newest.begin()
+        for certificate, setup in (("server", "same-certificate"), ("named", "clients-disable")):
+            upstream, options = url(newest, sslmode="require"), tls_options(newest, certificate)
+            capture = test_capture.Capture(newest, "--upstream", upstream, *options)
+            try:
+                found = doctor("--upstream", upstream, *options, status=int(certificate == "named"))
+                assert found["channel_binding"]["setup"] == setup
+                tries(capture, "secret", found["channel_binding"])
+            finally:
+                capture.end()
+                capture.clean()
+    finally:
+        newest.stop()
 
 
 def test_certificate_that_cannot_be_bound_to(tls_cluster):  # noqa: F811
