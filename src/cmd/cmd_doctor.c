@@ -90,8 +90,10 @@ static int run(const struct options *parsed)
     struct options run, capture, snapshot;
     struct err err = RH_ERR_INIT;
     struct doctor doctor = {.arena = parsed->arena, .facts = json_object()};
-    int status = rh_run_options_of(parsed, &rh_command_run, true, &run);
+    int status;
 
+    rh_cli_forbid_core_files();
+    status = rh_run_options_of(parsed, &rh_command_run, true, &run);
     if (!status)
         status = rh_run_options_of(parsed, &rh_command_capture, false, &capture);
     if (!status)

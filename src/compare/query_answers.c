@@ -124,6 +124,8 @@ static enum result_change compare_columns(const struct query_answer *before,
         const struct answer_column *a = &before->columns.items[i];
         const struct answer_column *b = column_of(after, a->name, nth_of(before, i));
         enum result_change change = RESULT_SAME;
+        if (a->is_left_out)
+            continue;
         if (!b || a->type != b->type)
             change = RESULT_COLUMNS_CHANGED;
         else if (has_name(&results->masked, a->name))

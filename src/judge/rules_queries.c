@@ -20,7 +20,13 @@
 
 static const char *say_query(struct arena *arena, const struct query_comparison *query)
 {
-    return rh_text_one_line(arena, rh_text(query->query ? query->query : "?"), QUERY_SHOWN);
+    static const char *const whose[] = {[APPLICATION_BOTH] = "",
+                                        [APPLICATION_OLD] = "the old application's ",
+                                        [APPLICATION_NEW] = "the new application's "};
+    const char *text = query->application == APPLICATION_NEW && query->sent ? query->sent
+                                                                            : query->query;
+    return rh_arena_printf(arena, "%s%s", whose[query->application],
+                           rh_text_one_line(arena, rh_text(text ? text : "?"), QUERY_SHOWN));
 }
 
 static const char *say_us(struct arena *arena, double us)
@@ -40,10 +46,18 @@ static struct found *add_query(const struct rule *rule, struct judgement *judgem
                                enum severity severity, const struct query_comparison *query)
 {
     char fingerprint[17];
+    /* What meets nobody is still told. */
+    if (rh_judgement_is_moot(judgement, query))
+        severity = SEVERITY_INFO;
     struct found *found = rh_judgement_add(judgement, rule, severity, NULL, NULL);
     snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, query->fingerprint);
     rh_evidence_text(found, "fingerprint", fingerprint);
     rh_evidence_text(found, "query", query->query);
+    if (query->application != APPLICATION_BOTH)
+        rh_evidence_text(found, "application",
+                         query->application == APPLICATION_NEW ? "new" : "old");
+    if (query->application == APPLICATION_NEW)
+        rh_evidence_text(found, "sent", query->sent);
     rh_evidence_count(found, "calls", query->calls);
     return found;
 }
@@ -53,11 +67,9 @@ static const struct workload_comparison *comparison_of(const struct judgement *j
     return &judgement->result->workload;
 }
 
-#define EACH_QUERY(judgement, query)                                                     \
-    for (const struct query_comparison *query = comparison_of(judgement)->queries.items; \
-         query && query < comparison_of(judgement)->queries.items +                      \
-                              comparison_of(judgement)->queries.count;                   \
-         query++)
+#define EACH_QUERY(judgement, query)                                                             \
+    for (const struct query_comparison *query = rh_judgement_next_query(judgement, NULL); query; \
+         query = rh_judgement_next_query(judgement, query))
 
 /* --- errors --------------------------------------------------------------------------------- */
 
@@ -68,6 +80,42 @@ static double error_share(const struct query_comparison *query, const struct que
         if (query->errors.items[i].candidate > 0)
             tried += query->errors.items[i].candidate;
     return tried > 0 ? (double)error->candidate / (double)tried : 1;
+}
+
+static void explain_error(struct arena *arena, const struct judgement *judgement,
+                          const struct query_comparison *query, const struct query_error *error,
+                          struct finding *finding)
+{
+    const char *said = error->message ? rh_arena_printf(arena, ": %s", error->message) : "";
+    if (query->application == APPLICATION_NEW) {
+        finding->why = rh_arena_printf(
+            arena,
+            "What the recording has succeeds on the baseline and on its twin; what the transform "
+            "makes of it, with the same parameters, fails on the candidate%s. It would be sent "
+            "%.3g times a second.",
+            said, query->calls_per_s);
+        finding->advice = "If the release really sends this, the migration does not fit it; else "
+                          "correct the rule of the transform.";
+        return;
+    }
+    finding->why = rh_arena_printf(
+        arena,
+        "It succeeds on the baseline and on its twin, and with the same parameters fails on "
+        "the candidate%s. The workload sends it %.3g times a second: the application that "
+        "runs now would meet this error from the moment the migration is done.",
+        said, query->calls_per_s);
+    finding->advice = rh_judgement_is_moot(judgement, query)
+                          ? "Nothing, as long as the old application really is stopped before "
+                            "the migration commits."
+                          : "Keep what it needs until no running application asks for it: "
+                            "release the application that does without it first, then "
+                            "migrate.";
+    if (query->application == APPLICATION_OLD && !rh_judgement_is_moot(judgement, query))
+        finding->advice = rh_arena_printf(
+            arena,
+            "%s Where it is stopped before the migration commits, say so in the transform: "
+            "old_application: stopped.",
+            finding->advice);
 }
 
 void rh_rule_query_error(const struct rule *rule, struct judgement *judgement)
@@ -91,15 +139,7 @@ void rh_rule_query_error(const struct rule *rule, struct judgement *judgement)
             arena, "%s fails: SQLSTATE %s, %.3g %% of its executions%s", say_query(arena, query),
             error->sqlstate, share * 100,
             limit < 0 ? "" : rh_arena_printf(arena, " (limit %.3g %%)", limit * 100));
-        found->finding.why = rh_arena_printf(
-            arena,
-            "It succeeds on the baseline and on its twin, and with the same parameters fails on "
-            "the candidate%s%s. The workload sends it %.3g times a second: the application that "
-            "runs now would meet this error from the moment the migration is done.",
-            error->message ? ": " : "", error->message ? error->message : "", query->calls_per_s);
-        found->finding.advice = "Keep what it needs until no running application asks for it: "
-                                "release the application that does without it first, then "
-                                "migrate.";
+        explain_error(arena, judgement, query, error, &found->finding);
     }
     rh_rule_query_error_of_traffic(rule, judgement);
 }

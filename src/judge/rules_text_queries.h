@@ -16,7 +16,9 @@
         "ALTER TABLE orders RENAME customer_id TO client_id: SELECT ... WHERE customer_id = $1 " \
         "fails with 42703, 100 % of its executions.",                                            \
         "Expand, then contract: add the new column, release an application that uses both, "     \
-        "and drop the old one when nothing asks for it any more."
+        "and drop the old one when nothing asks for it any more. Where the release comes with "  \
+        "the migration, --transform judges what it sends, too, and says whether the old "        \
+        "application still runs."
 
 #define TEXT_QUERY_SLOWER                                                                        \
     "A query pattern takes longer on the candidate than on the baseline. Each execution is "     \

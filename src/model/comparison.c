@@ -173,6 +173,11 @@ static json_t *query_json(const struct query_comparison *query)
     snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, query->fingerprint);
     put(object, "fingerprint", rh_json_text(fingerprint));
     put(object, "query", rh_json_text(query->query));
+    if (query->application != APPLICATION_BOTH)
+        put(object, "application",
+            json_string(query->application == APPLICATION_NEW ? "new" : "old"));
+    if (query->application == APPLICATION_NEW)
+        put(object, "sent", rh_json_text(query->sent));
     put(object, "calls", json_integer(query->calls));
     put(object, "calls_per_s", number(query->calls_per_s));
     put(object, "share", number(query->share));

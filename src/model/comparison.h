@@ -42,6 +42,7 @@ const char *rh_compared_side_name(enum compared_side side);
 struct answer_column {
     const char *name;
     uint32_t type;                          /* its OID */
+    bool is_left_out;                       /* the release asks for it no more */
     uint64_t values[ANSWER_DIGEST_WORDS];   /* sum of the values' hashes */
     uint64_t in_order[ANSWER_DIGEST_WORDS]; /* hash of the values' hashes in their order */
 };
@@ -132,6 +133,9 @@ struct plan_line {
     int64_t rows;      /* that came out, of all loops; -1 */
     int64_t scanned;   /* of a scan: looked at; -1 */
     bool is_different; /* the other plan has none like it */
+    /* The text under the names that relations and indexes had before the migration, where it gave
+       them others; NULL: the same. */
+    const char *old_text;
 };
 struct query_plan {
     VEC(struct plan_line) lines; /* empty: not explained */
@@ -164,9 +168,19 @@ struct index_proposal {
     int64_t build_us, bytes; /* here; -1 */
 };
 
+/* Whose query it is, where a transform says that the release sends another in its place. */
+enum query_application {
+    APPLICATION_BOTH, /* no rule concerns it */
+    APPLICATION_OLD,  /* as recorded; the release sends another */
+    APPLICATION_NEW   /* the candidate got what the release sends, the others what was recorded */
+};
+
 struct query_comparison {
     uint64_t fingerprint;
     const char *query;
+    enum query_application application;
+    const char *sent;           /* APPLICATION_NEW: the query as the candidate got it */
+    bool is_refused;            /* APPLICATION_NEW: what the release sends is not known; `reason` */
     unsigned flags;             /* PATTERN_* */
     int64_t calls;              /* in the workload */
     double calls_per_s, weight; /* of production */

@@ -141,6 +141,26 @@ static int compare_patterns(const void *a, const void *b)
            (left->sampled->pattern->number < right->sampled->pattern->number);
 }
 
+static bool is_transformed(const struct queries *queries, size_t index)
+{
+    const struct transform_survey *survey = queries->options->survey;
+    return survey && (survey->patterns[index].outcome == REWRITE_DONE ||
+                      survey->patterns[index].outcome == REWRITE_REFUSED);
+}
+
+static void take_transformed(const struct queries *queries, size_t index,
+                             struct query_comparison *query)
+{
+    const struct transformed_pattern *transformed = &queries->options->survey->patterns[index];
+    if (!is_transformed(queries, index))
+        return;
+    query->application = queries->options->is_new_application ? APPLICATION_NEW : APPLICATION_OLD;
+    if (query->application == APPLICATION_NEW) {
+        query->sent = transformed->query;
+        query->is_refused = transformed->outcome == REWRITE_REFUSED;
+    }
+}
+
 static struct candidate_pattern make_pattern(struct queries *queries, size_t index, double seconds)
 {
     const struct sampled_pattern *sampled = &queries->sample.patterns.items[index];
@@ -161,10 +181,17 @@ static struct candidate_pattern make_pattern(struct queries *queries, size_t ind
                   .weight = weight,
                   .calls_per_s = (double)sampled->calls * weight / seconds},
     };
+    if (queries->options->survey)
+        take_transformed(queries, index, &pattern.query);
     for (size_t side = 0; side < COMPARED_SIDES; side++)
         pattern.query.effort[side] = (struct query_effort){
             .blocks = -1, .temp_blocks = -1, .rows_scanned = -1, .rows = -1, .estimate_ratio = 1};
-    if (sampled->count == 0)
+    if (pattern.query.is_refused)
+        pattern.not_comparable = rh_arena_printf(queries->arena,
+                                                 "the transform cannot say what "
+                                                 "the release sends: %s",
+                                                 queries->options->survey->patterns[index].why);
+    else if (sampled->count == 0)
         pattern.not_comparable = sampled->why_not ? sampled->why_not
                                                   : "no execution of it can be sent by itself";
     return pattern;
@@ -176,7 +203,8 @@ static void make_patterns(struct queries *queries)
     for (size_t i = 0; i < queries->sample.patterns.count; i++) {
         const struct sampled_pattern *sampled = &queries->sample.patterns.items[i];
         if (sampled->calls == 0 ||
-            sampled->pattern->flags & (PATTERN_CONTROLS | PATTERN_HAS_SECRET))
+            sampled->pattern->flags & (PATTERN_CONTROLS | PATTERN_HAS_SECRET) ||
+            (queries->options->is_new_application && !is_transformed(queries, i)))
             continue;
         *RH_PUSH(queries->arena, &queries->patterns) = make_pattern(queries, i, seconds);
     }
@@ -366,12 +394,16 @@ static enum err_code compare(struct queries *queries, struct err *err)
         return code;
     if (queries->sample.states.count == 0)
         *RH_PUSH(queries->arena, &queries->sample.states) = (struct sampled_state){.user = ""};
+    if (options->is_new_application)
+        rh_transform_sample(options->survey, queries->arena, &queries->sample);
     struct paired_options paired = {.sample = &queries->sample,
                                     .random = &queries->random,
                                     .statement_timeout_us = options->statement_timeout_us};
     memcpy(paired.places, options->places, sizeof(paired.places));
     make_patterns(queries);
     if ((code = rh_paired_open(&paired, &queries->paired, err)))
+        return code;
+    if ((code = rh_queries_find_renames(queries, err)))
         return code;
     queries->deadline = rh_clock_after(rh_clock_mono(), options->budget_us);
     if ((code = look_at_all(queries, err)) || (code = time_all(queries, err)))
@@ -419,4 +451,15 @@ void rh_queries_take_patterns(const struct workload_reader *reader, struct arena
     queries->patterns = patterns;
     queries->sums = sums;
     queries->pattern_count = count;
+}
+
+enum err_code rh_queries_survey(const struct transform *transform, struct arena *arena,
+                                struct queries_options *queries,
+                                struct transform_survey *ret_survey, struct err *err)
+{
+    enum err_code code = rh_transform_survey(transform, queries->patterns, queries->sums,
+                                             queries->pattern_count, arena, ret_survey, err);
+    if (!code)
+        queries->survey = ret_survey;
+    return code;
 }

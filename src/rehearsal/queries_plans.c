@@ -64,7 +64,8 @@ static bool take_plans(struct queries *queries, json_t *const plans[COMPARED_SID
     struct query_plans found = {0};
     if (!rh_query_plan_read(plans[SIDE_BASELINE], queries->arena, &found.baseline) ||
         !rh_query_plan_read(plans[SIDE_TWIN], queries->arena, &twin) ||
-        !rh_query_plan_read(plans[SIDE_CANDIDATE], queries->arena, &found.candidate) ||
+        !rh_query_plan_read_renamed(plans[SIDE_CANDIDATE], &queries->renames, queries->arena,
+                                    &found.candidate) ||
         !rh_query_plan_equals(&found.baseline, &twin))
         return false;
     rh_query_plans_compare(&found, queries->arena);

@@ -17,7 +17,8 @@
  * goes when its session and the order let it.
  *
  * What cannot be sent again (redacted, left out by the recording) and, read only, what writes is
- * not sent, and counted. Statements are never altered; only numbers of types are, to those of the
+ * not sent, and counted. Statements are never altered (what a transform makes of them
+ * it does before: replay/transformed.h); only numbers of types are, to those of the
  * target (replay/oid_map.h).
  *
  * Memory is flat: the workload is read ahead by a second and REPLAY_AHEAD_BYTES at most. Blocks

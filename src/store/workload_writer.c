@@ -378,8 +378,11 @@ static void add_sums(struct workload_writer *writer, const struct workload_resul
     }
     sums->calls++;
     sums->errors += result->sqlstate[0] != '\0';
-    sums->rows += result->rows > 0 ? result->rows : 0;
-    sums->total_us += duration_us;
+    /* What a server or a log says is any number. */
+    if (__builtin_add_overflow(sums->rows, result->rows > 0 ? result->rows : 0, &sums->rows))
+        sums->rows = INT64_MAX;
+    if (__builtin_add_overflow(sums->total_us, duration_us, &sums->total_us))
+        sums->total_us = INT64_MAX;
     sums->min_us = duration_us < sums->min_us ? duration_us : sums->min_us;
     sums->max_us = duration_us > sums->max_us ? duration_us : sums->max_us;
     sums->last_at_us = at_us;
@@ -392,6 +395,7 @@ static void add_answer(struct workload_writer *writer, struct live_session *sess
 {
     int64_t duration_us = rh_live_session_answered(session, event->request, event->at_us);
     int64_t count = (int64_t)event->result_count;
+    int64_t rest_us = count > 0 ? duration_us % count : 0;
     for (int64_t i = 0; i < count; i++) {
         const struct workload_result *result = &event->results[i];
         bool failed = result->sqlstate[0] != '\0';
@@ -400,7 +404,8 @@ static void add_answer(struct workload_writer *writer, struct live_session *sess
         writer->totals.executions++;
         writer->totals.errors += failed;
         if (result->pattern != 0)
-            add_sums(writer, result, duration_us * (i + 1) / count - duration_us * i / count,
+            add_sums(writer, result,
+                     duration_us / count + rest_us * (i + 1) / count - rest_us * i / count,
                      event->at_us);
     }
 }
@@ -416,19 +421,6 @@ static void add_request(struct workload_writer *writer, struct live_session *ses
         rh_live_session_sent(session, event->request, event->at_us);
 }
 
-static bool knows_patterns(const struct workload_writer *writer, const struct workload_event *event)
-{
-    for (size_t i = 0; i < event->message_count; i++) {
-        if (event->messages[i].pattern > writer->patterns.count)
-            return false;
-    }
-    for (size_t i = 0; i < event->result_count; i++) {
-        if (event->results[i].pattern > writer->patterns.count)
-            return false;
-    }
-    return true;
-}
-
 enum err_code rh_workload_writer_event(struct workload_writer *writer,
                                        const struct workload_event *event, struct err *err)
 {
@@ -442,7 +434,8 @@ enum err_code rh_workload_writer_event(struct workload_writer *writer,
     if (!begins && session == NULL)
         return rh_err_set(err, RH_ERR_FORMAT, "an event of session %llu, which has not begun",
                           (unsigned long long)event->session);
-    if (event->at_us < writer->totals.duration_us || !knows_patterns(writer, event))
+    if (event->at_us < writer->totals.duration_us ||
+        rh_workload_event_highest_pattern(event) > writer->patterns.count)
         return rh_err_set(
             err, RH_ERR_FORMAT,
             "an event of session %llu is before the last one, or of an unknown pattern",

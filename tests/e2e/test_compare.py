@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import subprocess
 
 import pytest
@@ -183,6 +184,32 @@ def test_compare_dropped_index_is_named_with_plan_and_proposal(sides):
 
 
 @conftest.measures
+@pytest.mark.parametrize("when", ["it waits for its lock",
+                                  pytest.param("it is measured", marks=pytest.mark.nightly)])
+def test_compare_interrupted_while_it_tries_an_index_leaves_none(sides, when):
+    lines = [("P", "by_customer", BY_CUSTOMER)] + [("E", "by_customer", customer) for customer in draw(30)]
+    sides.make("DROP INDEX orders_customer_idx;\n")
+    arguments = ["compare", sides.workload(lines), "--baseline", sides.cluster.url("base"), "--twin",
+                 sides.cluster.url("twin"), "--candidate", sides.cluster.url("cand"), "--compare-budget", "1s",
+                 "--seed", "1", "--try-indexes"]
+    building = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX %' AND state = 'active'"
+    there = "SELECT count(*) FROM pg_class WHERE relname = 'rehearse_tried'"
+    with sides.cluster.connect("cand") as writer, sides.cluster.connect("cand", autocommit=True) as watcher:
+        def is_time():
+            return watcher.execute(building if when == "it waits for its lock" else there).fetchone()[0]
+        if when == "it waits for its lock":
+            writer.execute("UPDATE orders SET total = total WHERE id = 1")
+        process = sides.rehearse.start(*arguments)
+        conftest.wait_for(is_time, 30, "an index is tried")
+        process.send_signal(signal.SIGINT)
+        outcome = sides.rehearse.finish(process, arguments)
+        assert outcome.status == 130, outcome
+        writer.commit()
+        conftest.wait_for(lambda: not watcher.execute(building).fetchone()[0], 30, "the server is done with it")
+        assert watcher.execute(there).fetchone()[0] == 0
+
+
+@conftest.measures
 def test_compare_new_column_that_is_filtered(sides):
     """The new release's query: the baseline has the column, with its index."""
     sides.cluster.sql("ALTER TABLE customers ADD COLUMN IF NOT EXISTS tier int DEFAULT 0", "shop")
@@ -334,7 +361,9 @@ def test_compare_text_report_and_missing_twin(sides):
     assert all(len(line) <= 100 for line in shown.stdout.splitlines())
 
 
+@pytest.mark.alone
 @pytest.mark.nightly
+@pytest.mark.every_version
 def test_compare_every_server(server, cluster_of, rehearse):
     """The story of the dropped index on every version, and an unchanged migration."""
     cluster = cluster_of(server)
@@ -347,6 +376,7 @@ def test_compare_every_server(server, cluster_of, rehearse):
     assert pattern(outcome, "customer_id = $1")["generic_plan"]
 
 
+@pytest.mark.alone
 @pytest.mark.nightly
 def test_compare_false_alarms_and_power(sides):
     """On a real server, from a seed: unchanged copies stay silent, slow ones are named."""

@@ -175,6 +175,21 @@ static void test_answers_errors_new_resolved_existing(void **state)
     assert_int_equal(query.results.change, RESULT_NOT_COMPARED);
 }
 
+static void test_answers_columns_that_are_asked_for_no_more(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct query_answer a = answer(arena, 3, 1, 2), less = answer(arena, 3, 1, 2);
+    less.columns.count = 1;
+    less.row_set[0] = 77;
+    struct query_observation one = {{a, a, less}, false};
+    assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_COLUMNS_CHANGED);
+    a.columns.items[1].is_left_out = true;
+    assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_SAME);
+    less.columns.items[0].values[0] = 9;
+    assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_VALUES_CHANGED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_answers_unordered_limit_leaves_values_open),
         cmocka_unit_test(test_answers_columns_added_gone_and_of_another_type),
         cmocka_unit_test(test_answers_errors_new_resolved_existing),
+        cmocka_unit_test(test_answers_columns_that_are_asked_for_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

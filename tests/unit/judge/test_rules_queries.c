@@ -254,6 +254,82 @@ static void test_rules_queries_are_part_of_a_run(void **state)
     assert_int_equal(story->result.verdict, VERDICT_UNSAFE);
 }
 
+/* A recorded query that the release sends otherwise fails; what it sends then is the same. */
+static struct query_comparison *add_transformed(struct story *story, bool is_old_stopped)
+{
+    struct workload_comparison *new = &story->result.new_application;
+    struct query_comparison *old = add(story, QUERY_WORSE);
+    old->application = APPLICATION_OLD;
+    *RH_PUSH(story->arena, &old->errors) = (struct query_error){
+        .sqlstate = "42703", .change = ERROR_NEW, .candidate = 10};
+    story->result.transformation = (struct transformation){.path = "t.yaml",
+                                                           .is_old_stopped = is_old_stopped};
+    new->was_made = true;
+    struct query_comparison *query = RH_PUSH(story->arena, &new->queries);
+    *query = *old;
+    query->application = APPLICATION_NEW;
+    query->sent = "SELECT total FROM purchases WHERE id = $1";
+    query->verdict = QUERY_SAME;
+    query->errors.count = 0;
+    return query;
+}
+
+static void test_rules_queries_the_old_application_counts_while_it_runs(void **state)
+{
+    struct story *story = *state;
+    add_transformed(story, false);
+    const struct finding *finding = judged(story, "query-error", SEVERITY_ERROR);
+    assert_non_null(finding);
+    assert_non_null(strstr(finding->title, "the old application's SELECT total FROM orders"));
+    assert_non_null(strstr(finding->advice, "old_application: stopped"));
+    assert_int_equal(story->result.verdict, VERDICT_UNSAFE);
+}
+
+static void test_rules_queries_a_stopped_application_is_told_alone(void **state)
+{
+    struct story *story = *state;
+    add_transformed(story, true);
+    story->result.workload.limits.error_rate_max_delta = 0.01;
+    assert_non_null(judged(story, "query-error", SEVERITY_INFO));
+    assert_int_equal(story->result.verdict, VERDICT_SAFE);
+    assert_true(gate_of(story, "error_rate_max_delta")->ok);
+    assert_string_equal(story->result.headline, "1 query pattern compared, none slower or failing");
+    /* What no rule concerns is the new application's as well. */
+    struct query_comparison *both = add(story, QUERY_WORSE);
+    *RH_PUSH(story->arena, &both->errors) = (struct query_error){
+        .sqlstate = "42703", .change = ERROR_NEW, .candidate = 10};
+    (void)judged(story, "query-error", SEVERITY_ERROR);
+    assert_int_equal(story->result.verdict, VERDICT_UNSAFE);
+}
+
+static void test_rules_queries_the_new_application_is_judged(void **state)
+{
+    struct story *story = *state;
+    struct query_comparison *query = add_transformed(story, true);
+    *RH_PUSH(story->arena, &query->errors) = (struct query_error){
+        .sqlstate = "42P01", .change = ERROR_NEW, .candidate = 10};
+    query->verdict = QUERY_WORSE;
+    const struct finding *finding = judged(story, "query-error", SEVERITY_ERROR);
+    assert_non_null(strstr(finding->title, "the new application's SELECT total FROM purchases"));
+    assert_non_null(strstr(finding->why, "what the transform makes of it"));
+    assert_string_equal(json_string_value(json_object_get(finding->evidence, "sent")), query->sent);
+    assert_int_equal(story->result.verdict, VERDICT_UNSAFE);
+}
+
+static void test_rules_queries_what_is_refused_is_undecided(void **state)
+{
+    struct story *story = *state;
+    struct query_comparison *query = add_transformed(story, true);
+    query->is_refused = true;
+    query->verdict = QUERY_NOT_COMPARABLE;
+    query->reason = "a dropped column is used in WHERE";
+    (void)judged(story, "query-error", SEVERITY_INFO);
+    assert_int_equal(story->result.verdict, VERDICT_INCONCLUSIVE);
+    assert_non_null(strstr(story->result.headline, "of the new application 1 query pattern could "
+                                                   "not be decided"));
+    assert_non_null(strstr(story->result.headline, "a dropped column is used in WHERE"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +345,10 @@ int main(void)
         STORY_TEST(test_rules_queries_repairs_are_told_when_they_repaired),
         STORY_TEST(test_rules_queries_undecided_is_inconclusive),
         STORY_TEST(test_rules_queries_are_part_of_a_run),
+        STORY_TEST(test_rules_queries_the_old_application_counts_while_it_runs),
+        STORY_TEST(test_rules_queries_a_stopped_application_is_told_alone),
+        STORY_TEST(test_rules_queries_the_new_application_is_judged),
+        STORY_TEST(test_rules_queries_what_is_refused_is_undecided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
