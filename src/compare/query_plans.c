@@ -192,6 +192,7 @@ bool rh_query_plan_effort(const json_t *explain, struct arena *arena, struct que
         .temp_blocks = number_of(root, "Temp Read Blocks", 0) +
                        number_of(root, "Temp Written Blocks", 0),
         .rows = number_of(root, "Actual Rows", 0),
+        .wal_records = number_of(root, "WAL Records", -1),
         .estimate_ratio = 1,
     };
     weigh_node(arena, root, 0, false, ret);

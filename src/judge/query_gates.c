@@ -74,12 +74,13 @@ static void add_multiplier(struct judgement *judgement, const char *name, double
         gate->reason = "no pattern was timed often enough";
 }
 
-/* A ratio that chance may have made is none: what is not worse counts as 1 at most. */
+/* A ratio that chance may have made is none: what is not slower beyond doubt, be it that it fails
+   or reads more, counts as 1 at most. */
 static void consider(struct worst *worst, const struct query_comparison *query, double ratio)
 {
     if (ratio <= 0 || !is_decided(query))
         return;
-    if (query->verdict != QUERY_WORSE)
+    if (!query->is_slower)
         ratio = fmin(ratio, 1);
     if (!worst->query || ratio > worst->ratio)
         *worst = (struct worst){query, ratio};

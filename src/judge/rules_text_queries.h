@@ -78,7 +78,10 @@
 
 #define TEXT_CACHED_PLAN_BROKEN                                                                  \
     "A statement that a session prepared before the migration fails in that session after it: "  \
-    "SQLSTATE 0A000, cached plan must not change result type.",                                  \
+    "SQLSTATE 0A000, cached plan must not change result type. Seen by rehearse run --workload, " \
+    "whose sessions live through the migration. The sessions of rehearse compare begin after "   \
+    "it: there it is concluded, as a warning, where a query that the workload executes under "   \
+    "the name of a prepared statement gives other columns.",                                     \
         "Pools and drivers keep prepared statements for hours; each of their sessions fails "    \
         "until it ends.",                                                                        \
         "PREPARE q AS SELECT * FROM orders; ALTER TABLE orders ADD note text; EXECUTE q fails.", \

@@ -87,6 +87,7 @@ static json_t *times_json(const struct query_comparison *query, enum compared_si
     put(object, "temp_blocks", number(effort->temp_blocks));
     put(object, "rows_scanned", number(effort->rows_scanned));
     put(object, "rows", number(effort->rows));
+    put(object, "wal_records", number(effort->wal_records));
     return object;
 }
 
@@ -183,6 +184,7 @@ static json_t *query_json(const struct query_comparison *query)
     put(object, "share", number(query->share));
     put(object, "verdict", rh_json_text(rh_query_verdict_name(query->verdict)));
     put(object, "reason", rh_json_text(query->reason));
+    put(object, "cause", rh_json_text(query->cause));
     put(object, "rounds", json_integer(query->rounds));
     put(object, "baseline", times_json(query, SIDE_BASELINE));
     put(object, "twin", times_json(query, SIDE_TWIN));

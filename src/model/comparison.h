@@ -122,6 +122,7 @@ struct query_effort {
     double temp_blocks;  /* read and written */
     double rows_scanned; /* that scans looked at */
     double rows;
+    double wal_records;    /* of what writes, but for its AFTER triggers */
     double estimate_ratio; /* the worst of a node's rows to their estimate, or the reverse; >= 1 */
     const char *estimate_node; /* where; NULL */
     double estimate_rows, estimate_actual;
@@ -182,11 +183,17 @@ struct query_comparison {
     const char *sent;           /* APPLICATION_NEW: the query as the candidate got it */
     bool is_refused;            /* APPLICATION_NEW: what the release sends is not known; `reason` */
     unsigned flags;             /* PATTERN_* */
+    bool is_prepared;           /* executed under the name of a prepared statement */
     int64_t calls;              /* in the workload */
     double calls_per_s, weight; /* of production */
     double share;               /* of the workload's total time */
     enum query_verdict verdict;
     const char *reason; /* of the verdict, a sentence without its full stop; NULL: none needed */
+    bool is_slower;     /* QUERY_WORSE by its times: its ratios are beyond doubt */
+    /* Of writes that became slower: "orders has 2 more indexes: a and b"; NULL: nothing is known.
+     */
+    const char *cause;
+    bool cause_is_indexes; /* alone: then blocks and WAL records show it as well */
 
     int64_t rounds; /* each side was timed so often */
     struct query_times sides[COMPARED_SIDES];

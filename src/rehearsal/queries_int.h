@@ -71,6 +71,12 @@ void rh_queries_align(struct queries *queries, struct paired_outcome outcomes[CO
 /* queries_plans.c: how each side gets there. */
 enum err_code rh_queries_explain(struct queries *queries, struct candidate_pattern *pattern,
                                  struct err *err) RH_MUST_CHECK;
+/* queries_writes.c: why writes became slower. Sets query.cause where the tables that the pattern
+   writes to have more to keep up to date on the candidate than on the baseline. */
+enum err_code rh_queries_find_cause(struct queries *queries, struct candidate_pattern *pattern,
+                                    struct err *err) RH_MUST_CHECK;
+/* The relation of a plan's node as SQL writes it, with its schema where the plan tells; NULL. */
+const char *rh_queries_table_of(struct arena *arena, const json_t *node);
 /* queries_repairs.c: what is slower, tried again. */
 enum err_code rh_queries_repair(struct queries *queries, struct candidate_pattern *pattern,
                                 struct err *err) RH_MUST_CHECK;

@@ -18,6 +18,7 @@ static void add_effort(struct query_effort *sum, const struct query_effort *one)
     sum->temp_blocks += one->temp_blocks;
     sum->rows_scanned += one->rows_scanned;
     sum->rows += one->rows;
+    sum->wal_records += one->wal_records;
     if (one->estimate_ratio > worst) {
         sum->estimate_ratio = one->estimate_ratio;
         sum->estimate_node = one->estimate_node;
@@ -34,6 +35,7 @@ static void divide_effort(struct query_effort *effort, double count)
     effort->temp_blocks /= count;
     effort->rows_scanned /= count;
     effort->rows /= count;
+    effort->wal_records /= count;
 }
 
 static enum err_code explain_all(struct queries *queries, const struct candidate_pattern *pattern,

@@ -47,7 +47,7 @@ static const char *identifier(struct arena *arena, const char *name)
     return is_plain(name) ? name : quote(arena, name);
 }
 
-static const char *table_of(struct arena *arena, const json_t *node)
+const char *rh_queries_table_of(struct arena *arena, const json_t *node)
 {
     const char *name = json_string_value(json_object_get(node, "Relation Name"));
     const char *schema = json_string_value(json_object_get(node, "Schema"));
@@ -124,7 +124,7 @@ struct tables {
 
 static void find_tables(struct arena *arena, const json_t *node, int depth, struct tables *tables)
 {
-    const char *table = table_of(arena, node);
+    const char *table = rh_queries_table_of(arena, node);
     const json_t *child;
     size_t i;
     if (depth > NODES_DEEP)
@@ -277,7 +277,7 @@ static enum err_code try_index(struct queries *queries, struct candidate_pattern
                                struct err *err)
 {
     struct arena *arena = queries->arena;
-    const char *table = table_of(arena, scan);
+    const char *table = rh_queries_table_of(arena, scan);
     const char *relation = json_string_value(json_object_get(scan, "Relation Name"));
     const char *schema = json_string_value(json_object_get(scan, "Schema"));
     const char *tried = schema

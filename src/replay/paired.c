@@ -516,6 +516,15 @@ static enum err_code explain_generic(struct paired *paired, enum compared_side s
     return code;
 }
 
+static const char *explain_words(enum paired_plan kind, bool writes)
+{
+    if (kind != PAIRED_PLAN_RUN)
+        return "EXPLAIN (FORMAT JSON) ";
+    return writes
+               ? "EXPLAIN (ANALYZE, BUFFERS, WAL, VERBOSE, TIMING OFF, SUMMARY OFF, FORMAT JSON) "
+               : "EXPLAIN (ANALYZE, BUFFERS, VERBOSE, TIMING OFF, SUMMARY OFF, FORMAT JSON) ";
+}
+
 enum err_code rh_paired_explain(struct paired *paired, enum compared_side side,
                                 const struct sampled_execution *execution,
                                 struct paired_manner manner, enum paired_plan kind,
@@ -533,11 +542,8 @@ enum err_code rh_paired_explain(struct paired *paired, enum compared_side side,
     if (manner.wraps && (code = rh_paired_say(paired, side, "BEGIN READ WRITE", err)))
         return code;
     rh_buf_clear(&paired->bytes);
-    add_parse(&paired->bytes, "",
-              kind == PAIRED_PLAN_RUN
-                  ? "EXPLAIN (ANALYZE, BUFFERS, VERBOSE, TIMING OFF, SUMMARY OFF, FORMAT JSON) "
-                  : "EXPLAIN (FORMAT JSON) ",
-              execution->query, execution->types);
+    add_parse(&paired->bytes, "", explain_words(kind, manner.wraps), execution->query,
+              execution->types);
     add_bind(&paired->bytes, "", execution, true);
     add_execute(&paired->bytes, 0, false);
     code = send(paired, side, PAIRED_VALUE, arena, &outcome, err);

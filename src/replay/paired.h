@@ -59,7 +59,7 @@ enum err_code rh_paired_ask(struct paired *paired, enum compared_side side, cons
                             struct err *err) RH_MUST_CHECK;
 
 enum paired_plan {
-    PAIRED_PLAN_RUN,    /* with its parameters, and run: ANALYZE, BUFFERS */
+    PAIRED_PLAN_RUN,    /* with its parameters, and run: ANALYZE, BUFFERS; of what writes, WAL */
     PAIRED_PLAN_CUSTOM, /* with its parameters */
     PAIRED_PLAN_GENERIC /* as a cached plan for all parameters */
 };

@@ -55,6 +55,7 @@ struct workload_writer {
     struct buf plain, sealed;
     struct live_sessions live;
     VEC(struct pattern_entry) patterns;
+    size_t query_bytes;  /* of the patterns' texts, as they are kept */
     VEC(uint32_t) dirty; /* patterns whose sums changed since the last batch */
     struct workload_totals totals;
     int64_t first_at_us;      /* of the batch under way */
@@ -269,12 +270,15 @@ static bool put_pattern_tables(struct workload_writer *writer, uint32_t number, 
 }
 
 /* The text as far as it is kept, with a mark where it was cut, between two characters. */
-static char *kept_query(struct arena *arena, const char *query)
+static char *kept_query(const struct workload_writer *writer, struct arena *arena,
+                        const char *query)
 {
     struct text text = rh_text(query);
-    if (text.len <= WORKLOAD_QUERY_BYTES_MAX)
+    size_t max = writer->query_bytes < WORKLOAD_QUERIES_BYTES ? WORKLOAD_QUERY_BYTES_MAX
+                                                              : WORKLOAD_QUERY_BEGINNING_BYTES;
+    if (text.len <= max)
         return rh_arena_strdup(arena, query);
-    text.len = WORKLOAD_QUERY_BYTES_MAX;
+    text.len = max;
     while (text.len > 0 && (text.data[text.len] & 0xC0) == 0x80)
         text.len--;
     return rh_arena_printf(arena, "%.*s ...", (int)text.len, text.data);
@@ -310,7 +314,9 @@ enum err_code rh_workload_writer_pattern(struct workload_writer *writer,
     sqlite3_bind_int64(put, 1, pattern->number);
     bind_text(put, 2, fingerprint);
     sqlite3_bind_int64(put, 3, pattern->flags);
-    bind_text(put, 4, kept_query(scratch, pattern->query));
+    const char *query = kept_query(writer, scratch, pattern->query);
+    writer->query_bytes += strlen(query);
+    bind_text(put, 4, query);
     if (!run(put) ||
         !put_pattern_tables(writer, pattern->number, "reads", pattern->reads.items,
                             pattern->reads.count) ||

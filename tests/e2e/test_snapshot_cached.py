@@ -60,7 +60,7 @@ def without_times(value):
     if isinstance(value, list):
         return [without_times(item) for item in value]
     if isinstance(value, str):
-        return re.sub(r"blocked for .*|\b[\d.,]+ ?(ms|s|us|min)\b", "TIME", value)
+        return re.sub(r"blocked for .*|\b[\d.,]+ ?(ms|s|us|min)\b|longest: line \d+ \([A-Z ]+\)", "TIME", value)
     return value
 
 

@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MUTATIONS_DEFAULT 2000
+#define MUTATIONS_DEFAULT 500
 #define PIECE_MAX 128
 
 #define PARSE     \

@@ -29,6 +29,7 @@ static struct query_comparison *add(struct story *story, enum query_verdict verd
 static struct query_comparison *add_slower(struct story *story)
 {
     struct query_comparison *query = add(story, QUERY_WORSE);
+    query->is_slower = true;
     query->ratio = 94;
     query->ratio_low = 88;
     query->ratio_high = 99;
@@ -112,6 +113,56 @@ static void test_rules_queries_gates_do_not_mind_chance(void **state)
     assert_null(judged(story, "query-slower", SEVERITY_ERROR));
     assert_true(gate_of(story, "p99_max_multiplier")->ok);
     assert_int_equal(story->result.verdict, VERDICT_SAFE);
+}
+
+/* The ratio of what fails, or reads more, may be chance: its own findings say enough. */
+static void test_rules_queries_gates_count_what_is_slower_beyond_doubt(void **state)
+{
+    struct story *story = *state;
+    struct query_comparison *query = add(story, QUERY_WORSE);
+    query->ratio = 1.7;
+    query->reason = "reads 900 instead of 3 blocks, though its times do not tell";
+    story->result.workload.limits.p50_max_multiplier = 1.5;
+    const struct finding *finding = judged(story, "query-slower", SEVERITY_WARNING);
+    assert_non_null(strstr(finding->title, "reads 900 instead of 3 blocks"));
+    assert_null(strstr(finding->title, "times as long"));
+    assert_true(gate_of(story, "p50_max_multiplier")->ok);
+    query->is_slower = true;
+    finding = judged(story, "query-slower", SEVERITY_ERROR);
+    assert_non_null(strstr(finding->title, "takes 1.7 times as long"));
+    assert_false(gate_of(story, "p50_max_multiplier")->ok);
+}
+
+static void test_rules_queries_slower_writes_name_their_cause(void **state)
+{
+    struct story *story = *state;
+    struct query_comparison *query = add_slower(story);
+    query->custom = (struct query_plans){.is_compared = true};
+    query->cause = "public.orders has 2 more indexes: a and b";
+    query->effort[SIDE_BASELINE].wal_records = 2;
+    query->effort[SIDE_CANDIDATE].wal_records = 4;
+    const struct finding *finding = judged(story, "query-slower", SEVERITY_ERROR);
+    assert_non_null(strstr(finding->why, "public.orders has 2 more indexes: a and b. It writes 4 "
+                                         "WAL records, was 2."));
+    assert_non_null(strstr(finding->advice, "Every write keeps them up to date"));
+}
+
+static void test_rules_queries_prepared_with_other_columns(void **state)
+{
+    struct story *story = *state;
+    struct query_comparison *query = add(story, QUERY_SAME);
+    query->results.change = RESULT_COLUMNS_ADDED;
+    *RH_PUSH(story->arena, &query->results.columns) = "note";
+    assert_null(judged(story, "cached-plan-broken", SEVERITY_WARNING));
+    query->is_prepared = true;
+    const struct finding *finding = judged(story, "cached-plan-broken", SEVERITY_WARNING);
+    assert_non_null(finding);
+    assert_non_null(strstr(finding->why, "gives more columns: note"));
+    query->results.change = RESULT_VALUES_CHANGED;
+    assert_null(judged(story, "cached-plan-broken", SEVERITY_WARNING));
+    query->results.change = RESULT_COLUMNS_CHANGED;
+    story->result.traffic.was_run = true; /* it was tried, and did not fail */
+    assert_null(judged(story, "cached-plan-broken", SEVERITY_WARNING));
 }
 
 static void test_rules_queries_new_errors_fail_and_old_ones_do_not(void **state)
@@ -337,6 +388,9 @@ int main(void)
         STORY_TEST(test_rules_queries_slower_names_numbers_and_plan),
         STORY_TEST(test_rules_queries_slower_within_the_limits_is_a_warning),
         STORY_TEST(test_rules_queries_gates_do_not_mind_chance),
+        STORY_TEST(test_rules_queries_gates_count_what_is_slower_beyond_doubt),
+        STORY_TEST(test_rules_queries_slower_writes_name_their_cause),
+        STORY_TEST(test_rules_queries_prepared_with_other_columns),
         STORY_TEST(test_rules_queries_new_errors_fail_and_old_ones_do_not),
         STORY_TEST(test_rules_queries_error_rate_limit),
         STORY_TEST(test_rules_queries_results),

@@ -410,6 +410,31 @@ static void test_workload_file_of_a_database_with_many_types_is_read(void **stat
     rh_workload_reader_free(reader);
 }
 
+/* Texts that the writer kept were more than a reader holds. */
+static void test_workload_file_keeps_of_many_long_texts_the_beginning(void **state)
+{
+    struct place *place = *state;
+    struct err err = RH_ERR_INIT;
+    struct workload_writer *writer = NULL;
+    struct workload_reader *reader = NULL;
+    struct workload_about about = about_of(place->arena);
+    const uint32_t count = WORKLOAD_QUERIES_BYTES / WORKLOAD_QUERY_BYTES_MAX + 20;
+    char *query = rh_arena_alloc(place->arena, 2 * WORKLOAD_QUERY_BYTES_MAX + 1);
+    memset(query, 'x', (size_t)2 * WORKLOAD_QUERY_BYTES_MAX);
+    assert_int_equal(rh_workload_writer_open(place->path, &about, NULL, &writer, &err), RH_OK);
+    for (uint32_t i = 1; i <= count; i++)
+        assert_int_equal(rh_workload_writer_pattern(
+                             writer, &(struct workload_pattern){.number = i, .query = query}, &err),
+                         RH_OK);
+    finish(place, writer);
+    assert_int_equal(rh_workload_reader_open(place->path, NULL, &reader, &err), RH_OK);
+    assert_int_equal(strlen(rh_workload_reader_pattern(reader, 1)->query),
+                     WORKLOAD_QUERY_BYTES_MAX + strlen(" ..."));
+    assert_int_equal(strlen(rh_workload_reader_pattern(reader, count)->query),
+                     WORKLOAD_QUERY_BEGINNING_BYTES + strlen(" ..."));
+    rh_workload_reader_free(reader);
+}
+
 static void kill_writer(void *context)
 {
     struct place *place = context;
@@ -625,6 +650,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_workload_file_needs_its_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_names_what_is_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_survives_damage, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_workload_file_keeps_of_many_long_texts_the_beginning,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_of_a_database_with_many_types_is_read,
                                         set_up, tear_down),
     };
