@@ -23,6 +23,7 @@ const struct command *const rh_commands[] = {&rh_command_run,
                                              &rh_command_workload_show,
                                              &rh_command_workload_export,
                                              &rh_command_workload_import,
+                                             &rh_command_doctor,
                                              &rh_command_explain,
                                              &rh_command_config,
                                              &rh_command_help,
@@ -148,8 +149,7 @@ void rh_cli_forbid_core_files(void)
         (void)!setrlimit(RLIMIT_CORE, &none); /* that is the most we may have */
 }
 
-/* Messages may quote names of files, which are any bytes: what is no UTF-8 becomes '?'. */
-static json_t *json_text(const char *s)
+json_t *rh_cli_json_text(const char *s)
 {
     struct text rest = rh_text(s);
     json_t *json;
@@ -194,18 +194,18 @@ static json_t *error_json(const struct err *err)
     json_object_set_new(json, "event", json_string("error"));
     json_object_set_new(json, "code", json_string(rh_err_code_name(err->code)));
     json_object_set_new(json, "exit_code", json_integer(exit_status(err)));
-    json_object_set_new(json, "message", json_text(err->message));
+    json_object_set_new(json, "message", rh_cli_json_text(err->message));
     if (err->sqlstate[0])
-        json_object_set_new(json, "sqlstate", json_text(err->sqlstate));
+        json_object_set_new(json, "sqlstate", rh_cli_json_text(err->sqlstate));
     if (err->detail[0])
-        json_object_set_new(json, "detail", json_text(err->detail));
+        json_object_set_new(json, "detail", rh_cli_json_text(err->detail));
     if (err->hint[0])
-        json_object_set_new(json, "hint", json_text(err->hint));
+        json_object_set_new(json, "hint", rh_cli_json_text(err->hint));
     if (err->context_count > 0) {
         json_t *contexts = json_array();
 
         for (unsigned i = 0; i < err->context_count; i++)
-            json_array_append_new(contexts, json_text(err->context[i]));
+            json_array_append_new(contexts, rh_cli_json_text(err->context[i]));
         json_object_set_new(json, "context", contexts);
     }
     return json;

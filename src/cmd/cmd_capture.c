@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "cmd/capture_options.h"
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
 #include "cmd/workload_open.h"
@@ -12,8 +13,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define GROUP_PATH "Path"
-#define GROUP_TLS "TLS of clients"
 #define GROUP_RECORDING "Recording"
 #define GROUP_SECRETS "What is kept secret"
 
@@ -25,35 +24,10 @@
 
 static const char *const when_full_choices[] = {"stop", "shed", NULL};
 static const char *const then_choices[] = {"forward", "exit", NULL};
-static const char *const certificate_choices[] = {"optional", "required", NULL};
 
 static const struct option rows[] = {
-    {
-        .name = "upstream",
-        .kind = OPTION_TEXT,
-        .value_name = "URL",
-        .group = GROUP_PATH,
-        .environment = "REHEARSE_UPSTREAM",
-        .not_in_file = true,
-        .is_common = true,
-        .help = "The server that clients are forwarded to.",
-        .details = "A URL or connection string as libpq takes them, with sslmode, sslrootcert, "
-                   "sslcert and the rest for that leg. Clients log in for themselves; a user and "
-                   "a password in it serve to read the server's types (and its catalogue for "
-                   "--masking), once, at the start. PG* variables are not looked at.",
-    },
-    {
-        .name = "listen",
-        .kind = OPTION_TEXT,
-        .value_name = "ADDRESS",
-        .group = GROUP_PATH,
-        .environment = "REHEARSE_LISTEN",
-        .is_common = true,
-        .help = "Where clients connect: HOST:PORT or unix:PATH.",
-        .details =
-            ":PORT is every address. A second capture may listen there too: stop the first one "
-            "then, and no connection is refused or cut.",
-    },
+    OPTION_ROW_UPSTREAM,
+    OPTION_ROW_LISTEN,
     {
         .name = "drain",
         .kind = OPTION_DURATION,
@@ -74,52 +48,11 @@ static const struct option rows[] = {
         .details = "HOST:PORT or unix:PATH. POST /start and POST /stop begin and pause the "
                    "recording, as SIGUSR1 and SIGUSR2 do. It asks nobody who he is.",
     },
-    {
-        .name = "tls-cert",
-        .kind = OPTION_PATH,
-        .value_name = "FILE",
-        .group = GROUP_TLS,
-        .environment = "REHEARSE_TLS_CERT",
-        .help = "Certificate shown to clients (PEM, with its chain).",
-        .details = "Without it clients get no TLS. Only with the server's own certificate and key "
-                   "can clients bind SCRAM to the channel (channel_binding=require); "
-                   "docs/capture.md has the set-ups that work.",
-    },
-    {
-        .name = "tls-key",
-        .kind = OPTION_PATH,
-        .value_name = "FILE",
-        .group = GROUP_TLS,
-        .environment = "REHEARSE_TLS_KEY",
-        .help = "Its private key; readable by you alone.",
-    },
-    {
-        .name = "tls-required",
-        .kind = OPTION_FLAG,
-        .group = GROUP_TLS,
-        .environment = "REHEARSE_TLS_REQUIRED",
-        .help = "Refuse clients without TLS.",
-    },
-    {
-        .name = "tls-client-ca",
-        .kind = OPTION_PATH,
-        .value_name = "FILE",
-        .group = GROUP_TLS,
-        .environment = "REHEARSE_TLS_CLIENT_CA",
-        .help = "Certificates of clients must lead to one of these.",
-        .details = "They are checked here and go no further: the server sees the certificate of "
-                   "--upstream (sslcert), if there is one.",
-    },
-    {
-        .name = "tls-client-certs",
-        .kind = OPTION_CHOICE,
-        .value_name = "WHICH",
-        .choices = certificate_choices,
-        .group = GROUP_TLS,
-        .environment = "REHEARSE_TLS_CLIENT_CERTS",
-        .default_text = "required",
-        .help = "With --tls-client-ca: optional or required.",
-    },
+    OPTION_ROW_TLS_CERT,
+    OPTION_ROW_TLS_KEY,
+    OPTION_ROW_TLS_REQUIRED,
+    OPTION_ROW_TLS_CLIENT_CA,
+    OPTION_ROW_TLS_CLIENT_CERTS,
     {
         .name = "out",
         .short_name = 'o',
@@ -208,11 +141,11 @@ static const struct option rows[] = {
         .help = "Data kept of each COPY FROM STDIN.",
     },
     {
-        .name = "key-file",
+        .name = "workload-key",
         .kind = OPTION_PATH,
         .value_name = "FILE",
         .group = GROUP_SECRETS,
-        .environment = "REHEARSE_WORKLOAD_KEY_FILE",
+        .environment = "REHEARSE_WORKLOAD_KEY",
         .is_common = true,
         .help = "Encrypt the workload with the key in FILE.",
         .details = "Made when it does not exist. What is not masked is encrypted in any case: "
@@ -233,9 +166,10 @@ static const struct option rows[] = {
         .environment = "REHEARSE_CAPTURE_MASKING",
         .is_common = true,
         .help = "Mask values as a snapshot's masking.yaml says.",
-        .details = "Parameters and literals, each by the column it is compared with, so that they "
-                   "find their rows in the snapshot made with the same key. Text that is compared "
-                   "with no column that is known is masked as well.",
+        .details =
+            "Parameters and literals, each by the column it is compared with, so that they "
+            "find their rows in the snapshot made with the same key, and the rows of COPY FROM "
+            "STDIN. Text that is compared with no column that is known is masked as well.",
     },
     {
         .name = "mask-key-file",
@@ -318,12 +252,9 @@ static enum err_code check_together(const struct options *options, struct err *e
         return missing(err, "out", "-o shop.workload names the file that is made.");
     if (ring < RING_MIN || ring > RING_MAX || (ring & (ring - 1)) != 0)
         return rh_err_set(err, RH_ERR_USAGE, "--ring must be a power of two, between 16MB and 4GB");
-    if (rh_option_flag(options, "unencrypted") && rh_option_text(options, "key-file"))
-        return rh_err_set(err, RH_ERR_USAGE, "--unencrypted and --key-file contradict each other");
-    if (!rh_option_text(options, "tls-cert") &&
-        (rh_option_text(options, "tls-key") || rh_option_text(options, "tls-client-ca") ||
-         rh_option_flag(options, "tls-required")))
-        return missing(err, "tls-cert", "TLS for clients needs a certificate to show them.");
+    if (rh_option_flag(options, "unencrypted") && rh_option_text(options, "workload-key"))
+        return rh_err_set(err, RH_ERR_USAGE,
+                          "--unencrypted and --workload-key contradict each other");
     if (!rh_option_text(options, "masking") &&
         (rh_option_text(options, "mask-key-file") || rh_option_text(options, "mask-key-command")))
         return missing(err, "masking", "A key alone masks nothing.");
@@ -336,7 +267,7 @@ static enum err_code check_together(const struct options *options, struct err *e
 static enum err_code read_file_key(const struct options *options, struct capture_options *capture,
                                    struct secrets *secrets, struct err *err)
 {
-    const char *file = rh_option_text(options, "key-file");
+    const char *file = rh_option_text(options, "workload-key");
 
     if (rh_option_flag(options, "unencrypted") || (!file && capture->masking_path))
         return RH_OK;
@@ -381,14 +312,8 @@ static enum err_code read_options(const struct options *options, struct tls_opti
 {
     enum err_code code = check_together(options, err);
 
-    if (code)
+    if (code || (code = rh_capture_tls(options, tls, err)))
         return code;
-    *tls = (struct tls_options){
-        .certificate_file = rh_option_text(options, "tls-cert"),
-        .key_file = rh_option_text(options, "tls-key"),
-        .root_file = rh_option_text(options, "tls-client-ca"),
-        .peer_is_optional = rh_option_number(options, "tls-client-certs", 1) == 0,
-    };
     *capture = (struct capture_options){
         .engine = &rh_engine_postgres,
         .url = rh_option_text(options, "upstream"),

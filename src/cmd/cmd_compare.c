@@ -178,6 +178,8 @@ static int run(const struct options *parsed)
     enum err_code code = read_options(&options, &comparison, &err);
     if (!code)
         code = rh_workload_open(&options, comparison.workload_path, &workload, &err);
+    if (!code)
+        code = rh_workload_reader_need_executions(workload, &err);
     comparison.workload = workload;
     if (!code) {
         rh_progress_phase(progress, "compare queries");

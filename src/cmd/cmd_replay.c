@@ -188,6 +188,8 @@ static enum err_code open_workload(struct job *job, struct err *err)
 
     if (!code)
         code = rh_workload_open(job->options, path, &job->reader, err);
+    if (!code)
+        code = rh_workload_reader_need_executions(job->reader, err);
     if (code)
         return code;
     size_t count = rh_workload_reader_pattern_count(job->reader);

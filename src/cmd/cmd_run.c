@@ -324,6 +324,19 @@ static const struct option rows[] = {
                    "report learns nothing about anyone.",
     },
     OPTION_ROW_WORKLOAD,
+    {
+        .name = "queries",
+        .kind = OPTION_PATHS,
+        .value_name = "FILE",
+        .group = GROUP_QUERIES,
+        .environment = "REHEARSE_QUERIES",
+        .help = "Queries that the release brings with it.",
+        .details = "Plain SQL. They run on the migrated database alone: which fail, how long each "
+                   "takes, what an index would do. Comments before each: \"-- name: ...\", "
+                   "\"-- parameters: 42, 'x'\" (or a query whose rows are the values), "
+                   "\"-- limit: 50ms\" (of the p95), \"-- frequency: 20/s\", \"-- repeat: 200\", "
+                   "\"-- role: app\".",
+    },
     OPTION_ROW_WORKLOAD_KEY,
     OPTION_ROW_TRANSFORM(GROUP_QUERIES, "Also compare what the new release sends."),
     OPTION_ROW_SPEED,
@@ -395,7 +408,7 @@ static enum err_code check_together(const struct options *options, struct err *e
 /* What only a sandbox takes. */
 static enum err_code check_dry_run(const struct options *options, struct err *err)
 {
-    static const char *const others[] = {"snapshot", "schema",   "checks",
+    static const char *const others[] = {"snapshot", "schema",   "checks", "queries",
                                          "keep",     "workload", "blocker"};
     static const char *const own[] = {"sandbox-url", "allow-active-sessions"};
     static const char *const times[] = {"lock-timeout", "statement-timeout"};
@@ -529,6 +542,7 @@ static struct rehearsal_options rehearsal_options(const struct options *options,
 
     (void)parse_cuts(rh_option_text(options, "cuts"), &rehearsal.cuts); /* checked before */
     rehearsal.schema_paths = rh_option_list(options, "schema", &rehearsal.schema_count);
+    rehearsal.query_paths = rh_option_list(options, "queries", &rehearsal.query_count);
     rehearsal.check_paths = rh_option_list(options, "checks", &rehearsal.check_count);
     return rehearsal;
 }
@@ -696,6 +710,7 @@ static int run(const struct options *parsed)
 
     if (rh_option_flag(&options, "rollback")) {
         rehearsal.dry_run = &dry_run;
+        rehearsal.query_count = 0;
         rehearsal.check_count = 0; /* from the configuration: those of a sandbox */
     }
 

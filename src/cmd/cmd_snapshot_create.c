@@ -2,20 +2,7 @@
 #include "cmd/snapshot_options.h"
 
 static const struct option rows[] = {
-    {
-        .name = "from",
-        .kind = OPTION_TEXT,
-        .value_name = "URL",
-        .group = GROUP_SOURCE,
-        .environment = "REHEARSE_FROM",
-        .not_in_file = true,
-        .is_common = true,
-        .help = "The database to copy; a standby is best.",
-        .details =
-            "A URL or connection string as libpq takes them, TLS settings included. Passwords "
-            "are better in the environment variable or in ~/.pgpass than on the command "
-            "line; they are shown nowhere. PG* variables are not looked at.",
-    },
+    OPTION_ROW_FROM,
     {
         .name = "lock-timeout",
         .kind = OPTION_DURATION,

@@ -27,7 +27,8 @@ static const struct option rows[] = {
         .is_common = true,
         .help = "pg_stat_statements of production: what is covered.",
         .details =
-            "CSV with a header, or a JSON array, with query, calls and total_exec_time. Tells "
+            "CSV with a header, or a JSON array, with query, calls and total_exec_time; or what "
+            "\"workload import --from URL\" made. Tells "
             "which share of that time the workload's patterns cover, how often production "
             "runs each, and which patterns were never seen.",
     },
@@ -182,6 +183,18 @@ static json_t *coverage_json(const struct workload_coverage *coverage)
                      (json_int_t)coverage->never_seen, "never_seen_patterns", named);
 }
 
+static json_t *production_json(const struct workload_production *production)
+{
+    if (!production->is_known)
+        return json_null();
+    return json_pack("{s:o, s:I, s:I, s:I, s:I}", "window_us",
+                     production->window_us >= 0 ? json_integer(production->window_us) : json_null(),
+                     "total_us", (json_int_t)production->total_us, "covered_us",
+                     (json_int_t)production->covered_us, "patterns",
+                     (json_int_t)production->patterns, "never_seen",
+                     (json_int_t)production->never_seen);
+}
+
 static json_t *report_json(const struct workload_report *report)
 {
     const struct workload_about *about = report->about;
@@ -195,7 +208,7 @@ static json_t *report_json(const struct workload_report *report)
                                               "detail", json_text(totals->gaps.items[i].detail)));
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, "
-        "s:o, s:o}",
+        "s:o, s:o, s:o}",
         "format_version", "1.0", "origin", rh_workload_origin_name(about->origin), "server_version",
         about->server_version, "encoding", about->encoding, "started_at", about->started_at,
         "is_masked", about->is_masked, "masking_key_id", about->masking_key_id, "duration_us",
@@ -204,7 +217,8 @@ static json_t *report_json(const struct workload_report *report)
         (json_int_t)totals->requests, "executions", (json_int_t)totals->executions, "errors",
         (json_int_t)totals->errors, "cancels", (json_int_t)totals->cancels, "is_complete",
         totals->is_complete, "fidelity", fidelity_json(&totals->fidelity), "gaps", gaps, "patterns",
-        patterns, "coverage", coverage_json(report->coverage));
+        patterns, "coverage", coverage_json(report->coverage), "production",
+        production_json(&totals->production));
 }
 
 static int run(const struct options *parsed)

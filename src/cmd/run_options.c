@@ -162,6 +162,19 @@ int rh_run_options_read(const struct options *own, bool warns, struct options *s
                  : complete(settings, ret_config_path);
 }
 
+int rh_run_options_of(const struct options *own, const struct command *command, bool warns,
+                      struct options *settings)
+{
+    rh_options_init(settings, command, own->arena);
+    for (size_t i = 0; i < own->command->option_count; i++) {
+        size_t there = rh_options_find(command, own->command->options[i].name);
+
+        if (there != SIZE_MAX && own->values[i].origin == ORIGIN_FLAG)
+            settings->values[there] = own->values[i];
+    }
+    return warns ? rh_run_options_complete(settings, NULL) : complete(settings, NULL);
+}
+
 static const struct server_setting *server_settings(const struct options *options,
                                                     size_t *ret_count)
 {

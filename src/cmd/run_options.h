@@ -146,6 +146,11 @@ int rh_run_options_complete(struct options *options, const char **ret_config_pat
    look mistyped, when `warns`. */
 int rh_run_options_read(const struct options *own, bool warns, struct options *settings,
                         const char **ret_config_path);
+/* The settings `command` would have here, with every option of its own that was given to `own`, a
+   command with a "config" and a "no-config" row, on its command line. Prints and returns as above.
+ */
+int rh_run_options_of(const struct options *own, const struct command *command, bool warns,
+                      struct options *settings);
 /* With which `run`, whose `options` are complete, starts its sandbox. */
 struct sandbox_options rh_run_sandbox_options(const struct options *options,
                                               struct progress *progress);

@@ -37,7 +37,9 @@ enum err_code rh_workload_options_read(const struct options *options,
     enum err_code code = read_speed(rh_option_text(options, "speed"), &workload.speed, err);
     if (!code && workload.blocker != BLOCKER_NONE && workload.blocker_us < 1000)
         code = rh_err_set(err, RH_ERR_USAGE, "--blocker-time must be 1ms at least");
-    if (!code && workload.path && workload.compare_budget_us < 1000000)
+    size_t query_files = 0;
+    (void)rh_option_list(options, "queries", &query_files);
+    if (!code && (workload.path || query_files > 0) && workload.compare_budget_us < 1000000)
         code = rh_err_set(err, RH_ERR_USAGE, "--compare-budget must be 1s at least");
     if (!code)
         code = rh_query_limits_read(options, &workload.limits, err);

@@ -16,6 +16,7 @@
 #include "engine/inquiry.h"
 #include "engine/server_log_facts.h"
 #include "engine/source.h"
+#include "engine/statements.h"
 #include "model/catalog.h"
 #include "model/risk.h"
 #include "model/round_trip.h"
@@ -149,7 +150,10 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
     /* -> one row: max_connections, reserved (kept from a role like ours), used */                 \
     X(ENGINE_QUERY_SESSION_ROOM)                                                                   \
     /* -> pid, blockers (text "{..}"): of all sessions that wait for a lock */                     \
-    X(ENGINE_QUERY_LOCK_WAITERS)
+    X(ENGINE_QUERY_LOCK_WAITERS)                                                                   \
+    /* -> one row: database, server_version, extension_schema (quoted; NULL: there is none),       \
+          reads_all (bool), columns (of its view, blanks between; NULL), has_info (bool) */        \
+    X(ENGINE_QUERY_STATEMENT_FACTS)
 
 enum engine_query {
 #define X(symbol) symbol,
@@ -327,6 +331,15 @@ struct engine {
     enum err_code (*read_catalog)(struct connection *connection, struct arena *arena,
                                   struct mono deadline, struct catalog *ret_catalog,
                                   struct err *err);
+
+    /* What the server has counted of its statements in this database, up to `most` of them, those
+       of the most time first: fn is called with each, but for those whose text may not be seen.
+       Read only, in a transaction of its own. RH_ERR_ENVIRONMENT: it counts nothing here, with what
+       is missing. Blocking, up to the deadline. */
+    enum err_code (*read_statements)(struct connection *connection, size_t most,
+                                     struct mono deadline, engine_statement_fn *fn, void *context,
+                                     struct arena *arena, struct engine_statements *ret_statements,
+                                     struct err *err);
 
     /* One row for each freedom, where one can be made: committed, by the sandbox's superuser, whose
        session settings are changed for good. Triggers fire. What could not be made says why.

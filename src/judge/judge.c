@@ -88,6 +88,9 @@ static const char *doubt(struct judgement *judgement)
     const char *queries = rh_judgement_query_doubt(judgement);
     if (queries)
         return queries;
+    const char *new_queries = rh_judgement_new_query_doubt(judgement);
+    if (new_queries)
+        return new_queries;
     const char *snapshot = rh_judgement_snapshot_doubt(judgement);
     if (snapshot)
         return snapshot;
@@ -201,6 +204,7 @@ void rh_judge(struct result *result)
     rh_judgement_find_causes(&judgement);
     rh_judgement_measure_gates(&judgement);
     rh_judgement_measure_query_gates(&judgement);
+    rh_judgement_measure_new_query_gate(&judgement);
     rh_judgement_explain(&judgement);
     rh_judgement_take_drops(&judgement);
     for (size_t i = 0; i < rh_rule_count; i++)

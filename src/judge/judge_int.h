@@ -309,6 +309,17 @@ void rh_rule_missing_index(const struct rule *rule, struct judgement *judgement)
 void rh_rule_cached_plan_broken(const struct rule *rule, struct judgement *judgement);
 /* What statistics-lost says of queries that were measured before and after an ANALYZE. */
 void rh_rule_queries_statistics_lost(const struct rule *rule, struct judgement *judgement);
+/* rules_new_queries.c: the queries that the release brings */
+void rh_rule_new_query_error(const struct rule *rule, struct judgement *judgement);
+void rh_rule_new_query_slow(const struct rule *rule, struct judgement *judgement);
+void rh_rule_new_query_costly(const struct rule *rule, struct judgement *judgement);
+/* What missing-index and statistics-lost say of them. */
+void rh_rule_missing_index_of_new(const struct rule *rule, struct judgement *judgement);
+void rh_rule_statistics_lost_of_new(const struct rule *rule, struct judgement *judgement);
+/* Their limits as a gate, once, behind the other gates. */
+void rh_judgement_measure_new_query_gate(struct judgement *judgement);
+/* Why they give no answer; NULL when they do, or there are none. */
+const char *rh_judgement_new_query_doubt(const struct judgement *judgement);
 /* query_gates.c: the queries of the recording, then those that a transform made of them; `query`
    NULL: the first; NULL: no more. */
 const struct query_comparison *rh_judgement_next_query(const struct judgement *judgement,

@@ -4,6 +4,7 @@
 #include "judge/judge_int.h"
 #include "judge/rules_text.h"
 #include "judge/rules_text_blockers.h"
+#include "judge/rules_text_new_queries.h"
 #include "judge/rules_text_queries.h"
 #include "judge/rules_text_traffic.h"
 
@@ -149,6 +150,14 @@ const struct rule rh_rules[] = {
     {"cached-plan-broken", "error; warning where it is concluded, not seen",
      "a statement that was prepared before the migration fails after it",
      rh_rule_cached_plan_broken, TEXT_CACHED_PLAN_BROKEN, NO_ALIASES},
+    {"new-query-error", "error", "a query that the release brings fails on the migrated database",
+     rh_rule_new_query_error, TEXT_NEW_QUERY_ERROR, NO_ALIASES},
+    {"new-query-slow", "error; warning without a limit",
+     "a query that the release brings is over its limit", rh_rule_new_query_slow,
+     TEXT_NEW_QUERY_SLOW, NO_ALIASES},
+    {"new-query-costly", "info",
+     "a query that the release brings reads a large table whole, or spills to disk",
+     rh_rule_new_query_costly, TEXT_NEW_QUERY_COSTLY, NO_ALIASES},
     {"row-count-changed", "error; warning where a statement was seen to do it",
      "a table that no statement names has more rows", rh_rule_row_count_changed,
      TEXT_ROW_COUNT_CHANGED, NO_ALIASES},

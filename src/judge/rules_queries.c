@@ -550,6 +550,7 @@ void rh_rule_missing_index(const struct rule *rule, struct judgement *judgement)
         finding->advice_sql = proposal->sql;
         finding->advice_tried = true;
     }
+    rh_rule_missing_index_of_new(rule, judgement);
 }
 
 void rh_rule_queries_statistics_lost(const struct rule *rule, struct judgement *judgement)
@@ -577,4 +578,5 @@ void rh_rule_queries_statistics_lost(const struct rule *rule, struct judgement *
                                 "changed, outside of the transaction that locks them.";
         found->finding.advice_tried = true;
     }
+    rh_rule_statistics_lost_of_new(rule, judgement);
 }

@@ -53,7 +53,7 @@ struct query_limits rh_query_limits_default(void)
 }
 
 /* Three digits behind the point are all that a clock gives. */
-static json_t *number(double value)
+json_t *rh_json_us(double value)
 {
     if (value < 0)
         return json_null();
@@ -62,7 +62,8 @@ static json_t *number(double value)
 
 static json_t *signed_number(double value)
 {
-    return value < 0 ? json_real(-((double)(int64_t)(-value * 1000 + 0.5) / 1000)) : number(value);
+    return value < 0 ? json_real(-((double)(int64_t)(-value * 1000 + 0.5) / 1000))
+                     : rh_json_us(value);
 }
 
 static json_t *limit(double value)
@@ -75,19 +76,19 @@ static json_t *times_json(const struct query_comparison *query, enum compared_si
     const struct query_times *times = &query->sides[side];
     json_t *object = json_object();
     bool is_timed = query->rounds > 0;
-    put(object, "p50_us", is_timed ? number(times->p50_us) : json_null());
-    put(object, "p95_us", is_timed ? number(times->p95_us) : json_null());
-    put(object, "p99_us", is_timed ? number(times->p99_us) : json_null());
-    put(object, "mean_us", is_timed ? number(times->mean_us) : json_null());
-    put(object, "p50_low_us", is_timed ? number(times->p50_low_us) : json_null());
-    put(object, "p50_high_us", is_timed ? number(times->p50_high_us) : json_null());
+    put(object, "p50_us", is_timed ? rh_json_us(times->p50_us) : json_null());
+    put(object, "p95_us", is_timed ? rh_json_us(times->p95_us) : json_null());
+    put(object, "p99_us", is_timed ? rh_json_us(times->p99_us) : json_null());
+    put(object, "mean_us", is_timed ? rh_json_us(times->mean_us) : json_null());
+    put(object, "p50_low_us", is_timed ? rh_json_us(times->p50_low_us) : json_null());
+    put(object, "p50_high_us", is_timed ? rh_json_us(times->p50_high_us) : json_null());
     put(object, "errors", json_integer(times->errors));
     const struct query_effort *effort = &query->effort[side];
-    put(object, "blocks", number(effort->blocks));
-    put(object, "temp_blocks", number(effort->temp_blocks));
-    put(object, "rows_scanned", number(effort->rows_scanned));
-    put(object, "rows", number(effort->rows));
-    put(object, "wal_records", number(effort->wal_records));
+    put(object, "blocks", rh_json_us(effort->blocks));
+    put(object, "temp_blocks", rh_json_us(effort->temp_blocks));
+    put(object, "rows_scanned", rh_json_us(effort->rows_scanned));
+    put(object, "rows", rh_json_us(effort->rows));
+    put(object, "wal_records", rh_json_us(effort->wal_records));
     return object;
 }
 
@@ -116,7 +117,7 @@ static json_t *results_json(const struct query_results *results)
     return object;
 }
 
-static json_t *line_json(const struct plan_line *line)
+json_t *rh_json_plan_line(const struct plan_line *line)
 {
     json_t *object = json_object();
     put(object, "depth", json_integer(line->depth));
@@ -135,27 +136,27 @@ static json_t *plans_json(const struct query_plans *plans)
     object = json_object();
     put(object, "is_changed", json_boolean(plans->is_changed));
     put(object, "difference", rh_json_text(plans->difference));
-    PUT_ARRAY(object, "baseline", plans->baseline.lines, line_json);
-    PUT_ARRAY(object, "candidate", plans->candidate.lines, line_json);
+    PUT_ARRAY(object, "baseline", plans->baseline.lines, rh_json_plan_line);
+    PUT_ARRAY(object, "candidate", plans->candidate.lines, rh_json_plan_line);
     return object;
 }
 
-static json_t *retry_json(const struct query_retry *retry)
+json_t *rh_json_query_retry(const struct query_retry *retry)
 {
     json_t *object;
     if (!retry->was_tried)
         return json_null();
     object = json_object();
     put(object, "is_repaired", json_boolean(retry->is_repaired));
-    put(object, "p50_us", number(retry->p50_us));
-    put(object, "ratio", number(retry->ratio));
+    put(object, "p50_us", rh_json_us(retry->p50_us));
+    put(object, "ratio", rh_json_us(retry->ratio));
     put(object, "difference", rh_json_text(retry->difference));
     return object;
 }
 
-static json_t *proposal_json(const struct index_proposal *proposal)
+json_t *rh_json_index_proposal(const struct index_proposal *proposal)
 {
-    json_t *object = retry_json(&proposal->retry);
+    json_t *object = rh_json_query_retry(&proposal->retry);
     if (!json_is_object(object))
         return object;
     put(object, "table", rh_json_text(proposal->table));
@@ -180,8 +181,9 @@ static json_t *query_json(const struct query_comparison *query)
     if (query->application == APPLICATION_NEW)
         put(object, "sent", rh_json_text(query->sent));
     put(object, "calls", json_integer(query->calls));
-    put(object, "calls_per_s", number(query->calls_per_s));
-    put(object, "share", number(query->share));
+    put(object, "calls_per_s", rh_json_us(query->calls_per_s));
+    put(object, "weight", json_real(query->weight));
+    put(object, "share", rh_json_us(query->share));
     put(object, "verdict", rh_json_text(rh_query_verdict_name(query->verdict)));
     put(object, "reason", rh_json_text(query->reason));
     put(object, "cause", rh_json_text(query->cause));
@@ -189,13 +191,13 @@ static json_t *query_json(const struct query_comparison *query)
     put(object, "baseline", times_json(query, SIDE_BASELINE));
     put(object, "twin", times_json(query, SIDE_TWIN));
     put(object, "candidate", times_json(query, SIDE_CANDIDATE));
-    put(object, "ratio", is_timed ? number(query->ratio) : json_null());
-    put(object, "ratio_low", is_timed ? number(query->ratio_low) : json_null());
-    put(object, "ratio_high", is_timed ? number(query->ratio_high) : json_null());
-    put(object, "p95_ratio", query->p95_ratio > 0 ? number(query->p95_ratio) : json_null());
-    put(object, "p99_ratio", query->p99_ratio > 0 ? number(query->p99_ratio) : json_null());
-    put(object, "noise", is_timed ? number(query->noise) : json_null());
-    put(object, "slower_share", is_timed ? number(query->slower_share) : json_null());
+    put(object, "ratio", is_timed ? rh_json_us(query->ratio) : json_null());
+    put(object, "ratio_low", is_timed ? rh_json_us(query->ratio_low) : json_null());
+    put(object, "ratio_high", is_timed ? rh_json_us(query->ratio_high) : json_null());
+    put(object, "p95_ratio", query->p95_ratio > 0 ? rh_json_us(query->p95_ratio) : json_null());
+    put(object, "p99_ratio", query->p99_ratio > 0 ? rh_json_us(query->p99_ratio) : json_null());
+    put(object, "noise", is_timed ? rh_json_us(query->noise) : json_null());
+    put(object, "slower_share", is_timed ? rh_json_us(query->slower_share) : json_null());
     put(object, "p_value", is_timed ? json_real(query->p_value) : json_null());
     put(object, "added_ms_per_s", is_timed ? signed_number(query->added_ms_per_s) : json_null());
     put(object, "timeouts", json_integer(query->timeouts));
@@ -203,8 +205,8 @@ static json_t *query_json(const struct query_comparison *query)
     put(object, "results", results_json(&query->results));
     put(object, "plan", plans_json(&query->custom));
     put(object, "generic_plan", plans_json(&query->generic));
-    put(object, "after_analyze", retry_json(&query->after_analyze));
-    put(object, "index_proposal", proposal_json(&query->proposal));
+    put(object, "after_analyze", rh_json_query_retry(&query->after_analyze));
+    put(object, "index_proposal", rh_json_index_proposal(&query->proposal));
     return object;
 }
 
@@ -230,7 +232,9 @@ json_t *rh_comparison_to_json(const struct workload_comparison *comparison)
     put(object, "executions", json_integer(comparison->executions));
     put(object, "duration_ms", rh_json_ms(comparison->duration_us));
     put(object, "seed", json_integer((json_int_t)comparison->seed));
-    put(object, "covered", number(comparison->covered));
+    put(object, "covered", rh_json_us(comparison->covered));
+    put(object, "production_covered",
+        comparison->knows_production ? json_real(comparison->production_covered) : json_null());
     put(object, "added_ms_per_s", signed_number(comparison->added_ms_per_s));
     put(object, "budget_ran_out", json_boolean(comparison->budget_ran_out));
     put(object, "limits", limits_json(&comparison->limits));

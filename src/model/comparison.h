@@ -233,8 +233,10 @@ struct workload_comparison {
     int64_t executions;                   /* timed, on all sides */
     int64_t duration_us;
     uint64_t seed;
-    double covered;        /* share of the workload's total time in what was compared */
-    double added_ms_per_s; /* of all that are worse */
+    double covered;            /* share of the workload's total time in what was compared */
+    bool knows_production;     /* the workload has weights of pg_stat_statements */
+    double production_covered; /* share of production's time then */
+    double added_ms_per_s;     /* of all that are worse */
     bool budget_ran_out;
     struct query_limits limits;
 };

@@ -14,6 +14,7 @@
 #include "model/check.h"
 #include "model/comparison.h"
 #include "model/likeness.h"
+#include "model/new_queries.h"
 #include "model/repetition.h"
 #include "model/risk.h"
 #include "model/rollback.h"
@@ -140,6 +141,7 @@ struct result {
     struct scaling_facts scaling;
     struct traffic traffic;
     struct workload_comparison workload;
+    struct new_queries new_queries;
     /* What the rules of a transform say of the release's application, and how that fared: the
        patterns that they change alone. */
     struct transformation transformation;

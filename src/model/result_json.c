@@ -422,6 +422,7 @@ json_t *rh_result_to_json(const struct result *result)
     PUT_ARRAY(object, "gates", result->gates, gate_json);
     rh_json_put_states(object, result);
     rh_json_put_checks(object, result);
+    put(object, "new_queries", rh_new_queries_to_json(&result->new_queries));
     rh_json_put_rollback(object, result);
     rh_json_put_blockers(object, result);
     rh_json_put_repetition(object, result);

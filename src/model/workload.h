@@ -193,6 +193,15 @@ struct workload_about {
     VEC(struct workload_type) types;
 };
 
+/* What the server that it is of has counted of all its statements (pg_stat_statements), beside what
+   is in here. */
+struct workload_production {
+    bool is_known;
+    int64_t window_us;            /* that it counted for; -1: not known */
+    int64_t total_us, covered_us; /* of all statements; of those whose pattern is in here */
+    int64_t patterns, never_seen; /* of its statements; of them, those not in here */
+};
+
 /* What is known of all of it once it is done. */
 struct workload_totals {
     int64_t duration_us;
@@ -200,6 +209,7 @@ struct workload_totals {
     bool is_complete; /* nothing but what the ledger names is missing, up to duration_us */
     struct workload_fidelity fidelity;
     VEC(struct workload_gap) gaps;
+    struct workload_production production;
 };
 
 /* Sums of one pattern. */
@@ -210,7 +220,9 @@ struct workload_pattern_sums {
                          answer before it */
     int64_t min_us, max_us;
     int64_t first_at_us, last_at_us;
-    double weight; /* calls in production per call in here (pg_stat_statements); 1 */
+    /* Calls in production, in the time that the workload takes, per call in here
+       (pg_stat_statements); 1: not known */
+    double weight;
 };
 
 #endif

@@ -32,8 +32,8 @@ static enum err_code cannot(const char *address, int reason, struct err *err)
 
 /* --- Unix sockets ----------------------------------------------------------------------------- */
 
-/* 0, or what is wrong. */
-static int bind_path(int fd, const char *path)
+/* 0, or what is wrong. `only_tries`: nothing is left there. */
+static int bind_path(int fd, const char *path, bool only_tries)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct stat status;
@@ -47,23 +47,23 @@ static int bind_path(int fd, const char *path)
     (void)unlink(address.sun_path);
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
         return errno;
-    if (listen(fd, BACKLOG) == 0 && rename(address.sun_path, path) == 0)
+    if (!only_tries && listen(fd, BACKLOG) == 0 && rename(address.sun_path, path) == 0)
         return 0;
 
-    int reason = errno;
+    int reason = only_tries ? 0 : errno;
 
     (void)unlink(address.sun_path);
     return reason;
 }
 
-static enum err_code open_path(const char *address, const char *path, struct listen_sockets *made,
-                               struct err *err)
+static enum err_code open_path(const char *address, const char *path, bool only_tries,
+                               struct listen_sockets *made, struct err *err)
 {
     struct stat status;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int reason = fd < 0 ? errno : bind_path(fd, path);
+    int reason = fd < 0 ? errno : bind_path(fd, path, only_tries);
 
-    if (reason == 0 && stat(path, &status) != 0)
+    if (reason == 0 && !only_tries && stat(path, &status) != 0)
         reason = errno;
     if (reason) {
         if (fd >= 0)
@@ -71,6 +71,8 @@ static enum err_code open_path(const char *address, const char *path, struct lis
         return cannot(address, reason, err);
     }
     made->fds[made->count++] = fd;
+    if (only_tries)
+        return RH_OK;
     snprintf(made->path, sizeof(made->path), "%s", path);
     made->device = status.st_dev;
     made->inode = status.st_ino;
@@ -88,7 +90,7 @@ void rh_listen_remove(const struct listen_sockets *sockets)
 
 /* --- TCP -------------------------------------------------------------------------------------- */
 
-static int open_tcp(const struct addrinfo *info)
+static int open_tcp(const struct addrinfo *info, bool only_tries)
 {
     static const int on = 1;
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -99,7 +101,7 @@ static int open_tcp(const struct addrinfo *info)
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (info->ai_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && (only_tries || listen(fd, BACKLOG) == 0))
         return fd;
 
     int reason = errno;
@@ -109,7 +111,8 @@ static int open_tcp(const struct addrinfo *info)
     return -1;
 }
 
-static enum err_code open_host(const char *address, struct listen_sockets *made, struct err *err)
+static enum err_code open_host(const char *address, bool only_tries, struct listen_sockets *made,
+                               struct err *err)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     const char *colon = strrchr(address, ':');
@@ -137,7 +140,7 @@ static enum err_code open_host(const char *address, struct listen_sockets *made,
         return refuse(address, gai_strerror(failure), err);
     for (const struct addrinfo *info = found; info && made->count < LISTEN_SOCKETS_MAX;
          info = info->ai_next) {
-        int fd = open_tcp(info);
+        int fd = open_tcp(info, only_tries);
 
         if (fd >= 0)
             made->fds[made->count++] = fd;
@@ -153,20 +156,38 @@ static enum err_code open_host(const char *address, struct listen_sockets *made,
     return RH_OK;
 }
 
+bool rh_listen_is_path(const char *address)
+{
+    return strncmp(address, "unix:", 5) == 0 || address[0] == '/';
+}
+
+static enum err_code open_address(const char *address, bool only_tries, struct listen_sockets *made,
+                                  struct err *err)
+{
+    const char *path = strncmp(address, "unix:", 5) == 0 ? address + 5 : address;
+
+    return rh_listen_is_path(address) ? open_path(address, path, only_tries, made, err)
+                                      : open_host(address, only_tries, made, err);
+}
+
 enum err_code rh_listen_open(const char *address, struct listen_sockets *ret_sockets,
                              struct err *err)
 {
     struct listen_sockets made = {.count = 0};
-    enum err_code code;
+    enum err_code code = open_address(address, false, &made, err);
 
-    if (strncmp(address, "unix:", 5) == 0)
-        code = open_path(address, address + 5, &made, err);
-    else if (address[0] == '/')
-        code = open_path(address, address, &made, err);
-    else
-        code = open_host(address, &made, err);
     if (!code)
         *ret_sockets = made;
+    return code;
+}
+
+enum err_code rh_listen_check(const char *address, struct err *err)
+{
+    struct listen_sockets made = {.count = 0};
+    enum err_code code = open_address(address, true, &made, err);
+
+    while (made.count > 0)
+        close(made.fds[--made.count]);
     return code;
 }
 

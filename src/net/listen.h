@@ -26,9 +26,14 @@ struct listen_sockets {
     ino_t inode;
 };
 
+/* Whether it means a Unix socket. */
+bool rh_listen_is_path(const char *address);
 /* RH_ERR_USAGE: no address, or one that cannot be had. */
 enum err_code rh_listen_open(const char *address, struct listen_sockets *ret_sockets,
                              struct err *err) RH_MUST_CHECK;
+/* Whether it could be opened, without anybody being able to connect meanwhile: a port that another
+   process shares stays its own. The same errors. */
+enum err_code rh_listen_check(const char *address, struct err *err) RH_MUST_CHECK;
 /* From now on new connections go to the newest socket of the port, if there are others: for the
    moment before one's own are closed, whose waiting connections would be reset. TCP alone. */
 void rh_listen_yield(const struct listen_sockets *sockets);

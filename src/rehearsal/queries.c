@@ -430,6 +430,13 @@ static void finish(struct queries *queries)
     }
     comparison->was_made = true;
     comparison->covered = all_us > 0 ? compared_us / all_us : 0;
+    const struct workload_production *production = &queries->options->production;
+    /* What a transform changed is not what production sends. */
+    comparison->knows_production = production->is_known && production->total_us > 0 &&
+                                   !queries->options->is_new_application;
+    if (comparison->knows_production)
+        comparison->production_covered = comparison->covered * (double)production->covered_us /
+                                         (double)production->total_us;
     comparison->limits = queries->options->limits;
     comparison->has_own_twin = queries->options->has_own_twin;
     comparison->seed = queries->options->seed;
@@ -504,6 +511,7 @@ void rh_queries_take_patterns(const struct workload_reader *reader, struct arena
     queries->patterns = patterns;
     queries->sums = sums;
     queries->pattern_count = count;
+    queries->production = rh_workload_reader_totals(reader)->production;
 }
 
 enum err_code rh_queries_survey(const struct transform *transform, struct arena *arena,

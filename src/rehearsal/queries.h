@@ -26,6 +26,7 @@ struct queries_options {
     const struct workload_pattern *const *patterns;
     const struct workload_pattern_sums *const *sums;
     size_t pattern_count;
+    struct workload_production production; /* what else the server runs */
     int64_t budget_us;
     int64_t statement_timeout_us;
     uint64_t seed;
@@ -37,15 +38,15 @@ struct queries_options {
     bool is_new_application;
 };
 
-/* Fills patterns, sums and their count; those live as long as the reader. */
+/* Fills patterns, sums, their count and what is known of production; those live as long as the
+ * reader. */
 void rh_queries_take_patterns(const struct workload_reader *reader, struct arena *arena,
                               struct queries_options *queries);
 /* What the rules do to those patterns; `queries` refers to it from now on. RH_ERR_USAGE: a rule
    concerns none of them. */
 enum err_code rh_queries_survey(const struct transform *transform, struct arena *arena,
                                 struct queries_options *queries,
-                                struct transform_survey *ret_survey,
-                                struct err *err) RH_MUST_CHECK;
+                                struct transform_survey *ret_survey, struct err *err) RH_MUST_CHECK;
 /* Texts lie in the arena. */
 enum err_code rh_compare_queries(const struct queries_options *options, struct arena *arena,
                                  struct workload_comparison *ret_comparison,

@@ -27,8 +27,7 @@ static const char *const perturbations[] = {
 
 /* --- observing -------------------------------------------------------------------------------- */
 
-/* Messages that name objects; those about data may quote values. */
-static bool names_no_values(const char *sqlstate)
+bool rh_queries_names_no_values(const char *sqlstate)
 {
     static const char *const classes[] = {"42", "0A", "25", "53", "54", "57"};
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
@@ -40,7 +39,7 @@ static bool names_no_values(const char *sqlstate)
 static struct query_answer answer_of(struct queries *queries, const struct paired_outcome *outcome)
 {
     struct query_answer answer = outcome->answer;
-    if (outcome->sqlstate[0] && names_no_values(outcome->sqlstate))
+    if (outcome->sqlstate[0] && rh_queries_names_no_values(outcome->sqlstate))
         answer.message = rh_arena_strdup(queries->arena, outcome->message);
     return answer;
 }

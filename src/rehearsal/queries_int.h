@@ -51,6 +51,8 @@ int64_t rh_queries_slice_us(const struct queries *queries);
 /* How long one execution of the pattern may take, once its answers were seen. */
 int64_t rh_queries_timeout_us(const struct queries *queries,
                               const struct candidate_pattern *pattern);
+/* Messages of that state name objects; those about data may quote values. */
+bool rh_queries_names_no_values(const char *sqlstate);
 /* It took too long, and was ended by us: no error of the query. */
 bool rh_queries_was_cut(const struct paired_outcome *outcome);
 /* Times one more round. An execution that fails is not timed: it is observed. */

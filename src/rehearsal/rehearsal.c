@@ -8,6 +8,7 @@
 #include "rehearsal/checks.h"
 #include "rehearsal/dry_run.h"
 #include "rehearsal/fidelity.h"
+#include "rehearsal/new_queries.h"
 #include "rehearsal/rehearsal_int.h"
 #include "rehearsal/repetition.h"
 #include "rehearsal/risks.h"
@@ -69,6 +70,9 @@ enum err_code rh_rehearsal_stage_open(struct rehearsal *rehearsal, struct err *e
     if (!code)
         code = rh_checks_open(options->check_paths, options->check_count, rehearsal->arena,
                               &rehearsal->result.checks, err);
+    if (!code)
+        code = rh_new_queries_open(options->query_paths, options->query_count, rehearsal->arena,
+                                   &rehearsal->result.new_queries, err);
     return code;
 }
 
@@ -290,6 +294,7 @@ static enum err_code look_after(struct rehearsal *rehearsal, const struct before
     if (code || (code = checks_code) || (code = rh_risks_ask(rehearsal, &before->risks, err)) ||
         (code = rh_blockers_find(rehearsal, err)) || (code = rh_scaling_run(rehearsal, err)) ||
         (code = rh_workload_stage(rehearsal, err)) ||
+        (code = rh_new_queries_stage(rehearsal, err)) ||
         (code = rh_way_back_rehearse(rehearsal, &before->states, err)))
         return code;
     return rh_repetition_run(rehearsal, &after, err); /* migrates the candidate again */

@@ -48,6 +48,8 @@ struct rehearsal_options {
     const char *const *environment;
     const char *const *check_paths;
     size_t check_count;
+    const char *const *query_paths; /* --queries: what the release brings */
+    size_t query_count;
     struct limits limits;
     bool no_isolation;
     bool show_values; /* row values may stand in the result, not only keys and counts */

@@ -1,10 +1,10 @@
 #include "rehearsal/workload_stage.h"
 
 #include "base/interrupt.h"
+#include "rehearsal/migrated_clone.h"
 #include "rehearsal/queries.h"
 #include "rehearsal/traffic.h"
 #include "store/workload_file.h"
-#include "trace/perform.h"
 
 enum err_code rh_workload_check(const struct workload_options *options, struct err *err)
 {
@@ -12,6 +12,8 @@ enum err_code rh_workload_check(const struct workload_options *options, struct e
     if (!options->path)
         return RH_OK;
     enum err_code code = rh_workload_reader_open(options->path, options->key, &reader, err);
+    if (!code)
+        code = rh_workload_reader_need_executions(reader, err);
     if (!code && options->transform) {
         RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
         struct queries_options queries = {0};
@@ -25,47 +27,6 @@ enum err_code rh_workload_check(const struct workload_options *options, struct e
 
 /* --- comparison ------------------------------------------------------------------------------- */
 
-/* The migration once more, where nobody looks. */
-static enum err_code migrate(const struct rehearsal *rehearsal, struct sandbox *clone,
-                             struct err *err)
-{
-    const struct performance_options options = {
-        .sandbox = clone,
-        .engine = rehearsal->options->sandbox.engine,
-        .migration = &rehearsal->migration,
-        .environment = rehearsal->options->environment,
-        .no_isolation = rehearsal->options->no_isolation,
-    };
-    struct performance performance;
-    enum err_code code = rh_perform(&options, NULL, rehearsal->arena, &performance, err);
-    if (!code && !rh_performance_is_ok(&performance))
-        code = rh_err_set(err, RH_ERR_SERVER, "the migration failed when it ran again");
-    return code;
-}
-
-/* As the superuser, who can take the workload's roles; `host` and `upstream` are filled, and must
-   live as long. */
-static struct paired_place place_of(const struct sandbox *clone, struct upstream_host *host,
-                                    struct upstream *upstream)
-{
-    struct connection_parameters role = rh_sandbox_superuser(clone);
-    *host = (struct upstream_host){.name = rh_sandbox_socket_path(clone)};
-    *upstream = (struct upstream){.hosts = host, .host_count = 1, .tls_mode = TLS_MODE_DISABLE};
-    return (struct paired_place){.upstream = upstream,
-                                 .user = role.user,
-                                 .database = role.database,
-                                 .password = role.password};
-}
-
-static enum err_code make_clone(struct rehearsal *rehearsal, enum compared_side side,
-                                struct sandbox **ret_clone, struct err *err)
-{
-    enum err_code code = rh_sandbox_clone(rehearsal->prepared, ret_clone, err);
-    if (!code && side == SIDE_CANDIDATE)
-        code = migrate(rehearsal, *ret_clone, err);
-    return code;
-}
-
 /* What the new release sends, on a candidate as fresh as the old one's was: that may have been
    analyzed since. */
 static enum err_code compare_new(struct rehearsal *rehearsal, struct workload_reader *reader,
@@ -76,10 +37,10 @@ static enum err_code compare_new(struct rehearsal *rehearsal, struct workload_re
     struct upstream upstream;
     rh_sandbox_destroy(*candidate);
     *candidate = NULL;
-    enum err_code code = make_clone(rehearsal, SIDE_CANDIDATE, candidate, err);
+    enum err_code code = rh_migrated_clone(rehearsal, candidate, err);
     if (code)
         return code;
-    queries->places[SIDE_CANDIDATE] = place_of(*candidate, &host, &upstream);
+    queries->places[SIDE_CANDIDATE] = rh_migrated_place(*candidate, &host, &upstream);
     queries->source = rh_workload_reader_source(reader);
     queries->is_new_application = true;
     rh_progress_phase(rehearsal->options->progress, "compare queries of the new release");
@@ -103,10 +64,12 @@ static enum err_code compare(struct rehearsal *rehearsal, struct workload_reader
         .survey = survey,
     };
     for (size_t side = 0; side < COMPARED_SIDES; side++) {
-        enum err_code code = make_clone(rehearsal, (enum compared_side)side, &clones[side], err);
+        enum err_code code = side == SIDE_CANDIDATE
+                                 ? rh_migrated_clone(rehearsal, &clones[side], err)
+                                 : rh_sandbox_clone(rehearsal->prepared, &clones[side], err);
         if (code)
             return code;
-        queries.places[side] = place_of(clones[side], &hosts[side], &upstreams[side]);
+        queries.places[side] = rh_migrated_place(clones[side], &hosts[side], &upstreams[side]);
     }
     rh_queries_take_patterns(reader, rehearsal->arena, &queries);
     rh_progress_phase(rehearsal->options->progress, "compare queries");

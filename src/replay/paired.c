@@ -31,7 +31,7 @@ struct paired {
     struct loop *loop;
     struct side sides[COMPARED_SIDES];
     int64_t timeout_us;
-    const char *missing_role;
+    VEC(const char *) missing_roles;
     struct paired_session *builder; /* on the candidate; NULL: not needed yet */
     struct buf bytes;               /* of the request that is being made */
 };
@@ -100,7 +100,15 @@ void rh_paired_close(struct paired *paired)
 
 const char *rh_paired_missing_role(const struct paired *paired)
 {
-    return paired->missing_role;
+    return paired->missing_roles.count > 0 ? paired->missing_roles.items[0] : NULL;
+}
+
+bool rh_paired_lacks_role(const struct paired *paired, const char *role)
+{
+    for (size_t i = 0; i < paired->missing_roles.count; i++)
+        if (strcmp(paired->missing_roles.items[i], role) == 0)
+            return true;
+    return false;
 }
 
 static enum err_code open_on_candidate(const struct paired *paired, struct loop *loop,
@@ -316,8 +324,8 @@ static enum err_code take_role(struct paired *paired, enum compared_side side, c
     rh_buf_add_char(&quoted, '"');
     enum err_code code = try_to_say(paired, side, rh_buf_text(&quoted).data, &is_done, err);
     rh_buf_deinit(&quoted);
-    if (!code && !is_done && !paired->missing_role)
-        paired->missing_role = rh_arena_strdup(paired->arena, user);
+    if (!code && !is_done && !rh_paired_lacks_role(paired, user))
+        *RH_PUSH(paired->arena, &paired->missing_roles) = rh_arena_strdup(paired->arena, user);
     return code;
 }
 

@@ -86,5 +86,7 @@ enum err_code rh_paired_set_timeout(struct paired *paired, int64_t timeout_us,
                                     struct err *err) RH_MUST_CHECK;
 /* A role that the sessions ran under and that could not be taken here; NULL: none. */
 const char *rh_paired_missing_role(const struct paired *paired);
+/* This one could not be taken, the first time that it was wanted. */
+bool rh_paired_lacks_role(const struct paired *paired, const char *role);
 
 #endif

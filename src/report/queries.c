@@ -127,6 +127,10 @@ static void add_summary(const struct layout *layout, const struct workload_compa
     text = rh_report_join(
         layout, text,
         rh_arena_printf(arena, "%.0f %% of the workload's time", comparison->covered * 100));
+    if (comparison->knows_production)
+        text = rh_report_join(layout, text,
+                              rh_arena_printf(arena, "%.0f %% of production's",
+                                              comparison->production_covered * 100));
     text = rh_report_join(layout, text,
                           comparison->has_own_twin
                               ? "the twin is a server of its own"

@@ -45,6 +45,9 @@ void rh_report_gates(const struct layout *layout, const struct result *result);
 /* Patterns of the workload, a line each, the worst first with their plans. */
 void rh_report_queries(const struct layout *layout, const struct result *result,
                        enum report_detail detail);
+/* The queries that the release brings, a line each. */
+void rh_report_new_queries(const struct layout *layout, const struct result *result,
+                           enum report_detail detail);
 /* One line whatever its length: for scripts and logs. */
 void rh_report_quiet_verdict(const struct layout *layout, const struct result *result);
 /* "x UNSAFE  headline ... exit 5" */

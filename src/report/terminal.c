@@ -199,6 +199,7 @@ void rh_report_terminal(const struct result *result, const struct terminal *term
     rh_report_statements(&layout, result, detail);
     rh_report_findings(&layout, result, detail);
     rh_report_queries(&layout, result, detail);
+    rh_report_new_queries(&layout, result, detail);
     rh_report_blockers(&layout, result, detail);
     rh_report_differences(&layout, result, detail);
     rh_report_checks(&layout, result, detail);

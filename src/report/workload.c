@@ -86,6 +86,12 @@ static void add_fidelity(const struct view *view)
 static void add_coverage(const struct view *view)
 {
     const struct workload_coverage *coverage = view->report->coverage;
+    const struct workload_production *production = &view->report->totals->production;
+    if (coverage == NULL && production->is_known && production->total_us > 0 &&
+        view->report->about->origin != WORKLOAD_STATEMENT_SUMS)
+        add_labelled(view, "covers", "%.1f %% of production's time; %s of it never seen here",
+                     100 * (double)production->covered_us / (double)production->total_us,
+                     rh_say_count(view->arena, production->never_seen, "pattern"));
     if (coverage == NULL)
         return;
     add_labelled(view, "covers", "%.1f %% of production's time; %s of it never seen here",

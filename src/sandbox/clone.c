@@ -1,5 +1,7 @@
 #include "sandbox/sandbox_int.h"
 
+#include "base/interrupt.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -244,6 +246,15 @@ static const char *add_passed_over(struct arena *arena, const char *list, enum c
                            why_not);
 }
 
+static const char *why_it_failed(struct arena *arena, enum clone_method method,
+                                 const struct err *failure)
+{
+    bool is_refused = failure->errno_value != 0 &&
+                      (method == CLONE_BY_REFLINK || method == CLONE_BY_OVERLAY);
+
+    return rh_arena_strdup(arena, is_refused ? strerror(failure->errno_value) : failure->message);
+}
+
 /* --- all of them ------------------------------------------------------------------------------ */
 
 static enum err_code make_somehow(struct sandbox *clone, bool is_timed, struct err *err)
@@ -278,10 +289,7 @@ static enum err_code make_somehow(struct sandbox *clone, bool is_timed, struct e
                 *err = failure;
                 return failed;
             }
-            why_not = rh_arena_strdup(base->arena,
-                                      method == CLONE_BY_REFLINK || method == CLONE_BY_OVERLAY
-                                          ? strerror(failure.errno_value)
-                                          : failure.message);
+            why_not = why_it_failed(base->arena, method, &failure);
             if (method != CLONE_BY_COPY)
                 base->clone_refused[method] = why_not;
         }
@@ -375,4 +383,47 @@ enum err_code rh_sandbox_clone_untimed(struct sandbox *prepared, struct sandbox 
                                        struct err *err)
 {
     return clone_sandbox(prepared, false, ret_clone, err);
+}
+
+/* --- what works here -------------------------------------------------------------------------- */
+
+static enum err_code make_in_place(struct sandbox *clone, enum clone_method method, struct err *err)
+{
+    const struct sandbox *base = clone->base;
+    const struct sandbox_options options = {
+        .engine = base->engine,
+        .parent_directory = base->parent_directory,
+        .server_user = base->drops_privileges ? base->user_name : NULL,
+    };
+    enum err_code code = rh_place_choose(clone, &options, err);
+
+    return code ? code : make(clone, method, false, err);
+}
+
+enum err_code rh_sandbox_try_clones(struct sandbox *prepared, struct arena *arena,
+                                    struct clone_trial ret_trials[static SANDBOX_CLONE_WAYS],
+                                    struct err *err)
+{
+    enum err_code code;
+
+    _Static_assert(CLONE_METHODS == SANDBOX_CLONE_WAYS, "one trial for each way");
+    RH_ASSERT(prepared->is_ready && prepared->mode == CLUSTER_STOPPED && !prepared->base);
+    if ((code = measure(prepared, err)))
+        return code;
+    for (size_t i = 0; i < CLONE_METHODS; i++) {
+        struct err failure = RH_ERR_INIT;
+        struct mono began = rh_clock_mono();
+        struct sandbox *clone = new_like(prepared);
+
+        code = make_in_place(clone, order_untimed[i], &failure);
+        ret_trials[i] = (struct clone_trial){
+            .method = method_name(order_untimed[i]),
+            .works = !code,
+            .duration_us = rh_clock_mono().us - began.us,
+            .why_not = code ? why_it_failed(arena, order_untimed[i], &failure) : NULL};
+        rh_sandbox_destroy(clone);
+        if (code && (code = rh_interrupt_check(err)))
+            return code;
+    }
+    return RH_OK;
 }

@@ -119,3 +119,13 @@ enum err_code rh_clone_check_disk(const struct sandbox *base, enum clone_method 
     rh_err_hint(err, "Free some space, or choose a larger disk with REHEARSE_SANDBOX_DIR.");
     return err->code;
 }
+
+/* --- for those who ask ------------------------------------------------------------------------ */
+
+void rh_sandbox_room(const struct sandbox *prepared, struct sandbox_room *ret_room)
+{
+    *ret_room = (struct sandbox_room){.memory_bytes = available_memory(),
+                                      .clone_memory_bytes = needed_memory(prepared),
+                                      .disk_bytes = free_bytes(prepared),
+                                      .directory = prepared->parent_directory};
+}

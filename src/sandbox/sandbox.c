@@ -411,6 +411,11 @@ const struct sandbox_facts *rh_sandbox_facts(const struct sandbox *sandbox)
     return &sandbox->facts;
 }
 
+const char *rh_sandbox_server_user(const struct sandbox *sandbox)
+{
+    return sandbox->drops_privileges ? sandbox->user_name : NULL;
+}
+
 struct connection_parameters rh_sandbox_superuser(const struct sandbox *sandbox)
 {
     return (struct connection_parameters){

@@ -102,6 +102,30 @@ enum err_code rh_sandbox_clone(struct sandbox *prepared, struct sandbox **ret_cl
 enum err_code rh_sandbox_clone_untimed(struct sandbox *prepared, struct sandbox **ret_clone,
                                        struct err *err) RH_MUST_CHECK;
 
+/* One way to make a clone, tried. */
+struct clone_trial {
+    const char *method; /* as facts.clone_method */
+    bool works;         /* its server has answered */
+    int64_t duration_us;
+    const char *why_not; /* NULL when it works */
+};
+#define SANDBOX_CLONE_WAYS 4
+/* Of a prepared sandbox: a clone in every way, each gone again. The cheapest first. That a way does
+   not work is no error. */
+enum err_code rh_sandbox_try_clones(struct sandbox *prepared, struct arena *arena,
+                                    struct clone_trial ret_trials[static SANDBOX_CLONE_WAYS],
+                                    struct err *err) RH_MUST_CHECK;
+/* What is left for clones of a prepared sandbox. */
+struct sandbox_room {
+    int64_t memory_bytes;       /* of the machine and of our control groups; INT64_MAX: unknown */
+    int64_t clone_memory_bytes; /* what the server of one may take */
+    int64_t disk_bytes;         /* below `directory`; INT64_MAX: unknown */
+    const char *directory;      /* where they are made */
+};
+void rh_sandbox_room(const struct sandbox *prepared, struct sandbox_room *ret_room);
+/* As whom its server runs when we are root; NULL: as we do. */
+const char *rh_sandbox_server_user(const struct sandbox *sandbox);
+
 const struct sandbox_facts *rh_sandbox_facts(const struct sandbox *sandbox);
 /* Direct to the server, not through a tap. Strings live as long as the sandbox. */
 struct connection_parameters rh_sandbox_superuser(const struct sandbox *sandbox);

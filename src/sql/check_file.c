@@ -1,6 +1,7 @@
 #include "sql/check_file.h"
 
 #include "base/quote.h"
+#include "sql/directive.h"
 #include "sql/lexer.h"
 #include "sql/split.h"
 
@@ -87,26 +88,6 @@ static bool parse_expectation(struct text value, struct arena *arena, enum check
     return false;
 }
 
-/* "-- key: value". False for any other comment. */
-static bool split_comment(struct text comment, struct text *ret_key, struct text *ret_value)
-{
-    if (!rh_text_starts_with(comment, "--"))
-        return false;
-    struct text rest = rh_text_trim((struct text){comment.data + 2, comment.len - 2});
-    const char *colon = rest.len ? memchr(rest.data, ':', rest.len) : NULL;
-    if (!colon)
-        return false;
-    *ret_key = rh_text_trim((struct text){rest.data, (size_t)(colon - rest.data)});
-    *ret_value = rh_text_trim(
-        (struct text){colon + 1, (size_t)(rest.data + rest.len - (colon + 1))});
-    return true;
-}
-
-static bool is_key(struct text key, const char *name)
-{
-    return key.len == strlen(name) && strncasecmp(key.data, name, key.len) == 0;
-}
-
 static enum err_code take_comment(struct parsing *parsing, const struct sql_token *token,
                                   struct directives *directives)
 {
@@ -114,9 +95,9 @@ static enum err_code take_comment(struct parsing *parsing, const struct sql_toke
     struct arena *arena = parsing->arena;
     struct text key, value;
 
-    if (!split_comment(comment, &key, &value))
+    if (!rh_sql_directive_split(comment, &key, &value))
         return RH_OK;
-    bool is_name = is_key(key, "name"), is_expect = is_key(key, "expect");
+    bool is_name = rh_sql_directive_is(key, "name"), is_expect = rh_sql_directive_is(key, "expect");
     if (!is_name && !is_expect) {
         /* "expects:", "expected:" would otherwise be a check that expects something else. */
         if (key.len >= 6 && strncasecmp(key.data, "expect", 6) == 0 &&
@@ -254,9 +235,9 @@ static enum err_code look_at_query(struct parsing *parsing, const struct sql_sta
     while (rh_sql_lexer_next(&lexer, &token)) {
         struct text key, value;
         if (token.kind == SQL_TOKEN_COMMENT &&
-            split_comment((struct text){parsing->text.data + token.offset, token.len}, &key,
-                          &value) &&
-            is_key(key, "expect"))
+            rh_sql_directive_split((struct text){parsing->text.data + token.offset, token.len},
+                                   &key, &value) &&
+            rh_sql_directive_is(key, "expect"))
             return fail(parsing, token.offset, "this comment stands inside a query",
                         "Write it before the query it is about.");
         if (!rh_sql_token_is_significant(&token))

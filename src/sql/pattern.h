@@ -14,6 +14,9 @@
 /* Longer texts get a fingerprint of their tokens: the parser's memory is many times the text. */
 #define PATTERN_PARSE_BYTES_MAX (256 * 1024)
 
+/* The highest n of $n in it; 0: there is none. */
+unsigned rh_sql_most_parameter(struct text query);
+
 /*
  * Of a whole query string, with several statements perhaps (then of all of them together). Texts
  * lie in the arena; `number` is left 0. EXECUTE name (...) is a pattern by that name: whoever knows

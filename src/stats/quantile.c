@@ -52,3 +52,31 @@ double rh_quantile(double *values, size_t count, double level)
     rh_quantiles(values, count, &level, 1, &quantile);
     return quantile;
 }
+
+/*
+ * Of `count` values B are below the quantile, B binomial with `level`. The value of rank r (from 0)
+ * is above it with the chance that B <= r, and not above it with the chance that B > r. Low is the
+ * highest rank that is above it with at most half of what is left of the confidence; high the
+ * lowest that is not above it with at most that.
+ */
+void rh_quantile_interval(size_t count, double level, double confidence, bool *ret_has_low,
+                          size_t *ret_low, bool *ret_has_high, size_t *ret_high)
+{
+    double tail = (1 - confidence) / 2, sum = 0;
+    double log_odds = log(level) - log1p(-level);
+    double log_chance = (double)count * log1p(-level); /* of B = b */
+    *ret_has_low = *ret_has_high = false;
+    for (size_t b = 0; b < count; b++) {
+        sum += exp(log_chance);
+        if (sum <= tail) {
+            *ret_has_low = true;
+            *ret_low = b;
+        }
+        if (1 - sum <= tail) {
+            *ret_has_high = true;
+            *ret_high = b;
+            return;
+        }
+        log_chance += log((double)(count - b) / (double)(b + 1)) + log_odds;
+    }
+}

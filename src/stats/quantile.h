@@ -4,6 +4,7 @@
 #ifndef RH_STATS_QUANTILE_H
 #define RH_STATS_QUANTILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The rank, from 0, of the quantile `level` (0 < level < 1) among `count` >= 1 values. */
@@ -17,5 +18,14 @@ void rh_quantiles(double *values, size_t count, const double *levels, size_t lev
                   double *ret_quantiles);
 /* One of them. */
 double rh_quantile(double *values, size_t count, double level);
+
+/*
+ * Between which ranks, from 0, the quantile of what the `count` values were drawn from lies, at
+ * `confidence` (0.95) and whatever its distribution: order statistics and the binomial distribution
+ * alone (David and Nagaraja, "Order Statistics", 3rd ed., section 7.1). False in *ret_has_high (or
+ * *ret_has_low): there are too few values for a bound on that side.
+ */
+void rh_quantile_interval(size_t count, double level, double confidence, bool *ret_has_low,
+                          size_t *ret_low, bool *ret_has_high, size_t *ret_high);
 
 #endif

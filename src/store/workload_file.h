@@ -60,10 +60,19 @@ enum err_code rh_workload_writer_event(struct workload_writer *writer,
 /* What does not follow from events: weights of pg_stat_statements. */
 enum err_code rh_workload_writer_weight(struct workload_writer *writer, uint32_t pattern,
                                         double weight, struct err *err) RH_MUST_CHECK;
+/* Sums that are known and have no events, in place of what was counted. */
+enum err_code rh_workload_writer_sums(struct workload_writer *writer,
+                                      const struct workload_pattern_sums *sums,
+                                      struct err *err) RH_MUST_CHECK;
+/* What was counted so far; valid until the next call. */
+const struct workload_pattern_sums *
+rh_workload_writer_pattern_sums(const struct workload_writer *writer, uint32_t pattern);
+int64_t rh_workload_writer_duration_us(const struct workload_writer *writer);
 /* Writes out the batch under way. */
 enum err_code rh_workload_writer_flush(struct workload_writer *writer,
                                        struct err *err) RH_MUST_CHECK;
-/* Fidelity, gaps and is_complete are taken from `totals`, the rest is counted. On disk, in place.
+/* Fidelity, gaps, production and is_complete are taken from `totals`, the rest is counted. On disk,
+ * in place.
  */
 enum err_code rh_workload_writer_finish(struct workload_writer *writer,
                                         const struct workload_totals *totals,
@@ -98,6 +107,9 @@ const struct workload_pattern *rh_workload_reader_pattern(const struct workload_
                                                           uint32_t number);
 const struct workload_pattern_sums *rh_workload_reader_sums(const struct workload_reader *reader,
                                                             uint32_t number);
+/* RH_ERR_USAGE: it was made of pg_stat_statements alone, and has nothing that could be sent. */
+enum err_code rh_workload_reader_need_executions(const struct workload_reader *reader,
+                                                 struct err *err) RH_MUST_CHECK;
 /* From the beginning, as often as one likes; one source at a time. */
 struct workload_source rh_workload_reader_source(struct workload_reader *reader);
 

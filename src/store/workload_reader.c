@@ -10,8 +10,8 @@
 
 /* Settings, notes, names: what a writer of ours puts into one text is far below. */
 #define TEXT_BYTES_MAX ((int64_t)1024 * 1024)
-/* All types and patterns with their texts, as a reader holds them: a database has two types for each
-   table. */
+/* All types and patterns with their texts, as a reader holds them: a database has two types for
+   each table. */
 #define TEXTS_BYTES_MAX ((size_t)256 * 1024 * 1024)
 /* Rows of notes and gaps. */
 #define ROWS_MAX 100000
@@ -118,7 +118,13 @@ static void take_total(struct workload_totals *totals, const char *name, const c
         {"executions", &totals->executions},
         {"errors", &totals->errors},
         {"cancels", &totals->cancels},
+        {"production_window_us", &totals->production.window_us},
+        {"production_total_us", &totals->production.total_us},
+        {"production_covered_us", &totals->production.covered_us},
+        {"production_patterns", &totals->production.patterns},
+        {"production_never_seen", &totals->production.never_seen},
     };
+    totals->production.is_known |= strcmp(name, "production_total_us") == 0;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (strcmp(name, numbers[i].name) == 0)
             *numbers[i].number = number_of(value);
@@ -589,6 +595,19 @@ static enum err_code next_event(void *context, const struct workload_event **ret
             return damaged_batch(reader, "is malformed", err);
         }
     }
+}
+
+enum err_code rh_workload_reader_need_executions(const struct workload_reader *reader,
+                                                 struct err *err)
+{
+    if (reader->about.origin != WORKLOAD_STATEMENT_SUMS)
+        return RH_OK;
+    rh_err_set(err, RH_ERR_USAGE, "\"%s\" holds sums alone, no execution", reader->path);
+    rh_err_hint(err,
+                "It weighs other workloads: rehearse workload import W --statement-sums %s "
+                "-o FILE.",
+                reader->path);
+    return err->code;
 }
 
 struct workload_source rh_workload_reader_source(struct workload_reader *reader)

@@ -339,6 +339,28 @@ enum err_code rh_workload_writer_weight(struct workload_writer *writer, uint32_t
     return RH_OK;
 }
 
+enum err_code rh_workload_writer_sums(struct workload_writer *writer,
+                                      const struct workload_pattern_sums *sums, struct err *err)
+{
+    if (sums->pattern == 0 || sums->pattern > writer->patterns.count)
+        return rh_err_set(err, RH_ERR_FORMAT, "there is no pattern %u", (unsigned)sums->pattern);
+    writer->patterns.items[sums->pattern - 1].sums = *sums;
+    mark_dirty(writer, sums->pattern);
+    return RH_OK;
+}
+
+const struct workload_pattern_sums *
+rh_workload_writer_pattern_sums(const struct workload_writer *writer, uint32_t pattern)
+{
+    RH_ASSERT(pattern > 0 && pattern <= writer->patterns.count);
+    return &writer->patterns.items[pattern - 1].sums;
+}
+
+int64_t rh_workload_writer_duration_us(const struct workload_writer *writer)
+{
+    return writer->totals.duration_us;
+}
+
 /* --- events ----------------------------------------------------------------------------------- */
 
 static bool put_session(struct workload_writer *writer, const struct workload_event *event)
@@ -581,6 +603,17 @@ static bool put_fidelity(struct workload_writer *writer, const struct workload_t
     return is_ok;
 }
 
+static bool put_production(struct workload_writer *writer,
+                           const struct workload_production *production)
+{
+    return !production->is_known ||
+           (put_about_number(writer, "production_window_us", production->window_us) &&
+            put_about_number(writer, "production_total_us", production->total_us) &&
+            put_about_number(writer, "production_covered_us", production->covered_us) &&
+            put_about_number(writer, "production_patterns", production->patterns) &&
+            put_about_number(writer, "production_never_seen", production->never_seen));
+}
+
 static bool put_footer(struct workload_writer *writer)
 {
     uint8_t digest[TABLES_DIGEST_BYTES], footer[FOOTER_BYTES];
@@ -649,6 +682,7 @@ enum err_code rh_workload_writer_finish(struct workload_writer *writer,
     if (code != RH_OK)
         return code;
     if (!put_live(writer) || !put_fidelity(writer, totals) ||
+        !put_production(writer, &totals->production) ||
         !put_about(writer, ABOUT_STATE, "finished") || !put_footer(writer) ||
         !rh_workload_sql(writer->db, "COMMIT; PRAGMA journal_mode = DELETE"))
         return fail(writer, err);

@@ -76,7 +76,9 @@ struct tap_handler {
        its last byte passed; the returned action of the message callback is then ignored. */
 
     /*
-     * Backend messages that are not forwarded: what the client gets instead the handler sends.
+     * Backend messages that are not forwarded: what the client gets instead the handler sends. What
+     * is sent while another message is shown goes ahead of that, so whoever gathers parts asks to
+     * be shown what may follow them.
      * Their bodies come in parts, as they were read (TAP_CHUNK_BYTES at most), whatever their size;
      * bodies of CopyData messages that follow each other come joined (net/pg_codec.h, struct
      * pg_part). The bytes of a part are valid during the call. These types are not shown, dropped
@@ -86,13 +88,6 @@ struct tap_handler {
     struct pg_type_set backend_taken;
     void (*backend_part)(void *context, struct tap_session *session, const struct pg_part *part);
     /*
-     * The first message of another type behind such parts, before it is shown or forwarded: what is
-     * sent in here goes ahead of it. Messages that may come at any time (NoticeResponse,
-     * ParameterStatus, NotificationResponse) do not count and overtake. Type 0: the server ended
-     * the connection.
-     */
-    void (*backend_parts_followed)(void *context, struct tap_session *session, unsigned char type);
-    /*
      * For those who look and never touch: all bytes of a session, as they were read, after they
      * were written on or queued; the frontend's begin with the start-up packet. They are valid
      * during the call. Only for handlers that decide about nothing and take nothing.
@@ -101,8 +96,6 @@ struct tap_handler {
     void (*backend_bytes)(void *context, struct tap_session *session, struct text bytes);
     /* Somebody asked to cancel: the request (a start-up packet) is on its way to the server. */
     void (*cancel_requested)(void *context, struct text request);
-    /* Parts came since the last call of this, and no more input is waiting at the moment. */
-    void (*backend_parts_paused)(void *context, struct tap_session *session);
 };
 
 struct tap_options {

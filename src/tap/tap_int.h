@@ -117,8 +117,6 @@ struct tap_session {
     bool is_paused; /* the handler wants no more of the server's bytes for now */
     bool in_backend_message, released_early;
     struct chunk *chunk; /* the backend bytes under way, while the handler looks at them */
-    bool has_parts;      /* the handler took parts and was not told yet what follows them */
-    bool has_paused;     /* it was told of the last pause */
     struct deciding deciding;
     struct auth auth;
 };

@@ -263,24 +263,6 @@ static void pass_stash(struct tap_session *session)
     rh_buf_clear(&session->stash);
 }
 
-/* Messages that a server sends at any time ("Asynchronous Operations"). */
-static bool is_asynchronous(unsigned char type)
-{
-    return type == 'N' || type == 'S' || type == 'A';
-}
-
-/* The handler took parts: what it has still to send goes ahead of the message that begins. */
-static void tell_followed(struct tap_session *session, struct chunk *chunk, unsigned char type)
-{
-    const struct tap *tap = session->tap;
-    session->has_parts = false;
-    if (!tap->handler.backend_parts_followed)
-        return;
-    session->chunk = chunk;
-    tap->handler.backend_parts_followed(tap->handler.context, session, type);
-    session->chunk = NULL;
-}
-
 /* Gives the handler what the chunk holds of messages that it takes. Returns the bytes consumed. */
 static size_t take_part(struct tap_session *session, struct chunk *chunk)
 {
@@ -295,24 +277,16 @@ static size_t take_part(struct tap_session *session, struct chunk *chunk)
     pass_range(session, chunk, chunk->start);
     chunk->at += used;
     chunk->run = chunk->start = chunk->at;
-    if (has_part) {
-        session->has_parts = true;
-        session->has_paused = false;
+    if (has_part)
         tap->handler.backend_part(tap->handler.context, session, &part);
-    }
     return used;
 }
 
-static void begin_message(struct tap_session *session, struct chunk *chunk,
-                          const struct pg_message *message)
+static void begin_message(struct tap_session *session, const struct pg_message *message)
 {
     const struct tap *tap = session->tap;
     /* Whatever else is wrong here: what was to be taken does not go through. */
     RH_ASSERT(!tap->takes || !rh_pg_type_set_has(&tap->handler.backend_taken, message->type));
-    if (session->has_parts && !is_asynchronous(message->type))
-        tell_followed(session, chunk, message->type);
-    if (session->state != SESSION_RELAYING)
-        return;
     if (tap->counts_heads)
         tap->handler.backend_head(tap->handler.context, session, message->type,
                                   message->body_length);
@@ -389,7 +363,7 @@ static void take_backend(struct tap_session *session, struct chunk chunk)
         return;
     }
     for (;;) {
-        if (!tap->counts_heads && !session->drops && !session->has_parts) {
+        if (!tap->counts_heads && !session->drops) {
             struct text rest = {chunk.bytes + chunk.at, chunk.length - chunk.at};
             chunk.at += rh_pg_framer_skip(framer, rest);
         }
@@ -405,7 +379,7 @@ static void take_backend(struct tap_session *session, struct chunk chunk)
         size_t used = rh_pg_framer_take(framer, rest, &message);
         if (used > 0) {
             chunk.at += used;
-            begin_message(session, &chunk, &message);
+            begin_message(session, &message);
             if (session->state != SESSION_RELAYING || !end_message(session, &chunk, &message))
                 return;
             continue;
@@ -413,7 +387,7 @@ static void take_backend(struct tap_session *session, struct chunk chunk)
         enum pg_frame_event event = rh_pg_framer_next(framer, rest, &used, &message);
         chunk.at += used;
         if (event == PG_FRAME_HEAD) {
-            begin_message(session, &chunk, &message);
+            begin_message(session, &message);
             if (session->state != SESSION_RELAYING)
                 return;
         } else if (event == PG_FRAME_MESSAGE) {
@@ -439,9 +413,8 @@ static void take_backend(struct tap_session *session, struct chunk chunk)
     }
     bool is_kept = framer->in_body
                        ? session->is_withholding
-                       : framer->header_length > 0 &&
-                             (is_wanted(session, framer->header[0]) ||
-                              is_dropped(session, framer->header[0]) || session->has_parts);
+                       : framer->header_length > 0 && (is_wanted(session, framer->header[0]) ||
+                                                       is_dropped(session, framer->header[0]));
     size_t end = is_kept ? chunk.start : chunk.length;
     pass_range(session, &chunk, end);
     keep(session, &chunk, end, chunk.length);
@@ -513,19 +486,6 @@ bool rh_tap_session_client_ended(const struct tap_session *session)
     return session->up.source_ended;
 }
 
-static void tell_paused(struct tap_session *session)
-{
-    const struct tap *tap = session->tap;
-    const struct pg_framer *framer = &session->down.framer;
-    /* Nothing can be sent in the middle of a message that is being forwarded. */
-    if (!session->has_parts || session->has_paused || session->state != SESSION_RELAYING ||
-        (framer->in_body && !rh_pg_type_set_has(&framer->streamed, framer->current.type)))
-        return;
-    session->has_paused = true;
-    if (tap->handler.backend_parts_paused)
-        tap->handler.backend_parts_paused(tap->handler.context, session);
-}
-
 static void take_authentication(struct tap_session *session, struct text bytes)
 {
     RH_CLEANUP_BUF struct buf passed;
@@ -573,8 +533,6 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
             take_authentication(session, (struct text){tap->chunk, (size_t)received});
         else
             take_backend(session, (struct chunk){.bytes = tap->chunk, .length = (size_t)received});
-        if (flow == &session->down && (size_t)received < room)
-            tell_paused(session);
         return;
     }
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -582,8 +540,6 @@ void rh_tap_relay_read(struct tap_session *session, struct flow *flow)
     bool tls_failed = received < 0 && flow->from->tls && errno == EPROTO;
     flow->source_ended = true;
     if (flow == &session->down) {
-        if (session->has_parts)
-            tell_followed(session, NULL, 0);
         if (tls_failed && session->state == SESSION_RELAYING && session->stash.len == 0 &&
             rh_pg_framer_is_between(&session->down.framer)) {
             leave_for_tls(session);

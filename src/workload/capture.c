@@ -164,8 +164,9 @@ static void on_tick(void *context)
     rh_capture_path_tick(capture->path);
     if (!capture->has_told_binding && rh_tap_statistics(capture->tap).unbound_offers > 0) {
         capture->has_told_binding = true;
-        note(capture, "note: clients that would bind SCRAM to the TLS channel cannot log in here: "
-                      "the certificate of --client-cert is not the server's own (docs/capture.md)");
+        note(capture,
+             "note: clients that would bind SCRAM to the TLS channel cannot log in here: "
+             "the certificate of --tls-cert is not the server's own (see \"rehearse doctor\")");
     }
     if (!capture->is_leaving)
         return;

@@ -66,7 +66,7 @@ void rh_capture_totals(struct arena *arena, const struct capture *capture,
                      .parameters = is_masked ? GRADE_PARTIAL : GRADE_EXACT,
                      .timing = GRADE_EXACT,
                      .transactions = GRADE_EXACT,
-                     .copy = is_masked ? GRADE_ABSENT : GRADE_EXACT},
+                     .copy = is_masked ? GRADE_PARTIAL : GRADE_EXACT},
     };
 
     for (size_t i = 0; i < CAPTURE_GAP_COUNT; i++)

@@ -221,14 +221,30 @@ static struct known_query *target_of(struct recorded_session *session,
     return rh_recorded_names_get(names, name);
 }
 
-/* COPY rows are values of columns that no one has told here: nothing of them stays. */
-static void on_copy_data(struct capture_recorder *recorder, struct workload_message *message)
+static void on_copy_data(struct capture_recorder *recorder, struct recorded_session *session,
+                         struct arena *arena, struct workload_message *message)
 {
+    size_t left_out;
+
     if (!recorder->options.mask)
         return;
-    count(recorder, RECORDED_COPY_MASKED, (int64_t)message->body.len);
-    message->left_out_bytes += message->body.len;
-    message->body = (struct text){"", 0};
+    /* What the path left out is missing within a row, perhaps: the COPY ends there. */
+    if (message->left_out_bytes > 0)
+        rh_recorded_copy_end(&session->copy);
+    left_out = rh_recorded_copy_take(&session->copy, message->body, arena, &message->body);
+    count(recorder, RECORDED_COPY_MASKED, (int64_t)left_out);
+    message->left_out_bytes += left_out;
+}
+
+/* What is sent from here on are the rows of another COPY, or of none. */
+static void follow_copy(struct capture_recorder *recorder, struct recorded_session *session,
+                        unsigned char type, const struct known_query *query)
+{
+    bool begins = type == 'Q' || type == 'E';
+
+    if (recorder->options.mask && (begins || type == 'f'))
+        rh_recorded_copy_begin(&session->copy, recorder->options.mask,
+                               begins && query ? query->copies : NULL);
 }
 
 /* Fills in what the message stands for; *ret_query is the caller's. */
@@ -252,7 +268,7 @@ static enum err_code understand(struct capture_recorder *recorder, struct record
             message->pattern = (*ret_query)->pattern;
         break;
     case 'd':
-        on_copy_data(recorder, message);
+        on_copy_data(recorder, session, arena, message);
         break;
     case 'F':
         /* Its arguments are of a function's types, not of a column's. */
@@ -303,6 +319,17 @@ static bool ends_request(const struct recorded_session *session, unsigned char t
     return (type && strchr("QSHFcf", type)) || (type == 'd' && session->messages.count == 1);
 }
 
+/* The last row may have no line feed. */
+static void end_copy(struct recorded_session *session)
+{
+    struct text last = rh_recorded_copy_finish(&session->copy, session->request_arena);
+
+    if (last.len > 0)
+        *RH_PUSH(session->request_arena,
+                 &session->messages) = (struct workload_message){.type = 'd', .body = last};
+    session->message_bytes += last.len;
+}
+
 /* Beyond the cap the first message stays as one that has lost its body, and the last as the end:
    what is between them is left out. */
 static void keep_message(struct capture_recorder *recorder, struct recorded_session *session,
@@ -342,6 +369,9 @@ static enum err_code on_message(struct capture_recorder *recorder, struct record
 
     if (code)
         return code;
+    follow_copy(recorder, session, message.type, query);
+    if (message.type == 'c')
+        end_copy(session);
     keep_message(recorder, session, &message, chunk);
     if (record->flags & RECORD_IN_UNIT) {
         rh_recorded_session_add_unit(session, (struct unit){.type = message.type,

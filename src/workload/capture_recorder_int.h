@@ -4,6 +4,7 @@
 
 #include "workload/capture_recorder.h"
 #include "workload/query_cache.h"
+#include "workload/recorded_copy.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -50,6 +51,7 @@ struct recorded_session {
     VEC(struct workload_message) messages;
     size_t message_bytes;
     uint64_t missing; /* of the next message */
+    struct recorded_copy copy;
     uint64_t requests;
 
     struct arena *answer_arena; /* NULL: no results yet */

@@ -7,6 +7,7 @@
 #include "workload/log_reader.h"
 #include "workload/log_statements.h"
 #include "workload/pgbench_script.h"
+#include "workload/weights.h"
 
 #define SQL_FILE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 /* A file of SQL has no times: a statement each millisecond, one after the other. */
@@ -18,6 +19,7 @@ struct import {
     struct import_maker *maker;
     struct import_report *report;
     enum workload_origin origin;
+    int64_t left_out; /* statements of pgbench scripts */
 };
 
 static const char *directory_of(struct arena *arena, const char *path)
@@ -124,7 +126,8 @@ static void grade_log(struct import *import, const struct log_statement_counts *
                   "by log_parameter_max_length");
     rh_import_gap(import->maker, "lines-not-understood", lines->strange,
                   "they belong to no record of the log");
-    rh_import_gap(import->maker, "records-cut", lines->cut, "longer than 16 MB, which are left out");
+    rh_import_gap(import->maker, "records-cut", lines->cut,
+                  "longer than 16 MB, which are left out");
 }
 
 static enum err_code import_logs(struct import *import, struct err *err)
@@ -215,6 +218,8 @@ static enum err_code import_scripts(struct import *import, struct err *err)
 /* --- scripts of pgbench ----------------------------------------------------------------------- */
 
 #define WEIGHT_MAX 1000000
+/* Scripts are written by hand. */
+#define PGBENCH_FILE_BYTES_MAX ((size_t)4 * 1024 * 1024)
 
 struct weighted_script {
     struct pgbench_script *script;
@@ -233,7 +238,7 @@ static enum err_code read_pgbench(struct import *import, const char *path,
         return rh_err_set(err, RH_ERR_USAGE, "\"%s\": a weight is 0 to %d", path, WEIGHT_MAX);
     const char *file = has_weight ? rh_arena_strndup(import->arena, path, (size_t)(at - path))
                                   : path;
-    enum err_code code = rh_file_read(file, SQL_FILE_BYTES_MAX, import->arena, &content, err);
+    enum err_code code = rh_file_read(file, PGBENCH_FILE_BYTES_MAX, import->arena, &content, err);
     if (code == RH_OK && memchr(content.data, '\0', content.len) != NULL)
         code = rh_err_set(err, RH_ERR_USAGE, "\"%s\" is not a script of pgbench", file);
     if (code == RH_OK)
@@ -250,6 +255,53 @@ static const struct pgbench_script *choose(const struct weighted_script *scripts
     while (i + 1 < count && drawn >= scripts[i].weight)
         drawn -= scripts[i++].weight;
     return scripts[i].script;
+}
+
+static struct import_statement statement_of(const struct pgbench_step *step, int64_t at_us)
+{
+    return (struct import_statement){.query = step->query,
+                                     .is_extended = step->is_pipelined,
+                                     .name = "",
+                                     .parameters = step->parameters,
+                                     .parameter_count = step->parameter_count,
+                                     .begun_at_us = at_us,
+                                     .ended_at_us = at_us,
+                                     .sqlstate = ""};
+}
+
+/* One step, or all of a batch: *place is that of the last of it then. */
+static enum err_code import_step(struct import *import, struct import_session *session,
+                                 const struct pgbench_steps *steps, size_t *place, int64_t *at_us,
+                                 struct err *err)
+{
+    const struct pgbench_step *step = &steps->items.items[*place];
+    if (step->query.data == NULL) {
+        *at_us += step->sleep_us;
+        return RH_OK;
+    }
+    if (!step->is_pipelined) {
+        struct import_statement statement = statement_of(step, *at_us);
+        *at_us += SQL_STEP_US;
+        return rh_import_statement(import->maker, session, &statement, err);
+    }
+    RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
+    VEC(struct import_statement) batch = {0};
+    do {
+        step = &steps->items.items[*place];
+        *RH_PUSH(scratch, &batch) = statement_of(step, *at_us);
+        *at_us += SQL_STEP_US;
+    } while (!step->ends_batch && ++*place < steps->items.count);
+    return rh_import_batch(import->maker, session, batch.items, batch.count, err);
+}
+
+/* What was left out, as the ledger has it. */
+static void add_gaps(struct import *import, const struct pgbench_client *client)
+{
+    rh_import_gap(import->maker, "gset-values-not-known", client->unknown_statements,
+                  "statements that use what \\gset had read, or stand in a branch that it decides");
+    rh_import_gap(import->maker, "branches-not-decided", client->undecided_branches,
+                  "\\if that asks for what \\gset had read");
+    import->left_out += client->unknown_statements;
 }
 
 static enum err_code run_client(struct import *import, const struct weighted_script *scripts,
@@ -270,22 +322,14 @@ static enum err_code run_client(struct import *import, const struct weighted_scr
         rh_arena_clear(arena);
         enum err_code code = rh_pgbench_script_run(
             choose(scripts, options->path_count, total, &client), &client, arena, &steps, err);
-        for (size_t i = 0; code == RH_OK && i < steps.items.count; i++) {
-            const struct pgbench_step *step = &steps.items.items[i];
-            struct import_statement statement = {.query = step->query,
-                                                 .name = "",
-                                                 .begun_at_us = at_us,
-                                                 .ended_at_us = at_us,
-                                                 .sqlstate = ""};
-            if (step->query.data != NULL)
-                code = rh_import_statement(import->maker, session, &statement, err);
-            at_us += step->query.data != NULL ? SQL_STEP_US : step->sleep_us;
-        }
+        for (size_t i = 0; code == RH_OK && i < steps.items.count; i++)
+            code = import_step(import, session, &steps, &i, &at_us, err);
         if (code != RH_OK)
             return code;
         if (rh_interrupt_signal() != 0)
             return rh_err_set(err, RH_ERR_INTERRUPTED, "interrupted");
     }
+    add_gaps(import, &client);
     return RH_OK;
 }
 
@@ -308,8 +352,37 @@ static enum err_code import_pgbench(struct import *import, struct err *err)
     import->report->totals.is_complete = true;
     import->report->totals.fidelity = (struct workload_fidelity){
         .order = GRADE_EXACT, .parameters = GRADE_EXACT, .transactions = GRADE_EXACT};
+    if (import->left_out > 0) {
+        import->report->totals.fidelity.parameters = GRADE_PARTIAL;
+        import->report->totals.fidelity.transactions = GRADE_PARTIAL;
+        add_note(import,
+                 "what \\gset reads is known to a server alone: statements that use it were "
+                 "left out; capture pgbench itself for those");
+    }
     add_note(import, "made of scripts with a seed; they have no times but \\sleep, and a statement "
                      "stands at each millisecond of its client");
+    return code;
+}
+
+/* --- production's sums ------------------------------------------------------------------------ */
+
+/* Without a file the sums are all that there is; a workload is weighed. */
+static enum err_code import_sums(const struct import_options *options, struct arena *arena,
+                                 struct import_report *report, struct err *err)
+{
+    enum workload_origin origin = WORKLOAD_STATEMENT_SUMS;
+    size_t patterns = options->sums->items.count;
+    enum err_code code;
+    if (options->path_count == 0)
+        code = rh_workload_write_sums(options->sums, options->out, arena, &report->totals, err);
+    else
+        code = rh_workload_copy_weighed(options->paths[0], options->source_key, options->sums,
+                                        options->out, options->key, arena, &report->totals, &origin,
+                                        &patterns, err);
+    report->format = rh_workload_origin_name(origin);
+    report->outcome = (struct import_outcome){.sessions = report->totals.sessions,
+                                              .statements = report->totals.executions,
+                                              .patterns = (int64_t)patterns};
     return code;
 }
 
@@ -324,6 +397,13 @@ enum err_code rh_workload_import(const struct import_options *options, struct ar
         rh_err_hint(err, "Name another file, or remove that one.");
         return err->code;
     }
+    if (options->sums != NULL &&
+        (options->path_count == 0 || rh_workload_file_is(options->paths[0]))) {
+        enum err_code made = import_sums(options, arena, &report, err);
+        if (made == RH_OK)
+            *ret_report = report;
+        return made;
+    }
     struct import import = {.options = options,
                             .arena = arena,
                             .report = &report,
@@ -336,9 +416,11 @@ enum err_code rh_workload_import(const struct import_options *options, struct ar
                                                            : import_logs(&import, err);
     struct workload_about about = {.origin = import.origin};
     report.format = rh_workload_origin_name(import.origin);
+    for (size_t i = 0; options->sums != NULL && i < options->sums->notes.count; i++)
+        add_note(&import, options->sums->notes.items[i]);
     if (code == RH_OK)
-        code = rh_import_finish(import.maker, options->out, options->key, &about, &report.totals,
-                                &report.outcome, err);
+        code = rh_import_finish(import.maker, options->out, options->key, &about, options->sums,
+                                &report.totals, &report.outcome, err);
     /* The ledger's own lines lie with the maker. */
     report.totals.gaps.items = NULL;
     report.totals.gaps.count = report.totals.gaps.capacity = 0;

@@ -1,7 +1,8 @@
 /*
  * Workloads of what is there already: logs of a server (stderr with any log_line_prefix, csvlog,
- * jsonlog, also .gz), files of SQL with how often they are
- * run, and scripts of pgbench ("FILE@WEIGHT"). Blocks on the disk.
+ * jsonlog, also .gz), files of SQL with how often they are run, scripts of pgbench ("FILE@WEIGHT"),
+ * and the sums of pg_stat_statements, which make a workload without executions, and weigh the
+ * patterns of all others, of a workload that is there already too. Blocks on the disk.
  */
 #ifndef RH_WORKLOAD_IMPORT_H
 #define RH_WORKLOAD_IMPORT_H
@@ -9,6 +10,7 @@
 #include "base/err.h"
 #include "model/workload.h"
 #include "workload/import_maker.h"
+#include "workload/statement_sums.h"
 
 #define IMPORT_FORMAT_LIST(X)    \
     X(IMPORT_GUESS, "guess")     \
@@ -31,8 +33,10 @@ struct import_options {
     int64_t repeat;         /* of scripts: how often (each client's transactions); at least 1 */
     int64_t clients, scale; /* of pgbench scripts; at least 1 */
     uint64_t seed;
+    const struct statement_sums *sums; /* of production, to weigh by; NULL: none */
     const char *out;
-    const uint8_t *key; /* NULL: not encrypted */
+    const uint8_t *key;        /* NULL: not encrypted */
+    const uint8_t *source_key; /* of a workload that is weighed; NULL: it is not encrypted */
 };
 
 struct import_report {

@@ -4,6 +4,7 @@
 #include "store/workload_file.h"
 #include "workload/event_sorter.h"
 #include "workload/query_cache.h"
+#include "workload/weights.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -227,13 +228,32 @@ static bool knows_statement(struct import_session *session, const char *name, st
     return false;
 }
 
-/* Close (a name that is taken is no longer: Parse would fail), Parse, Bind, Execute, Sync. */
-#define MESSAGES_MAX 5
+/* Close (a name that is taken is no longer: Parse would fail), Parse, Bind, Execute of each
+   statement; one Sync. */
+#define MESSAGES_EACH 4
 struct request {
-    struct workload_message messages[MESSAGES_MAX];
-    struct buf bodies[MESSAGES_MAX];
+    struct workload_message *messages;
+    struct buf *bodies;
     size_t count;
 };
+
+static struct request new_request(size_t statements)
+{
+    size_t most = MESSAGES_EACH * statements + 1;
+    struct request request = {.messages = calloc(most, sizeof(*request.messages)),
+                              .bodies = calloc(most, sizeof(*request.bodies))};
+    if (request.messages == NULL || request.bodies == NULL)
+        RH_PANIC("out of memory");
+    return request;
+}
+
+static void free_request(struct request *request)
+{
+    for (size_t i = 0; i < request->count; i++)
+        rh_buf_deinit(&request->bodies[i]);
+    free(request->messages);
+    free(request->bodies);
+}
 
 static struct buf *add_message(struct request *request, unsigned char type)
 {
@@ -275,7 +295,6 @@ static void make_extended(struct import_session *session, const struct import_st
     request->messages[request->count - 1].pattern = pattern;
     put_string(execute, TEXT_LITERAL(""));
     put_i32(execute, 0);
-    add_message(request, 'S');
 }
 
 static void make_request(struct import_session *session, const struct import_statement *statement,
@@ -287,12 +306,26 @@ static void make_request(struct import_session *session, const struct import_sta
         request->messages[0].pattern = pattern;
     } else if (statement->is_extended) {
         make_extended(session, statement, pattern, request);
+        add_message(request, 'S');
     } else {
         put_string(add_message(request, 'Q'), statement->query);
         request->messages[0].pattern = pattern;
     }
+}
+
+static enum err_code add_request(struct import_maker *maker, struct import_session *session,
+                                 struct request *request, int64_t at_us, struct err *err)
+{
     for (size_t i = 0; i < request->count; i++)
         request->messages[i].body = rh_buf_text(&request->bodies[i]);
+    session->requests++;
+    struct workload_event event = {.kind = WORKLOAD_REQUEST,
+                                   .session = session->number,
+                                   .at_us = at_us,
+                                   .request = session->requests,
+                                   .messages = request->messages,
+                                   .message_count = request->count};
+    return rh_event_sorter_add(maker->sorter, &event, err);
 }
 
 /* --- statements ------------------------------------------------------------------------------- */
@@ -375,6 +408,16 @@ static enum err_code add_answer(struct import_maker *maker, struct import_sessio
     return code;
 }
 
+static void place_in_time(struct import_session *session, int64_t *begun_at_us,
+                          int64_t *ended_at_us)
+{
+    if (*begun_at_us < session->at_us)
+        *begun_at_us = session->at_us;
+    if (*ended_at_us < *begun_at_us)
+        *ended_at_us = *begun_at_us;
+    session->at_us = *ended_at_us;
+}
+
 enum err_code rh_import_statement(struct import_maker *maker, struct import_session *session,
                                   const struct import_statement *statement, struct err *err)
 {
@@ -386,27 +429,15 @@ enum err_code rh_import_statement(struct import_maker *maker, struct import_sess
         return code;
     bool failed = statement->sqlstate[0] != '\0';
     int64_t begun_at_us = statement->begun_at_us, ended_at_us = statement->ended_at_us;
-    if (begun_at_us < session->at_us)
-        begun_at_us = session->at_us;
-    if (ended_at_us < begun_at_us)
-        ended_at_us = begun_at_us;
-    session->at_us = ended_at_us;
+    place_in_time(session, &begun_at_us, &ended_at_us);
     uint32_t pattern = follow_prepared(session, known, failed);
-    struct request request = {.count = 0};
+    struct request request = new_request(1);
     make_request(session, statement, known, pattern, &request);
     if (known->flags & PATTERN_HAS_SECRET)
         rh_import_gap(maker, "password-redacted", 1, "statements that set a secret are not kept");
-    session->requests++;
     maker->statements++;
-    struct workload_event event = {.kind = WORKLOAD_REQUEST,
-                                   .session = session->number,
-                                   .at_us = begun_at_us,
-                                   .request = session->requests,
-                                   .messages = request.messages,
-                                   .message_count = request.count};
-    code = rh_event_sorter_add(maker->sorter, &event, err);
-    for (size_t i = 0; i < request.count; i++)
-        rh_buf_deinit(&request.bodies[i]);
+    code = add_request(maker, session, &request, begun_at_us, err);
+    free_request(&request);
     if (code == RH_OK && statement->was_cancelled) {
         struct workload_event cancel = {.kind = WORKLOAD_CANCEL,
                                         .session = session->number,
@@ -419,6 +450,49 @@ enum err_code rh_import_statement(struct import_maker *maker, struct import_sess
         code = add_answer(maker, session, statement, known, pattern, ended_at_us, err);
     rh_known_query_drop(known);
     return code;
+}
+
+enum err_code rh_import_batch(struct import_maker *maker, struct import_session *session,
+                              const struct import_statement *statements, size_t count,
+                              struct err *err)
+{
+    RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
+    struct workload_result *results = rh_arena_alloc_array(scratch, count, sizeof(*results));
+    int64_t begun_at_us = statements[0].begun_at_us,
+            ended_at_us = statements[count - 1].ended_at_us;
+    enum err_code code = begin(maker, session, begun_at_us, err);
+    if (code != RH_OK)
+        return code;
+    place_in_time(session, &begun_at_us, &ended_at_us);
+    struct request request = new_request(count);
+    for (size_t i = 0; i < count && code == RH_OK; i++) {
+        struct known_query *known = NULL;
+        code = rh_query_cache_find(maker->cache, statements[i].query, &known, err);
+        if (code != RH_OK)
+            break;
+        results[i] = (struct workload_result){.rows = -1, .returned = -1};
+        results[i].pattern = follow_prepared(session, known, false);
+        make_extended(session, &statements[i], results[i].pattern, &request);
+        follow_transaction(session, statements[i].query, false);
+        if (known->flags & PATTERN_HAS_SECRET)
+            code = rh_err_set(err, RH_ERR_USAGE, "a statement of a pipeline sets a secret");
+        rh_known_query_drop(known);
+    }
+    if (code == RH_OK) {
+        add_message(&request, 'S');
+        maker->statements += (int64_t)count;
+        code = add_request(maker, session, &request, begun_at_us, err);
+    }
+    free_request(&request);
+    struct workload_event answer = {.kind = WORKLOAD_ANSWER,
+                                    .session = session->number,
+                                    .at_us = ended_at_us,
+                                    .request = session->requests,
+                                    .first_byte_us = ended_at_us,
+                                    .transaction_status = session->in_transaction ? 'T' : 'I',
+                                    .results = results,
+                                    .result_count = count};
+    return code == RH_OK ? rh_event_sorter_add(maker->sorter, &answer, err) : code;
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -453,27 +527,35 @@ static enum err_code end_sessions(struct import_maker *maker, struct err *err)
 }
 
 static enum err_code write_file(struct import_maker *maker, struct workload_source source,
-                                struct workload_writer *writer, struct workload_totals *totals,
-                                struct err *err)
+                                struct workload_writer *writer, const struct statement_sums *sums,
+                                struct workload_totals *totals, struct err *err)
 {
+    const struct workload_pattern **patterns = rh_arena_alloc_array(
+        maker->arena, maker->patterns.count + 1, sizeof(*patterns));
     enum err_code code = RH_OK;
     const struct workload_event *event = NULL;
-    for (size_t i = 0; i < maker->patterns.count && code == RH_OK; i++)
-        code = rh_workload_writer_pattern(writer, &maker->patterns.items[i], err);
+    for (size_t i = 0; i < maker->patterns.count && code == RH_OK; i++) {
+        patterns[i] = &maker->patterns.items[i];
+        code = rh_workload_writer_pattern(writer, patterns[i], err);
+    }
     do {
         if (code == RH_OK)
             code = source.next(source.context, &event, err);
         if (code == RH_OK && event != NULL)
             code = rh_workload_writer_event(writer, event, err);
     } while (code == RH_OK && event != NULL);
+    if (code == RH_OK && sums != NULL)
+        code = rh_workload_weigh(writer, patterns, maker->patterns.count, sums, &totals->production,
+                                 err);
     for (size_t i = 0; i < maker->gaps.count && code == RH_OK; i++)
         *RH_PUSH(maker->arena, &totals->gaps) = maker->gaps.items[i];
     return code == RH_OK ? rh_workload_writer_finish(writer, totals, err) : code;
 }
 
 enum err_code rh_import_finish(struct import_maker *maker, const char *path, const uint8_t *key,
-                               struct workload_about *about, struct workload_totals *totals,
-                               struct import_outcome *ret_outcome, struct err *err)
+                               struct workload_about *about, const struct statement_sums *sums,
+                               struct workload_totals *totals, struct import_outcome *ret_outcome,
+                               struct err *err)
 {
     int64_t first_at_us = 0;
     struct workload_source source;
@@ -491,7 +573,7 @@ enum err_code rh_import_finish(struct import_maker *maker, const char *path, con
                             : started_at;
     code = rh_workload_writer_open(path, about, key, &writer, err);
     if (code == RH_OK)
-        code = write_file(maker, source, writer, totals, err);
+        code = write_file(maker, source, writer, sums, totals, err);
     rh_workload_writer_free(writer);
     about->started_at = "";
     if (code == RH_OK)

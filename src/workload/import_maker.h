@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "model/workload.h"
+#include "workload/statement_sums.h"
 
 /* Without an SQLSTATE: that it failed is all that is known. */
 #define IMPORT_SQLSTATE_UNKNOWN "XXXXX"
@@ -44,15 +45,22 @@ enum err_code rh_import_session_end(struct import_maker *maker, struct import_se
 enum err_code rh_import_statement(struct import_maker *maker, struct import_session *session,
                                   const struct import_statement *statement,
                                   struct err *err) RH_MUST_CHECK;
+/* Statements that their client sent in one batch, without waiting for answers between: all of the
+   extended protocol, one Sync behind them. The times are those of the first and the last. */
+enum err_code rh_import_batch(struct import_maker *maker, struct import_session *session,
+                              const struct import_statement *statements, size_t count,
+                              struct err *err) RH_MUST_CHECK;
 /* Adds to the ledger. */
 void rh_import_gap(struct import_maker *maker, const char *kind, int64_t count, const char *detail);
 
 struct import_outcome {
     int64_t sessions, statements, patterns;
 };
-/* Ends sessions that go on, sorts and writes the file. `about` but started_at. */
+/* Ends sessions that go on, sorts and writes the file, weighed by `sums` (NULL: not). `about` but
+   started_at. */
 enum err_code rh_import_finish(struct import_maker *maker, const char *path, const uint8_t *key,
-                               struct workload_about *about, struct workload_totals *totals,
-                               struct import_outcome *ret_outcome, struct err *err) RH_MUST_CHECK;
+                               struct workload_about *about, const struct statement_sums *sums,
+                               struct workload_totals *totals, struct import_outcome *ret_outcome,
+                               struct err *err) RH_MUST_CHECK;
 
 #endif

@@ -1,40 +1,120 @@
 #include "workload/pgbench_script.h"
 
+#include "sql/lexer.h"
 #include "sql/split.h"
 
-#include <errno.h>
-#include <math.h>
-#include <stdlib.h>
+#include <strings.h>
 
-/* Of parentheses in an expression. */
-#define DEPTH_MAX 50
 #define EXPRESSION_BYTES_MAX 4096
+/* Of \if within \if. */
+#define IF_DEPTH_MAX 50
+/* Names that a script uses; PGBENCH_VARIABLES_MAX of them can be set. */
+#define NAMES_MAX 1000
+/* Of SQL in which a backslash is looked for: each line of it reads what stands before once more. */
+#define PENDING_BYTES_MAX ((size_t)256 * 1024)
+/* pgbench's own limit, MAX_ARGS. */
+#define PARAMETERS_MAX 256
 
-enum command_kind { COMMAND_SQL, COMMAND_SET, COMMAND_SLEEP };
+/* X(symbol, as written) */
+#define COMMAND_LIST(X)                          \
+    X(COMMAND_SQL, "")                           \
+    X(COMMAND_SET, "\\set")                      \
+    X(COMMAND_SLEEP, "\\sleep")                  \
+    X(COMMAND_GSET, "\\gset")                    \
+    X(COMMAND_ASET, "\\aset")                    \
+    X(COMMAND_IF, "\\if")                        \
+    X(COMMAND_ELIF, "\\elif")                    \
+    X(COMMAND_ELSE, "\\else")                    \
+    X(COMMAND_ENDIF, "\\endif")                  \
+    X(COMMAND_START_PIPELINE, "\\startpipeline") \
+    X(COMMAND_SYNC_PIPELINE, "\\syncpipeline")   \
+    X(COMMAND_END_PIPELINE, "\\endpipeline")
+enum command_kind {
+#define X(symbol, name) symbol,
+    COMMAND_LIST(X)
+#undef X
+};
+static const char *const command_names[] = {
+#define X(symbol, name) [symbol] = name,
+    COMMAND_LIST(X)
+#undef X
+};
 
 struct command {
     enum command_kind kind;
     size_t line;
-    const char *name; /* of \set */
-    struct text text; /* SQL; an expression */
+    const char *name; /* of \set; the prefix of \gset */
+    struct text text; /* SQL; an expression; of \gset the statement before it */
     int64_t unit_us;  /* of \sleep */
 };
 
 struct pgbench_script {
     const char *path;
     VEC(struct command) commands;
+    VEC(struct text) names; /* of variables, as its statements and expressions have them */
+};
+
+struct parsing {
+    struct pgbench_script *script;
+    struct arena *arena;
+    struct buf sql;
+    size_t sql_line; /* where it begins */
+    size_t number;   /* of the line under way */
+    struct err *err;
 };
 
 /* --- parsing ---------------------------------------------------------------------------------- */
 
-static void add_sql(struct pgbench_script *script, struct arena *arena, const struct buf *sql,
-                    size_t line)
+static bool is_name_start(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+/* The name behind a colon at `at`; empty: there is none. */
+static struct text name_at(struct text text, size_t at)
+{
+    size_t end = at + 1;
+    if (text.data[at] != ':' || (at > 0 && text.data[at - 1] == ':') || end >= text.len ||
+        !is_name_start(text.data[end]))
+        return (struct text){NULL, 0};
+    while (end < text.len &&
+           (is_name_start(text.data[end]) || (text.data[end] >= '0' && text.data[end] <= '9')))
+        end++;
+    return (struct text){text.data + at + 1, end - at - 1};
+}
+
+static void note_names(struct pgbench_script *script, struct arena *arena, struct text text)
+{
+    for (size_t i = 0; i < text.len && script->names.count < NAMES_MAX; i++) {
+        struct text name = name_at(text, i);
+        bool is_known = name.len == 0;
+        for (size_t j = 0; j < script->names.count && !is_known; j++)
+            is_known = rh_text_equals(script->names.items[j], name);
+        if (!is_known)
+            *RH_PUSH(arena, &script->names) = name;
+    }
+}
+
+static void add_command(struct parsing *parsing, struct command command)
+{
+    command.line = command.line > 0 ? command.line : parsing->number;
+    note_names(parsing->script, parsing->arena, command.text);
+    *RH_PUSH(parsing->arena, &parsing->script->commands) = command;
+}
+
+/* What stands before a command, or at the end. */
+static void add_sql(struct parsing *parsing)
 {
     struct sql_script split;
-    rh_sql_split(rh_text(rh_text_dup(arena, rh_buf_text(sql))), arena, &split);
+    rh_sql_split(rh_text(rh_text_dup(parsing->arena, rh_buf_text(&parsing->sql))), parsing->arena,
+                 &split);
     for (size_t i = 0; i < split.statements.count; i++)
-        *RH_PUSH(arena, &script->commands) = (struct command){
-            .kind = COMMAND_SQL, .line = line, .text = split.statements.items[i].text};
+        add_command(parsing,
+                    (struct command){.kind = COMMAND_SQL,
+                                     .line = parsing->sql_line + split.statements.items[i].line - 1,
+                                     .text = split.statements.items[i].text});
+    rh_buf_clear(&parsing->sql);
+    parsing->sql_line = parsing->number + 1;
 }
 
 static struct text take_word(struct text *rest)
@@ -65,491 +145,440 @@ static bool sleep_unit(struct text unit, int64_t *ret_us)
     return false;
 }
 
-static enum err_code add_command(struct pgbench_script *script, struct arena *arena,
-                                 struct text line, size_t number, struct err *err)
+static enum err_code refuse(struct parsing *parsing, struct text word, const char *why,
+                            const char *hint)
 {
-    struct command command = {.line = number};
+    rh_err_set(parsing->err, RH_ERR_USAGE, "%s:%zu: \"%.*s\" %s", parsing->script->path,
+               parsing->number, (int)(word.len < 100 ? word.len : 100), word.data, why);
+    rh_err_hint(parsing->err, "%s", hint);
+    return parsing->err->code;
+}
+
+/* Fills the rest of a command; false: it is not understood. */
+static bool read_command(struct parsing *parsing, struct command *command, struct text line)
+{
+    const struct pgbench_script *script = parsing->script;
+    struct arena *arena = parsing->arena;
+    switch (command->kind) {
+    case COMMAND_SET:
+        command->name = rh_text_dup(arena, take_word(&line));
+        command->text = rh_text(rh_text_dup(arena, line));
+        return command->name[0] != '\0' && line.len > 0;
+    case COMMAND_SLEEP:
+        command->text = rh_text(rh_text_dup(arena, take_word(&line)));
+        return command->text.len > 0 && sleep_unit(line, &command->unit_us);
+    case COMMAND_IF:
+    case COMMAND_ELIF:
+        command->text = rh_text(rh_text_dup(arena, line));
+        return line.len > 0;
+    case COMMAND_GSET:
+    case COMMAND_ASET:
+        command->name = rh_text_dup(arena, take_word(&line));
+        if (script->commands.count == 0 ||
+            script->commands.items[script->commands.count - 1].kind != COMMAND_SQL)
+            return false;
+        command->text = script->commands.items[script->commands.count - 1].text;
+        return line.len == 0;
+    case COMMAND_SQL:
+    case COMMAND_ELSE:
+    case COMMAND_ENDIF:
+    case COMMAND_START_PIPELINE:
+    case COMMAND_SYNC_PIPELINE:
+    case COMMAND_END_PIPELINE:
+        break;
+    }
+    return line.len == 0;
+}
+
+/* `line` begins with a backslash. */
+static enum err_code take_command(struct parsing *parsing, struct text line)
+{
+    struct command command = {.kind = COMMAND_SQL};
     struct text word = take_word(&line);
     if (line.len > EXPRESSION_BYTES_MAX)
-        return rh_err_set(err, RH_ERR_USAGE, "%s:%zu: the command is too long", script->path,
-                          number);
-    if (rh_text_is(word, "\\set")) {
-        command.kind = COMMAND_SET;
-        command.name = rh_text_dup(arena, take_word(&line));
-        command.text = rh_text(rh_text_dup(arena, line));
-        if (command.name[0] != '\0' && line.len > 0) {
-            *RH_PUSH(arena, &script->commands) = command;
-            return RH_OK;
-        }
-    } else if (rh_text_is(word, "\\sleep")) {
-        command.kind = COMMAND_SLEEP;
-        command.text = rh_text(rh_text_dup(arena, take_word(&line)));
-        if (command.text.len > 0 && sleep_unit(line, &command.unit_us)) {
-            *RH_PUSH(arena, &script->commands) = command;
-            return RH_OK;
-        }
+        return rh_err_set(parsing->err, RH_ERR_USAGE, "%s:%zu: the command is too long",
+                          parsing->script->path, parsing->number);
+    if (rh_text_is(word, "\\shell") || rh_text_is(word, "\\setshell"))
+        return refuse(
+            parsing, word, "runs a program, which an import does not",
+            "Give the value with \\set, or capture pgbench itself: \"rehearse capture\".");
+    if (rh_text_starts_with(word, "\\;"))
+        return refuse(
+            parsing, word, "(statements in one message) is not imported",
+            "End each with a semicolon, or capture pgbench itself: \"rehearse capture\".");
+    for (size_t i = 1; i < sizeof(command_names) / sizeof(command_names[0]); i++) {
+        if (rh_text_is(word, command_names[i]))
+            command.kind = (enum command_kind)i;
     }
-    rh_err_set(err, RH_ERR_USAGE, "%s:%zu: \"%.*s\" is not understood here", script->path, number,
-               (int)(word.len < 100 ? word.len : 100), word.data);
-    rh_err_hint(err, "\\set NAME EXPRESSION and \\sleep N [us|ms|s] are. For scripts that need the "
-                     "server's answers, capture pgbench itself: \"rehearse capture\".");
-    return err->code;
+    if (command.kind != COMMAND_SQL && read_command(parsing, &command, line)) {
+        add_command(parsing, command);
+        return RH_OK;
+    }
+    return refuse(parsing, word, "is not understood here",
+                  "\\set NAME EXPRESSION, \\sleep N [us|ms|s], \\if, \\gset [PREFIX] behind a "
+                  "statement and \\startpipeline are. For all else capture pgbench itself: "
+                  "\"rehearse capture\".");
+}
+
+/* Where in the SQL that is gathered a command begins; its length: there is none. */
+static size_t find_backslash(struct text sql)
+{
+    struct sql_lexer lexer = rh_sql_lexer(sql);
+    struct sql_token token;
+    while (rh_sql_lexer_next(&lexer, &token)) {
+        if (token.kind == SQL_TOKEN_BACKSLASH)
+            return token.offset;
+    }
+    return sql.len;
+}
+
+/* One line, with those that continue a command. */
+static enum err_code take_line(struct parsing *parsing, struct text line, struct buf *meta,
+                               bool is_last)
+{
+    if (meta->len == 0) {
+        rh_buf_add_text(&parsing->sql, line);
+        rh_buf_add_char(&parsing->sql, '\n');
+        if (line.len == 0 || memchr(line.data, '\\', line.len) == NULL)
+            return RH_OK;
+        struct text sql = rh_buf_text(&parsing->sql);
+        if (sql.len > PENDING_BYTES_MAX)
+            return rh_err_set(parsing->err, RH_ERR_USAGE,
+                              "%s:%zu: the statements before this are "
+                              "too long for a script",
+                              parsing->script->path, parsing->number);
+        size_t at = find_backslash(sql);
+        if (at == sql.len)
+            return RH_OK;
+        rh_buf_add_text(meta, rh_text_trim((struct text){sql.data + at, sql.len - at}));
+        parsing->sql.len = at;
+        add_sql(parsing);
+    } else {
+        rh_buf_add_text(meta, rh_text_trim(line));
+    }
+    /* A backslash at the end: the command goes on. */
+    if (meta->len > 1 && meta->data[meta->len - 1] == '\\' && !is_last) {
+        meta->data[meta->len - 1] = ' ';
+        return RH_OK;
+    }
+    enum err_code code = take_command(parsing, rh_buf_text(meta));
+    rh_buf_clear(meta);
+    return code;
+}
+
+/* \if and its like fit together, and a pipeline has an end. */
+static enum err_code check_structure(const struct pgbench_script *script, struct err *err)
+{
+    bool has_else[IF_DEPTH_MAX] = {false};
+    size_t depth = 0, line = 0;
+    const char *problem = NULL;
+    for (size_t i = 0; i < script->commands.count && problem == NULL; i++) {
+        const struct command *command = &script->commands.items[i];
+        bool is_branch = command->kind == COMMAND_ELIF || command->kind == COMMAND_ELSE;
+        line = command->line;
+        if (command->kind == COMMAND_IF && depth == IF_DEPTH_MAX)
+            problem = "\\if is nested too deep";
+        else if (command->kind == COMMAND_IF)
+            has_else[depth++] = false;
+        else if ((is_branch || command->kind == COMMAND_ENDIF) && depth == 0)
+            problem = "there is no \\if for it";
+        else if (is_branch && has_else[depth - 1])
+            problem = "it stands behind \\else";
+        else if (command->kind == COMMAND_ELSE)
+            has_else[depth - 1] = true;
+        else if (command->kind == COMMAND_ENDIF)
+            depth--;
+    }
+    if (problem == NULL && depth > 0)
+        problem = "an \\if has no \\endif";
+    return problem == NULL
+               ? RH_OK
+               : rh_err_set(err, RH_ERR_USAGE, "%s:%zu: %s", script->path, line, problem);
 }
 
 enum err_code rh_pgbench_script_parse(const char *path, struct text text, struct arena *arena,
                                       struct pgbench_script **ret_script, struct err *err)
 {
     struct pgbench_script *script = RH_NEW(arena, struct pgbench_script);
-    RH_CLEANUP_BUF struct buf sql, meta;
-    size_t number = 0, sql_line = 1;
+    struct parsing parsing = {.script = script, .arena = arena, .sql_line = 1, .err = err};
+    RH_CLEANUP_BUF struct buf meta;
     enum err_code code = RH_OK;
     script->path = path;
-    rh_buf_init(&sql, text.len + 1);
-    rh_buf_init(&meta, text.len + 1);
+    rh_buf_init(&parsing.sql, text.len + 2);
+    rh_buf_init(&meta, text.len + 2);
     while (text.len > 0 && code == RH_OK) {
         const char *end = memchr(text.data, '\n', text.len);
         struct text line = {text.data, end ? (size_t)(end - text.data) : text.len};
         text.data += line.len + (end != NULL);
         text.len -= line.len + (end != NULL);
-        number++;
-        struct text trimmed = rh_text_trim(line);
-        if (meta.len == 0 && (trimmed.len == 0 || trimmed.data[0] != '\\')) {
-            rh_buf_add_text(&sql, line);
-            rh_buf_add_char(&sql, '\n');
-            continue;
-        }
-        if (meta.len == 0) {
-            add_sql(script, arena, &sql, sql_line);
-            rh_buf_clear(&sql);
-            sql_line = number + 1;
-        }
-        /* A backslash at the end: the command goes on. */
-        bool goes_on = rh_text_ends_with(trimmed, "\\") && trimmed.len > 1;
-        trimmed.len -= goes_on;
-        rh_buf_add_text(&meta, trimmed);
-        rh_buf_add_char(&meta, ' ');
-        if (goes_on && text.len > 0)
-            continue;
-        code = add_command(script, arena, rh_buf_text(&meta), number, err);
-        rh_buf_clear(&meta);
+        parsing.number++;
+        code = take_line(&parsing, line, &meta, text.len == 0);
     }
+    if (code == RH_OK)
+        add_sql(&parsing);
+    rh_buf_deinit(&parsing.sql);
+    if (code == RH_OK)
+        code = check_structure(script, err);
     if (code != RH_OK)
         return code;
-    add_sql(script, arena, &sql, sql_line);
     if (script->commands.count == 0)
         return rh_err_set(err, RH_ERR_USAGE, "\"%s\" holds no command", path);
     *ret_script = script;
     return RH_OK;
 }
 
-/* --- chance and variables --------------------------------------------------------------------- */
+/* --- what \gset may have set ------------------------------------------------------------------ */
 
-/* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016), from
-   a state that splitmix64's last step makes of the seed. */
-static uint64_t next_random(struct pgbench_client *client)
+/* Whether a result of the statement may have a column of that name: it is a word in it, or there is
+   a star. In doubt it may. */
+static bool may_have_column(struct text query, struct text name)
 {
-    uint64_t *state = &client->random;
-    *state ^= *state >> 12;
-    *state ^= *state << 25;
-    *state ^= *state >> 27;
-    return *state * UINT64_C(2685821657736338717);
-}
-
-double rh_pgbench_client_chance(struct pgbench_client *client)
-{
-    return (double)(next_random(client) >> 11) / 9007199254740992.0; /* 2^53 */
-}
-
-static struct pgbench_variable *find_variable(struct pgbench_client *client, struct text name)
-{
-    for (size_t i = 0; i < client->variables.count; i++) {
-        if (rh_text_is(name, client->variables.items[i].name))
-            return &client->variables.items[i];
+    struct sql_lexer lexer = rh_sql_lexer(query);
+    struct sql_token token;
+    bool is_star_place = false; /* behind SELECT, a comma or a point */
+    while (rh_sql_lexer_next(&lexer, &token)) {
+        struct text text = {query.data + token.offset, token.len};
+        if (!rh_sql_token_is_significant(&token))
+            continue;
+        if (token.kind == SQL_TOKEN_QUOTED_IDENTIFIER && text.len > 2)
+            text = (struct text){text.data + 1, text.len - 2};
+        if ((token.kind == SQL_TOKEN_WORD || token.kind == SQL_TOKEN_QUOTED_IDENTIFIER) &&
+            text.len == name.len && strncasecmp(text.data, name.data, name.len) == 0)
+            return true;
+        if (is_star_place && rh_text_is(text, "*"))
+            return true;
+        is_star_place = rh_sql_token_is_word(query, &token, "select") || rh_text_is(text, ",") ||
+                        rh_text_is(text, ".");
     }
-    return NULL;
+    return false;
 }
 
-static struct pgbench_variable *set_variable(struct pgbench_client *client, const char *name)
+static bool forget(const struct pgbench_script *script, const struct command *command,
+                   struct pgbench_client *client)
 {
-    struct pgbench_variable *variable = find_variable(client, rh_text(name));
-    if (variable == NULL && client->variables.count < PGBENCH_VARIABLES_MAX) {
-        variable = RH_PUSH(client->arena, &client->variables);
-        variable->name = rh_arena_strdup(client->arena, name);
+    bool fits = true;
+    for (size_t i = 0; i < script->names.count && fits; i++) {
+        struct text name = script->names.items[i];
+        size_t prefix = strlen(command->name);
+        if (name.len > prefix && strncmp(name.data, command->name, prefix) == 0 &&
+            may_have_column(command->text, (struct text){name.data + prefix, name.len - prefix}))
+            fits = rh_pgbench_client_set(client, name,
+                                         (struct pgbench_value){.kind = PGBENCH_UNKNOWN});
     }
-    return variable;
-}
-
-void rh_pgbench_client_init(struct pgbench_client *client, struct arena *arena, uint64_t seed,
-                            int64_t number, int64_t scale)
-{
-    uint64_t mixed = seed + (uint64_t)number * UINT64_C(0x9e3779b97f4a7c15);
-    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94d049bb133111eb);
-    mixed ^= mixed >> 31;
-    *client = (struct pgbench_client){.arena = arena, .random = mixed ? mixed : 1};
-    set_variable(client, "client_id")->integer = number;
-    set_variable(client, "scale")->integer = scale;
-    set_variable(client, "random_seed")->integer = (int64_t)(seed >> 1);
-}
-
-/* --- expressions ------------------------------------------------------------------------------ */
-
-struct value {
-    bool is_double;
-    int64_t integer;
-    double real;
-};
-
-struct evaluation {
-    struct pgbench_client *client;
-    struct text rest;
-    unsigned depth;
-    const char *problem; /* NULL: none yet */
-};
-
-static struct value evaluate_sum(struct evaluation *evaluation);
-
-static double as_real(struct value value)
-{
-    return value.is_double ? value.real : (double)value.integer;
-}
-
-static int64_t as_integer(struct evaluation *evaluation, struct value value)
-{
-    if (!value.is_double)
-        return value.integer;
-    /* Beyond them, 64 bits do not hold it. */
-    if (!(value.real > -9.2e18 && value.real < 9.2e18)) {
-        evaluation->problem = "a number is out of range";
-        return 0;
-    }
-    return (int64_t)value.real;
-}
-
-static struct value real_value(double real)
-{
-    return (struct value){.is_double = true, .real = real};
-}
-
-static struct value integer_value(int64_t integer)
-{
-    return (struct value){.integer = integer};
-}
-
-static bool take(struct evaluation *evaluation, char c)
-{
-    evaluation->rest = rh_text_trim(evaluation->rest);
-    if (evaluation->rest.len == 0 || evaluation->rest.data[0] != c)
-        return false;
-    evaluation->rest.data++;
-    evaluation->rest.len--;
-    return true;
-}
-
-static struct text take_name(struct evaluation *evaluation)
-{
-    struct text *rest = &evaluation->rest;
-    size_t length = 0;
-    while (length < rest->len &&
-           ((rest->data[length] >= 'a' && rest->data[length] <= 'z') ||
-            (rest->data[length] >= 'A' && rest->data[length] <= 'Z') ||
-            (rest->data[length] >= '0' && rest->data[length] <= '9') || rest->data[length] == '_'))
-        length++;
-    struct text name = {rest->data, length};
-    rest->data += length;
-    rest->len -= length;
-    return name;
-}
-
-#define ARGUMENTS_MAX 8
-
-/* Uniform, both ends included. */
-static struct value draw(struct evaluation *evaluation, int64_t low, int64_t high)
-{
-    int64_t width;
-    if (low > high || __builtin_sub_overflow(high, low, &width) || width > INT64_MAX / 2) {
-        evaluation->problem = "the ends of a random number cannot be";
-        return integer_value(0);
-    }
-    int64_t drawn = (int64_t)(rh_pgbench_client_chance(evaluation->client) * ((double)width + 1));
-    return integer_value(low + (drawn > width ? width : drawn));
-}
-
-/* pgbench.c, getExponentialRand and getGaussianRand: the shape of the manual's curves. */
-static struct value draw_shaped(struct evaluation *evaluation, bool is_gaussian, int64_t low,
-                                int64_t high, double parameter)
-{
-    double chance;
-    int64_t width;
-    if (low > high || __builtin_sub_overflow(high, low, &width) || width > INT64_MAX / 2 ||
-        !(parameter >= (is_gaussian ? 2.0 : 1e-6)) || parameter > 1e6) {
-        evaluation->problem = "a random number's ends or parameter cannot be";
-        return integer_value(0);
-    }
-    if (is_gaussian) {
-        double deviation;
-        do {
-            double u = 1 - rh_pgbench_client_chance(evaluation->client);
-            double v = 1 - rh_pgbench_client_chance(evaluation->client);
-            deviation = sqrt(-2 * log(u)) * sin(2 * 3.14159265358979323846 * v);
-        } while (deviation < -parameter || deviation >= parameter);
-        chance = (deviation + parameter) / (2 * parameter);
-    } else {
-        double cut = exp(-parameter);
-        double uniform = 1 - rh_pgbench_client_chance(evaluation->client);
-        chance = -log(cut + (1 - cut) * uniform) / parameter;
-    }
-    int64_t drawn = (int64_t)(((double)width + 1) * chance);
-    return integer_value(low + (drawn > width ? width : drawn));
-}
-
-static struct value call(struct evaluation *evaluation, struct text name)
-{
-    struct value values[ARGUMENTS_MAX];
-    size_t count = 0;
-    if (!take(evaluation, ')')) {
-        do {
-            if (count == ARGUMENTS_MAX) {
-                evaluation->problem = "a function has too many arguments";
-                return integer_value(0);
-            }
-            values[count++] = evaluate_sum(evaluation);
-        } while (evaluation->problem == NULL && take(evaluation, ','));
-        if (evaluation->problem == NULL && !take(evaluation, ')'))
-            evaluation->problem = "a parenthesis is not closed";
-    }
-    if (evaluation->problem != NULL)
-        return integer_value(0);
-    if (rh_text_is(name, "random") && count == 2)
-        return draw(evaluation, as_integer(evaluation, values[0]),
-                    as_integer(evaluation, values[1]));
-    if ((rh_text_is(name, "random_gaussian") || rh_text_is(name, "random_exponential")) &&
-        count == 3)
-        return draw_shaped(evaluation, rh_text_is(name, "random_gaussian"),
-                           as_integer(evaluation, values[0]), as_integer(evaluation, values[1]),
-                           as_real(values[2]));
-    if (rh_text_is(name, "abs") && count == 1)
-        return values[0].is_double ? real_value(fabs(values[0].real))
-               : values[0].integer == INT64_MIN
-                   ? real_value(fabs((double)INT64_MIN))
-                   : integer_value(values[0].integer < 0 ? -values[0].integer : values[0].integer);
-    if (rh_text_is(name, "int") && count == 1)
-        return integer_value(as_integer(evaluation, values[0]));
-    if (rh_text_is(name, "double") && count == 1)
-        return real_value(as_real(values[0]));
-    if ((rh_text_is(name, "least") || rh_text_is(name, "greatest")) && count > 0) {
-        struct value best = values[0];
-        for (size_t i = 1; i < count; i++) {
-            bool is_less = as_real(values[i]) < as_real(best);
-            if (is_less == rh_text_is(name, "least"))
-                best = values[i];
-        }
-        return best;
-    }
-    evaluation->problem = "a function is not known here (random, random_gaussian, "
-                          "random_exponential, abs, int, double, least, greatest are)";
-    return integer_value(0);
-}
-
-static struct value number(struct evaluation *evaluation)
-{
-    char digits[64];
-    size_t length = 0;
-    bool is_double = false;
-    struct text *rest = &evaluation->rest;
-    while (
-        length < rest->len && length + 1 < sizeof(digits) &&
-        ((rest->data[length] >= '0' && rest->data[length] <= '9') || rest->data[length] == '.')) {
-        is_double |= rest->data[length] == '.';
-        digits[length] = rest->data[length];
-        length++;
-    }
-    digits[length] = '\0';
-    rest->data += length;
-    rest->len -= length;
-    int64_t integer = 0;
-    if (is_double)
-        return real_value(strtod(digits, NULL));
-    if (!rh_text_parse_int64(rh_text(digits), &integer))
-        evaluation->problem = "a number was expected";
-    return integer_value(integer);
-}
-
-static struct value evaluate_factor(struct evaluation *evaluation)
-{
-    struct value value = integer_value(0);
-    if (evaluation->problem != NULL)
-        return value;
-    if (++evaluation->depth > DEPTH_MAX) {
-        evaluation->problem = "the expression is too deep";
-    } else if (take(evaluation, '-')) {
-        value = evaluate_factor(evaluation);
-        if (value.is_double)
-            value.real = -value.real;
-        else if (__builtin_sub_overflow((int64_t)0, value.integer, &value.integer))
-            evaluation->problem = "a number is out of range";
-    } else if (take(evaluation, '(')) {
-        value = evaluate_sum(evaluation);
-        if (evaluation->problem == NULL && !take(evaluation, ')'))
-            evaluation->problem = "a parenthesis is not closed";
-    } else if (take(evaluation, ':')) {
-        struct pgbench_variable *variable = find_variable(evaluation->client,
-                                                          take_name(evaluation));
-        if (variable == NULL)
-            evaluation->problem = "a variable is not set";
-        else
-            value = (struct value){variable->is_double, variable->integer, variable->real};
-    } else if (evaluation->rest.len > 0 && ((evaluation->rest.data[0] | 0x20) >= 'a' &&
-                                            (evaluation->rest.data[0] | 0x20) <= 'z')) {
-        struct text name = take_name(evaluation);
-        if (take(evaluation, '('))
-            value = call(evaluation, name);
-        else
-            evaluation->problem = "a function has no arguments";
-    } else {
-        value = number(evaluation);
-    }
-    evaluation->depth--;
-    return value;
-}
-
-static struct value apply(struct evaluation *evaluation, char sign, struct value left,
-                          struct value right)
-{
-    int64_t result = 0;
-    bool overflows = false;
-    if ((sign == '/' || sign == '%') && as_real(right) == 0) {
-        evaluation->problem = "it divides by zero";
-        return left;
-    }
-    if ((left.is_double || right.is_double) && sign != '%') {
-        double a = as_real(left), b = as_real(right);
-        return real_value(sign == '+' ? a + b : sign == '-' ? a - b : sign == '*' ? a * b : a / b);
-    }
-    int64_t a = as_integer(evaluation, left), b = as_integer(evaluation, right);
-    if (sign == '+')
-        overflows = __builtin_add_overflow(a, b, &result);
-    else if (sign == '-')
-        overflows = __builtin_sub_overflow(a, b, &result);
-    else if (sign == '*')
-        overflows = __builtin_mul_overflow(a, b, &result);
-    else if (b == 0 || (a == INT64_MIN && b == -1))
-        overflows = true;
-    else
-        result = sign == '/' ? a / b : a % b;
-    if (overflows)
-        evaluation->problem = "a number is out of range";
-    return integer_value(result);
-}
-
-static struct value evaluate_product(struct evaluation *evaluation)
-{
-    struct value value = evaluate_factor(evaluation);
-    while (evaluation->problem == NULL) {
-        char sign = take(evaluation, '*')   ? '*'
-                    : take(evaluation, '/') ? '/'
-                    : take(evaluation, '%') ? '%'
-                                            : '\0';
-        if (sign == '\0')
-            break;
-        value = apply(evaluation, sign, value, evaluate_factor(evaluation));
-    }
-    return value;
-}
-
-static struct value evaluate_sum(struct evaluation *evaluation)
-{
-    struct value value = evaluate_product(evaluation);
-    while (evaluation->problem == NULL) {
-        char sign = take(evaluation, '+') ? '+' : take(evaluation, '-') ? '-' : '\0';
-        if (sign == '\0')
-            break;
-        value = apply(evaluation, sign, value, evaluate_product(evaluation));
-    }
-    return value;
-}
-
-static enum err_code evaluate(const struct pgbench_script *script, const struct command *command,
-                              struct pgbench_client *client, struct value *ret_value,
-                              struct err *err)
-{
-    struct evaluation evaluation = {.client = client, .rest = command->text};
-    struct value value = evaluate_sum(&evaluation);
-    if (evaluation.problem == NULL && rh_text_trim(evaluation.rest).len > 0)
-        evaluation.problem = "it goes on where it should end";
-    if (evaluation.problem != NULL)
-        return rh_err_set(err, RH_ERR_USAGE, "%s:%zu: \"%.*s\": %s", script->path, command->line,
-                          (int)(command->text.len < 200 ? command->text.len : 200),
-                          command->text.data, evaluation.problem);
-    *ret_value = value;
-    return RH_OK;
+    return fits;
 }
 
 /* --- running ---------------------------------------------------------------------------------- */
 
-static bool is_name_character(char c)
+/* X(symbol): of a branch of \if */
+enum branch {
+    BRANCH_TAKEN,
+    BRANCH_NOT_YET, /* another one may be */
+    BRANCH_PAST,    /* one was, or all is skipped that is around it */
+    BRANCH_UNKNOWN  /* what decides is not known: all of it is left out */
+};
+
+struct run {
+    const struct pgbench_script *script;
+    struct pgbench_client *client;
+    struct arena *arena;
+    struct pgbench_steps steps;
+    enum branch branches[IF_DEPTH_MAX];
+    size_t depth, pipelined; /* statements of the batch under way */
+    bool in_pipeline;
+    struct err *err;
+};
+
+static enum err_code fail(struct run *run, const struct command *command, const char *problem)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    return rh_err_set(run->err, RH_ERR_USAGE, "%s:%zu: %s%.*s%s%s", run->script->path,
+                      command->line, command->text.len > 0 ? "\"" : "",
+                      (int)(command->text.len < 200 ? command->text.len : 200),
+                      command->text.len > 0 ? command->text.data : "",
+                      command->text.len > 0 ? "\": " : "", problem);
 }
 
 /* :name becomes its value where there is one, also within quotes, as pgbench does it; ::type and
-   unknown names stay. */
-static struct text substitute(struct pgbench_client *client, struct arena *arena, struct text sql)
+   unknown names stay. In a pipeline it becomes a parameter. False: a value is not known. */
+static bool substitute(struct run *run, struct text sql, struct pgbench_step *step)
 {
     RH_CLEANUP_BUF struct buf out;
+    struct text *parameters = NULL;
     rh_buf_init(&out, 16 * 1024 * 1024 + sql.len);
+    if (run->in_pipeline)
+        parameters = rh_arena_alloc_array(run->arena, PARAMETERS_MAX, sizeof(*parameters));
     for (size_t i = 0; i < sql.len; i++) {
-        size_t end = i + 1;
-        while (end < sql.len && is_name_character(sql.data[end]))
-            end++;
-        struct pgbench_variable *variable = sql.data[i] == ':' && end > i + 1 &&
-                                                    (i == 0 || sql.data[i - 1] != ':')
-                                                ? find_variable(
-                                                      client,
-                                                      (struct text){sql.data + i + 1, end - i - 1})
-                                                : NULL;
-        if (variable == NULL)
+        struct text name = name_at(sql, i);
+        const struct pgbench_variable *variable = name.len > 0
+                                                      ? rh_pgbench_client_find(run->client, name)
+                                                      : NULL;
+        if (variable != NULL && variable->value.kind == PGBENCH_UNKNOWN)
+            return false;
+        if (variable == NULL) {
             rh_buf_add_char(&out, sql.data[i]);
-        else if (variable->is_double)
-            rh_buf_printf(&out, "%.15g", variable->real);
-        else
-            rh_buf_printf(&out, "%lld", (long long)variable->integer);
-        i = variable == NULL ? i : end - 1;
+            continue;
+        }
+        const char *value = rh_pgbench_value_text(run->arena, variable->value);
+        bool is_null = variable->value.kind == PGBENCH_NULL;
+        if (parameters != NULL && step->parameter_count < PARAMETERS_MAX) {
+            parameters[step->parameter_count++] = is_null ? (struct text){NULL, 0} : rh_text(value);
+            rh_buf_printf(&out, "$%zu", step->parameter_count);
+        } else {
+            rh_buf_add_str(&out, value);
+        }
+        i += name.len;
     }
-    return rh_text(rh_text_dup(arena, rh_buf_text(&out)));
+    step->query = rh_text(rh_text_dup(run->arena, rh_buf_text(&out)));
+    step->parameters = parameters;
+    return true;
+}
+
+static enum err_code run_sql(struct run *run, const struct command *command)
+{
+    struct pgbench_step step = {.is_pipelined = run->in_pipeline};
+    if (run->pipelined == PGBENCH_PIPELINE_MAX)
+        return fail(run, command, "the pipeline is too long");
+    if (!substitute(run, command->text, &step)) {
+        run->client->unknown_statements++;
+        return RH_OK;
+    }
+    run->pipelined += run->in_pipeline;
+    *RH_PUSH(run->arena, &run->steps.items) = step;
+    return RH_OK;
+}
+
+static void end_batch(struct run *run)
+{
+    if (run->pipelined > 0)
+        run->steps.items.items[run->steps.items.count - 1].ends_batch = true;
+    run->pipelined = 0;
+}
+
+static enum err_code run_pipeline(struct run *run, const struct command *command)
+{
+    bool starts = command->kind == COMMAND_START_PIPELINE;
+    if (starts == run->in_pipeline)
+        return fail(run, command, starts ? "a pipeline was begun already" : "there is no pipeline");
+    end_batch(run);
+    run->in_pipeline = command->kind != COMMAND_END_PIPELINE;
+    return RH_OK;
+}
+
+static enum branch choose(struct pgbench_value value)
+{
+    return value.kind == PGBENCH_UNKNOWN ? BRANCH_UNKNOWN
+           : rh_pgbench_is_true(value)   ? BRANCH_TAKEN
+                                         : BRANCH_NOT_YET;
+}
+
+static enum err_code run_branch(struct run *run, const struct command *command)
+{
+    struct pgbench_value value = {.kind = PGBENCH_BOOL, .integer = 1};
+    enum branch *inner = run->depth > 0 ? &run->branches[run->depth - 1] : NULL;
+    bool is_skipped = inner != NULL && *inner != BRANCH_TAKEN;
+    bool asks = command->kind == COMMAND_IF
+                    ? !is_skipped
+                    : command->kind == COMMAND_ELIF && *inner == BRANCH_NOT_YET;
+    const char *problem = asks ? rh_pgbench_evaluate(run->client, command->text, &value) : NULL;
+    if (problem != NULL)
+        return fail(run, command, problem);
+    run->client->undecided_branches += asks && value.kind == PGBENCH_UNKNOWN;
+    if (command->kind == COMMAND_IF)
+        run->branches[run->depth++] = !is_skipped                ? choose(value)
+                                      : *inner == BRANCH_UNKNOWN ? BRANCH_UNKNOWN
+                                                                 : BRANCH_PAST;
+    else if (command->kind == COMMAND_ENDIF)
+        run->depth--;
+    else if (*inner == BRANCH_TAKEN)
+        *inner = BRANCH_PAST;
+    else if (*inner == BRANCH_NOT_YET)
+        *inner = choose(value);
+    return RH_OK;
+}
+
+/* What an undecided branch would have set is not known behind it. */
+static enum err_code skip(struct run *run, const struct command *command)
+{
+    const struct pgbench_value unknown = {.kind = PGBENCH_UNKNOWN};
+    bool fits = true;
+    if (run->branches[run->depth - 1] != BRANCH_UNKNOWN)
+        return RH_OK;
+    if (command->kind == COMMAND_SQL)
+        run->client->unknown_statements++;
+    else if (command->kind == COMMAND_SET)
+        fits = rh_pgbench_client_set(run->client, rh_text(command->name), unknown);
+    else if (command->kind == COMMAND_GSET || command->kind == COMMAND_ASET)
+        fits = forget(run->script, command, run->client);
+    return fits ? RH_OK : fail(run, command, "there are too many variables");
+}
+
+static enum err_code run_set(struct run *run, const struct command *command)
+{
+    struct pgbench_value value;
+    const char *problem = rh_pgbench_evaluate(run->client, command->text, &value);
+    if (problem != NULL)
+        return fail(run, command, problem);
+    if (command->kind == COMMAND_SLEEP) {
+        double us = (value.kind == PGBENCH_REAL      ? value.real
+                     : value.kind == PGBENCH_INTEGER ? (double)value.integer
+                                                     : 0) *
+                    (double)command->unit_us;
+        /* A day is longer than anybody meant. */
+        us = !(us > 0) ? 0 : us > 86400e6 ? 86400e6 : us; /* also of no number */
+        if (run->in_pipeline)
+            return RH_OK; /* nothing is sent before its end in any case */
+        *RH_PUSH(run->arena, &run->steps.items) = (struct pgbench_step){.sleep_us = (int64_t)us};
+        return RH_OK;
+    }
+    if (!rh_pgbench_client_set(run->client, rh_text(command->name), value))
+        return fail(run, command, "there are too many variables");
+    return RH_OK;
+}
+
+static enum err_code run_command(struct run *run, const struct command *command)
+{
+    switch (command->kind) {
+    case COMMAND_IF:
+    case COMMAND_ELIF:
+    case COMMAND_ELSE:
+    case COMMAND_ENDIF:
+        return run_branch(run, command);
+    case COMMAND_SQL:
+    case COMMAND_SET:
+    case COMMAND_SLEEP:
+    case COMMAND_GSET:
+    case COMMAND_ASET:
+    case COMMAND_START_PIPELINE:
+    case COMMAND_SYNC_PIPELINE:
+    case COMMAND_END_PIPELINE:
+        break;
+    }
+    if (run->depth > 0 && run->branches[run->depth - 1] != BRANCH_TAKEN)
+        return skip(run, command);
+    if (command->kind == COMMAND_SQL)
+        return run_sql(run, command);
+    if (command->kind == COMMAND_SET || command->kind == COMMAND_SLEEP)
+        return run_set(run, command);
+    if (command->kind != COMMAND_GSET && command->kind != COMMAND_ASET)
+        return run_pipeline(run, command);
+    if (run->in_pipeline)
+        return fail(run, command, "\\gset cannot be in a pipeline");
+    return forget(run->script, command, run->client)
+               ? RH_OK
+               : fail(run, command, "there are too many variables");
 }
 
 enum err_code rh_pgbench_script_run(const struct pgbench_script *script,
                                     struct pgbench_client *client, struct arena *arena,
                                     struct pgbench_steps *ret_steps, struct err *err)
 {
-    struct pgbench_steps steps = {0};
-    for (size_t i = 0; i < script->commands.count; i++) {
-        const struct command *command = &script->commands.items[i];
-        struct value value = integer_value(0);
-        if (command->kind == COMMAND_SQL) {
-            *RH_PUSH(arena, &steps.items) = (struct pgbench_step){
-                .query = substitute(client, arena, command->text)};
-            continue;
-        }
-        enum err_code code = evaluate(script, command, client, &value, err);
-        if (code != RH_OK)
-            return code;
-        if (command->kind == COMMAND_SLEEP) {
-            double us = as_real(value) * (double)command->unit_us;
-            /* A day is longer than anybody meant. */
-            us = !(us > 0) ? 0 : us > 86400e6 ? 86400e6 : us; /* also of no number */
-            *RH_PUSH(arena, &steps.items) = (struct pgbench_step){.sleep_us = (int64_t)us};
-            continue;
-        }
-        struct pgbench_variable *variable = set_variable(client, command->name);
-        if (variable == NULL)
-            return rh_err_set(err, RH_ERR_USAGE, "%s:%zu: more than %d variables", script->path,
-                              command->line, PGBENCH_VARIABLES_MAX);
-        variable->is_double = value.is_double;
-        variable->integer = value.integer;
-        variable->real = value.real;
-    }
-    *ret_steps = steps;
-    return RH_OK;
+    struct run run = {.script = script, .client = client, .arena = arena, .err = err};
+    enum err_code code = RH_OK;
+    for (size_t i = 0; i < script->commands.count && code == RH_OK; i++)
+        code = run_command(&run, &script->commands.items[i]);
+    if (code == RH_OK && run.in_pipeline)
+        code = rh_err_set(err, RH_ERR_USAGE, "\"%s\" ends within a pipeline", script->path);
+    if (code == RH_OK)
+        *ret_steps = run.steps;
+    return code;
 }

@@ -1,15 +1,17 @@
 /*
  * Scripts of pgbench (manual, "pgbench", "Custom Scripts"): SQL with :variables, \set with
- * expressions of numbers and random functions, \sleep. What only a server can answer (\gset), or
- * what decides by it, is refused. Chance comes from a seed. Pure.
+ * expressions, \sleep, \if, pipelines, run with chance from a seed. What \gset reads only a server
+ * could tell: statements that use it, and branches that it decides, are left out and counted. What
+ * runs programs (\shell, \setshell) is refused. Pure.
  */
 #ifndef RH_WORKLOAD_PGBENCH_SCRIPT_H
 #define RH_WORKLOAD_PGBENCH_SCRIPT_H
 
 #include "base/err.h"
-#include "base/text.h"
+#include "workload/pgbench_expression.h"
 
-#define PGBENCH_VARIABLES_MAX 200
+/* Statements between \startpipeline and the next \syncpipeline or \endpipeline. */
+#define PGBENCH_PIPELINE_MAX 1000
 
 struct pgbench_script;
 
@@ -18,27 +20,15 @@ enum err_code rh_pgbench_script_parse(const char *path, struct text text, struct
                                       struct pgbench_script **ret_script,
                                       struct err *err) RH_MUST_CHECK;
 
-/* One client: its variables and its chance. */
-struct pgbench_variable {
-    const char *name;
-    bool is_double;
-    int64_t integer;
-    double real;
-};
-struct pgbench_client {
-    struct arena *arena; /* of names */
-    uint64_t random;
-    VEC(struct pgbench_variable) variables;
-};
-void rh_pgbench_client_init(struct pgbench_client *client, struct arena *arena, uint64_t seed,
-                            int64_t number, int64_t scale);
-/* A number from 0 up to, but not including, 1. */
-double rh_pgbench_client_chance(struct pgbench_client *client);
-
 /* What one transaction of the script does. */
 struct pgbench_step {
     struct text query; /* with its variables' values; data NULL: sleeps */
     int64_t sleep_us;
+    /* In a pipeline: its parameters apart, and no answer is waited for before the one that ends
+       the batch. */
+    bool is_pipelined, ends_batch;
+    const struct text *parameters;
+    size_t parameter_count;
 };
 struct pgbench_steps {
     VEC(struct pgbench_step) items;

@@ -1,5 +1,6 @@
 #include "workload/query_cache.h"
 
+#include "sql/copy_from.h"
 #include "sql/lexer.h"
 #include "sql/pattern.h"
 #include "sql/split.h"
@@ -62,6 +63,7 @@ void rh_known_query_drop(struct known_query *query)
     free(query->statements);
     free(query->executes);
     free(query->prepares);
+    free(query->copies);
     free(query);
 }
 
@@ -217,8 +219,11 @@ static void look_at_columns(struct query_cache *cache, struct text query, struct
 {
     sql_constants constants = {0};
     const char **columns = NULL;
+    struct sql_copy_from copy;
     size_t count = 0;
 
+    if (rh_sql_copy_from(query, cache->scratch, &copy))
+        known->copies = duplicate(rh_text_dup(cache->scratch, query));
     rh_sql_parameter_columns(cache->scratch, query, &columns, &count);
     known->parameters = allocate(count, sizeof(*known->parameters));
     known->parameter_count = count;

@@ -30,6 +30,7 @@ struct known_query { /* held by whoever was given it */
     /* Columns, NULL where a value is compared with none; only where the cache was told to ask. */
     char **parameters, **constants;
     size_t parameter_count, constant_count;
+    char *copies;       /* a COPY FROM STDIN (sql/copy_from.h), its text; NULL */
     bool has_constants; /* the constants are those of the text's tokens, in their order */
 };
 struct known_query *rh_known_query_hold(struct known_query *query); /* NULL allowed */

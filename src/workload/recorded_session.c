@@ -113,6 +113,7 @@ void rh_recorded_session_free(struct recorded_session *session)
         return;
     rh_recorded_names_clear(&session->statements);
     rh_recorded_names_clear(&session->portals);
+    rh_recorded_copy_end(&session->copy);
     for (size_t i = 0; i < session->step_count; i++)
         rh_known_query_drop(session->steps[i].query);
     for (size_t i = 0; i < session->unit_count; i++)

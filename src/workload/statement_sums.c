@@ -2,9 +2,11 @@
 
 #include "base/file.h"
 #include "sql/pattern.h"
+#include "store/workload_file.h"
 #include "workload/log_record.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 
 #define COLUMNS_MAX 100
@@ -16,23 +18,31 @@ enum column { COLUMN_QUERY, COLUMN_CALLS, COLUMN_TIME, COLUMN_COUNT };
 
 /* --- sums by pattern -------------------------------------------------------------------------- */
 
-static void add_sum(struct arena *arena, struct statement_sums *sums, struct text query,
-                    double calls, double total_us)
+void rh_statement_sums_add(struct statement_sums *sums, struct arena *arena,
+                           const struct statement_sum *statement)
 {
     RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
     struct workload_pattern pattern;
     const char *executes;
-    if (query.len == 0 || !(calls >= 0 && calls <= SUM_MAX) ||
-        !(total_us >= 0 && total_us <= SUM_MAX))
+    if (statement->query[0] == '\0' || !(statement->calls >= 0 && statement->calls <= SUM_MAX) ||
+        !(statement->total_us >= 0 && statement->total_us <= SUM_MAX))
         return;
-    rh_sql_pattern(scratch, query, &pattern, &executes);
-    if (pattern.flags & PATTERN_CONTROLS)
+    rh_sql_pattern(scratch, rh_text(statement->query), &pattern, &executes);
+    if (pattern.flags & (PATTERN_CONTROLS | PATTERN_HAS_SECRET))
         return;
-    *RH_PUSH(arena,
-             &sums->items) = (struct statement_sum){.fingerprint = pattern.fingerprint,
-                                                    .query = rh_arena_strdup(arena, pattern.query),
-                                                    .calls = calls,
-                                                    .total_us = total_us};
+    struct statement_sum *sum = RH_PUSH(arena, &sums->items);
+    *sum = *statement;
+    sum->fingerprint = pattern.fingerprint;
+    sum->query = rh_arena_strdup(arena, pattern.query);
+}
+
+static void add_sum(struct arena *arena, struct statement_sums *sums, struct text query,
+                    double calls, double total_us)
+{
+    RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
+    const struct statement_sum sum = {
+        .query = rh_text_dup(scratch, query), .calls = calls, .total_us = total_us};
+    rh_statement_sums_add(sums, arena, &sum);
 }
 
 static int by_fingerprint(const void *a, const void *b)
@@ -49,7 +59,7 @@ static int by_time(const void *a, const void *b)
     return by_fingerprint(a, b);
 }
 
-static void join_sums(struct statement_sums *sums)
+void rh_statement_sums_finish(struct statement_sums *sums)
 {
     struct statement_sum *items = sums->items.items;
     size_t kept = 0;
@@ -60,6 +70,9 @@ static void join_sums(struct statement_sums *sums)
         if (items[i].fingerprint == items[kept].fingerprint) {
             items[kept].calls += items[i].calls;
             items[kept].total_us += items[i].total_us;
+            items[kept].rows += items[i].rows;
+            items[kept].min_us = fmin(items[kept].min_us, items[i].min_us);
+            items[kept].max_us = fmax(items[kept].max_us, items[i].max_us);
         } else {
             items[++kept] = items[i];
         }
@@ -156,12 +169,53 @@ static bool read_json(struct arena *arena, struct text content, struct statement
     return has_all;
 }
 
+/* A workload of production's sums; one of executions says how often they ran in it, and not in
+   production. */
+static enum err_code read_workload(const char *path, struct arena *arena,
+                                   struct statement_sums *sums, struct err *err)
+{
+    struct workload_reader *reader = NULL;
+    enum err_code code = rh_workload_reader_open(path, NULL, &reader, err);
+    if (code != RH_OK)
+        return code;
+    if (rh_workload_reader_about(reader)->origin != WORKLOAD_STATEMENT_SUMS) {
+        code = rh_err_set(err, RH_ERR_USAGE, "\"%s\" is a workload of executions, not of sums",
+                          path);
+        rh_err_hint(err, "Make one: rehearse workload import --from URL -o FILE.");
+    }
+    for (size_t i = 0; i < rh_workload_reader_pattern_count(reader) && code == RH_OK; i++) {
+        const struct workload_pattern_sums *own = rh_workload_reader_sums(reader, (uint32_t)i + 1);
+        const struct statement_sum sum = {
+            .query = rh_workload_reader_pattern(reader, (uint32_t)i + 1)->query,
+            .calls = (double)own->calls,
+            .total_us = (double)own->total_us,
+            .rows = (double)own->rows,
+            .min_us = (double)own->min_us,
+            .max_us = (double)own->max_us};
+        rh_statement_sums_add(sums, arena, &sum);
+    }
+    if (code == RH_OK && rh_workload_reader_totals(reader)->production.is_known)
+        sums->window_us = (double)rh_workload_reader_totals(reader)->production.window_us;
+    if (code == RH_OK)
+        sums->server_version = rh_arena_strdup(arena,
+                                               rh_workload_reader_about(reader)->server_version);
+    rh_workload_reader_free(reader);
+    return code;
+}
+
 enum err_code rh_statement_sums_read(const char *path, struct arena *arena,
                                      struct statement_sums *ret_sums, struct err *err)
 {
     RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
-    struct statement_sums sums = {0};
+    struct statement_sums sums = {.window_us = -1, .server_version = ""};
     struct text content;
+    if (rh_workload_file_is(path)) {
+        enum err_code failed = read_workload(path, arena, &sums, err);
+        rh_statement_sums_finish(&sums);
+        if (failed == RH_OK)
+            *ret_sums = sums;
+        return failed;
+    }
     enum err_code code = rh_file_read(path, STATEMENT_SUMS_BYTES_MAX, scratch, &content, err);
     if (code != RH_OK)
         return code;
@@ -173,7 +227,7 @@ enum err_code rh_statement_sums_read(const char *path, struct arena *arena,
                          "pg_stat_statements) TO 'sums.csv' CSV HEADER\".");
         return err->code;
     }
-    join_sums(&sums);
+    rh_statement_sums_finish(&sums);
     *ret_sums = sums;
     return RH_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "mask/column_maps.h"
 #include "net/pg_codec.h"
+#include "sql/copy_from.h"
 #include "sql/lexer.h"
 
 #include <ctype.h>
@@ -420,9 +421,8 @@ static uint32_t load_u32(const char *bytes)
    types by their numbers in pg_type.dat). */
 static bool is_array_of_numbers(struct text value)
 {
-    static const uint32_t types[] = {16,  20,   21,   23,   26,   700,  701,
-                                     790, 1082, 1083, 1114, 1184, 1186, 1700,
-                                     2950};
+    static const uint32_t types[] = {16,   20,   21,   23,   26,   700,  701, 790,
+                                     1082, 1083, 1114, 1184, 1186, 1700, 2950};
 
     if (value.len < 12 || load_u32(value.data) > 6 || load_u32(value.data + 4) > 1)
         return false;
@@ -433,8 +433,9 @@ static bool is_array_of_numbers(struct text value)
 }
 
 /*
- * Whether a binary value that is no text has text in it: a document, an array, a row, bytes. What is
- * as long as numbers, times and UUIDs are is one of these, unless it begins as a jsonb or a row does.
+ * Whether a binary value that is no text has text in it: a document, an array, a row, bytes. What
+ * is as long as numbers, times and UUIDs are is one of these, unless it begins as a jsonb or a row
+ * does.
  */
 static bool holds_text(struct text value)
 {
@@ -659,4 +660,56 @@ void rh_value_mask_free(struct value_mask *mask)
         free(mask->answers[i].name);
     free(mask->answers);
     free(mask);
+}
+
+/* --- COPY FROM STDIN -------------------------------------------------------------------------- */
+
+/* SIZE_MAX: none, or several. */
+static size_t table_of(const struct catalog *catalog, const struct sql_copy_from *copy)
+{
+    size_t found = SIZE_MAX;
+
+    for (size_t i = 0; i < catalog->tables.count; i++) {
+        const struct catalog_table *table = &catalog->tables.items[i];
+
+        if (strcmp(table->name, copy->table) != 0 ||
+            (copy->schema && strcmp(table->schema, copy->schema) != 0))
+            continue;
+        if (found != SIZE_MAX)
+            return SIZE_MAX;
+        found = i;
+    }
+    return found;
+}
+
+struct copy_mask *rh_value_mask_copy(struct value_mask *mask, struct text statement)
+{
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct sql_copy_from copy;
+    VEC(struct mask_map *) maps = {0};
+    size_t at = rh_sql_copy_from(statement, arena, &copy) ? table_of(mask->catalog, &copy)
+                                                          : SIZE_MAX;
+
+    if (at == SIZE_MAX)
+        return NULL;
+
+    const struct catalog_table *table = &mask->catalog->tables.items[at];
+
+    bool means_all = copy.columns.count == 0;
+
+    for (size_t i = 0; means_all && i < table->columns.count; i++)
+        if (!table->columns.items[i].is_generated)
+            *RH_PUSH(arena, &copy.columns) = table->columns.items[i].name;
+    for (size_t i = 0; i < copy.columns.count; i++) {
+        const struct catalog_column *column = rh_catalog_column_named(table, copy.columns.items[i]);
+        struct mask_map *map = NULL;
+
+        if (!column || !rh_column_maps_find(mask->maps, at, column->number, &map))
+            return NULL;
+        *RH_PUSH(arena, &maps) = map;
+    }
+    if (maps.count == 0)
+        return NULL;
+    return rh_copy_mask_new(
+        &(struct copy_mask_options){.maps = maps.items, .column_count = maps.count});
 }

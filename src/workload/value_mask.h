@@ -12,6 +12,7 @@
 #ifndef RH_WORKLOAD_VALUE_MASK_H
 #define RH_WORKLOAD_VALUE_MASK_H
 
+#include "mask/copy_mask.h"
 #include "mask/mask_map.h"
 #include "mask/masking.h"
 #include "workload/query_cache.h"
@@ -30,5 +31,9 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
 /* The body of a Bind message. */
 struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query *known,
                                struct text body, struct arena *arena, int64_t *count);
+/* For the rows that this COPY FROM STDIN sends (sql/copy_from.h), in the order of their columns.
+   NULL: the statement is another, the table is not known or several have that name, or a column
+   has no rule. The caller's to free; `mask` must outlive it. */
+struct copy_mask *rh_value_mask_copy(struct value_mask *mask, struct text statement);
 
 #endif

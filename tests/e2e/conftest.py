@@ -70,7 +70,6 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "nightly: minutes or gigabytes")
-    config.addinivalue_line("markers", "every_version: of `server`, also those between the oldest and the newest")
     config.addinivalue_line("markers", "alone: measures time, and runs while no other test does (tools/check)")
     # A shell starts its background jobs with SIGINT ignored, and so would all that we start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -95,17 +94,15 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in left_out]
 
 
-def server_params(every=False):
-    """The oldest, the newest and Debian's; what lies between them nightly, unless it is every one."""
-    telling = {min(SERVERS), 15, max(SERVERS)} if SERVERS else set()
-    return [pytest.param(major, id=f"pg{major}", marks=[] if every or major in telling else pytest.mark.nightly)
+def server_params(nightly=()):
+    """All that are there; those of `nightly` at night only."""
+    return [pytest.param(major, id=f"pg{major}", marks=[pytest.mark.nightly] if major in nightly else [])
             for major in SERVERS]
 
 
 def pytest_generate_tests(metafunc):
     if "server" in metafunc.fixturenames:
-        every = metafunc.definition.get_closest_marker("every_version") is not None
-        metafunc.parametrize("server", server_params(every), indirect=True, scope="session")
+        metafunc.parametrize("server", server_params(), indirect=True, scope="session")
 
 
 class Server:

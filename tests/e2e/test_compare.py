@@ -369,7 +369,6 @@ def test_compare_text_report_and_missing_twin(sides):
 
 @pytest.mark.alone
 @pytest.mark.nightly
-@pytest.mark.every_version
 def test_compare_every_server(server, cluster_of, rehearse):
     """The story of the dropped index on every version, and an unchanged migration."""
     cluster = cluster_of(server)

@@ -8,7 +8,6 @@ from conftest import wait_for
 from scenarios import strongest
 
 ALL = scenarios.load_all()
-pytestmark = pytest.mark.every_version
 
 
 def applies(params):

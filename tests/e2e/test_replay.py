@@ -693,7 +693,6 @@ def test_what_psycopg_says_captured_and_replayed(rehearse, target, captured):
         assert one.execute(rows).fetchall() == other.execute(rows).fetchall()
 
 
-@pytest.mark.every_version
 def test_every_server_version_is_logged_in_to_asked_and_cancelled(rehearse, cluster_of, server):
     cluster = cluster_of(server)
     cluster.sql("DROP DATABASE IF EXISTS app WITH (FORCE)")

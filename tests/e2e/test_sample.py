@@ -41,7 +41,7 @@ SHOP_KEYS = [("customers", ["manager"], "customers", ["id"]), ("orders", ["custo
              ("items", ["sku"], "products", ["sku"]), ("events", ["order_id", "line"], "items", ["order_id", "line"])]
 
 
-@pytest.fixture(scope="session", params=server_params())
+@pytest.fixture(scope="session", params=server_params(nightly=(14, 16, 17)))
 def version(request):
     return Server(request.param, SERVERS[request.param])
 

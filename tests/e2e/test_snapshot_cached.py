@@ -73,6 +73,7 @@ def differences(a, b, path=""):
     return [] if a == b else [(path, a, b)]
 
 
+@pytest.mark.alone  # two reports are compared, and times are in their sentences
 @pytest.mark.parametrize("arguments", [[], ["--unmasked"], ["--sample", "20%"]], ids=["masked", "unmasked", "sample"])
 def test_the_first_run_starts_from_what_create_left_and_reports_the_same(production, market, kept, arguments):
     done = create(kept, production, *arguments, database=market)

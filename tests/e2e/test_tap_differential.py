@@ -18,6 +18,7 @@ import tempfile
 import pytest
 
 import conftest
+from jdbc import jdbc  # noqa: F401 (a fixture)
 
 sys.path.insert(0, str(conftest.ROOT / "tests" / "wire"))
 import record  # noqa: E402
@@ -78,6 +79,10 @@ PGBENCH = [
 HANDLERS = {"bare": [], "collect": ["--collect"], "hold": ["--hold", "--spin", "100"], "capture": "capture"}
 
 
+# In a command: the port of the conversation, for clients that know no Unix sockets.
+PORT = "PORT"
+
+
 def render(body):
     if len(body) <= 1000:
         return repr(body)
@@ -124,6 +129,7 @@ class Conversation:
     def run(self, command, script=None, interrupts=False):
         """-> what the client printed, and the messages of every connection it made."""
         conftest.wait_for(lambda: not sessions(self.cluster), what="earlier sessions have ended")
+        command = [str(self.recorder.port) if part is PORT else part for part in command]
         process = subprocess.Popen(command, env=self.environment, stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    cwd=self.directory, start_new_session=True)
@@ -140,7 +146,7 @@ class Conversation:
         return process.returncode, stdout, stderr, connections
 
     def end(self):
-        self.recorder.listener.close()
+        self.recorder.close()
         if self.relay:
             self.relay.terminate()
             self.relay.communicate(timeout=10)
@@ -283,6 +289,17 @@ with psycopg.connect("") as c:
 
 def test_driver_in_pipeline_mode_sees_the_same_bytes(both):
     both.check(["/usr/bin/python3", "-c", DRIVER])
+
+
+# (A virtual machine takes its time to start: with the handlers that do most.)
+@pytest.mark.parametrize("both", ["hold", "capture"], indirect=True)
+def test_jdbc_sees_the_same_bytes(both, jdbc):  # noqa: F811
+    both.check([*jdbc, PORT, "all"], connections=11)
+
+
+@pytest.mark.parametrize("both", ["capture"], indirect=True)
+def test_jdbc_cancels_with_the_same_bytes(both, jdbc):  # noqa: F811
+    both.check([*jdbc, PORT, "cancel"], connections=2, interrupts=True)
 
 
 def test_random_bytes_instead_of_a_client_get_the_same_answer(twins, both):

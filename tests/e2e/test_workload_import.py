@@ -287,3 +287,40 @@ def test_import_says_what_it_cannot_read(rehearse):
     assert {path.name for path in rehearse.directory.iterdir()} == {"poem.log", "quiet.log"}
     done = rehearse("workload", "show", "poem.log")
     assert done.status == 2 and "is not a workload" in done.stderr, done
+
+
+def test_import_of_pgbench_pipelines_and_of_what_only_a_server_tells(rehearse):
+    rehearse.write("ask.sql", r"""
+\set id random_zipfian(1, 100, 1.2)
+BEGIN;
+SELECT balance, name AS who FROM accounts WHERE id = :id \gset x_
+UPDATE accounts SET balance = :x_balance + 1 WHERE id = :id;
+\if :x_balance > 5
+DELETE FROM accounts WHERE id = :id;
+\endif
+COMMIT;
+\startpipeline
+SELECT :id + 1;
+SELECT 'two';
+\endpipeline
+""")
+    done = rehearse("workload", "import", "ask.sql", "--format", "pgbench", "--repeat", "3", "--unencrypted", "-o", "w")
+    assert done.status == 0 and r"what \gset reads is known to a server alone" in done.stderr, done
+    shown = json.loads(rehearse("workload", "show", "w", "--json").stdout)
+    assert {gap["kind"]: gap["count"] for gap in shown["gaps"]} == \
+        {"gset-values-not-known": 6, "branches-not-decided": 3}
+    assert shown["fidelity"]["parameters"] == shown["fidelity"]["transactions"] == "partial"
+    assert {row["query"]: row["calls"] for row in shown["patterns"]} == {
+        "BEGIN": 3, "COMMIT": 3, "SELECT balance, name AS who FROM accounts WHERE id = $1": 3,
+        "SELECT $1 + $2": 3, "SELECT $1": 3}
+    events = [json.loads(line) for line in
+              rehearse("workload", "export", "w", "--show-values").stdout.splitlines()]
+    batches = [event["messages"] for event in events
+               if event["event"] == "request" and len(event["messages"]) > 1]
+    assert ["".join(message["type"] for message in batch) for batch in batches] == ["PBEPBES"] * 3
+    assert bytes.fromhex(batches[0][0]["body"]) == b"\0SELECT $1 + 1;\0\0\0"
+    answers = [event for event in events if event["event"] == "answer" and len(event["results"]) == 2]
+    assert len(answers) == 3
+    rehearse.write("shell.sql", "\\setshell a echo 1\n")
+    done = rehearse("workload", "import", "shell.sql", "--format", "pgbench", "--unencrypted", "-o", "x")
+    assert done.status == 2 and '"\\setshell" runs a program' in done.stderr, done

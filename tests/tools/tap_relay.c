@@ -102,11 +102,14 @@ static void on_part(void *context, struct tap_session *session, const struct pg_
         send_batch(batch, session);
 }
 
-static void on_followed(void *context, struct tap_session *session, unsigned char type)
+/* Behind the rows: their end, or an error. */
+static enum tap_action on_followed(void *context, struct tap_session *session,
+                                   const struct pg_message *message)
 {
     (void)context;
-    (void)type;
+    (void)message;
     send_batch(*rh_tap_session_data(session), session);
+    return TAP_FORWARD;
 }
 
 static void on_taker_opened(void *context, struct tap_session *session)
@@ -143,7 +146,9 @@ static void take(struct tap_handler *handler, const struct relay *relay)
 {
     rh_pg_type_set_add(&handler->backend_taken, 'd');
     handler->backend_part = on_part;
-    handler->backend_parts_followed = on_followed;
+    rh_pg_type_set_add(&handler->backend_types, 'c');
+    rh_pg_type_set_add(&handler->backend_types, 'E');
+    handler->backend_message = on_followed;
     handler->session_opened = on_taker_opened;
     handler->session_closed = on_taker_closed;
     if (!relay->from)

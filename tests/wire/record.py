@@ -84,12 +84,20 @@ class Recorder:
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(8)
-        threading.Thread(target=self.accept, daemon=True).start()
+        # For clients that know no Unix sockets.
+        self.tcp_listener = socket.create_server(('127.0.0.1', 0))
+        self.port = self.tcp_listener.getsockname()[1]
+        for listener in (self.listener, self.tcp_listener):
+            threading.Thread(target=self.accept, args=(listener,), daemon=True).start()
 
-    def accept(self):
+    def close(self):
+        self.listener.close()
+        self.tcp_listener.close()
+
+    def accept(self, listener):
         while True:
             try:
-                client, _ = self.listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
             lines = []

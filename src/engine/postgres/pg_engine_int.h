@@ -55,6 +55,12 @@ void rh_pg_send_query(struct connection *connection, enum engine_query query,
 
 void rh_pg_place(const struct connection *connection, struct arena *arena,
                  struct connection_place *ret_place);
+/* --- pg_statements.c -----------------------------------------------------------------------------
+ */
+enum err_code rh_pg_read_statements(struct connection *connection, size_t most,
+                                    struct mono deadline, engine_statement_fn *fn, void *context,
+                                    struct arena *arena, struct engine_statements *ret_statements,
+                                    struct err *err) RH_MUST_CHECK;
 /* --- pg_source.c ---------------------------------------------------------------------------------
  */
 enum err_code rh_pg_source_begin(struct connection *connection,

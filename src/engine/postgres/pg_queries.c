@@ -66,6 +66,9 @@ const char *rh_pg_query_text(enum engine_query query, int server_version)
     case ENGINE_QUERY_LOCK_WAITERS:
         variants = PG_SQL_LOCK_WAITERS;
         break;
+    case ENGINE_QUERY_STATEMENT_FACTS:
+        variants = PG_SQL_STATEMENT_FACTS;
+        break;
     case ENGINE_QUERY_COUNT:
         break;
     }

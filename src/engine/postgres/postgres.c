@@ -36,6 +36,7 @@ const struct engine rh_engine_postgres = {
     .read_schema_state = rh_pg_read_schema_state,
     .read_data_state = rh_pg_read_data_state,
     .read_catalog = rh_pg_read_catalog,
+    .read_statements = rh_pg_read_statements,
     .inquiry_new = rh_pg_inquiry_new,
     .inquiry_next = rh_pg_inquiry_next,
     .inquiry_again = rh_pg_inquiry_again,

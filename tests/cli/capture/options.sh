@@ -3,7 +3,7 @@ U=postgresql://nobody@nowhere.invalid/shop
 : > there
 for arguments in "" "--upstream $U" "--upstream $U --listen :6432" "--upstream $U --listen :6432 -o there" \
     "--upstream $U --listen :6432 -o w --ring 5MB" "--upstream $U --listen :6432 -o w --ring 20MB" \
-    "--upstream $U --listen :6432 -o w --unencrypted --key-file k" "--upstream $U --listen :6432 -o w --tls-required" \
+    "--upstream $U --listen :6432 -o w --unencrypted --workload-key k" "--upstream $U --listen :6432 -o w --tls-required" \
     "--upstream $U --listen :6432 -o w --mask-key-file k" "--upstream $U --listen :6432 -o w --masking missing.yaml" \
     "--upstream $U --listen :6432 -o w --when-full wait" "--upstream $U --listen :6432 -o w --for 10" \
     "--upstream no=url --listen :6432 -o w --unencrypted"; do

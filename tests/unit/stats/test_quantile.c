@@ -59,9 +59,63 @@ static void test_quantile_of_sorted_and_of_equal_values(void **state)
     assert_true(rh_quantile(equal, 1000, 0.99) == 4);
 }
 
+/* Ranks by the binomial distribution: of 59 values the largest is not above the p95 with a chance
+   of 0.95^59 = 4.8 %, of 72 with 2.5 %; of six the median's interval is all of them (2 * 0.5^6). */
+static void test_quantile_interval_is_of_order_statistics(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t count;
+        double level;
+        bool has_low, has_high;
+        size_t low, high;
+    } cases[] = {
+        {5, 0.5, false, false, 0, 0},      {6, 0.5, true, true, 0, 5},
+        {71, 0.95, true, false, 62, 0},    {72, 0.95, true, true, 63, 71},
+        {100, 0.5, true, true, 39, 60},    {24, 0.95, true, false, 19, 0},
+        {368, 0.99, true, true, 359, 367}, {1, 0.99, true, false, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        bool has_low, has_high;
+        size_t low = 0, high = 0;
+        rh_quantile_interval(cases[i].count, cases[i].level, 0.95, &has_low, &low, &has_high,
+                             &high);
+        print_message("%zu at %g: %d %zu, %d %zu\n", cases[i].count, cases[i].level, has_low, low,
+                      has_high, high);
+        assert_int_equal(has_low, cases[i].has_low);
+        assert_int_equal(low, cases[i].low);
+        assert_int_equal(has_high, cases[i].has_high);
+        assert_int_equal(high, cases[i].high);
+    }
+}
+
+/* Of many samples of a known distribution at most one in twenty misses its quantile. */
+static void test_quantile_interval_holds_the_quantile(void **state)
+{
+    (void)state;
+    struct random random;
+    int missed = 0;
+    rh_random_seed(&random, 11);
+    for (int trial = 0; trial < 2000; trial++) {
+        double values[200];
+        bool has_low, has_high;
+        size_t low, high;
+        for (size_t i = 0; i < 200; i++)
+            values[i] = (double)rh_random_below(&random, 1000000);
+        qsort(values, 200, sizeof(double), compare);
+        rh_quantile_interval(200, 0.95, 0.95, &has_low, &low, &has_high, &high);
+        assert_true(has_low && has_high && low < high);
+        missed += values[low] > 950000 || values[high] < 950000;
+    }
+    print_message("missed %d of 2000\n", missed);
+    assert_true(missed <= 100 && missed >= 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_quantile_interval_is_of_order_statistics),
+        cmocka_unit_test(test_quantile_interval_holds_the_quantile),
         cmocka_unit_test(test_quantile_is_the_nearest_rank),
         cmocka_unit_test(test_quantile_agrees_with_sorting),
         cmocka_unit_test(test_quantile_of_sorted_and_of_equal_values),

@@ -1,4 +1,5 @@
-/* Records of files: what is too long is left out and said, what follows is not; a pipe is refused. */
+/* Records of files: what is too long is left out and said, what follows is not; a pipe is refused.
+ */
 #include "../base/unit.h"
 
 #include "base/file.h"

@@ -19,7 +19,15 @@ static const char *run_script(struct arena *arena, const char *text, uint64_t se
                                                  (int)step->query.len, step->query.data)
                                : rh_arena_printf(arena, "%s%s~%lld", all, i ? "|" : "",
                                                  (long long)step->sleep_us);
+        for (size_t j = 0; j < step->parameter_count; j++)
+            all = rh_arena_printf(arena, "%s(%.*s)", all, (int)step->parameters[j].len,
+                                  step->parameters[j].data);
+        all = rh_arena_printf(arena, "%s%s%s", all, step->is_pipelined ? "~" : "",
+                              step->ends_batch ? "^" : "");
     }
+    if (client.unknown_statements > 0 || client.undecided_branches > 0)
+        all = rh_arena_printf(arena, "%s [%lld %lld]", all, (long long)client.unknown_statements,
+                              (long long)client.undecided_branches);
     return all;
 }
 
@@ -36,6 +44,21 @@ static void test_pgbench_script_runs_its_commands(void **state)
         {"\\set a -5\n\\set b abs(:a) + least(4, 2, 3) + greatest(1, 9) \\\n + int(2.9)\n"
          "SELECT :b;\n\\sleep 5 ms\n\\sleep :b us\nSELECT :client_id",
          "SELECT 18;|~5000|~18|SELECT 3"},
+        {"\\set a 2\n\\if :a > 1\nSELECT 1;\n\\elif true\nSELECT 2;\n\\else\nSELECT 3;\n\\endif\n"
+         "\\if :a = 1\n\\if true\nSELECT 4;\n\\endif\n\\elif :a = 2\nSELECT 5;\n\\else\nSELECT 6;\n"
+         "\\endif\nSELECT 7;",
+         "SELECT 1;|SELECT 5;|SELECT 7;"},
+        /* Values that only the server knows, and what they decide. */
+        {"\\set id 7\nSELECT a, b AS c FROM t WHERE id = :id \\gset x_\nSELECT :id;\n"
+         "UPDATE t SET a = :x_a;\nUPDATE t SET a = ':x_c';\nSELECT ':x_d';\n\\set n :x_a + 1\n"
+         "\\if :n > 5\nDELETE FROM t;\n\\set id 8\n\\else\nSELECT 8;\n\\endif\nSELECT :id;\nSELECT "
+         "9;",
+         "SELECT a, b AS c FROM t WHERE id = 7|SELECT 7;|SELECT ':x_d';|SELECT 9; [5 1]"},
+        {"SELECT *\nFROM t\n\\gset\nSELECT :any;\nSELECT 'a\\b', $1;\n",
+         "SELECT *\nFROM t|SELECT 'a\\b', $1; [1 0]"},
+        {"\\set a 1\n\\startpipeline\nSELECT :a, :a + 1;\n\\sleep 1 s\nSELECT 2;\n\\syncpipeline\n"
+         "SELECT 3;\n\\endpipeline\nSELECT :a;",
+         "SELECT $1, $2 + 1;(1)(1)~|SELECT 2;~^|SELECT 3;~^|SELECT 1;"},
         {"BEGIN;\nUPDATE t\nSET a = ';'\nWHERE b = 1; COMMIT;",
          "BEGIN;|UPDATE t\nSET a = ';'\nWHERE b = 1;|COMMIT;"},
     };
@@ -88,8 +111,18 @@ static void test_pgbench_script_says_what_it_cannot(void **state)
         const char *script, *message;
     } cases[] = {
         {"", "holds no command"},
-        {"SELECT 1;\n\\gset\n", "x.sql:2: \"\\gset\" is not understood"},
-        {"\\if 1\n", "not understood"},
+        {"\\gset\n", "x.sql:1: \"\\gset\" is not understood"},
+        {"SELECT 1 AS a \\gset\n\\gset\n", "x.sql:2: \"\\gset\" is not understood"},
+        {"\\if 1\n", "x.sql:1: an \\if has no \\endif"},
+        {"SELECT 1;\n\\endif\n", "x.sql:2: there is no \\if for it"},
+        {"\\if 1\n\\else\n\\elif 1\n\\endif", "x.sql:3: it stands behind \\else"},
+        {"\\setshell a echo 1\n", "\"\\setshell\" runs a program"},
+        {"\\shell echo 1\n", "\"\\shell\" runs a program"},
+        {"SELECT 1 \\; SELECT 2;\n", "is not imported"},
+        {"\\startpipeline\nSELECT 1;\n", "ends within a pipeline"},
+        {"\\endpipeline\n", "there is no pipeline"},
+        {"\\startpipeline\n\\startpipeline\n", "was begun already"},
+        {"\\startpipeline\nSELECT 1 AS a \\gset\n\\endpipeline\n", "cannot be in a pipeline"},
         {"\\set a\n", "not understood"},
         {"\\sleep 5 hours\n", "not understood"},
         {"\\set a 1 / 0\n", "divides by zero"},

@@ -1,0 +1,418 @@
+#include "sql/query_file.h"
+
+#include "base/clock.h"
+#include "sql/directive.h"
+#include "sql/lexer.h"
+#include "sql/pattern.h"
+#include "sql/split.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+/* Of a query without a name, shown instead. */
+#define NAME_COLUMNS 60
+/* Editors of some systems begin a file with it. */
+#define UTF8_BOM "\xEF\xBB\xBF"
+/* MaxTupleAttributeNumber is less; the protocol counts with 16 bits. */
+#define VALUES_MAX 1600
+/* More calls a second than any server answers. */
+#define FREQUENCY_MAX 1e7
+
+struct parsing {
+    const char *path;
+    struct text text;
+    struct arena *arena;
+    VEC(struct new_query) queries;
+    struct err *err;
+};
+
+/* Of the comments before one statement: `query` holds what they say. */
+struct said {
+    struct new_query query;
+    bool has_any, has_frequency, has_limit, has_repeat;
+    size_t offset; /* of the first */
+};
+
+static enum err_code fail(struct parsing *parsing, size_t offset, const char *what,
+                          const char *hint)
+{
+    struct text_position at = rh_text_position(parsing->text, offset);
+    rh_err_set(parsing->err, RH_ERR_USAGE, "%s:%zu:%zu: %s", parsing->path, at.line, at.column,
+               what);
+    rh_err_hint(parsing->err, "%s", hint);
+    return RH_ERR_USAGE;
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+/* 'it''s' -> it's. */
+static const char *unquote(struct arena *arena, struct text string)
+{
+    char *value = rh_text_dup(arena, (struct text){string.data + 1, string.len - 2});
+    size_t to = 0;
+    for (size_t i = 0; value[i]; i++) {
+        value[to++] = value[i];
+        i += value[i] == '\'';
+    }
+    value[to] = '\0';
+    return value;
+}
+
+static bool is_sign(struct text token)
+{
+    return rh_text_is(token, "-") || rh_text_is(token, "+");
+}
+
+/* One value up to a comma or the end. False: it is none. */
+static bool take_value(struct parsing *parsing, struct sql_lexer *lexer, const char **ret_value,
+                       bool *ret_is_last)
+{
+    struct arena *arena = parsing->arena;
+    struct sql_token token;
+    const char *value = NULL, *sign = "";
+    bool has_value = false;
+
+    *ret_is_last = true;
+    while (rh_sql_lexer_next(lexer, &token)) {
+        struct text text = {lexer->text.data + token.offset, token.len};
+        if (!rh_sql_token_is_significant(&token))
+            continue;
+        if (rh_text_is(text, ",")) {
+            *ret_is_last = false;
+            break;
+        }
+        if (has_value || token.is_unterminated)
+            return false;
+        if (is_sign(text) && !sign[0]) {
+            sign = text.data[0] == '-' ? "-" : "+";
+            continue;
+        }
+        if (token.kind == SQL_TOKEN_NUMBER)
+            value = rh_arena_printf(arena, "%s%.*s", sign[0] == '-' ? sign : "", (int)text.len,
+                                    text.data);
+        else if (token.kind == SQL_TOKEN_STRING && !sign[0] && text.data[0] == '\'')
+            value = unquote(arena, text);
+        else if (rh_sql_token_is_word(lexer->text, &token, "true") ||
+                 rh_sql_token_is_word(lexer->text, &token, "false"))
+            value = rh_text_dup(arena, text);
+        else if (!rh_sql_token_is_word(lexer->text, &token, "null"))
+            return false;
+        has_value = true;
+    }
+    *ret_value = value;
+    return has_value;
+}
+
+static bool is_query(struct text value)
+{
+    static const char *const words[] = {"select", "with", "values", "table"};
+    struct sql_lexer lexer = rh_sql_lexer(value);
+    struct sql_token token;
+    if (!rh_sql_lexer_next(&lexer, &token))
+        return false;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (rh_sql_token_is_word(value, &token, words[i]))
+            return true;
+    return false;
+}
+
+static enum err_code take_parameters(struct parsing *parsing, size_t offset, struct text value,
+                                     struct new_query *query)
+{
+    struct query_values values = {0};
+    struct sql_lexer lexer = rh_sql_lexer(value);
+    bool is_last = false;
+
+    if (query->parameters_sql || (is_query(value) && query->parameters.count > 0))
+        return fail(parsing, offset, "a query for the parameters, and other parameters",
+                    "Write one query whose rows are the values, or the values of each execution.");
+    if (is_query(value)) {
+        if (rh_text_ends_with(value, ";"))
+            value.len--;
+        query->parameters_sql = rh_text_dup(parsing->arena, value);
+        return RH_OK;
+    }
+    if (query->parameters.count == NEW_QUERY_PARAMETERS_MAX)
+        return fail(parsing, offset, "too many sets of parameters for one query",
+                    rh_arena_printf(parsing->arena, "There may be %d.", NEW_QUERY_PARAMETERS_MAX));
+    while (!is_last) {
+        const char *one;
+        if (values.values.count == VALUES_MAX || !take_value(parsing, &lexer, &one, &is_last))
+            return fail(parsing, offset, "parameters that are not understood",
+                        "Write values with commas between: 42, 'text', true, NULL; or a query "
+                        "whose rows are the values.");
+        *RH_PUSH(parsing->arena, &values.values) = one;
+    }
+    *RH_PUSH(parsing->arena, &query->parameters) = values;
+    return RH_OK;
+}
+
+/* "20/s", "5 / min" */
+static bool parse_frequency(struct arena *arena, struct text value, double *ret_per_s)
+{
+    static const struct {
+        const char *name;
+        double seconds;
+    } units[] = {{"s", 1}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+    const char *text = rh_text_dup(arena, value), *slash = strchr(text, '/');
+    char *end;
+    double number = strtod(text, &end);
+    if (!slash || end == text || !(number >= 0 && number <= FREQUENCY_MAX) ||
+        strspn(text, "0123456789. ") < (size_t)(slash - text))
+        return false;
+    struct text before = rh_text_trim((struct text){end, (size_t)(slash - end)});
+    for (size_t i = 0; before.len == 0 && i < sizeof(units) / sizeof(units[0]); i++)
+        if (rh_text_is(rh_text_trim(rh_text(slash + 1)), units[i].name)) {
+            *ret_per_s = number / units[i].seconds;
+            return true;
+        }
+    return false;
+}
+
+/* --- comments --------------------------------------------------------------------------------- */
+
+static enum err_code take_name(struct parsing *parsing, size_t offset, struct text value,
+                               struct said *said)
+{
+    if (said->query.name)
+        return fail(parsing, offset, "a second name for the same query",
+                    "Each name stands before one statement.");
+    if (value.len == 0)
+        return fail(parsing, offset, "a query without a name behind \"name:\"",
+                    "Name it, or leave the comment out.");
+    said->query.name = rh_text_dup(parsing->arena, value);
+    for (size_t i = 0; i < parsing->queries.count; i++)
+        if (strcmp(parsing->queries.items[i].name, said->query.name) == 0)
+            return fail(
+                parsing, offset,
+                rh_arena_printf(parsing->arena, "query \"%s\" is there twice", said->query.name),
+                "Give each query a name of its own.");
+    return RH_OK;
+}
+
+static enum err_code take_numbers(struct parsing *parsing, size_t offset, struct text key,
+                                  struct text value, struct said *said)
+{
+    struct new_query *query = &said->query;
+    if (rh_sql_directive_is(key, "frequency")) {
+        if (said->has_frequency || !parse_frequency(parsing->arena, value, &query->calls_per_s))
+            return fail(parsing, offset, "a frequency that is not understood, or a second one",
+                        "Write a number and a unit: 20/s, 5/min, 100/h, 3/d.");
+        said->has_frequency = true;
+    } else if (rh_sql_directive_is(key, "repeat")) {
+        if (said->has_repeat || !rh_text_parse_int64(value, &query->repeat) || query->repeat < 1 ||
+            query->repeat > NEW_QUERY_REPEAT_MAX)
+            return fail(parsing, offset, "a repeat count that is not understood, or a second one",
+                        rh_arena_printf(parsing->arena, "Write a number from 1 to %d.",
+                                        NEW_QUERY_REPEAT_MAX));
+        said->has_repeat = true;
+    } else {
+        if (said->has_limit ||
+            !rh_duration_parse(rh_text_dup(parsing->arena, value), &query->limit_us) ||
+            query->limit_us <= 0)
+            return fail(parsing, offset, "a limit that is not understood, or a second one",
+                        "Write a duration with its unit, for the p95: 50ms, 2s.");
+        said->has_limit = true;
+    }
+    return RH_OK;
+}
+
+/* Keys that are meant, though they are written otherwise. */
+static bool is_near_miss(struct text key)
+{
+    static const char *const beginnings[] = {"param", "freq", "repeat", "limit", "expect"};
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
+        size_t len = strlen(beginnings[i]);
+        if (key.len >= len && strncasecmp(key.data, beginnings[i], len) == 0 &&
+            !memchr(key.data, ' ', key.len))
+            return true;
+    }
+    return false;
+}
+
+static enum err_code take_comment(struct parsing *parsing, const struct sql_token *token,
+                                  struct said *said)
+{
+    struct text comment = {parsing->text.data + token->offset, token->len};
+    struct text key, value;
+    enum err_code code = RH_OK;
+
+    if (!rh_sql_directive_split(comment, &key, &value))
+        return RH_OK;
+    bool is_number = rh_sql_directive_is(key, "frequency") || rh_sql_directive_is(key, "repeat") ||
+                     rh_sql_directive_is(key, "limit");
+    bool is_role = rh_sql_directive_is(key, "role");
+    bool is_known = is_number || is_role || rh_sql_directive_is(key, "name") ||
+                    rh_sql_directive_is(key, "parameters");
+    if (!is_known && is_near_miss(key))
+        return fail(
+            parsing, token->offset,
+            rh_arena_printf(parsing->arena, "unknown comment \"%.*s:\"", (int)key.len, key.data),
+            "There are name, parameters, frequency, repeat, limit and role. What a "
+            "query's result has to be is said in a file of --checks.");
+    if (!is_known)
+        return RH_OK;
+    if (!said->has_any)
+        said->offset = token->offset;
+    said->has_any = true;
+    if (is_number)
+        code = take_numbers(parsing, token->offset, key, value, said);
+    else if (rh_sql_directive_is(key, "name"))
+        code = take_name(parsing, token->offset, value, said);
+    else if (!is_role)
+        code = take_parameters(parsing, token->offset, value, &said->query);
+    else if (said->query.role || value.len == 0)
+        code = fail(parsing, token->offset, "a role without a name, or a second one",
+                    "A query runs as one role, by its name.");
+    else
+        said->query.role = rh_text_dup(parsing->arena, value);
+    return code;
+}
+
+static enum err_code take_comments(struct parsing *parsing, size_t from, size_t to,
+                                   struct said *said)
+{
+    struct sql_lexer lexer = {.text = {parsing->text.data, to}, .offset = from};
+    struct sql_token token;
+    enum err_code code;
+    while (rh_sql_lexer_next(&lexer, &token))
+        if (token.kind == SQL_TOKEN_COMMENT && (code = take_comment(parsing, &token, said)))
+            return code;
+    return RH_OK;
+}
+
+/* --- statements ------------------------------------------------------------------------------- */
+
+static enum err_code check_parameters(struct parsing *parsing, size_t offset,
+                                      const struct new_query *query)
+{
+    if (query->placeholders > 0 && query->parameters.count == 0 && !query->parameters_sql)
+        return fail(parsing, offset,
+                    rh_arena_printf(parsing->arena, "$%zu has no value", query->placeholders),
+                    "Write a comment before the query: \"-- parameters: 42, 'open'\", or "
+                    "\"-- parameters: SELECT id, state FROM orders\".");
+    if (query->placeholders == 0 && (query->parameters.count > 0 || query->parameters_sql))
+        return fail(parsing, offset, "parameters for a query that has none",
+                    "In the query they are $1, $2, ...");
+    for (size_t i = 0; i < query->parameters.count; i++)
+        if (query->parameters.items[i].values.count != query->placeholders)
+            return fail(parsing, offset,
+                        rh_arena_printf(parsing->arena, "%zu values for $1 to $%zu",
+                                        query->parameters.items[i].values.count,
+                                        query->placeholders),
+                        "Each line of parameters has a value for each of the query's.");
+    return RH_OK;
+}
+
+static enum err_code take_statement(struct parsing *parsing, const struct sql_statement *statement,
+                                    const struct said *said)
+{
+    struct arena *arena = parsing->arena;
+    struct new_query query = said->query;
+    struct workload_pattern pattern;
+    struct text sql = statement->text;
+    const char *executes;
+
+    if (rh_text_ends_with(sql, ";"))
+        sql.len--;
+    rh_sql_pattern(arena, sql, &pattern, &executes);
+    if (pattern.flags & (PATTERN_CONTROLS | PATTERN_HAS_SECRET))
+        return fail(parsing, statement->offset, "this statement is no query",
+                    "A query reads or writes rows: each runs by itself, and what it writes is "
+                    "rolled back. Settings and transactions are not for here.");
+    query.sql = rh_text_dup(arena, sql);
+    query.query = pattern.query;
+    query.fingerprint = pattern.fingerprint;
+    query.flags = pattern.flags;
+    query.placeholders = rh_sql_most_parameter(sql);
+    query.name = query.name ? query.name : rh_text_one_line(arena, sql, NAME_COLUMNS);
+    query.file = rh_arena_strdup(arena, parsing->path);
+    query.line = (int)statement->line;
+    query.column = (int)statement->column;
+    enum err_code code = check_parameters(parsing, statement->offset, &query);
+    if (!code && parsing->queries.count == NEW_QUERIES_MAX)
+        code = fail(parsing, statement->offset, "too many queries",
+                    rh_arena_printf(arena, "A file may hold %d.", NEW_QUERIES_MAX));
+    if (!code)
+        *RH_PUSH(arena, &parsing->queries) = query;
+    return code;
+}
+
+static struct said nothing_said(void)
+{
+    struct said said = {.query = {.calls_per_s = -1, .limit_us = -1}};
+    said.query.effort = (struct query_effort){
+        .blocks = -1, .temp_blocks = -1, .rows_scanned = -1, .rows = -1, .estimate_ratio = 1};
+    said.query.proposal = (struct index_proposal){.build_us = -1, .bytes = -1};
+    return said;
+}
+
+static enum err_code take_statements(struct parsing *parsing)
+{
+    struct sql_script script;
+    size_t behind = 0;
+    enum err_code code;
+
+    rh_sql_split(parsing->text, parsing->arena, &script);
+    for (size_t i = 0; i < script.statements.count; i++) {
+        const struct sql_statement *statement = &script.statements.items[i];
+        struct said said = nothing_said();
+        if ((code = take_comments(parsing, behind, statement->offset, &said)) ||
+            (code = take_statement(parsing, statement, &said)))
+            return code;
+        behind = statement->offset + statement->text.len;
+    }
+    struct said left = nothing_said();
+    if ((code = take_comments(parsing, behind, parsing->text.len, &left)))
+        return code;
+    if (left.has_any)
+        return fail(parsing, left.offset, "no query follows this comment",
+                    "Comments stand before the query that they are about.");
+    if (script.statements.count == 0) {
+        rh_err_set(parsing->err, RH_ERR_USAGE, "%s holds no query", parsing->path);
+        rh_err_hint(parsing->err, "Write statements, each ended with a semicolon.");
+        return RH_ERR_USAGE;
+    }
+    return RH_OK;
+}
+
+static const char *psql_thing(enum psql_need need)
+{
+    switch (need) {
+    case PSQL_NEED_NONE:
+    case PSQL_NEED_META_COMMAND:
+        return "psql commands cannot be run here";
+    case PSQL_NEED_VARIABLE:
+        return "psql variables cannot be in queries";
+    case PSQL_NEED_COPY_DATA:
+        return "COPY cannot be measured";
+    }
+    return "";
+}
+
+enum err_code rh_query_file_parse(const char *path, struct text text, struct arena *arena,
+                                  struct new_queries *queries, struct err *err)
+{
+    if (rh_text_starts_with(text, UTF8_BOM))
+        text = (struct text){text.data + strlen(UTF8_BOM), text.len - strlen(UTF8_BOM)};
+    struct parsing parsing = {.path = path, .text = text, .arena = arena, .err = err};
+    size_t valid = rh_text_utf8_valid_prefix(text), offset = 0;
+    const char *nul = text.len ? memchr(text.data, 0, text.len) : NULL;
+    enum err_code code;
+
+    for (size_t i = 0; i < queries->list.count; i++)
+        *RH_PUSH(arena, &parsing.queries) = queries->list.items[i];
+    if (valid < text.len || nul)
+        return fail(&parsing,
+                    nul && (size_t)(nul - text.data) < valid ? (size_t)(nul - text.data) : valid,
+                    "this is not UTF-8 text", "Save the file as UTF-8.");
+    enum psql_need need = rh_sql_psql_need(text, &offset);
+    if (need != PSQL_NEED_NONE)
+        return fail(&parsing, offset, psql_thing(need), "Write plain SQL, with $1, $2 for values.");
+    if ((code = take_statements(&parsing)))
+        return code;
+    queries->list.items = parsing.queries.items;
+    queries->list.count = parsing.queries.count;
+    queries->list.capacity = parsing.queries.capacity;
+    return RH_OK;
+}
