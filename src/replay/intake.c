@@ -141,6 +141,9 @@ static void add_message(struct making *making, const struct workload_message *me
     if (making->session->oids && !making->bytes.failed)
         (void)rh_oid_map_message(making->replay->oids, making->session->oids, message->type,
                                  making->bytes.data + at, body.len);
+    if (making->session->id_session && !making->bytes.failed)
+        rh_ids_take_message(making->session, item, message->type, making->bytes.data + at, body.len,
+                            at - 5);
     add_step(making, message);
     item->acks += message->type == 'P' || message->type == 'B' || message->type == 'C' ||
                   message->type == 'D' || message->type == 'E';
@@ -269,6 +272,8 @@ static struct item *spread_results(struct replay_session *session,
                                                                       : left;
         it->recorded = copy_of(event->results + at, count, sizeof(*it->recorded));
         it->recorded_count = count;
+        if (event->id_count > 0 && session->replay->ids)
+            rh_ids_give(session, it, event, at, count);
         it->is_answered = true;
         mark_answered(session->replay, it);
         at += count;
@@ -282,6 +287,8 @@ static void take_answer(struct replay *replay, struct replay_session *session,
                         const struct workload_event *event)
 {
     bool is_over = event->transaction_status == 'I' || event->transaction_status == 0;
+    if (replay->ids)
+        rh_ids_expect(session, event);
     struct item *item = spread_results(session, event);
     session->heard_request = event->request;
     session->heard_at_us = event->at_us;

@@ -99,6 +99,16 @@ static json_t *order_json(const struct replay_result *result)
     return json;
 }
 
+static json_t *ids_json(const struct replay_result *result)
+{
+    json_t *json = json_object();
+    set(json, "learned", json_integer(result->ids_learned));
+    set(json, "mapped", json_integer(result->ids_mapped));
+    set(json, "moved", json_integer(result->ids_moved));
+    set(json, "unknown", json_integer(result->ids_unknown));
+    return json;
+}
+
 static json_t *replayer_json(const struct replay_result *result)
 {
     json_t *json = json_object();
@@ -162,6 +172,7 @@ json_t *rh_replay_json(const struct replay_options *options, const struct replay
     set(json, "response_us", times_json(&result->response_us));
     set(json, "login_us", times_json(&result->login_us));
     set(json, "commit_order", order_json(result));
+    set(json, "ids", ids_json(result));
     set(json, "replayer", replayer_json(result));
     set(json, "not_as_recorded", gaps_json(result));
     set(json, "lost", ended_json(result));

@@ -97,6 +97,9 @@ static void set_prologue(struct replay_session *session, const struct workload_s
         if (session->oids && !session->prologue.failed)
             (void)rh_oid_map_message(session->replay->oids, session->oids, it->type,
                                      session->prologue.data + at, it->body.len);
+        if (session->id_session && !session->prologue.failed)
+            rh_ids_take_message(session, NULL, it->type, session->prologue.data + at, it->body.len,
+                                0);
         session->prologue_readies += it->type == 'Q' || it->type == 'S';
         is_open = it->type != 'Q' && it->type != 'S';
     }
@@ -166,6 +169,8 @@ struct replay_session *rh_session_new(struct replay *replay, const struct worklo
     session->user = rh_replay_user(replay, begun->user ? begun->user : "");
     if (rh_oid_map_is_needed(replay->oids))
         session->oids = rh_oid_session_new();
+    if (replay->ids)
+        session->id_session = rh_id_session_new();
     set_login(session, begun);
     set_prologue(session, begun);
     link_session(replay, session);
@@ -232,6 +237,9 @@ void rh_item_free(struct item *item)
     free(item->turns);
     free(item->marks);
     free(item->outcomes);
+    free(item->places);
+    free(item->ids);
+    rh_buf_deinit(&item->rows);
     free(item);
 }
 
@@ -274,6 +282,8 @@ void rh_session_settle(struct replay_session *session)
         if (session->unanswered == it)
             session->unanswered = it->next;
         replay->ahead_bytes -= it->memory;
+        if (it->id_count > 0)
+            rh_ids_pair(session, it);
         rh_measure_item(session, it);
         rh_item_free(it);
     }
@@ -364,6 +374,8 @@ static void send_item(struct replay_session *session, struct item *item, int64_t
     replay->result->requests++;
     rh_cancel_arm(session, item);
     rh_order_wait_sent(replay, item);
+    if (item->place_count > 0)
+        rh_ids_turn(replay, item);
     rh_pg_client_send(session->client, (struct text){item->bytes, item->length});
     free(item->bytes);
     item->bytes = NULL;
@@ -379,9 +391,10 @@ static void send_item(struct replay_session *session, struct item *item, int64_t
 static bool is_waiting_for_order(struct replay_session *session, struct item *item)
 {
     struct replay *replay = session->replay;
-    if (item->need_count == 0 || session->has_escaped || replay->options->order_wait_us < 0)
+    if (item->need_count + item->place_count == 0 || session->has_escaped ||
+        replay->options->order_wait_us < 0)
         return false;
-    if (rh_commit_order_has(replay->order, item->needs, item->need_count)) {
+    if (rh_order_wait_has(replay, item)) {
         if (session->is_order_waiting)
             rh_order_wait_remove(session);
         return false;
@@ -458,6 +471,10 @@ static void drop_items(struct replay_session *session)
         replay->flying -= it->is_sent && !it->is_done;
         replay->result->gaps[GAP_UNFINISHED] += it->is_sent && !it->is_done;
         replay->result->gaps[GAP_REQUESTS_LOST] += !it->is_sent && !it->is_done && !it->is_end;
+        if (it->is_done && it->id_count > 0)
+            rh_ids_pair(session, it);
+        else
+            rh_ids_lose(replay, it);
         if (it->is_done)
             rh_measure_item(session, it);
         rh_order_wait_done(replay, it);
@@ -543,6 +560,7 @@ void rh_session_bury(struct replay *replay)
         rh_buf_deinit(&it->prologue);
         rh_arena_free(it->arena);
         rh_oid_session_free(it->oids);
+        rh_id_session_free(it->id_session);
         rh_order_touched_deinit(&it->touched);
         rh_row_digest_stream_free(it->stream);
         free(it);

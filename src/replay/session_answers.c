@@ -239,6 +239,8 @@ void rh_session_part(void *context, const struct pg_part *part)
         return;
     if (session->flying && session->flying->first_us == 0)
         session->flying->first_us = rh_clock_mono().us;
+    if (session->replay->ids && session->flying)
+        rh_ids_take_row(session, part);
     if (part->begins && part->ends) {
         rh_row_digest_add(&session->digest, key, part->bytes);
         session->returned++;

@@ -1,5 +1,6 @@
 /* What the server says of itself before the first client comes; the masking plan. */
 #include "workload/capture_int.h"
+#include "workload/key_domains.h"
 
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -65,6 +66,17 @@ static enum err_code read_types(struct capture *capture, struct err *err)
     return RH_OK;
 }
 
+static enum err_code read_keys(struct capture *capture, struct err *err)
+{
+    RH_CLEANUP_ROWS struct rows *rows = NULL;
+    enum err_code code = capture->options->engine->ask(capture->connection, ENGINE_QUERY_OWN_KEYS,
+                                                       NULL, 0, within(ASK_MAX_US), &rows, err);
+
+    if (!code)
+        rh_key_domains(rows, capture->arena, &capture->about);
+    return code;
+}
+
 static enum err_code read_masking(struct capture *capture, struct err *err)
 {
     const struct capture_options *options = capture->options;
@@ -100,6 +112,8 @@ static enum err_code look(struct capture *capture, struct err *err)
         code = read_settings(capture, err);
     if (!code)
         code = read_types(capture, err);
+    if (!code)
+        code = read_keys(capture, err);
     if (!code && options->masking_path)
         code = read_masking(capture, err);
     if (capture->connection)
@@ -137,8 +151,9 @@ enum err_code rh_capture_about(struct capture *capture, struct err *err)
     }
     note(capture,
          rh_arena_printf(capture->arena,
-                         "note: the server's types are not known (%s): parameters of enums "
-                         "and composites cannot be replayed on another database",
+                         "note: the server's types and keys are not known (%s): parameters of "
+                         "enums and composites cannot be replayed on another database, "
+                         "generated ids keep the values that they had",
                          why.message));
     return RH_OK;
 }

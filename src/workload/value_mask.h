@@ -31,4 +31,8 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
 struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query *known,
                                struct text body, struct arena *arena, int64_t *count);
 
+/* A value, as text, of the column "schema.table.column". False: it becomes NULL. */
+bool rh_value_mask_text(struct value_mask *mask, const char *column, struct text value,
+                        struct arena *arena, struct text *ret_masked);
+
 #endif
