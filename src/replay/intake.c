@@ -46,6 +46,12 @@ static bool replicates(const struct workload_session *begun)
            strcasecmp(value, "no") != 0 && strcmp(value, "0") != 0;
 }
 
+static void take_session(struct replay *replay, const struct workload_session *begun, int64_t at_us)
+{
+    replay->recorded++;
+    rh_session_new(replay, begun, at_us);
+}
+
 static void take_begun(struct replay *replay, const struct workload_event *event)
 {
     const struct workload_session *begun = event->begun;
@@ -58,10 +64,10 @@ static void take_begun(struct replay *replay, const struct workload_event *event
         gaps[GAP_SESSIONS_DATABASE]++;
     else if (replicates(begun))
         gaps[GAP_SESSIONS_REPLICATION]++;
-    else if ((size_t)replay->live >= replay->room)
+    else if ((size_t)replay->recorded >= replay->room)
         gaps[GAP_SESSIONS_OVER]++;
     else
-        rh_session_new(replay, begun, event->at_us);
+        take_session(replay, begun, event->at_us);
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
@@ -330,8 +336,10 @@ static void take_event(struct replay *replay, const struct workload_event *event
                                          ? NULL
                                          : rh_replay_find_session(replay, event->session);
     replay->last_event_us = event->at_us;
-    if (event->kind == WORKLOAD_SESSION_ENDED)
+    if (event->kind == WORKLOAD_SESSION_ENDED) {
         replay->ended_recorded++;
+        replay->recorded -= session != NULL;
+    }
     if (event->kind == WORKLOAD_CANCEL) {
         rh_cancel_event(replay, event);
         return;

@@ -126,6 +126,7 @@ struct replay_session {
     struct buf prologue;
     size_t prologue_readies;
     struct pg_client *client;
+    int64_t refused_us;              /* for the first time for want of room; 0 */
     int64_t connect_us, begin_after; /* ended sessions that there were before it */
 
     /* intake */
@@ -196,10 +197,14 @@ struct replay {
     struct replay_session *sessions;
     int64_t live, ended, playing; /* sessions */
     int64_t hungry;               /* that have nothing to send, without a schedule */
+    int64_t connected;            /* or about to be; never more than `room` */
+    int64_t recorded;             /* of those that are replayed: not ended in the recording */
+    int64_t left_us;              /* when the last one ended */
     int64_t logins;               /* under way */
     int64_t refusals;             /* logins in a row that failed, nobody having got in */
     size_t flying;                /* items */
     struct replay_session *begin_first, *begin_last; /* by order_next: wait for others to end */
+    struct replay_session *full_first, *full_last;   /* by order_next: wait for room */
     struct replay_session *graveyard;                /* freed when no callback is on the stack */
     size_t room;
 
