@@ -149,6 +149,9 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
           that the server fills with new values (the sequence that does, its last value; NULL),    \
           foreign keys column by column, sequences that fill no column */                          \
     X(ENGINE_QUERY_OWN_KEYS)                                                                       \
+    /* -> oid, schema_name, signature ("f(integer, text)"): functions that the database numbers in \
+          its own way */                                                                           \
+    X(ENGINE_QUERY_OWN_FUNCTIONS)                                                                  \
     /* -> role_name: roles that may log in */                                                      \
     X(ENGINE_QUERY_LOGIN_ROLES)                                                                    \
     /* -> one row: max_connections, reserved (kept from a role like ours), used */                 \

@@ -192,6 +192,13 @@ struct workload_type {
     uint32_t element; /* of an array: the type of its elements; 0 */
 };
 
+/* A function that the server numbers in its own way: FunctionCall names it by its number. */
+struct workload_function {
+    uint32_t oid;
+    const char *schema, *signature; /* "f(integer, text)" */
+};
+#define WORKLOAD_FUNCTIONS_MAX 65536
+
 /*
  * A column whose values the server makes (a sequence, identity, gen_random_uuid()), or that refers
  * to such a one by a foreign key; or a sequence that fills no column (`table` and `column` "").
@@ -223,6 +230,7 @@ struct workload_about {
        masked has none in it, and this is zeros then. */
     uint8_t digest_key[WORKLOAD_DIGEST_KEY_BYTES];
     VEC(struct workload_type) types;
+    VEC(struct workload_function) functions;
     VEC(struct workload_key) keys;
 };
 

@@ -15,6 +15,11 @@
 #define OID_INT2 21u
 #define OID_INT2_ARRAY 1005u
 #define OID_INT8_ARRAY 1016u
+/* Functions whose first argument is a large object (pg_proc.dat). */
+static const uint32_t large_object_functions[] = {
+    715 /* lo_create */,     952 /* lo_open */,      964 /* lo_unlink */, 765 /* lo_export */,
+    3457 /* lo_from_bytea */, 3458, 3459 /* lo_get */, 3460 /* lo_put */};
+#define LARGE_OBJECTS "pg_catalog.pg_largeobject_metadata.oid"
 /* Prepared statements of one session that are remembered; values in further ones stay. */
 #define STATEMENTS_MAX ((size_t)10000)
 #define WIDENED_MAX 64
@@ -28,6 +33,8 @@ struct shape_slot {
 struct id_texts {
     const struct id_map *map;
     struct arena *arena, *scratch;
+    struct id_text large_object; /* of a call of these functions */
+    uint32_t large_object_domain;
     struct buf shape;
     struct shape_slot *slots; /* open addressing; a power of two */
     size_t size, count;
@@ -50,6 +57,10 @@ struct id_texts *rh_id_texts_new(const struct id_map *map)
     texts->arena = rh_arena_new();
     texts->scratch = rh_arena_new();
     rh_buf_init(&texts->shape, SQL_SHAPE_BYTES_MAX + 1);
+    texts->large_object_domain = rh_id_map_domain_of_column(map, LARGE_OBJECTS);
+    texts->large_object = (struct id_text){.parameters = &texts->large_object_domain,
+                                           .parameter_count = 1,
+                                           .has_parameters = texts->large_object_domain != 0};
     texts->size = 1024;
     texts->slots = allocate(texts->size, sizeof(*texts->slots));
     return texts;
@@ -251,6 +262,17 @@ static struct id_statement find_bound(const struct id_session *session, struct t
                : (struct id_statement){0};
 }
 
+static struct id_statement find_function(const struct id_texts *texts, struct text body)
+{
+    struct pg_reader reader = {.rest = body};
+    uint32_t function = rh_pg_read_u32(&reader);
+    size_t count = sizeof(large_object_functions) / sizeof(*large_object_functions);
+    for (size_t i = 0; i < count && texts->large_object_domain; i++)
+        if (function == large_object_functions[i])
+            return (struct id_statement){.text = &texts->large_object};
+    return (struct id_statement){0};
+}
+
 struct id_statement rh_id_session_take(struct id_session *session, struct id_texts *texts,
                                        unsigned char type, char *body, size_t length)
 {
@@ -259,6 +281,8 @@ struct id_statement rh_id_session_take(struct id_session *session, struct id_tex
         return take_parse(session, texts, body, length);
     if (type == 'B')
         return find_bound(session, (struct text){body, length});
+    if (type == 'F')
+        return find_function(texts, (struct text){body, length});
     if (type != 'Q')
         return (struct id_statement){0};
     text = rh_id_texts_find(texts, (struct text){body, strnlen(body, length)});
@@ -420,12 +444,16 @@ static void turn_parameter(struct work *work, uint32_t domain, bool is_binary, b
     close_length(work, at);
 }
 
-static void turn_bind(struct work *work, const struct id_statement *statement, struct text body)
+/* Of Bind and of FunctionCall. */
+static void turn_parameters(struct work *work, const struct id_statement *statement, bool is_call,
+                            struct text body)
 {
     struct pg_reader reader = {.rest = body};
     const struct id_text *text = statement->text;
-    (void)rh_pg_read_string(&reader);
-    (void)rh_pg_read_string(&reader);
+    if (is_call)
+        (void)rh_pg_read_u32(&reader);
+    else if (rh_pg_read_string(&reader))
+        (void)rh_pg_read_string(&reader);
     uint16_t format_count = rh_pg_read_u16(&reader);
     struct text formats = rh_pg_read_bytes(&reader, 2 * (size_t)format_count);
     uint16_t count = rh_pg_read_u16(&reader);
@@ -489,8 +517,8 @@ static struct id_counts turn(const struct id_map *map, const struct id_statement
                              unsigned char type, struct text body, struct buf *out)
 {
     struct work work = {.map = map, .out = out};
-    if (type == 'B') {
-        turn_bind(&work, statement, body);
+    if (type == 'B' || type == 'F') {
+        turn_parameters(&work, statement, type == 'F', body);
         return work.counts;
     }
     struct pg_reader reader = {.rest = body};

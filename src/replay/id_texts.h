@@ -3,8 +3,8 @@
  * compared with, or assigned to, a column that holds them; and messages with the values of the
  * recording turned into messages with those of the target. Pure.
  *
- * Looked into are parameters of Bind in both formats, arrays of them, and constants in the texts of
- * Query and Parse. Where a client declared a parameter as smallint, because the value was small,
+ * Looked into are parameters of Bind in both formats, arrays of them, constants in the texts of
+ * Query and Parse, and large objects in FunctionCall. Where a client declared a parameter as smallint, because the value was small,
  * Parse says bigint: the target's value may be larger. The text is parsed once for all of its
  * shape.
  */

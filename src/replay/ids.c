@@ -189,6 +189,13 @@ void rh_ids_take_row(struct replay_session *session, const struct pg_part *part)
     memcpy(item->rows.data + item->row_at, &head, sizeof(head));
 }
 
+/* Kept as a row of one column. */
+void rh_ids_take_value(struct replay_session *session, struct text body)
+{
+    rh_ids_take_row(session, &(struct pg_part){.bytes = {"\0\1", 2}, .begins = true});
+    rh_ids_take_row(session, &(struct pg_part){.bytes = body, .ends = true});
+}
+
 static bool value_in(struct text row, uint32_t column, bool is_binary, struct id_value *ret_value)
 {
     struct pg_reader reader = {.rest = row};

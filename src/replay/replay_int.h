@@ -289,6 +289,8 @@ void rh_ids_give(struct replay_session *session, struct item *item,
                  const struct workload_event *event, size_t first, size_t count);
 /* A piece of a row that came, before it is counted. */
 void rh_ids_take_row(struct replay_session *session, const struct pg_part *part);
+/* The body of a FunctionCallResponse. */
+void rh_ids_take_value(struct replay_session *session, struct text body);
 /* The item is done and was answered in the recording: what both were told is paired. */
 void rh_ids_pair(struct replay_session *session, struct item *item);
 /* Nothing will come of it. */

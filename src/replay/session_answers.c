@@ -191,6 +191,8 @@ static void take_message(struct replay_session *session, struct item *item,
         acknowledge(session, item);
         break;
     case 'V':
+        if (session->replay->ids && message->is_whole)
+            rh_ids_take_value(session, message->body);
         (void)end_execution(session, item);
         break;
     case 'E':

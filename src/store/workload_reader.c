@@ -188,6 +188,15 @@ static bool take_type(struct workload_reader *reader, sqlite3_stmt *row)
     return true;
 }
 
+static bool take_function(struct workload_reader *reader, sqlite3_stmt *row)
+{
+    *RH_PUSH(reader->arena, &reader->about.functions) = (struct workload_function){
+        .oid = (uint32_t)sqlite3_column_int64(row, 0),
+        .schema = get_text(reader, row, 1),
+        .signature = get_text(reader, row, 2)};
+    return true;
+}
+
 static bool take_key(struct workload_reader *reader, sqlite3_stmt *row)
 {
     if (sqlite3_column_int64(row, 0) != (int64_t)reader->about.keys.count + 1)
@@ -318,7 +327,8 @@ static bool has_our_tables(struct workload_reader *reader)
         return false;
     bool is_ok = true;
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && is_ok; i++) {
-        if (!reader->has_keys && strcmp(tables[i].name, "keys") == 0)
+        if (!reader->has_keys &&
+            (strcmp(tables[i].name, "keys") == 0 || strcmp(tables[i].name, "functions") == 0))
             continue;
         sqlite3_bind_text(find, 1, tables[i].type, -1, SQLITE_STATIC);
         sqlite3_bind_text(find, 2, tables[i].name, -1, SQLITE_STATIC);
@@ -354,8 +364,10 @@ static bool read_tables(struct workload_reader *reader)
                  each_row(reader,
                           "SELECT oid, \"schema\", name, kind, element FROM types ORDER BY oid",
                           ROWS_MAX, take_type) &&
-                 (!reader->has_keys || each_row(reader, "SELECT * FROM keys ORDER BY number",
-                                                WORKLOAD_KEYS_MAX, take_key)) &&
+                 (!reader->has_keys || (each_row(reader, "SELECT * FROM functions ORDER BY oid", WORKLOAD_FUNCTIONS_MAX,
+                            take_function) &&
+                   each_row(reader, "SELECT * FROM keys ORDER BY number", WORKLOAD_KEYS_MAX,
+                            take_key))) &&
                  each_row(reader,
                           "SELECT number, fingerprint, flags, query FROM patterns ORDER BY number",
                           WORKLOAD_PATTERNS_MAX, take_pattern) &&

@@ -32,6 +32,7 @@ struct pattern_entry {
     X(PUT_BATCH, "INSERT INTO batches VALUES (?, ?, ?, ?, ?)")                            \
     X(PUT_NOTE, "INSERT INTO notes VALUES (?, ?)")                                        \
     X(PUT_TYPE, "INSERT OR REPLACE INTO types VALUES (?, ?, ?, ?, ?)")                    \
+    X(PUT_FUNCTION, "INSERT OR REPLACE INTO functions VALUES (?, ?, ?)")                  \
     X(PUT_KEY, "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                        \
     X(PUT_GAP, "INSERT INTO gaps VALUES (?, ?, ?, ?)")
 enum writer_statement {
@@ -118,6 +119,20 @@ static bool put_types(struct workload_writer *writer, const struct workload_abou
     return is_ok;
 }
 
+static bool put_functions(struct workload_writer *writer, const struct workload_about *about)
+{
+    bool is_ok = true;
+    for (size_t i = 0; i < about->functions.count && i < WORKLOAD_FUNCTIONS_MAX && is_ok; i++) {
+        const struct workload_function *function = &about->functions.items[i];
+        sqlite3_stmt *put = writer->statements[PUT_FUNCTION];
+        sqlite3_bind_int64(put, 1, function->oid);
+        bind_text(put, 2, function->schema);
+        bind_text(put, 3, function->signature);
+        is_ok = run(put);
+    }
+    return is_ok;
+}
+
 static bool put_keys(struct workload_writer *writer, const struct workload_about *about)
 {
     bool is_ok = true;
@@ -157,7 +172,7 @@ static bool put_head(struct workload_writer *writer, const struct workload_about
            put_about(writer, "started_at", about->started_at) &&
            put_about_number(writer, "is_masked", about->is_masked) &&
            put_about(writer, "masking_key_id", about->masking_key_id) && put_types(writer, about) &&
-           put_keys(writer, about);
+           put_functions(writer, about) && put_keys(writer, about);
 }
 
 static bool put_totals(struct workload_writer *writer)

@@ -66,6 +66,23 @@ static enum err_code read_types(struct capture *capture, struct err *err)
     return RH_OK;
 }
 
+static enum err_code read_functions(struct capture *capture, struct err *err)
+{
+    RH_CLEANUP_ROWS struct rows *rows = NULL;
+    enum err_code code = capture->options->engine->ask(capture->connection,
+                                                       ENGINE_QUERY_OWN_FUNCTIONS, NULL, 0,
+                                                       within(ASK_MAX_US), &rows, err);
+
+    if (code)
+        return code;
+    for (size_t i = 0; i < rh_rows_count(rows) && i < WORKLOAD_FUNCTIONS_MAX; i++)
+        *RH_PUSH(capture->arena, &capture->about.functions) = (struct workload_function){
+            .oid = (uint32_t)rh_rows_int(rows, i, 0, 0),
+            .schema = rh_arena_strdup(capture->arena, rh_rows_value(rows, i, 1)),
+            .signature = rh_arena_strdup(capture->arena, rh_rows_value(rows, i, 2))};
+    return RH_OK;
+}
+
 static enum err_code read_keys(struct capture *capture, struct err *err)
 {
     RH_CLEANUP_ROWS struct rows *rows = NULL;
@@ -112,6 +129,8 @@ static enum err_code look(struct capture *capture, struct err *err)
         code = read_settings(capture, err);
     if (!code)
         code = read_types(capture, err);
+    if (!code)
+        code = read_functions(capture, err);
     if (!code)
         code = read_keys(capture, err);
     if (!code && options->masking_path)

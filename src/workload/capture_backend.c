@@ -235,6 +235,16 @@ static void on_other_end(struct capture_session *session, bool is_suspended)
         session->step++;
 }
 
+static void on_function_value(struct capture_session *session, struct text body)
+{
+    const struct pending *front = awaited(session);
+
+    if (!front || front->type != 'F' || !session->path->id_keys || !session->number)
+        return;
+    rh_capture_take_value(session, front->function, front->binary, body);
+    rh_capture_put_ids(session, TEXT_LITERAL("INSERT"), 1);
+}
+
 static void on_step(struct capture_session *session, unsigned char of)
 {
     const struct pending *front = awaited(session);
@@ -345,8 +355,11 @@ static void on_message(struct capture_session *session, unsigned char type, stru
         if (session->is_ready)
             on_error(session, body);
         break;
-    case 'I':
     case 'V':
+        on_function_value(session, body);
+        on_other_end(session, false);
+        break;
+    case 'I':
         on_other_end(session, false);
         break;
     case 's':

@@ -232,6 +232,12 @@ static void on_message(struct capture_session *session, unsigned char type, stru
         unit = pending->unit = ++session->last_unit;
         if (type == 'Q')
             on_query(session, body, pending);
+        if (type == 'F' && body.len >= 6) {
+            struct pg_reader reader = {.rest = body};
+
+            pending->function = rh_pg_read_u32(&reader);
+            pending->binary = body.data[body.len - 1] == 1;
+        }
         break;
     case 'P':
         on_parse(session, body, push(session, type));

@@ -10,6 +10,10 @@
 /* pg_type.dat */
 #define OID_INT8 20u
 #define OID_UUID 2950u
+/* pg_largeobject_metadata; pg_proc.dat */
+#define OID_LARGE_OBJECTS 2995u
+#define OID_LO_CREAT 957u
+#define OID_LO_CREATE 715u
 /* Columns of one result that are looked at; more are those of joins of many tables. */
 #define COLUMNS_MAX 8
 /* Longer texts are not searched for the names of functions. */
@@ -239,6 +243,26 @@ void rh_capture_take_ids(struct capture_session *session, const struct id_column
             fill(session->path->id_keys, column, value, is_binary, &id))
             push(session, &id);
     }
+}
+
+void rh_capture_take_value(struct capture_session *session, uint32_t function, bool is_binary,
+                           struct text body)
+{
+    const struct id_keys *keys = session->path->id_keys;
+    uint64_t place = (uint64_t)OID_LARGE_OBJECTS << 16 | 1;
+    struct id_column column = {.key = keys->slots[slot_of(keys, place)].key};
+    struct pg_reader reader = {.rest = body};
+    uint32_t length = rh_pg_read_u32(&reader);
+
+    if (!column.key || (function != OID_LO_CREAT && function != OID_LO_CREATE) ||
+        length == UINT32_MAX)
+        return;
+    struct capture_id id = {.result = session->unit_results,
+                            .key = column.key,
+                            .step = session->step,
+                            .is_binary = is_binary};
+    if (fill(keys, &column, rh_pg_read_bytes(&reader, length), is_binary, &id) && !reader.failed)
+        push(session, &id);
 }
 
 /* What made them is sure of an INSERT (MERGE); of another statement one row may be paired with one

@@ -36,7 +36,8 @@ struct pending {
     struct prepared *statement; /* P: made; B, D, E: bound; C: taken out */
     struct prepared *replaced;  /* P */
     size_t text, text_length;   /* Q: in `texts` */
-    uint64_t binary;            /* E: columns of the result, by their formats */
+    uint64_t binary;            /* E: columns of the result, by their formats; F: the value */
+    uint32_t function;          /* F: its number */
 };
 
 struct portal {
@@ -142,6 +143,9 @@ uint64_t rh_capture_binary_columns(struct text bind);
 /* Of a row that was counted. `binary` NULL: as `columns` say. */
 void rh_capture_take_ids(struct capture_session *session, const struct id_columns *columns,
                          const uint64_t *binary, struct text row);
+/* The value of a function that was called by its number: a large object's, when it made one. */
+void rh_capture_take_value(struct capture_session *session, uint32_t function, bool is_binary,
+                           struct text body);
 /* The result is complete; called before it is added. */
 void rh_capture_put_ids(struct capture_session *session, struct text tag, int64_t rows);
 

@@ -1,4 +1,5 @@
 """Ids that the server made while a workload was captured, and that it makes otherwise in the replay."""
+import ctypes
 import json
 import queue
 import random
@@ -136,3 +137,65 @@ def test_a_shop_whose_sequences_stand_elsewhere(rehearse, target, captured):  # 
     done = replay_copy(rehearse, target, path, "--speed", "max", "--recorded-ids")
     assert done["errors"]["new"] >= orders
     assert done["ids"] == {"learned": 0, "mapped": 0, "moved": 0, "unknown": 0}
+
+
+class Argument(ctypes.Structure):
+    """PQArgBlock of libpq-fe.h: an integer."""
+    _fields_ = [("len", ctypes.c_int), ("isint", ctypes.c_int), ("integer", ctypes.c_int), ("unused", ctypes.c_int)]
+
+
+def calls_functions_by_number(port, double):
+    """Large objects, and a function of the user's own, as libpq calls them: by FunctionCall."""
+    libpq = ctypes.CDLL("libpq.so.5")
+    libpq.PQconnectdb.restype = libpq.PQexec.restype = libpq.PQfn.restype = ctypes.c_void_p
+    libpq.PQgetvalue.restype = ctypes.c_char_p
+    libpq.lo_creat.restype = ctypes.c_uint
+    connection = ctypes.c_void_p(libpq.PQconnectdb(f"host=127.0.0.1 port={port} user=postgres dbname=app".encode()))
+    assert libpq.PQstatus(connection) == 0
+
+    def execute(sql):
+        result = ctypes.c_void_p(libpq.PQexec(connection, sql.encode()))
+        assert libpq.PQresultStatus(result) in (1, 2), sql
+        return result
+
+    execute("BEGIN")
+    made = libpq.lo_creat(connection, 0x60000)
+    assert made
+    opened = libpq.lo_open(connection, made, 0x60000)
+    assert opened >= 0 and libpq.lo_write(connection, opened, b"a picture", 9) == 9
+    assert libpq.lo_close(connection, opened) == 0
+    execute(f"INSERT INTO pictures (data) VALUES ({made})")
+    execute("COMMIT")
+    execute("BEGIN")
+    found = int(libpq.PQgetvalue(execute(f"SELECT data FROM pictures WHERE data = {made}"), 0, 0))
+    opened = libpq.lo_open(connection, found, 0x40000)
+    content = ctypes.create_string_buffer(20)
+    assert libpq.lo_read(connection, opened, content, 20) == 9 and content.value == b"a picture"
+    execute("COMMIT")
+    value, length = ctypes.c_int(), ctypes.c_int()
+    result = ctypes.c_void_p(libpq.PQfn(connection, double, ctypes.byref(value), ctypes.byref(length), 1,
+                                        ctypes.byref(Argument(4, 1, 21, 0)), 1))
+    assert libpq.PQresultStatus(result) == 1 and value.value == 42
+    libpq.PQfinish(connection)
+
+
+def test_functions_called_by_their_numbers(rehearse, target, captured):  # noqa: F811
+    double = "CREATE FUNCTION double(int) RETURNS int LANGUAGE sql AS 'SELECT 2 * $1'"
+    in_app(target, "CREATE TABLE pictures (id serial, data oid); " + double)
+    number = in_app(target, "SELECT 'double'::regproc::oid")[0][0]
+    path = captured(lambda port: calls_functions_by_number(port, number))
+    with target.connect("copy", autocommit=True) as connection:
+        connection.execute("DROP FUNCTION double; CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1'; " + double)
+        assert connection.execute("SELECT 'double'::regproc::oid").fetchone()[0] != number
+    done = replay_copy(rehearse, target, path)
+    assert done["errors"] == {"as_recorded": 0, "new": 0, "resolved": 0}, json.dumps(done, indent=1)
+    assert rows_that_differ(done) == {}
+    assert done["ids"]["learned"] == 1 and done["ids"]["moved"] == 4
+    with target.connect("copy") as connection:
+        assert connection.execute("SELECT convert_from(lo_get(data), 'UTF8') FROM pictures").fetchall() == [("a picture",)]
+    target.sql("DROP DATABASE copy WITH (FORCE)")
+    target.sql("CREATE DATABASE copy TEMPLATE app")
+    in_app_copy = "SELECT lo_unlink(oid) FROM pg_largeobject_metadata; DELETE FROM pictures"
+    with target.connect("copy", autocommit=True) as connection:
+        connection.execute(in_app_copy)
+    assert replay_copy(rehearse, target, path, "--recorded-ids")["errors"]["new"] > 0

@@ -1,7 +1,15 @@
 -- Columns that the server fills with new values, sequences that fill none, and foreign keys column
--- by column. made: sequence_schema, sequence_name and since (its last value now, NULL: not to be
+-- by column; and columns that can hold large objects, as if they referred to those (2995 is
+-- pg_largeobject_metadata, 1 its oid). made: sequence_schema, sequence_name and since (its last value now, NULL: not to be
 -- told) of what fills it, '' for uuids. reference: the column that it refers to.
-WITH filled AS (
+WITH large AS (
+    SELECT a.attrelid AS relation, a.attnum AS attribute
+    FROM pg_catalog.pg_attribute a
+    JOIN pg_catalog.pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p')
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    WHERE c.oid >= 16384 AND a.attnum > 0
+      AND (t.oid = 'pg_catalog.oid'::pg_catalog.regtype OR t.typname = 'lo')
+), filled AS (
     -- identity columns
     SELECT d.refobjid AS relation, d.refobjsubid AS attribute, d.objid AS sequence
     FROM pg_catalog.pg_depend d
@@ -23,6 +31,8 @@ WITH filled AS (
     WHERE c.atttypid = 'pg_catalog.uuid'::pg_catalog.regtype AND c.attgenerated = ''
       AND pg_catalog.pg_get_expr(a.adbin, a.adrelid)
           ~ '^([a-z_0-9"]+\.)?(gen_random_uuid|uuid_generate_v[0-9a-z]+|uuidv[0-9]+)\('
+    UNION
+    SELECT 2995, 1, 0 WHERE EXISTS (SELECT FROM large)
 ), sequences AS (
     SELECT s.oid, n.nspname AS schema, s.relname AS name,
            CASE WHEN q.seqincrement > 0
@@ -53,6 +63,9 @@ SELECT 'reference', c.relation, c.attribute, c.schema, c.table_name, c.name,
 FROM pg_catalog.pg_constraint k,
      pg_catalog.generate_subscripts(k.conkey, 1) AS i (i), columns c
 WHERE k.contype = 'f' AND c.relation = k.conrelid AND c.attribute = k.conkey[i.i]
+UNION ALL
+SELECT 'reference', c.relation, c.attribute, c.schema, c.table_name, c.name, 2995, 1, '', '', NULL
+FROM large JOIN columns c USING (relation, attribute)
 UNION ALL
 SELECT 'sequence', 0, 0, '', '', '', 0, 0, s.schema, s.name, s.since
 FROM sequences s
