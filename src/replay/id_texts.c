@@ -16,9 +16,10 @@
 #define OID_INT2_ARRAY 1005u
 #define OID_INT8_ARRAY 1016u
 /* Functions whose first argument is a large object (pg_proc.dat). */
-static const uint32_t large_object_functions[] = {
-    715 /* lo_create */,     952 /* lo_open */,      964 /* lo_unlink */, 765 /* lo_export */,
-    3457 /* lo_from_bytea */, 3458, 3459 /* lo_get */, 3460 /* lo_put */};
+static const uint32_t large_object_functions[] = {715 /* lo_create */,      952 /* lo_open */,
+                                                  964 /* lo_unlink */,      765 /* lo_export */,
+                                                  3457 /* lo_from_bytea */, 3458,
+                                                  3459 /* lo_get */,        3460 /* lo_put */};
 #define LARGE_OBJECTS "pg_catalog.pg_largeobject_metadata.oid"
 /* Prepared statements of one session that are remembered; values in further ones stay. */
 #define STATEMENTS_MAX ((size_t)10000)

@@ -4,9 +4,9 @@
  * recording turned into messages with those of the target. Pure.
  *
  * Looked into are parameters of Bind in both formats, arrays of them, constants in the texts of
- * Query and Parse, and large objects in FunctionCall. Where a client declared a parameter as smallint, because the value was small,
- * Parse says bigint: the target's value may be larger. The text is parsed once for all of its
- * shape.
+ * Query and Parse, and large objects in FunctionCall. Where a client declared a parameter as
+ * smallint, because the value was small, Parse says bigint: the target's value may be larger. The
+ * text is parsed once for all of its shape.
  */
 #ifndef RH_REPLAY_ID_TEXTS_H
 #define RH_REPLAY_ID_TEXTS_H

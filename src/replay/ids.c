@@ -85,6 +85,7 @@ void rh_ids_turn(struct replay *replay, struct item *item)
         struct id_counts counts = rh_id_message_turn(replay->ids, &place->statement,
                                                      (unsigned char)type, before, &body);
         count(replay->result, &counts);
+        item->has_moved_ids |= counts.moved > 0;
         rh_buf_add(&out, item->bytes + at, place->offset - at);
         rh_pg_encode_message(&out, type, rh_buf_text(&body));
         at = place->offset + 5 + before.len;
@@ -226,8 +227,8 @@ static bool is_alike(const struct item *item, uint32_t outcome, uint32_t result)
 }
 
 /* Ids and rows come in one order; *next is the first id that may be of this row. */
-static void pair_row(struct replay_session *session, const struct item *item,
-                     const struct kept_row *head, struct text row, size_t *next)
+static void pair_row(struct replay_session *session, struct item *item, const struct kept_row *head,
+                     struct text row, size_t *next)
 {
     struct replay *replay = session->replay;
     uint32_t result = result_of(item, head->outcome);
@@ -246,6 +247,7 @@ static void pair_row(struct replay_session *session, const struct item *item,
             !rh_id_value_parse(id->value, &value) ||
             !value_in(row, id->column, id->is_binary, &replayed))
             continue;
+        item->has_moved_ids |= replayed.low != value.low || replayed.high != value.high;
         replay->result->ids_learned += rh_id_map_set(replay->ids, domain, &value, &replayed);
     }
 }

@@ -114,8 +114,8 @@ void rh_oid_map_add_functions(struct oid_map *map, struct arena *arena,
     for (size_t i = 0; i < function_count; i++) {
         const struct target_function wanted = {.schema = functions[i].schema,
                                                .signature = functions[i].signature};
-        const struct target_function *found = bsearch(&wanted, sorted, target_count,
-                                                      sizeof(wanted), compare_signatures);
+        const struct target_function *found = bsearch(&wanted, sorted, target_count, sizeof(wanted),
+                                                      compare_signatures);
         if (found && found->oid != functions[i].oid)
             map->functions[map->function_count++] = (struct moved_function){functions[i].oid,
                                                                             found->oid};

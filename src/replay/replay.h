@@ -99,9 +99,11 @@ struct replay_pattern {
     uint32_t number;
     int64_t calls;
     int64_t errors_as_recorded, errors_new, errors_resolved;
-    int64_t cancelled;                          /* not errors */
-    int64_t rows_same, rows_differ;             /* of those that succeeded both times */
-    int64_t digests_same, digests_differ;       /* of those with a digest both times */
+    int64_t cancelled;                    /* not errors */
+    int64_t rows_same, rows_differ;       /* of those that succeeded both times */
+    int64_t digests_same, digests_differ; /* of those with a digest both times */
+    int64_t
+        digests_moved; /* differ, but ids in them are others (replay/id_map.h): not to be told */
     struct histogram *service_us, *response_us; /* of those that succeeded; NULL: none did */
     VEC(struct replay_sqlstate) sqlstates;      /* of the replay */
 };

@@ -82,6 +82,7 @@ struct item {
     struct workload_id *ids; /* recorded of its results; values lie behind them */
     size_t id_count;
     uint32_t last_domain; /* of those that name no key */
+    bool has_moved_ids;   /* it says, or its rows told, others than in the recording */
     struct buf rows;      /* that came, as far as ids may be in them (ids.c) */
     size_t row_at;        /* the row under way begins there */
 

@@ -68,7 +68,9 @@ static json_t *pattern_json(const struct replay_options *options,
     set(json, "sqlstates", sqlstates);
     set(json, "cancelled", json_integer(pattern->cancelled));
     set(json, "rows", pair_json(pattern->rows_same, pattern->rows_differ));
-    set(json, "digests", pair_json(pattern->digests_same, pattern->digests_differ));
+    json_t *digests = pair_json(pattern->digests_same, pattern->digests_differ);
+    set(digests, "moved_ids", json_integer(pattern->digests_moved));
+    set(json, "digests", digests);
     set(json, "service_us", times_json(pattern->service_us));
     set(json, "response_us", times_json(pattern->response_us));
     return json;
