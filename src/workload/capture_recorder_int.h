@@ -99,4 +99,10 @@ const struct known_query *rh_recorded_session_query(const struct recorded_sessio
 /* The unit of this number is over. Its request; 0: it is not known. */
 uint64_t rh_recorded_session_finish_unit(struct recorded_session *session, uint32_t number);
 
+/* --- recorded_ids.c: values that the server made */
+
+/* The body of RECORD_IDS; the session has an arena for its answer. */
+void rh_recorded_ids_add(struct capture_recorder *recorder, struct recorded_session *session,
+                         struct text body);
+
 #endif
