@@ -68,7 +68,8 @@ struct rewrite {
 
 struct scan {
     const char *relation;
-    int64_t rows; /* read inside this statement */
+    int64_t rows;  /* read inside this statement */
+    int64_t begun; /* how many such scans its own backend began; 0: not told */
     bool preexisting;
     enum observation observation;
 };

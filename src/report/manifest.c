@@ -65,6 +65,16 @@ static int64_t rows_here(const struct manifest *manifest)
     return rows;
 }
 
+/* Tables whose rows are in the archive: what is omitted stands below with its reason. */
+static int64_t tables_here(const struct manifest *manifest)
+{
+    int64_t tables = 0;
+
+    for (size_t i = 0; i < manifest->tables.count; i++)
+        tables += manifest->tables.items[i].omitted == NULL;
+    return tables;
+}
+
 static int64_t bytes_here(const struct manifest *manifest)
 {
     int64_t bytes = 0;
@@ -96,7 +106,7 @@ static const char *rows_text(const struct view *view)
 
     return text(view, "%s in %s, %s as text; %s",
                 rh_say_count(view->arena, rows_here(manifest), "row"),
-                rh_say_count(view->arena, (int64_t)manifest->tables.count, "table"),
+                rh_say_count(view->arena, tables_here(manifest), "table"),
                 bytes_text(view, bytes_here(manifest)), share);
 }
 

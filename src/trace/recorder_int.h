@@ -82,10 +82,11 @@ struct pending_rewrite {
 struct parallel_build {
     int statement;
     const char *table; /* as the log has it: without schema and quotes */
+    int scans;         /* of the whole table; CONCURRENTLY reads it again to validate */
 };
 struct pending_scan {
     int64_t relation_id;
-    int64_t rows; /* as last reported in this transaction */
+    int64_t scans, rows; /* as last reported in this transaction */
 };
 
 struct recorder_session {

@@ -81,8 +81,13 @@ static void take_fact(struct recorder *recorder, const struct log_entry *entry,
         break;
     case LOG_FACT_INDEX_BUILD:
         if (fact->parallel_workers > 0 && session && statement && session->transaction >= 0) {
+            struct sql_facts words = {0};
+
+            rh_sql_facts_of_words(rh_text(statement->sql), recorder->log_arena, &words);
             *RH_PUSH(session->arena, &session->parallel_builds) = (struct parallel_build){
-                current->index, rh_arena_strdup(session->arena, fact->relation)};
+                .statement = current->index,
+                .table = rh_arena_strdup(session->arena, fact->relation),
+                .scans = words.is_concurrently ? 2 : 1};
             session->may_have_changed_storage = true; /* the table's rows are read again */
         }
         break;

@@ -198,8 +198,9 @@ static void take_scans(struct recorder_session *session, const struct evidence *
             known = RH_PUSH(session->arena, &session->scans);
             known->relation_id = scan->relation_id;
         }
-        int64_t rows = scan->rows - known->rows;
+        int64_t rows = scan->rows - known->rows, begun = scan->scans - known->scans;
         known->rows = scan->rows;
+        known->scans = scan->scans;
         if (!statement || rows <= 0 || !scan->relation || is_system_name(scan->relation))
             continue;
         const struct observed_relation *relation = recorder->observer
@@ -209,13 +210,14 @@ static void take_scans(struct recorder_session *session, const struct evidence *
         *RH_PUSH(recorder->trace->arena, &statement->scans) = (struct scan){
             .relation = rh_arena_strdup(recorder->trace->arena, scan->relation),
             .rows = rows,
+            .begun = begun > 0 ? begun : 0,
             .preexisting = relation && relation->preexisting,
             .observation = OBSERVED_EXACT};
     }
     /* At a start, what is absent counts from 0; an end speaks of what its command touched. */
     for (size_t k = 0; evidence->event == EVIDENCE_COMMAND_START && k < session->scans.count; k++)
         if (!find_scan(evidence, session->scans.items[k].relation_id))
-            session->scans.items[k].rows = 0;
+            session->scans.items[k].scans = session->scans.items[k].rows = 0;
 }
 
 /* Whether this report shows a lock that keeps readers or writers out of that table; of any when

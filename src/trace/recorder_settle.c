@@ -423,8 +423,10 @@ static void doubt_scans(struct statement *statement)
 }
 
 /*
- * The leader counts the rows it read itself. A build reads the whole table, so its scan counts for
- * whole tables: as many as the build left in the catalogue.
+ * The leader counts the rows it read itself, which may be all or none. It begins every scan of the
+ * command, though, and those of a build read the whole table (twice when CONCURRENTLY): each counts
+ * for as many rows as the build left in the catalogue. Where the session reported no scan (REINDEX
+ * before 17 fires no event triggers), the builds that the log tells of are counted.
  */
 static void settle_parallel_builds(struct recorder_session *session)
 {
@@ -439,17 +441,18 @@ static void settle_parallel_builds(struct recorder_session *session)
             continue;
         }
         struct scan *scan = find_scan_of(statement, table->name, OBSERVED_EXACT);
-        int64_t total = table->rows_now, before = 0;
-        if (scan) {
-            before = total > 0 ? (scan->rows - 1) / total * total : 0;
-        } else if ((scan = find_scan_of(statement, table->name, OBSERVED_SAMPLED))) {
-            before = scan->rows; /* one more index of the same command */
-        } else {
+        int64_t total = table->rows_now;
+        if (!scan)
+            scan = find_scan_of(statement, table->name, OBSERVED_SAMPLED);
+        if (!scan) { /* the leader had no row of it */
             scan = RH_PUSH(arena, &statement->scans);
             *scan = (struct scan){.relation = rh_arena_strdup(arena, table->name),
                                   .preexisting = table->preexisting};
         }
-        scan->rows = total >= 0 && before >= 0 ? before + total : NOT_OBSERVED;
+        if (total < 0 || scan->rows < 0)
+            scan->rows = NOT_OBSERVED;
+        else
+            scan->rows = scan->begun > 0 ? scan->begun * total : scan->rows + build->scans * total;
         scan->observation = OBSERVED_SAMPLED;
     }
 }

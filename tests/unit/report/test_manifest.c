@@ -156,7 +156,7 @@ static void test_manifest_in_one_line_when_quiet(void **state)
     const char *text = shown(arena, manifest_new(arena), (struct manifest_view){REPORT_QUIET});
 
     (void)state;
-    assert_says(text, "50,000 rows in 2 tables");
+    assert_says(text, "50,000 rows in 1 table");
     assert_ptr_equal(strchr(text, '\n') + 1, text + strlen(text));
     rh_arena_free(arena);
 }
