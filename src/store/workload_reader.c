@@ -364,10 +364,10 @@ static bool read_tables(struct workload_reader *reader)
                  each_row(reader,
                           "SELECT oid, \"schema\", name, kind, element FROM types ORDER BY oid",
                           ROWS_MAX, take_type) &&
-                 (!reader->has_keys || (each_row(reader, "SELECT * FROM functions ORDER BY oid", WORKLOAD_FUNCTIONS_MAX,
-                            take_function) &&
-                   each_row(reader, "SELECT * FROM keys ORDER BY number", WORKLOAD_KEYS_MAX,
-                            take_key))) &&
+                 (!reader->has_keys || (each_row(reader, "SELECT * FROM functions ORDER BY oid",
+                                                 WORKLOAD_FUNCTIONS_MAX, take_function) &&
+                                        each_row(reader, "SELECT * FROM keys ORDER BY number",
+                                                 WORKLOAD_KEYS_MAX, take_key))) &&
                  each_row(reader,
                           "SELECT number, fingerprint, flags, query FROM patterns ORDER BY number",
                           WORKLOAD_PATTERNS_MAX, take_pattern) &&

@@ -69,9 +69,8 @@ static enum err_code read_types(struct capture *capture, struct err *err)
 static enum err_code read_functions(struct capture *capture, struct err *err)
 {
     RH_CLEANUP_ROWS struct rows *rows = NULL;
-    enum err_code code = capture->options->engine->ask(capture->connection,
-                                                       ENGINE_QUERY_OWN_FUNCTIONS, NULL, 0,
-                                                       within(ASK_MAX_US), &rows, err);
+    enum err_code code = capture->options->engine->ask(
+        capture->connection, ENGINE_QUERY_OWN_FUNCTIONS, NULL, 0, within(ASK_MAX_US), &rows, err);
 
     if (code)
         return code;

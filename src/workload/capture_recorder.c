@@ -529,7 +529,10 @@ static enum err_code take_record(struct capture_recorder *recorder,
                     (struct text){(const char *)(record + 1), record->body_length});
         break;
     case RECORD_IDS:
-        add_ids(recorder, session, (struct text){(const char *)(record + 1), record->body_length});
+        if (!session->answer_arena)
+            session->answer_arena = take_arena(recorder);
+        rh_recorded_ids_add(recorder, session,
+                            (struct text){(const char *)(record + 1), record->body_length});
         break;
     case RECORD_ANSWER:
         return on_answer(recorder, session, record, err);
