@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 const struct command *const rh_commands[] = {&rh_command_run,
@@ -137,6 +138,14 @@ void rh_cli_note(const char *fmt, ...)
     vfprintf(stderr, fmt, args);
     va_end(args);
     fputc('\n', stderr);
+}
+
+void rh_cli_forbid_core_files(void)
+{
+    const struct rlimit one = {.rlim_cur = 1, .rlim_max = 1}, none = {0};
+
+    if (setrlimit(RLIMIT_CORE, &one) != 0)
+        (void)!setrlimit(RLIMIT_CORE, &none); /* that is the most we may have */
 }
 
 /* Messages may quote names of files, which are any bytes: what is no UTF-8 becomes '?'. */

@@ -51,6 +51,11 @@ int rh_cli_finish_json(json_t *json);
 /* A line on standard error. */
 void rh_cli_note(const char *fmt, ...) RH_PRINTF(1, 2);
 
+/* A core file of ours, or of a program that we start, would hold rows in clear, keys and passwords
+   that pass. A limit of one byte and not of none: Linux keeps to none only for files, and pipes the
+   core to what core_pattern names all the same (core(5)). */
+void rh_cli_forbid_core_files(void);
+
 /* For those who read JSON, the first line: {"format_version":"1.0","event":"start",...}. */
 enum err_code rh_cli_write_json_start(struct err *err) RH_MUST_CHECK;
 /* As rh_cli_fail; where they read JSON, the last line before: {"event":"error",...}. */

@@ -10,7 +10,6 @@
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #define GROUP_PATH "Path"
@@ -337,27 +336,13 @@ static enum err_code check_together(const struct options *options, struct err *e
 static enum err_code read_file_key(const struct options *options, struct capture_options *capture,
                                    struct secrets *secrets, struct err *err)
 {
-    const char *file = rh_option_text(options, "key-file"), *made = NULL;
-    enum err_code code;
+    const char *file = rh_option_text(options, "key-file");
 
     if (rh_option_flag(options, "unencrypted") || (!file && capture->masking_path))
         return RH_OK;
-    if (!file)
-        file = rh_workload_default_key_file(options->arena);
-    if (!file)
-        return missing(err, "key-file", "There is no home directory to keep a key in.");
-    code = rh_master_key_load(&(struct master_key_options){.file = file}, options->arena,
-                              &secrets->file_key, &made, err);
-    if (code) {
-        rh_err_while(err, "while reading the key of the workload");
-        return code;
-    }
-    _Static_assert(WORKLOAD_KEY_BYTES == sizeof(secrets->file_key.bytes), "one size of keys");
     capture->key = secrets->file_key.bytes;
-    if (made && !rh_option_flag(options, "quiet"))
-        rh_cli_note("note: a key was made in \"%s\": without it the workload cannot be read.",
-                    made);
-    return RH_OK;
+    return rh_workload_make_key(options, file, rh_option_flag(options, "quiet"), &secrets->file_key,
+                                err);
 }
 
 static enum err_code read_masking(const struct options *options, struct capture_options *capture,
@@ -532,15 +517,6 @@ static int tell(const struct teller *teller, const struct capture_result *result
 /* --- running it ---------------------------------------------------------------------------------
  */
 
-/* A core file would hold passwords that pass, keys and rows. As for "snapshot create". */
-static void forbid_core_files(void)
-{
-    const struct rlimit one = {.rlim_cur = 1, .rlim_max = 1}, none = {0};
-
-    if (setrlimit(RLIMIT_CORE, &one) != 0)
-        (void)!setrlimit(RLIMIT_CORE, &none);
-}
-
 static int capture(const struct options *options)
 {
     struct capture_options capture = {.listen = NULL};
@@ -579,7 +555,7 @@ static int run(const struct options *parsed)
     struct options options = *parsed;
     int status;
 
-    forbid_core_files();
+    rh_cli_forbid_core_files();
     status = rh_run_options_complete(&options, NULL);
     return status ? status : capture(&options);
 }

@@ -1,19 +1,14 @@
 #include "cmd/cli.h"
 #include "cmd/query_rows.h"
+#include "cmd/transform_option.h"
 #include "cmd/workload_open.h"
 
-#include "base/interrupt.h"
-#include "base/terminal.h"
 #include "engine/engine.h"
 #include "rehearsal/comparison.h"
 #include "rehearsal/queries.h"
 #include "report/report.h"
 
-#include <unistd.h>
-
 #define GROUP_SERVERS "Servers"
-
-static const char *const severities[] = {"error", "warning", "info", NULL};
 
 static const struct option rows[] = {
     {
@@ -97,25 +92,10 @@ static const struct option rows[] = {
     OPTION_ROW_MULTIPLIER("p99"),
     OPTION_ROW_ERROR_RATE,
     OPTION_ROW_MIN_QUERY_COUNT,
-    {
-        .name = "fail-on",
-        .kind = OPTION_CHOICE,
-        .value_name = "SEVERITY",
-        .group = GROUP_QUERIES,
-        .choices = severities,
-        .environment = "REHEARSE_FAIL_ON",
-        .default_text = "error",
-        .help = "Findings from this severity on make it UNSAFE.",
-    },
+    OPTION_ROW_FAIL_ON(GROUP_QUERIES),
+    OPTION_ROW_TRANSFORM(GROUP_QUERIES, "Also compare what the new release sends."),
     OPTION_ROW_TIMEOUT,
-    {
-        .name = "json",
-        .kind = OPTION_FLAG,
-        .group = GROUP_OUTPUT,
-        .is_common = true,
-        .environment = "REHEARSE_JSON",
-        .help = "The result as one JSON object, as in result.json.",
-    },
+    OPTION_ROW_JSON_OBJECT("REHEARSE_JSON", "The result as one JSON object, as in result.json."),
     OPTION_ROW_QUIET,
     {
         .name = "verbose",
@@ -133,7 +113,6 @@ static const struct option rows[] = {
 static enum err_code read_options(const struct options *options,
                                   struct comparison_options *comparison, struct err *err)
 {
-    static const enum severity by_choice[] = {SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_INFO};
     static const char *const sides[COMPARED_SIDES] = {
         [SIDE_BASELINE] = "baseline", [SIDE_TWIN] = "twin", [SIDE_CANDIDATE] = "candidate"};
 
@@ -143,7 +122,7 @@ static enum err_code read_options(const struct options *options,
         .statement_timeout_us = rh_option_number(options, "statement-timeout",
                                                  QUERIES_STATEMENT_TIMEOUT_US),
         .may_change_candidate = rh_option_flag(options, "try-indexes"),
-        .fail_on = by_choice[rh_option_number(options, "fail-on", 0)],
+        .fail_on = rh_run_fail_on(options),
     };
     for (size_t side = 0; side < COMPARED_SIDES; side++) {
         comparison->urls[side] = rh_option_text(options, sides[side]);
@@ -151,38 +130,34 @@ static enum err_code read_options(const struct options *options,
             return rh_err_set(err, RH_ERR_USAGE, "--%s is missing: the URL of a database",
                               sides[side]);
     }
-    if (options->positionals.count != 1)
-        return rh_err_set(err, RH_ERR_USAGE,
-                          "a workload is missing: rehearse compare WORKLOAD "
-                          "--baseline URL --candidate URL");
-    comparison->workload_path = options->positionals.items[0];
+    if (rh_workload_named(options, &comparison->workload_path, err))
+        return err->code;
     comparison->seed = rh_option_text(options, "seed")
                            ? (uint64_t)rh_option_number(options, "seed", 0)
                            : (uint64_t)rh_clock_wall().us % 1000000000;
     if (comparison->budget_us < 1000000 || comparison->statement_timeout_us < 1000)
         return rh_err_set(err, RH_ERR_USAGE,
                           "--compare-budget must be 1s at least, and --statement-timeout 1ms");
+    enum err_code code = rh_transform_option_read(options, &comparison->transform, err);
+    if (code)
+        return code;
     comparison->production = rh_option_list(options, "production", &comparison->production_count);
     return rh_query_limits_read(options, &comparison->query_limits, err);
 }
 
 static int show(const struct options *options, const struct result *result)
 {
-    struct err err = RH_ERR_INIT;
     RH_CLEANUP_BUF struct buf text;
 
+    rh_buf_init(&text, OUTPUT_MAX_BYTES);
     if (rh_option_flag(options, "json")) {
-        json_t *json = rh_result_to_json(result);
-        enum err_code code = rh_cli_write_json(json, &err);
-        json_decref(json);
-        return code ? rh_cli_fail(&err) : result->exit_code;
+        int status = rh_cli_finish_json(rh_result_to_json(result));
+        return status ? status : result->exit_code;
     }
     enum report_detail detail = rh_option_flag(options, "quiet")     ? REPORT_QUIET
                                 : rh_option_flag(options, "verbose") ? REPORT_VERBOSE
                                                                      : REPORT_NORMAL;
-    struct terminal terminal = rh_terminal_probe(
-        STDOUT_FILENO, (enum color_choice)rh_option_number(options, "color", COLOR_AUTO));
-    rh_buf_init(&text, OUTPUT_MAX_BYTES);
+    struct terminal terminal = rh_run_terminal(options);
     rh_report_comparison(result, &terminal, detail, &text);
     return rh_cli_finish(rh_buf_text(&text), result->exit_code);
 }
@@ -198,18 +173,19 @@ static int run(const struct options *parsed)
     if (status)
         return status;
     bool is_json = rh_option_flag(&options, "json");
-    if (rh_option_text(&options, "timeout"))
-        rh_interrupt_set_deadline(
-            rh_clock_after(rh_clock_mono(), rh_option_number(&options, "timeout", 0)));
+    struct progress *progress = rh_run_begin(&options);
     struct workload_reader *workload = NULL;
     enum err_code code = read_options(&options, &comparison, &err);
     if (!code)
         code = rh_workload_open(&options, comparison.workload_path, &workload, &err);
     comparison.workload = workload;
-    if (code || rh_comparison_run(&comparison, &result, &err))
-        status = rh_cli_fail_as(is_json, &err);
-    else
-        status = show(&options, &result);
+    if (!code) {
+        rh_progress_phase(progress, "compare queries");
+        code = rh_comparison_run(&comparison, &result, &err);
+        rh_progress_end(progress);
+    }
+    status = code ? rh_cli_fail_as(is_json, &err) : show(&options, &result);
+    rh_progress_free(progress);
     rh_result_deinit(&result);
     rh_workload_reader_free(workload);
     return status;

@@ -4,13 +4,7 @@
 static const struct option rows[] = {
     OPTION_ROW_CONFIG,
     OPTION_ROW_NO_CONFIG,
-    {
-        .name = "json",
-        .kind = OPTION_FLAG,
-        .group = GROUP_OUTPUT,
-        .is_common = true,
-        .help = "The same as one JSON object.",
-    },
+    OPTION_ROW_JSON_OBJECT(NULL, "The same as one JSON object."),
 };
 
 /* "2s", "a, b", "yes"; NULL when nothing set it. */

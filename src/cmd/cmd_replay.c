@@ -1,5 +1,6 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
+#include "cmd/transform_option.h"
 #include "cmd/workload_open.h"
 
 #include "base/file.h"
@@ -8,8 +9,10 @@
 #include "rehearsal/production_target.h"
 #include "replay/replay_json.h"
 #include "replay/samples.h"
+#include "replay/transformed.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -46,6 +49,7 @@ static const struct option rows[] = {
         .details = "Told by the parse tree, locking clauses included; and every session's "
                    "transactions are read only, for what the parser cannot know.",
     },
+    OPTION_ROW_TRANSFORM(GROUP_TARGET, "Send what the new release sends in its place."),
     {
         .name = "recorded-ids",
         .kind = OPTION_FLAG,
@@ -120,14 +124,7 @@ static const struct option rows[] = {
         .is_common = true,
         .help = "Write the result as JSON to this file.",
     },
-    {
-        .name = "json",
-        .kind = OPTION_FLAG,
-        .group = GROUP_OUTPUT,
-        .is_common = true,
-        .environment = "REHEARSE_JSON",
-        .help = "The result as JSON on standard output.",
-    },
+    OPTION_ROW_JSON_OBJECT("REHEARSE_JSON", "The result as JSON on standard output."),
     {
         .name = "samples-fd",
         .kind = OPTION_COUNT,
@@ -162,6 +159,8 @@ struct job {
     struct replay_options replay;
     struct url_upstream upstream;
     struct workload_reader *reader;
+    struct transform_survey survey; /* without a path in its summary: no rules */
+    struct transformed_source *transformed;
     struct sample_writer samples;
     bool has_samples;
     int gate_fd;
@@ -192,9 +191,11 @@ static enum err_code read_speed(const char *text, double *ret_speed, struct err 
 
 static enum err_code open_workload(struct job *job, struct err *err)
 {
-    const char *path = job->options->positionals.items[0];
-    enum err_code code = rh_workload_open(job->options, path, &job->reader, err);
+    const char *path = NULL;
+    enum err_code code = rh_workload_named(job->options, &path, err);
 
+    if (!code)
+        code = rh_workload_open(job->options, path, &job->reader, err);
     if (code)
         return code;
     size_t count = rh_workload_reader_pattern_count(job->reader);
@@ -207,6 +208,28 @@ static enum err_code open_workload(struct job *job, struct err *err)
     job->replay.source = rh_workload_reader_source(job->reader);
     job->replay.about = rh_workload_reader_about(job->reader);
     job->replay.totals = rh_workload_reader_totals(job->reader);
+    return RH_OK;
+}
+
+/* The recording's statements to those of the new release. */
+static enum err_code open_transform(struct job *job, struct err *err)
+{
+    const struct transform *transform = NULL;
+    size_t count = job->replay.pattern_count;
+    const struct workload_pattern_sums **sums = rh_arena_alloc_array(job->arena, count + 1,
+                                                                     sizeof(*sums));
+    enum err_code code = rh_transform_option_read(job->options, &transform, err);
+
+    if (code || !transform)
+        return code;
+    for (size_t i = 0; i < count; i++)
+        sums[i] = rh_workload_reader_sums(job->reader, (uint32_t)(i + 1));
+    code = rh_transform_survey(transform, job->replay.patterns, sums, count, job->arena,
+                               &job->survey, err);
+    if (code)
+        return code;
+    job->transformed = rh_transformed_source_new(transform, job->replay.source);
+    job->replay.source = rh_transformed_source(job->transformed);
     return RH_OK;
 }
 
@@ -383,6 +406,25 @@ static void show_gaps(const struct job *job, const struct replay_result *result,
         rh_buf_printf(out, "  replaced users: %s\n", result->users_replaced);
 }
 
+static void show_transform(const struct job *job, struct buf *out)
+{
+    const struct transformation *summary = &job->survey.summary;
+    struct arena *arena = job->arena;
+
+    for (size_t i = 0; i < summary->rules.count; i++)
+        rh_buf_printf(out, "%s: %s, %s\n", summary->rules.items[i].text,
+                      rh_say_count(arena, summary->rules.items[i].patterns, "pattern"),
+                      rh_say_count(arena, summary->rules.items[i].calls, "call"));
+    for (size_t i = 0; i < summary->refusals.count; i++)
+        rh_buf_printf(out, "sent as it was: %016" PRIx64 ", %s: %s\n",
+                      summary->refusals.items[i].fingerprint,
+                      rh_say_count(arena, summary->refusals.items[i].calls, "call"),
+                      summary->refusals.items[i].why);
+    if (summary->unparsed_patterns > 0)
+        rh_buf_printf(out, "sent as they were, because the parser does not know them: %s\n",
+                      rh_say_count(arena, summary->unparsed_patterns, "pattern"));
+}
+
 static void show(const struct job *job, const struct replay_result *result, struct buf *out)
 {
     struct arena *arena = job->arena;
@@ -417,6 +459,7 @@ static void show(const struct job *job, const struct replay_result *result, stru
     if (result->ended_why.code)
         rh_buf_printf(out, "ended early: the target lets nobody in any more: %s\n",
                       result->ended_why.message);
+    show_transform(job, out);
     show_gaps(job, result, out);
     show_patterns(job, result, out);
 }
@@ -427,6 +470,10 @@ static enum err_code write_result(const struct job *job, const struct replay_res
     const char *path = rh_option_text(job->options, "out");
     json_t *json = rh_replay_json(&job->replay, result);
     enum err_code code = RH_OK;
+
+    if (json_object_set_new(json, "transform", rh_transformation_to_json(&job->survey.summary)) !=
+        0)
+        RH_PANIC("cannot set \"transform\" in a JSON object");
 
     if (path) {
         char *text = json_dumps(json, JSON_INDENT(2));
@@ -467,6 +514,8 @@ static enum err_code read_options(struct job *job, const struct options *setting
     }
     if (!code)
         code = open_workload(job, err);
+    if (!code)
+        code = open_transform(job, err);
     return code ? code : check_target(job, settings, err);
 }
 
@@ -504,13 +553,10 @@ static int run(const struct options *parsed)
     if (rh_options_apply_environment(&options, (const char *const *)environ, &err))
         return rh_cli_fail(&err);
     rh_options_apply_defaults(&options);
-    if (options.positionals.count != 1) {
-        rh_err_set(&err, RH_ERR_USAGE, "which workload? \"rehearse replay W --to URL\"");
-        return rh_cli_fail(&err);
-    }
     job.replay.progress = rh_run_begin(&options);
     enum err_code code = run_job(&job, &settings, &err);
     rh_progress_free(job.replay.progress);
+    rh_transformed_source_free(job.transformed);
     rh_workload_reader_free(job.reader);
     if (job.has_samples)
         rh_sample_writer_deinit(&job.samples);

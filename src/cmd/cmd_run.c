@@ -1,6 +1,7 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
 #include "cmd/run_rows.h"
+#include "cmd/transform_option.h"
 #include "cmd/workload_rows.h"
 
 #include "base/file.h"
@@ -14,8 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static const char *const fail_on_choices[] = {"error", "warning", "info", NULL};
 
 static const struct option rows[] = {
     {
@@ -190,17 +189,7 @@ static const struct option rows[] = {
         .gate = "replica_apply_rate",
         .help = "How fast your replicas apply write-ahead log.",
     },
-    {
-        .name = "fail-on",
-        .kind = OPTION_CHOICE,
-        .value_name = "SEVERITY",
-        .group = GROUP_GATES,
-        .choices = fail_on_choices,
-        .environment = "REHEARSE_FAIL_ON",
-        .default_text = "error",
-        .is_common = true,
-        .help = "Findings from here on make it UNSAFE.",
-    },
+    OPTION_ROW_FAIL_ON(GROUP_GATES),
     {
         .name = "structure-only",
         .kind = OPTION_FLAG,
@@ -336,6 +325,7 @@ static const struct option rows[] = {
     },
     OPTION_ROW_WORKLOAD,
     OPTION_ROW_WORKLOAD_KEY,
+    OPTION_ROW_TRANSFORM(GROUP_QUERIES, "Also compare what the new release sends."),
     OPTION_ROW_SPEED,
     OPTION_ROW_POOL,
     OPTION_ROW_BLOCKER,
@@ -503,8 +493,6 @@ static struct migration_request migration_request(const struct options *options)
 
 static struct limits limits(const struct options *options)
 {
-    static const enum severity severities[] = {SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_INFO};
-
     return (struct limits){
         .duration_us = rh_option_number(options, "max-duration", -1),
         .blocked_us = rh_option_number(options, "max-blocked", -1),
@@ -512,7 +500,7 @@ static struct limits limits(const struct options *options)
         .disk_bytes = rh_option_number(options, "max-disk", -1),
         .lag_us = rh_option_number(options, "max-lag", -1),
         .replica_apply_bytes_per_s = rh_option_number(options, "replica-apply-rate", -1),
-        .fail_on = severities[rh_option_number(options, "fail-on", 0)],
+        .fail_on = rh_run_fail_on(options),
         .structure_only = rh_option_flag(options, "structure-only"),
         .accept_sample = rh_option_flag(options, "accept-sample"),
     };
@@ -697,8 +685,10 @@ static int run(const struct options *parsed)
     uint8_t key[WORKLOAD_KEY_BYTES];
     struct workload_options workload = {0};
     if (rh_workload_options_read(&options, key, &workload, &err) ||
-        rh_workload_check(&workload, &err))
+        rh_workload_check(&workload, &err)) {
+        explicit_bzero(key, sizeof(key));
         return rh_cli_fail_as(output.json, &err);
+    }
     struct progress *progress = rh_run_begin(&options);
     struct rehearsal_options rehearsal = rehearsal_options(&options, progress);
     rehearsal.workload = workload;

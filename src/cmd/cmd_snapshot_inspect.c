@@ -14,13 +14,7 @@ static const struct option rows[] = {
         .is_common = true,
         .help = "Every column with its rule and the reason for it.",
     },
-    {
-        .name = "json",
-        .kind = OPTION_FLAG,
-        .group = GROUP_OUTPUT,
-        .is_common = true,
-        .help = "The manifest as one JSON object.",
-    },
+    OPTION_ROW_JSON_OBJECT(NULL, "The manifest as one JSON object."),
     {
         .name = "verbose",
         .short_name = 'v',

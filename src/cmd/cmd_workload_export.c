@@ -5,7 +5,6 @@
 #include "base/interrupt.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 static const char *const formats[] = {"ndjson", "sql", NULL};
 enum { FORMAT_NDJSON, FORMAT_SQL };
@@ -191,17 +190,15 @@ static enum err_code export_patterns(const struct workload_reader *reader, struc
 static int run(const struct options *parsed)
 {
     struct options options = *parsed;
-    const char *path = options.positionals.count > 0 ? options.positionals.items[0] : NULL;
+    const char *path = NULL;
     struct err err = RH_ERR_INIT;
     struct workload_reader *reader = NULL;
     int status = rh_run_options_complete(&options, NULL);
     if (status)
         return status;
-    if (path == NULL) {
-        rh_err_set(&err, RH_ERR_USAGE, "WORKLOAD is missing: which file?");
-        return rh_cli_fail(&err);
-    }
-    enum err_code code = rh_workload_open(&options, path, &reader, &err);
+    enum err_code code = rh_workload_named(&options, &path, &err);
+    if (code == RH_OK)
+        code = rh_workload_open(&options, path, &reader, &err);
     if (code == RH_OK && rh_option_number(&options, "format", FORMAT_NDJSON) == FORMAT_SQL)
         code = export_patterns(reader, &err);
     else if (code == RH_OK)

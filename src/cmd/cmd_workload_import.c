@@ -3,7 +3,6 @@
 #include "cmd/workload_open.h"
 
 #include "base/say.h"
-#include "snapshot/master_key.h"
 #include "workload/import.h"
 
 #include <stdlib.h>
@@ -94,30 +93,14 @@ static const struct option rows[] = {
 static enum err_code read_key(const struct options *options, struct mask_master_key *key,
                               const uint8_t **ret_key, struct err *err)
 {
-    const char *file = rh_option_text(options, "workload-key"), *made = NULL;
-    *ret_key = NULL;
-    if (rh_option_flag(options, "unencrypted")) {
-        if (file != NULL)
-            return rh_err_set(err, RH_ERR_USAGE,
-                              "--unencrypted and --workload-key contradict each other");
-        return RH_OK;
-    }
-    if (file == NULL)
-        file = rh_workload_default_key_file(options->arena);
-    if (file == NULL) {
-        rh_err_set(err, RH_ERR_USAGE, "there is no home directory to keep a key in");
-        rh_err_hint(err, "Name a file with --workload-key, or say --unencrypted.");
-        return err->code;
-    }
-    enum err_code code = rh_master_key_load(&(struct master_key_options){.file = file},
-                                            options->arena, key, &made, err);
-    if (code != RH_OK)
-        return code;
-    _Static_assert(WORKLOAD_KEY_BYTES == sizeof(key->bytes), "one size of keys");
-    *ret_key = key->bytes;
-    if (made != NULL)
-        rh_cli_note("note: a key was made in \"%s\": without it the workload cannot be read.",
-                    made);
+    const char *file = rh_option_text(options, "workload-key");
+    bool is_clear = rh_option_flag(options, "unencrypted");
+    *ret_key = is_clear ? NULL : key->bytes;
+    if (!is_clear)
+        return rh_workload_make_key(options, file, false, key, err);
+    if (file != NULL)
+        return rh_err_set(err, RH_ERR_USAGE,
+                          "--unencrypted and --workload-key contradict each other");
     return RH_OK;
 }
 
@@ -142,7 +125,7 @@ static int run(const struct options *parsed)
 {
     struct options options = *parsed;
     struct err err = RH_ERR_INIT;
-    struct mask_master_key key;
+    struct mask_master_key key = {.bytes = {0}};
     struct import_report report;
     int status = rh_run_options_complete(&options, NULL);
     if (status)
@@ -172,8 +155,7 @@ static int run(const struct options *parsed)
         code = read_key(&options, &key, &import.key, &err);
     if (code == RH_OK)
         code = rh_workload_import(&import, options.arena, &report, &err);
-    if (import.key != NULL)
-        rh_master_key_wipe(&key);
+    rh_master_key_wipe(&key);
     if (code != RH_OK)
         return rh_cli_fail(&err);
     tell(&options, import.out, &report);

@@ -6,7 +6,6 @@
 #include "workload/statement_sums.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 static const struct option rows[] = {
     {
@@ -18,13 +17,7 @@ static const struct option rows[] = {
         .is_common = true,
         .help = "Patterns that are shown; 0 for all.",
     },
-    {
-        .name = "json",
-        .kind = OPTION_FLAG,
-        .group = GROUP_OUTPUT,
-        .is_common = true,
-        .help = "All of it as one JSON object.",
-    },
+    OPTION_ROW_JSON_OBJECT(NULL, "All of it as one JSON object."),
     {
         .name = "statement-sums",
         .kind = OPTION_PATH,
@@ -217,17 +210,14 @@ static json_t *report_json(const struct workload_report *report)
 static int run(const struct options *parsed)
 {
     struct options options = *parsed;
-    const char *path = options.positionals.count > 0 ? options.positionals.items[0] : NULL;
+    const char *path = NULL;
     struct err err = RH_ERR_INIT;
     struct workload_reader *reader = NULL;
     int status = rh_run_options_complete(&options, NULL);
     if (status)
         return status;
-    if (path == NULL) {
-        rh_err_set(&err, RH_ERR_USAGE, "WORKLOAD is missing: which file?");
-        return rh_cli_fail(&err);
-    }
-    if (rh_workload_open(&options, path, &reader, &err) != RH_OK)
+    if (rh_workload_named(&options, &path, &err) != RH_OK ||
+        rh_workload_open(&options, path, &reader, &err) != RH_OK)
         return rh_cli_fail(&err);
     struct workload_report report = report_of(&options, path, reader);
     if (add_coverage(&options, &report, &err) != RH_OK) {
@@ -235,14 +225,11 @@ static int run(const struct options *parsed)
         return rh_cli_fail(&err);
     }
     if (rh_option_flag(&options, "json")) {
-        json_t *json = report_json(&report);
-        status = json == NULL || rh_cli_write_json(json, &err) != RH_OK ? rh_cli_fail(&err) : 0;
-        json_decref(json);
+        status = rh_cli_finish_json(report_json(&report));
     } else {
         RH_CLEANUP_BUF struct buf text;
         rh_buf_init(&text, OUTPUT_MAX_BYTES);
-        struct terminal terminal = rh_terminal_probe(
-            STDOUT_FILENO, (enum color_choice)rh_option_number(&options, "color", COLOR_AUTO));
+        struct terminal terminal = rh_run_terminal(&options);
         rh_report_workload(&report, &terminal, &text);
         status = rh_cli_finish(rh_buf_text(&text), 0);
     }

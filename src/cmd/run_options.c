@@ -11,6 +11,7 @@
 #define PROBLEMS_MAX_BYTES ((size_t)256 * 1024)
 
 const char *const rh_color_choices[] = {"auto", "always", "never", NULL};
+const char *const rh_fail_on_choices[] = {"error", "warning", "info", NULL};
 
 struct progress *rh_run_begin(const struct options *options)
 {
@@ -27,6 +28,13 @@ struct terminal rh_run_terminal(const struct options *options)
 {
     return rh_terminal_probe(STDOUT_FILENO,
                              (enum color_choice)rh_option_number(options, "color", COLOR_AUTO));
+}
+
+enum severity rh_run_fail_on(const struct options *options)
+{
+    static const enum severity by_choice[] = {SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_INFO};
+
+    return by_choice[rh_option_number(options, "fail-on", 0)];
 }
 
 struct sandbox_options rh_run_sandbox(const struct options *options, struct progress *progress)

@@ -8,6 +8,7 @@
 #include "base/terminal.h"
 #include "cmd/config.h"
 #include "cmd/options.h"
+#include "model/result.h"
 #include "sandbox/sandbox.h"
 
 #define GROUP_START "Starting point"
@@ -19,6 +20,7 @@
 #define GROUP_CONFIG "Configuration"
 
 extern const char *const rh_color_choices[]; /* in the order of enum color_choice */
+extern const char *const rh_fail_on_choices[];
 
 #define OPTION_ROW_SET                                                                           \
     {                                                                                            \
@@ -71,6 +73,18 @@ extern const char *const rh_color_choices[]; /* in the order of enum color_choic
             "the last one is the result (\"event\": \"result\"), or the error that kept it "     \
             "from coming.",                                                                      \
     }
+/* Of a command whose result is one object; `variable` may be NULL. */
+#define OPTION_ROW_JSON_OBJECT(variable, words)                                        \
+    {                                                                                  \
+        .name = "json", .kind = OPTION_FLAG, .group = GROUP_OUTPUT, .is_common = true, \
+        .environment = variable, .help = words,                                        \
+    }
+#define OPTION_ROW_FAIL_ON(of_group)                                                               \
+    {                                                                                              \
+        .name = "fail-on", .kind = OPTION_CHOICE, .value_name = "SEVERITY", .group = of_group,     \
+        .choices = rh_fail_on_choices, .environment = "REHEARSE_FAIL_ON", .default_text = "error", \
+        .is_common = true, .help = "Findings from here on make it UNSAFE.",                        \
+    }
 #define OPTION_ROW_QUIET                                                                \
     {                                                                                   \
         .name = "quiet", .short_name = 'q', .kind = OPTION_FLAG, .group = GROUP_OUTPUT, \
@@ -116,6 +130,8 @@ extern const char *const rh_color_choices[]; /* in the order of enum color_choic
 struct progress *rh_run_begin(const struct options *options);
 /* "color": standard output. */
 struct terminal rh_run_terminal(const struct options *options);
+/* "fail-on". */
+enum severity rh_run_fail_on(const struct options *options);
 /* "server-bin", "sandbox-dir", "server-user". */
 struct sandbox_options rh_run_sandbox(const struct options *options, struct progress *progress);
 

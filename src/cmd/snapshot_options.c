@@ -8,7 +8,6 @@
 #include "trace/migration.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 
 static bool has(const struct options *options, const char *name)
 {
@@ -345,17 +344,6 @@ static int create(const struct run *run, struct progress *progress)
     return status;
 }
 
-/* A core file of ours, or of a program that we start, would hold rows in clear, the master key and
-   passwords. A limit of one byte and not of none: Linux keeps to none only for files, and pipes the
-   core to what core_pattern names all the same (core(5)). */
-static void forbid_core_files(void)
-{
-    const struct rlimit one = {.rlim_cur = 1, .rlim_max = 1}, none = {0};
-
-    if (setrlimit(RLIMIT_CORE, &one) != 0)
-        (void)!setrlimit(RLIMIT_CORE, &none); /* that is the most we may have */
-}
-
 int rh_snapshot_command(const struct options *parsed)
 {
     struct options options = *parsed;
@@ -363,7 +351,7 @@ int rh_snapshot_command(const struct options *parsed)
     struct err err = RH_ERR_INIT;
     struct progress *progress;
 
-    forbid_core_files();
+    rh_cli_forbid_core_files();
 
     int status = rh_run_options_complete(&options, NULL);
 

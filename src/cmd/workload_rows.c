@@ -1,5 +1,7 @@
 #include "cmd/workload_rows.h"
 
+#include "cmd/transform_option.h"
+
 #include <stdlib.h>
 
 const char *const rh_blocker_choices[] = {
@@ -39,6 +41,10 @@ enum err_code rh_workload_options_read(const struct options *options,
         code = rh_err_set(err, RH_ERR_USAGE, "--compare-budget must be 1s at least");
     if (!code)
         code = rh_query_limits_read(options, &workload.limits, err);
+    if (!code)
+        code = rh_transform_option_read(options, &workload.transform, err);
+    if (!code && workload.transform && !workload.path)
+        code = rh_err_set(err, RH_ERR_USAGE, "--transform needs --workload");
     if (!code && workload.path)
         code = rh_workload_read_key(options, key, &has_key, err);
     if (code)

@@ -36,6 +36,20 @@ static struct query_error *error_of(struct query_comparison *query, struct arena
     return error;
 }
 
+/* Whether the candidate gives that error where both twins succeed: what failed before, with another
+   error perhaps, is none of the migration's. */
+static bool is_given_instead_of_rows(const struct query_observations *observations,
+                                     const char *sqlstate)
+{
+    for (size_t i = 0; i < observations->count; i++) {
+        const struct query_answer *answers = observations->items[i].answers;
+        if (is_ok(&answers[SIDE_BASELINE]) && is_ok(&answers[SIDE_TWIN]) &&
+            strcmp(answers[SIDE_CANDIDATE].sqlstate, sqlstate) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* An execution that fails on one of the twins alone is a matter of chance, not of the migration. */
 static void count_errors(const struct query_observations *observations, struct arena *arena,
                          struct query_comparison *query)
@@ -53,7 +67,9 @@ static void count_errors(const struct query_observations *observations, struct a
     }
     for (size_t i = 0; i < query->errors.count; i++) {
         struct query_error *error = &query->errors.items[i];
-        error->change = error->baseline == 0    ? ERROR_NEW
+        bool is_new = error->baseline == 0 &&
+                      is_given_instead_of_rows(observations, error->sqlstate);
+        error->change = is_new                  ? ERROR_NEW
                         : error->candidate == 0 ? ERROR_RESOLVED
                                                 : ERROR_EXISTING;
     }
@@ -124,6 +140,8 @@ static enum result_change compare_columns(const struct query_answer *before,
         const struct answer_column *a = &before->columns.items[i];
         const struct answer_column *b = column_of(after, a->name, nth_of(before, i));
         enum result_change change = RESULT_SAME;
+        if (a->is_left_out)
+            continue;
         if (!b || a->type != b->type)
             change = RESULT_COLUMNS_CHANGED;
         else if (has_name(&results->masked, a->name))
@@ -238,7 +256,8 @@ static void compare_results(const struct query_observations *observations, struc
         return;
     if (results->compared == 0) {
         results->change = RESULT_NOT_COMPARED;
-        results->reason = results->undetermined > 0
+        results->reason = observations->count == 0 ? "it was not run"
+                          : results->undetermined > 0
                               ? "which rows come, or their order, is left open by the query"
                               : "no execution succeeded on all sides";
     } else if (why_not) {

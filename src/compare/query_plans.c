@@ -84,10 +84,16 @@ static const char *target_of(const json_t *node)
     return NULL;
 }
 
-static const char *node_text(struct arena *arena, const json_t *node)
+static const char *old_name(const struct renames *renames, const char *name)
 {
-    const char *name = node_name(arena, node), *target = target_of(node);
-    const char *index = text_of(node, "Index Name");
+    return renames && name ? rh_renames_before(renames, name) : name;
+}
+
+/* `renames`: names as they were before; NULL: as they are. */
+static const char *node_text(struct arena *arena, const json_t *node, const struct renames *renames)
+{
+    const char *name = node_name(arena, node), *target = old_name(renames, target_of(node));
+    const char *index = old_name(renames, text_of(node, "Index Name"));
     if (index && target)
         return rh_arena_printf(arena, "%s using %s on %s", name, index, target);
     if (index || target)
@@ -109,7 +115,8 @@ static double scanned_rows(const json_t *node)
                     number_of(node, "Rows Removed by Index Recheck", 0));
 }
 
-static void add_lines(struct arena *arena, const json_t *node, int depth, struct query_plan *plan)
+static void add_lines(struct arena *arena, const json_t *node, int depth,
+                      const struct renames *renames, struct query_plan *plan)
 {
     if (plan->lines.count >= PLAN_LINES_MAX || depth > PLAN_DEPTH_MAX || !json_is_object(node))
         return;
@@ -117,24 +124,31 @@ static void add_lines(struct arena *arena, const json_t *node, int depth, struct
     double scanned = is_scan(node) ? scanned_rows(node) : -1;
     *RH_PUSH(arena, &plan->lines) = (struct plan_line){
         .depth = depth,
-        .text = node_text(arena, node),
+        .text = node_text(arena, node, NULL),
+        .old_text = renames ? node_text(arena, node, renames) : NULL,
         .rows = loops < 0 || rows < 0 ? -1 : (int64_t)llround(loops * rows),
         .scanned = scanned < 0 ? -1 : (int64_t)llround(scanned),
     };
     const json_t *child;
     size_t i;
     json_array_foreach(json_object_get(node, "Plans"), i, child)
-        add_lines(arena, child, depth + 1, plan);
+        add_lines(arena, child, depth + 1, renames, plan);
 }
 
-bool rh_query_plan_read(const json_t *explain, struct arena *arena, struct query_plan *ret_plan)
+bool rh_query_plan_read_renamed(const json_t *explain, const struct renames *renames,
+                                struct arena *arena, struct query_plan *ret_plan)
 {
     const json_t *root = root_of(explain);
     if (!root)
         return false;
     *ret_plan = (struct query_plan){0};
-    add_lines(arena, root, 0, ret_plan);
+    add_lines(arena, root, 0, renames && renames->pairs.count > 0 ? renames : NULL, ret_plan);
     return true;
+}
+
+bool rh_query_plan_read(const json_t *explain, struct arena *arena, struct query_plan *ret_plan)
+{
+    return rh_query_plan_read_renamed(explain, NULL, arena, ret_plan);
 }
 
 /* --- what it cost --------------------------------------------------------------------------- */
@@ -155,7 +169,7 @@ static void weigh_node(struct arena *arena, const json_t *node, int depth, bool 
     double ratio = fmax(estimate / actual, actual / estimate);
     if (loops > 0 && !is_stopped && ratio > effort->estimate_ratio) {
         effort->estimate_ratio = ratio;
-        effort->estimate_node = node_text(arena, node);
+        effort->estimate_node = node_text(arena, node, NULL);
         effort->estimate_rows = estimate;
         effort->estimate_actual = actual;
     }
@@ -178,6 +192,7 @@ bool rh_query_plan_effort(const json_t *explain, struct arena *arena, struct que
         .temp_blocks = number_of(root, "Temp Read Blocks", 0) +
                        number_of(root, "Temp Written Blocks", 0),
         .rows = number_of(root, "Actual Rows", 0),
+        .wal_records = number_of(root, "WAL Records", -1),
         .estimate_ratio = 1,
     };
     weigh_node(arena, root, 0, false, ret);
@@ -186,13 +201,23 @@ bool rh_query_plan_effort(const json_t *explain, struct arena *arena, struct que
 
 /* --- differences ---------------------------------------------------------------------------- */
 
+static const char *old_text(const struct plan_line *line)
+{
+    return line->old_text ? line->old_text : line->text;
+}
+
+static bool is_same(const struct plan_line *a, const struct plan_line *b)
+{
+    return strcmp(old_text(a), old_text(b)) == 0;
+}
+
 bool rh_query_plan_equals(const struct query_plan *a, const struct query_plan *b)
 {
     if (a->lines.count != b->lines.count)
         return false;
     for (size_t i = 0; i < a->lines.count; i++)
         if (a->lines.items[i].depth != b->lines.items[i].depth ||
-            strcmp(a->lines.items[i].text, b->lines.items[i].text) != 0)
+            !is_same(&a->lines.items[i], &b->lines.items[i]))
             return false;
     return true;
 }
@@ -205,14 +230,14 @@ static void mark_lines(struct query_plan *a, struct query_plan *b, struct arena 
     for (size_t i = n; i-- > 0;)
         for (size_t j = m; j-- > 0;) {
             uint16_t skip_a = longest[(i + 1) * width + j], skip_b = longest[i * width + j + 1];
-            bool is_same = strcmp(a->lines.items[i].text, b->lines.items[j].text) == 0;
-            longest[i * width + j] = is_same ? (uint16_t)(longest[(i + 1) * width + j + 1] + 1)
+            bool is_alike = is_same(&a->lines.items[i], &b->lines.items[j]);
+            longest[i * width + j] = is_alike ? (uint16_t)(longest[(i + 1) * width + j + 1] + 1)
                                      : skip_a > skip_b ? skip_a
                                                        : skip_b;
         }
     size_t i = 0, j = 0;
     while (i < n || j < m) {
-        if (i < n && j < m && strcmp(a->lines.items[i].text, b->lines.items[j].text) == 0) {
+        if (i < n && j < m && is_same(&a->lines.items[i], &b->lines.items[j])) {
             a->lines.items[i++].is_different = b->lines.items[j++].is_different = false;
         } else if (j >= m ||
                    (i < n && longest[(i + 1) * width + j] >= longest[i * width + j + 1])) {
@@ -224,12 +249,17 @@ static void mark_lines(struct query_plan *a, struct query_plan *b, struct arena 
 }
 
 /* "orders" of "Index Scan using x on orders". */
-static const char *relation_of(const struct plan_line *line)
+static const char *relation_in(const char *text)
 {
     const char *on = NULL;
-    for (const char *at = line->text; (at = strstr(at, " on ")); at++)
+    for (const char *at = text; (at = strstr(at, " on ")); at++)
         on = at + 4;
     return on;
+}
+
+static const char *relation_of(const struct plan_line *line)
+{
+    return relation_in(line->text);
 }
 
 /* A scan by its relation, a bitmap scan with the index below it. */
@@ -263,7 +293,7 @@ static size_t different_scan(const struct query_plan *plan, const char *relation
     for (size_t i = 0; i < plan->lines.count; i++) {
         const struct plan_line *line = &plan->lines.items[i];
         const char *own = line->is_different && strncmp(line->text, "Bitmap Index", 12) != 0
-                              ? relation_of(line)
+                              ? relation_in(old_text(line))
                               : NULL;
         if (own && strstr(line->text, "Scan") && (!relation || strcmp(own, relation) == 0))
             return i;
@@ -299,7 +329,7 @@ static const char *say_difference(const struct query_plans *plans, struct arena 
     size_t scan = worst_different_scan(b);
     if (scan != SIZE_MAX) {
         const struct plan_line *line = &b->lines.items[scan];
-        size_t before = different_scan(a, relation_of(line));
+        size_t before = different_scan(a, relation_in(old_text(line)));
         if (before != SIZE_MAX)
             return rh_arena_printf(arena, "%s -> %s%s", say_scan(arena, a, before, false),
                                    say_scan(arena, b, scan, true), say_rows(arena, line));

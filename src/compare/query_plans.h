@@ -5,6 +5,7 @@
 #ifndef RH_COMPARE_QUERY_PLANS_H
 #define RH_COMPARE_QUERY_PLANS_H
 
+#include "compare/renames.h"
 #include "model/comparison.h"
 
 /* Nodes of one plan; what goes on beyond is not looked at (hundreds of partitions, generated
@@ -15,6 +16,11 @@
 
 /* `explain` is the array, or the object in it. False: it is no plan. Texts lie in the arena. */
 bool rh_query_plan_read(const json_t *explain, struct arena *arena, struct query_plan *ret_plan);
+
+/* The same of a candidate's, on which relations and indexes got other names: by those it is the
+   same plan as one under the old names. */
+bool rh_query_plan_read_renamed(const json_t *explain, const struct renames *renames,
+                                struct arena *arena, struct query_plan *ret_plan);
 
 /* What it cost, of EXPLAIN (ANALYZE, BUFFERS). False: it does not say. */
 bool rh_query_plan_effort(const json_t *explain, struct arena *arena, struct query_effort *ret);

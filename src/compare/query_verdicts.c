@@ -15,9 +15,11 @@
 #define TEMP_BLOCKS_LEAST 100.0
 
 /* What writes leaves dead rows behind, also when it is rolled back, and where they come to lie is a
-   matter of chance: by the same plan, over the same blocks, so much slower is not enough. */
+   matter of chance: where nothing that can be counted says why (another plan, more blocks, more WAL
+   records, more to keep up to date), so much slower is not enough. */
 #define WRITES_RATIO 3.0
 #define SAME_BLOCKS 1.1
+#define SAME_RECORDS 1.2
 
 struct latency_rules rh_query_latency_rules(const struct query_limits *limits)
 {
@@ -73,18 +75,33 @@ static void fill_times(struct query_comparison *query, const struct latency_comp
                             query->calls_per_s / 1000;
 }
 
+static bool is_observed(const struct query_comparison *query)
+{
+    for (size_t side = 0; side < COMPARED_SIDES; side++)
+        if (query->effort[side].blocks < 0)
+            return false;
+    return true;
+}
+
+static bool is_more(double before, double after, double least)
+{
+    return after >= BLOCKS_RATIO * before && after - before >= least;
+}
+
+static bool reads_more_blocks(const struct query_comparison *query)
+{
+    const struct query_effort *effort = query->effort;
+    return is_more(fmax(effort[SIDE_BASELINE].blocks, effort[SIDE_TWIN].blocks),
+                   effort[SIDE_CANDIDATE].blocks, BLOCKS_LEAST);
+}
+
 bool rh_query_reads_more(const struct query_comparison *query)
 {
     const struct query_effort *effort = query->effort;
-    if (effort[SIDE_BASELINE].blocks < 0 || effort[SIDE_TWIN].blocks < 0 ||
-        effort[SIDE_CANDIDATE].blocks < 0)
-        return false;
-    double before = fmax(effort[SIDE_BASELINE].blocks, effort[SIDE_TWIN].blocks);
-    double temp_before = fmax(effort[SIDE_BASELINE].temp_blocks, effort[SIDE_TWIN].temp_blocks);
-    double after = effort[SIDE_CANDIDATE].blocks, temp_after = effort[SIDE_CANDIDATE].temp_blocks;
-    return (after >= BLOCKS_RATIO * before && after - before >= BLOCKS_LEAST) ||
-           (temp_after >= BLOCKS_RATIO * temp_before &&
-            temp_after - temp_before >= TEMP_BLOCKS_LEAST);
+    return is_observed(query) &&
+           (reads_more_blocks(query) ||
+            is_more(fmax(effort[SIDE_BASELINE].temp_blocks, effort[SIDE_TWIN].temp_blocks),
+                    effort[SIDE_CANDIDATE].temp_blocks, TEMP_BLOCKS_LEAST));
 }
 
 static const struct query_error *new_error(const struct query_comparison *query)
@@ -95,6 +112,13 @@ static const struct query_error *new_error(const struct query_comparison *query)
     return NULL;
 }
 
+static bool writes_more(const struct query_comparison *query)
+{
+    const struct query_effort *effort = query->effort;
+    double before = fmax(effort[SIDE_BASELINE].wal_records, effort[SIDE_TWIN].wal_records);
+    return before > 0 && effort[SIDE_CANDIDATE].wal_records > SAME_RECORDS * before;
+}
+
 static bool is_slower_by_dead_rows(const struct query_comparison *query,
                                    const struct latency_comparison *latency)
 {
@@ -102,31 +126,39 @@ static bool is_slower_by_dead_rows(const struct query_comparison *query,
     double before = fmax(effort[SIDE_BASELINE].blocks, effort[SIDE_TWIN].blocks);
     return query->flags & PATTERN_WRITES && query->custom.is_compared &&
            !query->custom.is_changed && before > 0 &&
-           effort[SIDE_CANDIDATE].blocks <= SAME_BLOCKS * before &&
+           effort[SIDE_CANDIDATE].blocks <= SAME_BLOCKS * before && !writes_more(query) &&
+           (!query->cause || query->cause_is_indexes) &&
            latency->quantiles[LATENCY_P50].ratio < WRITES_RATIO;
 }
 
 static const char *say_blocks(const struct query_comparison *query, struct arena *arena)
 {
-    return rh_arena_printf(arena, "reads %s instead of %s blocks",
-                           rh_say_number(arena, llround(query->effort[SIDE_CANDIDATE].blocks)),
-                           rh_say_number(arena, llround(fmax(query->effort[SIDE_BASELINE].blocks,
-                                                             query->effort[SIDE_TWIN].blocks))));
+    const struct query_effort *effort = query->effort;
+    bool is_temporary = !reads_more_blocks(query);
+    double before = is_temporary
+                        ? fmax(effort[SIDE_BASELINE].temp_blocks, effort[SIDE_TWIN].temp_blocks)
+                        : fmax(effort[SIDE_BASELINE].blocks, effort[SIDE_TWIN].blocks);
+    double after = is_temporary ? effort[SIDE_CANDIDATE].temp_blocks
+                                : effort[SIDE_CANDIDATE].blocks;
+    return rh_arena_printf(arena, "reads %s instead of %s %sblocks",
+                           rh_say_number(arena, llround(after)),
+                           rh_say_number(arena, llround(before)), is_temporary ? "temporary " : "");
 }
 
 static void by_outcome(struct query_comparison *query, const struct latency_comparison *latency,
                        struct arena *arena)
 {
-    bool reads_more = rh_query_reads_more(query);
     switch (latency->outcome) {
     case LATENCY_SLOWER:
         if (is_slower_by_dead_rows(query, latency)) {
             query->verdict = QUERY_TOO_NOISY;
+            query->cause = NULL;
             query->reason = "slower, but by the same plan over the same blocks: it may be the dead "
                             "rows that writing leaves when it is rolled back";
             return;
         }
         query->verdict = QUERY_WORSE;
+        query->is_slower = true;
         if (latency->is_partly_slower && latency->quantiles[LATENCY_P50].direction <= 0)
             query->reason = rh_arena_printf(arena, "slower for %.1f %% of its executions",
                                             latency->slower_share * 100);
@@ -138,22 +170,25 @@ static void by_outcome(struct query_comparison *query, const struct latency_comp
         query->verdict = QUERY_SAME;
         return;
     case LATENCY_NOISY:
-        query->verdict = reads_more ? QUERY_WORSE : QUERY_TOO_NOISY;
-        query->reason = reads_more
-                            ? rh_arena_printf(arena, "%s, though the times are too noisy to tell",
-                                              say_blocks(query, arena))
-                            : rh_arena_printf(arena,
-                                              "the times vary so much that a factor of %.2g "
-                                              "cannot be excluded",
-                                              latency->quantiles[LATENCY_P50].ratio_high);
+        query->verdict = QUERY_TOO_NOISY;
+        query->reason = rh_arena_printf(
+            arena, "the times vary so much that a factor of %.2g cannot be excluded",
+            fmax(latency->quantiles[LATENCY_P50].ratio_high,
+                 latency->quantiles[LATENCY_P50].ratio_twin_high));
         return;
     case LATENCY_TOO_FEW:
-        query->verdict = reads_more ? QUERY_WORSE : QUERY_TOO_FEW;
-        query->reason = rh_arena_printf(arena, reads_more ? "%s, timed %s" : "%s%s",
-                                        reads_more ? say_blocks(query, arena) : "timed ",
+        query->verdict = QUERY_TOO_FEW;
+        query->reason = rh_arena_printf(arena, "timed %s",
                                         rh_say_count(arena, (int64_t)latency->rounds, "time"));
         return;
     }
+}
+
+/* Whether the clock has an answer of its own. */
+static bool is_told_by_time(const struct query_timing *timing)
+{
+    return timing->latency && !timing->is_replayer_bound && !timing->is_refuted &&
+           timing->latency->outcome != LATENCY_NOISY && timing->latency->outcome != LATENCY_TOO_FEW;
 }
 
 void rh_query_verdict(struct query_comparison *query, const struct query_timing *timing,
@@ -169,11 +204,15 @@ void rh_query_verdict(struct query_comparison *query, const struct query_timing 
     } else if (timing->not_comparable) {
         query->verdict = QUERY_NOT_COMPARABLE;
         query->reason = timing->not_comparable;
+    } else if (rh_query_reads_more(query) && !is_told_by_time(timing)) {
+        query->verdict = QUERY_WORSE;
+        query->reason = rh_arena_printf(arena, "%s, though its times do not tell",
+                                        say_blocks(query, arena));
     } else if (timing->is_replayer_bound) {
         query->verdict = QUERY_REPLAYER_BOUND;
         query->reason = "this machine was too busy to time it: the client, not the servers, was "
                         "slow";
-    } else if (timing->is_refuted && !rh_query_reads_more(query)) {
+    } else if (timing->is_refuted) {
         query->verdict = QUERY_TOO_NOISY;
         query->reason = "slower in one measurement, and not in another over new connections";
     } else if (timing->latency) {

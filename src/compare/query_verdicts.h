@@ -1,5 +1,6 @@
 /*
- * The verdict on each query pattern: errors first, then what it read, then how long it took. Pure.
+ * The verdict on each query pattern: errors first, then how long it took, and where no clock can
+ * tell (too noisy, too few rounds, a busy client), what it read. Pure.
  */
 #ifndef RH_COMPARE_QUERY_VERDICTS_H
 #define RH_COMPARE_QUERY_VERDICTS_H
@@ -20,7 +21,7 @@ struct query_timing {
 
 /*
  * Fills times, ratios, added_ms_per_s, verdict and reason from `timing` and from what is in `query`
- * already (errors, results, effort, plans, calls_per_s). Texts lie in the arena.
+ * already (errors, results, effort, plans, cause, calls_per_s). Texts lie in the arena.
  */
 void rh_query_verdict(struct query_comparison *query, const struct query_timing *timing,
                       struct arena *arena);

@@ -81,3 +81,11 @@ bool rh_renames_explain(const struct renames *renames, const char *before, const
     }
     return renames->pairs.count > 0 && j == new.len;
 }
+
+const char *rh_renames_before(const struct renames *renames, const char *after)
+{
+    for (size_t i = 0; i < renames->pairs.count; i++)
+        if (strcmp(renames->pairs.items[i].after, after) == 0)
+            return renames->pairs.items[i].before;
+    return after;
+}

@@ -21,5 +21,7 @@ void rh_renames_add(struct renames *renames, struct arena *arena, const char *be
                     const char *after);
 /* `before` becomes `after` when every name in it is replaced by its new one. */
 bool rh_renames_explain(const struct renames *renames, const char *before, const char *after);
+/* The name that it had before; its own where it was not renamed. */
+const char *rh_renames_before(const struct renames *renames, const char *after);
 
 #endif

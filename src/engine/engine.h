@@ -210,6 +210,12 @@ struct kept_rows {
     const char *condition; /* over the bare column names of FROM ONLY table */
 };
 
+/* What statements that are only tried must stand. */
+enum engine_trial {
+    ENGINE_TRIAL_CHECKS, /* all that the server checks, also what waits for the transaction's end */
+    ENGINE_TRIAL_COUNTS  /* how many rows: no trigger fires, that of a foreign key neither */
+};
+
 struct engine {
     const char *name; /* "postgres" */
     unsigned features;
@@ -345,6 +351,14 @@ struct engine {
     enum err_code (*keep_rows)(struct connection *connection, const struct kept_rows *tables,
                                size_t count, struct arena *arena, struct mono deadline,
                                struct err *err);
+
+    /* Statements (one at least) one after the other, in a transaction that is rolled back; for a
+       lock they wait ten seconds at most. *ret_tag: what the server says of the last ("UPDATE 10").
+       RH_ERR_SERVER: it refuses one. The connection is the superuser's, in no transaction. */
+    enum err_code (*try_statements)(struct connection *connection, enum engine_trial trial,
+                                    const char *const *statements, size_t count,
+                                    struct arena *arena, struct mono deadline, const char **ret_tag,
+                                    struct err *err);
 
     /* Set questions (engine/inquiry.h). NULL when `sql`, one statement, cannot fail for its rows or
        cannot be understood: then only the server's words are known. The end of a transaction is

@@ -309,6 +309,12 @@ void rh_rule_missing_index(const struct rule *rule, struct judgement *judgement)
 void rh_rule_cached_plan_broken(const struct rule *rule, struct judgement *judgement);
 /* What statistics-lost says of queries that were measured before and after an ANALYZE. */
 void rh_rule_queries_statistics_lost(const struct rule *rule, struct judgement *judgement);
+/* query_gates.c: the queries of the recording, then those that a transform made of them; `query`
+   NULL: the first; NULL: no more. */
+const struct query_comparison *rh_judgement_next_query(const struct judgement *judgement,
+                                                       const struct query_comparison *query);
+/* One that nobody sends any more once the migration is done. */
+bool rh_judgement_is_moot(const struct judgement *judgement, const struct query_comparison *query);
 /* query_gates.c: gates.regression_thresholds, once, behind the other gates. */
 void rh_judgement_measure_query_gates(struct judgement *judgement);
 /* Why the queries give no answer; NULL when they do, or were not compared. */

@@ -10,6 +10,39 @@
 #define DECIDED_LEAST 0.8
 #define QUERY_SHOWN 50
 
+/* SIZE_MAX: it is not one of them. */
+static size_t index_in(const struct workload_comparison *comparison,
+                       const struct query_comparison *query)
+{
+    for (size_t i = 0; i < comparison->queries.count; i++)
+        if (&comparison->queries.items[i] == query)
+            return i;
+    return SIZE_MAX;
+}
+
+const struct query_comparison *rh_judgement_next_query(const struct judgement *judgement,
+                                                       const struct query_comparison *query)
+{
+    const struct workload_comparison *const all[] = {&judgement->result->workload,
+                                                     &judgement->result->new_application};
+    bool is_next = query == NULL;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        size_t at = is_next ? SIZE_MAX : index_in(all[i], query);
+        if (is_next && all[i]->queries.count > 0)
+            return all[i]->queries.items;
+        if (at != SIZE_MAX && at + 1 < all[i]->queries.count)
+            return query + 1;
+        is_next |= at != SIZE_MAX;
+    }
+    return NULL;
+}
+
+bool rh_judgement_is_moot(const struct judgement *judgement, const struct query_comparison *query)
+{
+    return query->application == APPLICATION_OLD &&
+           judgement->result->transformation.is_old_stopped;
+}
+
 static bool is_decided(const struct query_comparison *query)
 {
     return query->verdict == QUERY_SAME || query->verdict == QUERY_BETTER ||
@@ -41,16 +74,30 @@ static void add_multiplier(struct judgement *judgement, const char *name, double
         gate->reason = "no pattern was timed often enough";
 }
 
-/* A ratio that chance may have made is none: what is not worse counts as 1 at most. */
+/* A ratio that chance may have made is none: what is not slower beyond doubt, be it that it fails
+   or reads more, counts as 1 at most. */
 static void consider(struct worst *worst, const struct query_comparison *query, double ratio)
 {
     if (ratio <= 0 || !is_decided(query))
         return;
-    if (query->verdict != QUERY_WORSE)
+    if (!query->is_slower)
         ratio = fmin(ratio, 1);
     if (!worst->query || ratio > worst->ratio)
         *worst = (struct worst){query, ratio};
 }
+
+/* Those that somebody sends. */
+static const struct query_comparison *next_sent(const struct judgement *judgement,
+                                                const struct query_comparison *query)
+{
+    do
+        query = rh_judgement_next_query(judgement, query);
+    while (query && rh_judgement_is_moot(judgement, query));
+    return query;
+}
+#define EACH_QUERY(judgement, query)                                               \
+    for (const struct query_comparison *query = next_sent(judgement, NULL); query; \
+         query = next_sent(judgement, query))
 
 static double error_rate(const struct query_comparison *query, enum compared_side side)
 {
@@ -65,19 +112,20 @@ static double error_rate(const struct query_comparison *query, enum compared_sid
 static void add_error_gate(struct judgement *judgement, double limit)
 {
     struct arena *arena = judgement->arena;
-    const struct workload_comparison *comparison = &judgement->result->workload;
     double worst = 0;
+    bool is_any = false;
     if (limit < 0)
         return;
-    for (size_t i = 0; i < comparison->queries.count; i++) {
-        const struct query_comparison *query = &comparison->queries.items[i];
+    EACH_QUERY(judgement, query)
+    {
+        is_any = true;
         worst = fmax(worst, error_rate(query, SIDE_CANDIDATE) - error_rate(query, SIDE_BASELINE));
     }
     struct gate *gate = RH_PUSH(arena, &judgement->result->gates);
     *gate = (struct gate){.name = "error_rate_max_delta",
                           .limit = rh_arena_printf(arena, "%.3g", limit),
                           .measured = rh_arena_printf(arena, "%.3g", worst),
-                          .observed = comparison->queries.count > 0,
+                          .observed = is_any,
                           .ok = worst <= limit};
 }
 
@@ -89,8 +137,8 @@ void rh_judgement_measure_query_gates(struct judgement *judgement)
 
     if (!comparison->was_made)
         return;
-    for (size_t i = 0; i < comparison->queries.count; i++) {
-        const struct query_comparison *query = &comparison->queries.items[i];
+    EACH_QUERY(judgement, query)
+    {
         consider(&p50, query, query->ratio);
         consider(&p95, query, query->p95_ratio);
         consider(&p99, query, query->p99_ratio);
@@ -101,20 +149,22 @@ void rh_judgement_measure_query_gates(struct judgement *judgement)
     add_error_gate(judgement, limits->error_rate_max_delta);
 }
 
-const char *rh_judgement_query_doubt(const struct judgement *judgement)
+/* NULL: enough of it was decided. */
+static const char *doubt_of(const struct judgement *judgement,
+                            const struct workload_comparison *comparison)
 {
-    const struct workload_comparison *comparison = &judgement->result->workload;
+    struct arena *arena = judgement->arena;
     double decided = 0, open = 0;
     size_t open_count = 0;
     const struct query_comparison *first = NULL;
 
-    if (!comparison->was_made)
-        return NULL;
     for (size_t i = 0; i < comparison->queries.count; i++) {
         const struct query_comparison *query = &comparison->queries.items[i];
+        if (rh_judgement_is_moot(judgement, query))
+            continue;
         if (is_decided(query)) {
             decided += query->share;
-        } else if (query->verdict != QUERY_NOT_COMPARABLE) {
+        } else if (query->verdict != QUERY_NOT_COMPARABLE || query->is_refused) {
             open += query->share;
             open_count++;
             first = first ? first : query;
@@ -124,26 +174,49 @@ const char *rh_judgement_query_doubt(const struct judgement *judgement)
         return "no query of the workload could be compared";
     if (decided >= DECIDED_LEAST * (decided + open))
         return NULL;
-    return rh_arena_printf(judgement->arena,
-                           "%s could not be decided, %.0f %% of the workload's time (%s: %s)",
-                           rh_say_count(judgement->arena, (int64_t)open_count, "query pattern"),
-                           open / (decided + open) * 100, rh_query_verdict_name(first->verdict),
-                           first->reason ? first->reason : "");
+    return rh_arena_printf(
+        arena, "%s%s could not be decided, %.0f %% of the workload's time (%s: %s)",
+        first->application == APPLICATION_NEW ? "of the new application " : "",
+        rh_say_count(arena, (int64_t)open_count, "query pattern"), open / (decided + open) * 100,
+        rh_query_verdict_name(first->verdict), first->reason ? first->reason : "");
+}
+
+/* Of the recording's queries, whether all are the old application's, which is stopped by then. */
+static bool all_are_moot(const struct judgement *judgement)
+{
+    const struct workload_comparison *comparison = &judgement->result->workload;
+    for (size_t i = 0; i < comparison->queries.count; i++)
+        if (!rh_judgement_is_moot(judgement, &comparison->queries.items[i]))
+            return false;
+    return comparison->queries.count > 0;
+}
+
+const char *rh_judgement_query_doubt(const struct judgement *judgement)
+{
+    const struct workload_comparison *old = &judgement->result->workload;
+    const struct workload_comparison *new = &judgement->result->new_application;
+    const char *doubt = NULL;
+    if (old->was_made && !all_are_moot(judgement))
+        doubt = doubt_of(judgement, old);
+    if (!doubt && new->was_made)
+        doubt = doubt_of(judgement, new);
+    return doubt;
 }
 
 const char *rh_judgement_query_headline(const struct judgement *judgement)
 {
-    const struct workload_comparison *comparison = &judgement->result->workload;
     struct arena *arena = judgement->arena;
-    size_t counts[QUERY_REPLAYER_BOUND + 1] = {0};
+    size_t counts[QUERY_REPLAYER_BOUND + 1] = {0}, all = 0;
 
-    for (size_t i = 0; i < comparison->queries.count; i++)
-        counts[comparison->queries.items[i].verdict]++;
+    EACH_QUERY(judgement, query)
+    {
+        counts[query->verdict]++;
+        all++;
+    }
     size_t open = counts[QUERY_TOO_FEW] + counts[QUERY_TOO_NOISY] + counts[QUERY_REPLAYER_BOUND] +
                   counts[QUERY_NOT_COMPARABLE];
-    const char *text = rh_arena_printf(
-        arena, "%s compared, none slower or failing",
-        rh_say_count(arena, (int64_t)(comparison->queries.count - open), "query pattern"));
+    const char *text = rh_arena_printf(arena, "%s compared, none slower or failing",
+                                       rh_say_count(arena, (int64_t)(all - open), "query pattern"));
     if (counts[QUERY_BETTER] > 0)
         text = rh_arena_printf(arena, "%s; %zu faster", text, counts[QUERY_BETTER]);
     if (open > 0)

@@ -146,7 +146,7 @@ const struct rule rh_rules[] = {
      TEXT_ESTIMATE_OFF, NO_ALIASES},
     {"missing-index", "warning", "an index that was tried repairs a slower query",
      rh_rule_missing_index, TEXT_MISSING_INDEX, NO_ALIASES},
-    {"cached-plan-broken", "error",
+    {"cached-plan-broken", "error; warning where it is concluded, not seen",
      "a statement that was prepared before the migration fails after it",
      rh_rule_cached_plan_broken, TEXT_CACHED_PLAN_BROKEN, NO_ALIASES},
     {"row-count-changed", "error; warning where a statement was seen to do it",

@@ -20,7 +20,13 @@
 
 static const char *say_query(struct arena *arena, const struct query_comparison *query)
 {
-    return rh_text_one_line(arena, rh_text(query->query ? query->query : "?"), QUERY_SHOWN);
+    static const char *const whose[] = {[APPLICATION_BOTH] = "",
+                                        [APPLICATION_OLD] = "the old application's ",
+                                        [APPLICATION_NEW] = "the new application's "};
+    const char *text = query->application == APPLICATION_NEW && query->sent ? query->sent
+                                                                            : query->query;
+    return rh_arena_printf(arena, "%s%s", whose[query->application],
+                           rh_text_one_line(arena, rh_text(text ? text : "?"), QUERY_SHOWN));
 }
 
 static const char *say_us(struct arena *arena, double us)
@@ -40,10 +46,18 @@ static struct found *add_query(const struct rule *rule, struct judgement *judgem
                                enum severity severity, const struct query_comparison *query)
 {
     char fingerprint[17];
+    /* What meets nobody is still told. */
+    if (rh_judgement_is_moot(judgement, query))
+        severity = SEVERITY_INFO;
     struct found *found = rh_judgement_add(judgement, rule, severity, NULL, NULL);
     snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, query->fingerprint);
     rh_evidence_text(found, "fingerprint", fingerprint);
     rh_evidence_text(found, "query", query->query);
+    if (query->application != APPLICATION_BOTH)
+        rh_evidence_text(found, "application",
+                         query->application == APPLICATION_NEW ? "new" : "old");
+    if (query->application == APPLICATION_NEW)
+        rh_evidence_text(found, "sent", query->sent);
     rh_evidence_count(found, "calls", query->calls);
     return found;
 }
@@ -53,11 +67,9 @@ static const struct workload_comparison *comparison_of(const struct judgement *j
     return &judgement->result->workload;
 }
 
-#define EACH_QUERY(judgement, query)                                                     \
-    for (const struct query_comparison *query = comparison_of(judgement)->queries.items; \
-         query && query < comparison_of(judgement)->queries.items +                      \
-                              comparison_of(judgement)->queries.count;                   \
-         query++)
+#define EACH_QUERY(judgement, query)                                                             \
+    for (const struct query_comparison *query = rh_judgement_next_query(judgement, NULL); query; \
+         query = rh_judgement_next_query(judgement, query))
 
 /* --- errors --------------------------------------------------------------------------------- */
 
@@ -68,6 +80,42 @@ static double error_share(const struct query_comparison *query, const struct que
         if (query->errors.items[i].candidate > 0)
             tried += query->errors.items[i].candidate;
     return tried > 0 ? (double)error->candidate / (double)tried : 1;
+}
+
+static void explain_error(struct arena *arena, const struct judgement *judgement,
+                          const struct query_comparison *query, const struct query_error *error,
+                          struct finding *finding)
+{
+    const char *said = error->message ? rh_arena_printf(arena, ": %s", error->message) : "";
+    if (query->application == APPLICATION_NEW) {
+        finding->why = rh_arena_printf(
+            arena,
+            "What the recording has succeeds on the baseline and on its twin; what the transform "
+            "makes of it, with the same parameters, fails on the candidate%s. It would be sent "
+            "%.3g times a second.",
+            said, query->calls_per_s);
+        finding->advice = "If the release really sends this, the migration does not fit it; else "
+                          "correct the rule of the transform.";
+        return;
+    }
+    finding->why = rh_arena_printf(
+        arena,
+        "It succeeds on the baseline and on its twin, and with the same parameters fails on "
+        "the candidate%s. The workload sends it %.3g times a second: the application that "
+        "runs now would meet this error from the moment the migration is done.",
+        said, query->calls_per_s);
+    finding->advice = rh_judgement_is_moot(judgement, query)
+                          ? "Nothing, as long as the old application really is stopped before "
+                            "the migration commits."
+                          : "Keep what it needs until no running application asks for it: "
+                            "release the application that does without it first, then "
+                            "migrate.";
+    if (query->application == APPLICATION_OLD && !rh_judgement_is_moot(judgement, query))
+        finding->advice = rh_arena_printf(
+            arena,
+            "%s Where it is stopped before the migration commits, say so in the transform: "
+            "old_application: stopped.",
+            finding->advice);
 }
 
 void rh_rule_query_error(const struct rule *rule, struct judgement *judgement)
@@ -91,17 +139,67 @@ void rh_rule_query_error(const struct rule *rule, struct judgement *judgement)
             arena, "%s fails: SQLSTATE %s, %.3g %% of its executions%s", say_query(arena, query),
             error->sqlstate, share * 100,
             limit < 0 ? "" : rh_arena_printf(arena, " (limit %.3g %%)", limit * 100));
-        found->finding.why = rh_arena_printf(
-            arena,
-            "It succeeds on the baseline and on its twin, and with the same parameters fails on "
-            "the candidate%s%s. The workload sends it %.3g times a second: the application that "
-            "runs now would meet this error from the moment the migration is done.",
-            error->message ? ": " : "", error->message ? error->message : "", query->calls_per_s);
-        found->finding.advice = "Keep what it needs until no running application asks for it: "
-                                "release the application that does without it first, then "
-                                "migrate.";
+        explain_error(arena, judgement, query, error, &found->finding);
     }
     rh_rule_query_error_of_traffic(rule, judgement);
+}
+
+static const char *say_change(struct arena *arena, const struct query_results *results)
+{
+    const char *names = rh_say_list(arena, (const char *const *)results->columns.items,
+                                    results->columns.count, COLUMNS_SHOWN);
+    switch (results->change) {
+    case RESULT_ROWS_CHANGED:
+        return rh_arena_printf(arena, "gives %s, was %s",
+                               rh_say_count(arena, results->rows_after, "row"),
+                               rh_say_number(arena, results->rows_before));
+    case RESULT_VALUES_CHANGED:
+        return results->columns.count > 0
+                   ? rh_arena_printf(arena, "gives other values of %s", names)
+                   : "gives other rows of the same values";
+    case RESULT_ORDER_CHANGED:
+        return "gives its rows in another order";
+    case RESULT_COLUMNS_CHANGED:
+        return rh_arena_printf(arena, "gives other columns: %s gone or of another type", names);
+    case RESULT_COLUMNS_ADDED:
+        return rh_arena_printf(arena, "gives more columns: %s", names);
+    case RESULT_SAME:
+    case RESULT_NOT_COMPARED:
+        break;
+    }
+    return "";
+}
+
+/* Where the traffic was replayed while the migration ran, it was seen whether they break. Else it
+   follows from what was seen: the statement is kept by its session, and its columns are others. */
+static void add_promised_columns(const struct rule *rule, struct judgement *judgement)
+{
+    struct arena *arena = judgement->arena;
+    if (judgement->result->traffic.was_run)
+        return;
+    EACH_QUERY(judgement, query)
+    {
+        const struct query_results *results = &query->results;
+        if (!query->is_prepared ||
+            (results->change != RESULT_COLUMNS_ADDED && results->change != RESULT_COLUMNS_CHANGED))
+            continue;
+        struct found *found = add_query(rule, judgement, SEVERITY_WARNING, query);
+        rh_evidence_text(found, "change", rh_result_change_name(results->change));
+        found->finding.title = rh_arena_printf(
+            arena,
+            "%s is kept prepared by its sessions, and its columns are others after the "
+            "migration",
+            say_query(arena, query));
+        found->finding.why = rh_arena_printf(
+            arena,
+            "It %s. Of a statement that was prepared before, the server refuses that with SQLSTATE "
+            "0A000, until its session ends. The statements here were prepared after the migration: "
+            "that it fails is concluded, not seen.",
+            say_change(arena, results));
+        found->finding.advice = "Name the columns instead of *; or let pools and drivers prepare "
+                                "anew: DEALLOCATE ALL, or new connections right after the "
+                                "migration. To see it: rehearse run --workload.";
+    }
 }
 
 void rh_rule_cached_plan_broken(const struct rule *rule, struct judgement *judgement)
@@ -126,6 +224,7 @@ void rh_rule_cached_plan_broken(const struct rule *rule, struct judgement *judge
                                 "anew: DEALLOCATE ALL, or new connections right after the "
                                 "migration.";
     }
+    add_promised_columns(rule, judgement);
     rh_rule_cached_plan_of_traffic(rule, judgement);
 }
 
@@ -153,9 +252,12 @@ static struct excess excess_of(const struct query_comparison *query,
                                const struct query_limits *limits)
 {
     struct excess excess = {0};
-    consider(&excess, "p50_max_multiplier", limits->p50_max_multiplier, query->ratio);
-    consider(&excess, "p95_max_multiplier", limits->p95_max_multiplier, query->p95_ratio);
-    consider(&excess, "p99_max_multiplier", limits->p99_max_multiplier, query->p99_ratio);
+    bool counts = query->is_slower; /* else chance may have made the ratios */
+    consider(&excess, "p50_max_multiplier", limits->p50_max_multiplier, counts ? query->ratio : 0);
+    consider(&excess, "p95_max_multiplier", limits->p95_max_multiplier,
+             counts ? query->p95_ratio : 0);
+    consider(&excess, "p99_max_multiplier", limits->p99_max_multiplier,
+             counts ? query->p99_ratio : 0);
     return excess;
 }
 
@@ -177,7 +279,7 @@ static const char *say_slower(struct arena *arena, const struct query_comparison
     const struct query_times *before = &query->sides[SIDE_BASELINE],
                              *after = &query->sides[SIDE_CANDIDATE];
     const char *least = query->timeouts > 0 ? "at least " : "";
-    if (query->rounds == 0)
+    if (query->rounds == 0 || !query->is_slower)
         return query->reason ? query->reason : "became more expensive";
     if (query->ratio >= 1.2)
         return rh_arena_printf(arena, "takes %s%s times as long: p50 %s, was %s", least,
@@ -214,6 +316,16 @@ static const char *say_blocks(struct arena *arena, const struct query_comparison
                            rh_say_number(arena, llround(before)));
 }
 
+static const char *say_writes(struct arena *arena, const struct query_comparison *query)
+{
+    double before = query->effort[SIDE_BASELINE].wal_records,
+           after = query->effort[SIDE_CANDIDATE].wal_records;
+    const char *cause = query->cause ? rh_arena_printf(arena, "%s. ", query->cause) : "";
+    if (before <= 0 || after <= 0)
+        return cause;
+    return rh_arena_printf(arena, "%sIt writes %.3g WAL records, was %.3g. ", cause, after, before);
+}
+
 static const char *say_load(struct arena *arena, const struct query_comparison *query)
 {
     if (query->rounds == 0 || query->added_ms_per_s <= 0)
@@ -236,6 +348,9 @@ static void advise_slower(const struct query_comparison *query, struct finding *
     } else if (query->custom.is_changed || query->generic.is_changed) {
         finding->advice = "Give the planner back what it used before (an index, statistics, a "
                           "column's type), or change the query with the release.";
+    } else if (query->cause) {
+        finding->advice = "Every write keeps them up to date, or asks them: leave out what no "
+                          "query needs.";
     } else {
         finding->advice = "The plan did not change, so look at what each row costs now: wider "
                           "rows, a new trigger, a function, a policy, more rows.";
@@ -270,6 +385,7 @@ void rh_rule_query_slower(const struct rule *rule, struct judgement *judgement)
             rh_evidence_json(found, "limit", json_real(excess.limit));
         }
         rh_evidence_text(found, "plan_difference", query->custom.difference);
+        rh_evidence_text(found, "cause", query->cause);
         found->weight = (int64_t)query->added_ms_per_s;
         const char *limit = excess.name ? rh_arena_printf(arena, " (limit %.3g)", excess.limit)
                             : excess.is_any_set ? " (within the limits)"
@@ -277,8 +393,8 @@ void rh_rule_query_slower(const struct rule *rule, struct judgement *judgement)
         found->finding.title = rh_arena_printf(arena, "%s %s%s", say_query(arena, query),
                                                say_slower(arena, query), limit);
         found->finding.why = rh_arena_printf(
-            arena, "%s%s%sMeasured %s on each side in turn%s.", say_plan(arena, query),
-            say_blocks(arena, query), say_load(arena, query),
+            arena, "%s%s%s%sMeasured %s on each side in turn%s.", say_plan(arena, query),
+            say_writes(arena, query), say_blocks(arena, query), say_load(arena, query),
             rh_say_count(arena, query->rounds, "time"),
             query->rounds > 0 ? rh_arena_printf(arena,
                                                 ", ratio %s to %s; the twins differ "
@@ -291,32 +407,6 @@ void rh_rule_query_slower(const struct rule *rule, struct judgement *judgement)
 }
 
 /* --- results -------------------------------------------------------------------------------- */
-
-static const char *say_change(struct arena *arena, const struct query_results *results)
-{
-    const char *names = rh_say_list(arena, (const char *const *)results->columns.items,
-                                    results->columns.count, COLUMNS_SHOWN);
-    switch (results->change) {
-    case RESULT_ROWS_CHANGED:
-        return rh_arena_printf(arena, "gives %s, was %s",
-                               rh_say_count(arena, results->rows_after, "row"),
-                               rh_say_number(arena, results->rows_before));
-    case RESULT_VALUES_CHANGED:
-        return results->columns.count > 0
-                   ? rh_arena_printf(arena, "gives other values of %s", names)
-                   : "gives other rows of the same values";
-    case RESULT_ORDER_CHANGED:
-        return "gives its rows in another order";
-    case RESULT_COLUMNS_CHANGED:
-        return rh_arena_printf(arena, "gives other columns: %s gone or of another type", names);
-    case RESULT_COLUMNS_ADDED:
-        return rh_arena_printf(arena, "gives more columns: %s", names);
-    case RESULT_SAME:
-    case RESULT_NOT_COMPARED:
-        break;
-    }
-    return "";
-}
 
 void rh_rule_result_changed(const struct rule *rule, struct judgement *judgement)
 {

@@ -16,7 +16,9 @@
         "ALTER TABLE orders RENAME customer_id TO client_id: SELECT ... WHERE customer_id = $1 " \
         "fails with 42703, 100 % of its executions.",                                            \
         "Expand, then contract: add the new column, release an application that uses both, "     \
-        "and drop the old one when nothing asks for it any more."
+        "and drop the old one when nothing asks for it any more. Where the release comes with "  \
+        "the migration, --transform judges what it sends, too, and says whether the old "        \
+        "application still runs."
 
 #define TEXT_QUERY_SLOWER                                                                        \
     "A query pattern takes longer on the candidate than on the baseline. Each execution is "     \
@@ -76,7 +78,10 @@
 
 #define TEXT_CACHED_PLAN_BROKEN                                                                  \
     "A statement that a session prepared before the migration fails in that session after it: "  \
-    "SQLSTATE 0A000, cached plan must not change result type.",                                  \
+    "SQLSTATE 0A000, cached plan must not change result type. Seen by rehearse run --workload, " \
+    "whose sessions live through the migration. The sessions of rehearse compare begin after "   \
+    "it: there it is concluded, as a warning, where a query that the workload executes under "   \
+    "the name of a prepared statement gives other columns.",                                     \
         "Pools and drivers keep prepared statements for hours; each of their sessions fails "    \
         "until it ends.",                                                                        \
         "PREPARE q AS SELECT * FROM orders; ALTER TABLE orders ADD note text; EXECUTE q fails.", \

@@ -103,6 +103,15 @@ struct failing_list {
     int64_t failures;
 };
 
+/* Names and types that the migration took from a query that the release no longer sends, where the
+   old application is stopped by then: the replay goes on with it all the same. */
+static bool is_moot(const struct judgement *judgement, const struct traffic_pattern *pattern,
+                    const char *sqlstate)
+{
+    return pattern->is_transformed && judgement->result->transformation.is_old_stopped &&
+           (strncmp(sqlstate, "42", 2) == 0 || strcmp(sqlstate, CACHED_PLAN) == 0);
+}
+
 static struct failing_list failing_with(struct judgement *judgement, const char *sqlstate)
 {
     const struct traffic *traffic = &judgement->result->traffic;
@@ -112,6 +121,7 @@ static struct failing_list failing_with(struct judgement *judgement, const char 
         for (size_t j = 0; j < pattern->errors.count; j++) {
             struct failing failing;
             if (strcmp(pattern->errors.items[j].sqlstate, sqlstate) != 0 ||
+                is_moot(judgement, pattern, sqlstate) ||
                 !is_new(pattern, &pattern->errors.items[j], &failing))
                 continue;
             *RH_PUSH(judgement->arena, &list.items) = failing;
@@ -148,6 +158,17 @@ static const char *say_sqlstate(const char *sqlstate)
     return NULL;
 }
 
+static struct found *add_failing(const struct rule *rule, struct judgement *judgement,
+                                 const struct failing_list *list, const char *sqlstate)
+{
+    struct found *found = rh_judgement_add(judgement, rule, SEVERITY_ERROR, NULL, NULL);
+    found->weight = list->failures;
+    rh_evidence_text(found, "sqlstate", sqlstate);
+    rh_evidence_count(found, "failures", list->failures);
+    rh_evidence_count(found, "patterns", (int64_t)list->items.count);
+    return found;
+}
+
 static void add_errors(const struct rule *rule, struct judgement *judgement, const char *sqlstate)
 {
     struct arena *arena = judgement->arena;
@@ -155,12 +176,8 @@ static void add_errors(const struct rule *rule, struct judgement *judgement, con
     if (list.items.count == 0)
         return;
     const char *meaning = say_sqlstate(sqlstate);
-    struct found *found = rh_judgement_add(judgement, rule, SEVERITY_ERROR, NULL, NULL);
+    struct found *found = add_failing(rule, judgement, &list, sqlstate);
     struct finding *finding = &found->finding;
-    found->weight = list.failures;
-    rh_evidence_text(found, "sqlstate", sqlstate);
-    rh_evidence_count(found, "failures", list.failures);
-    rh_evidence_count(found, "patterns", (int64_t)list.items.count);
     finding->title = rh_arena_printf(
         arena, "%s failed with %s%s%s%s while the migration ran, and not without it: %s",
         rh_say_count(arena, list.failures, "execution"), sqlstate, meaning ? " (" : "",
@@ -205,12 +222,8 @@ void rh_rule_cached_plan_of_traffic(const struct rule *rule, struct judgement *j
     struct failing_list list = failing_with(judgement, CACHED_PLAN);
     if (list.items.count == 0)
         return;
-    struct found *found = rh_judgement_add(judgement, rule, SEVERITY_ERROR, NULL, NULL);
+    struct found *found = add_failing(rule, judgement, &list, CACHED_PLAN);
     struct finding *finding = &found->finding;
-    found->weight = list.failures;
-    rh_evidence_text(found, "sqlstate", CACHED_PLAN);
-    rh_evidence_count(found, "failures", list.failures);
-    rh_evidence_count(found, "patterns", (int64_t)list.items.count);
     finding->title = rh_arena_printf(arena, "prepared statements of %s broke: %s failed: %s",
                                      rh_say_count(arena, (int64_t)list.items.count, "pattern"),
                                      rh_say_count(arena, list.failures, "execution"),

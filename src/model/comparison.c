@@ -87,6 +87,7 @@ static json_t *times_json(const struct query_comparison *query, enum compared_si
     put(object, "temp_blocks", number(effort->temp_blocks));
     put(object, "rows_scanned", number(effort->rows_scanned));
     put(object, "rows", number(effort->rows));
+    put(object, "wal_records", number(effort->wal_records));
     return object;
 }
 
@@ -173,11 +174,17 @@ static json_t *query_json(const struct query_comparison *query)
     snprintf(fingerprint, sizeof(fingerprint), "%016" PRIx64, query->fingerprint);
     put(object, "fingerprint", rh_json_text(fingerprint));
     put(object, "query", rh_json_text(query->query));
+    if (query->application != APPLICATION_BOTH)
+        put(object, "application",
+            json_string(query->application == APPLICATION_NEW ? "new" : "old"));
+    if (query->application == APPLICATION_NEW)
+        put(object, "sent", rh_json_text(query->sent));
     put(object, "calls", json_integer(query->calls));
     put(object, "calls_per_s", number(query->calls_per_s));
     put(object, "share", number(query->share));
     put(object, "verdict", rh_json_text(rh_query_verdict_name(query->verdict)));
     put(object, "reason", rh_json_text(query->reason));
+    put(object, "cause", rh_json_text(query->cause));
     put(object, "rounds", json_integer(query->rounds));
     put(object, "baseline", times_json(query, SIDE_BASELINE));
     put(object, "twin", times_json(query, SIDE_TWIN));

@@ -42,6 +42,7 @@ const char *rh_compared_side_name(enum compared_side side);
 struct answer_column {
     const char *name;
     uint32_t type;                          /* its OID */
+    bool is_left_out;                       /* the release asks for it no more */
     uint64_t values[ANSWER_DIGEST_WORDS];   /* sum of the values' hashes */
     uint64_t in_order[ANSWER_DIGEST_WORDS]; /* hash of the values' hashes in their order */
 };
@@ -121,6 +122,7 @@ struct query_effort {
     double temp_blocks;  /* read and written */
     double rows_scanned; /* that scans looked at */
     double rows;
+    double wal_records;    /* of what writes, but for its AFTER triggers */
     double estimate_ratio; /* the worst of a node's rows to their estimate, or the reverse; >= 1 */
     const char *estimate_node; /* where; NULL */
     double estimate_rows, estimate_actual;
@@ -132,6 +134,9 @@ struct plan_line {
     int64_t rows;      /* that came out, of all loops; -1 */
     int64_t scanned;   /* of a scan: looked at; -1 */
     bool is_different; /* the other plan has none like it */
+    /* The text under the names that relations and indexes had before the migration, where it gave
+       them others; NULL: the same. */
+    const char *old_text;
 };
 struct query_plan {
     VEC(struct plan_line) lines; /* empty: not explained */
@@ -164,15 +169,31 @@ struct index_proposal {
     int64_t build_us, bytes; /* here; -1 */
 };
 
+/* Whose query it is, where a transform says that the release sends another in its place. */
+enum query_application {
+    APPLICATION_BOTH, /* no rule concerns it */
+    APPLICATION_OLD,  /* as recorded; the release sends another */
+    APPLICATION_NEW   /* the candidate got what the release sends, the others what was recorded */
+};
+
 struct query_comparison {
     uint64_t fingerprint;
     const char *query;
+    enum query_application application;
+    const char *sent;           /* APPLICATION_NEW: the query as the candidate got it */
+    bool is_refused;            /* APPLICATION_NEW: what the release sends is not known; `reason` */
     unsigned flags;             /* PATTERN_* */
+    bool is_prepared;           /* executed under the name of a prepared statement */
     int64_t calls;              /* in the workload */
     double calls_per_s, weight; /* of production */
     double share;               /* of the workload's total time */
     enum query_verdict verdict;
     const char *reason; /* of the verdict, a sentence without its full stop; NULL: none needed */
+    bool is_slower;     /* QUERY_WORSE by its times: its ratios are beyond doubt */
+    /* Of writes that became slower: "orders has 2 more indexes: a and b"; NULL: nothing is known.
+     */
+    const char *cause;
+    bool cause_is_indexes; /* alone: then blocks and WAL records show it as well */
 
     int64_t rounds; /* each side was timed so often */
     struct query_times sides[COMPARED_SIDES];

@@ -21,6 +21,7 @@
 #include "model/state.h"
 #include "model/trace.h"
 #include "model/traffic.h"
+#include "model/transformation.h"
 
 #include <jansson.h>
 
@@ -139,6 +140,10 @@ struct result {
     struct scaling_facts scaling;
     struct traffic traffic;
     struct workload_comparison workload;
+    /* What the rules of a transform say of the release's application, and how that fared: the
+       patterns that they change alone. */
+    struct transformation transformation;
+    struct workload_comparison new_application;
 };
 
 /* A copy of the sentence among the notes of its fidelity, unless it stands there already: several

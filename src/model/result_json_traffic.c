@@ -143,6 +143,10 @@ void rh_json_put_workload(json_t *result_object, const struct result *result)
     json_t *object = result->workload.was_made ? rh_comparison_to_json(&result->workload)
                                                : json_object();
     put(object, "blocked", render_blocked(traffic));
+    put(object, "transform", rh_transformation_to_json(&result->transformation));
+    put(object, "new_application",
+        result->new_application.was_made ? rh_comparison_to_json(&result->new_application)
+                                         : json_null());
     put(object, "during", has_traffic ? render_traffic(traffic) : json_null());
     put(result_object, "workload", object);
 }

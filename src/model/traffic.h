@@ -51,6 +51,7 @@ struct traffic_pattern {
     bool writes, is_parsed;
     bool controls; /* BEGIN, COMMIT, SET: it waits for no lock of a table */
     VEC(const char *) reads_from, writes_to; /* tables, as the query names them */
+    bool is_transformed; /* the release sends another in its place */
     int64_t calls, baseline_calls;
     int64_t longest_us, baseline_longest_us; /* from sent to complete */
     VEC(struct traffic_error) errors;

@@ -48,6 +48,11 @@ bool rh_workload_grade_of_name(const char *name, enum workload_grade *ret_grade)
     return false;
 }
 
+static uint32_t highest_of(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 static size_t length_of(const char *text)
 {
     return text == NULL ? 0 : strlen(text);
@@ -78,4 +83,17 @@ size_t rh_workload_event_bytes(const struct workload_event *event)
         bytes += sizeof(struct workload_message) + event->messages[i].body.len;
     return bytes + event->result_count * sizeof(struct workload_result) +
            event->id_count * (sizeof(struct workload_id) + WORKLOAD_ID_BYTES_MAX);
+}
+
+uint32_t rh_workload_event_highest_pattern(const struct workload_event *event)
+{
+    uint32_t highest = 0;
+    size_t prologue_count = event->begun == NULL ? 0 : event->begun->prologue.count;
+    for (size_t i = 0; i < prologue_count; i++)
+        highest = highest_of(highest, event->begun->prologue.items[i].pattern);
+    for (size_t i = 0; i < event->message_count; i++)
+        highest = highest_of(highest, event->messages[i].pattern);
+    for (size_t i = 0; i < event->result_count; i++)
+        highest = highest_of(highest, event->results[i].pattern);
+    return highest;
 }

@@ -140,6 +140,8 @@ struct workload_event {
 
 /* What the event takes in memory, for caps: texts, bodies, and a share for each thing in it. */
 size_t rh_workload_event_bytes(const struct workload_event *event);
+/* Of the numbers of patterns in it; 0: there is none. */
+uint32_t rh_workload_event_highest_pattern(const struct workload_event *event);
 
 /* Hands out the events of a workload one after the other. */
 struct workload_source {

@@ -1,15 +1,12 @@
 #include "rehearsal/comparison.h"
 
 #include "judge/judge.h"
-#include "rehearsal/production.h"
+#include "rehearsal/production_target.h"
 #include "rehearsal/queries.h"
 
 #include <string.h>
 
 #define CONNECT_US INT64_C(30000000)
-
-/* Columns of ENGINE_QUERY_TARGET. */
-enum { DATABASE, SERVER_VERSION, IS_STANDBY, PRODUCTION_SETTING, COMMENT };
 
 struct target {
     struct url_upstream upstream;
@@ -20,17 +17,11 @@ static enum err_code refuse_production(const struct comparison_options *options,
                                        const char *hosts, struct rows *rows, struct arena *arena,
                                        struct err *err)
 {
-    const struct production_facts facts = {
-        .database = rh_rows_value(rows, 0, DATABASE),
-        .hosts = hosts,
-        .setting = rh_rows_value(rows, 0, PRODUCTION_SETTING),
-        .comment = rh_rows_value(rows, 0, COMMENT),
-    };
-    const char *why = rh_production_why(options->production, options->production_count, &facts,
-                                        arena);
+    const struct production_patterns patterns = {options->production, options->production_count};
+    const char *why = rh_production_target_why(rows, hosts, &patterns, true, arena);
     if (!why)
         return RH_OK;
-    rh_err_set(err, RH_ERR_USAGE, "the %s is refused: %s, so it is production", name, why);
+    rh_err_set(err, RH_ERR_USAGE, "the %s is refused: %s", name, why);
     rh_err_hint(err, "Queries are compared on copies: give the URLs of throw-away servers.");
     return RH_ERR_USAGE;
 }
@@ -62,7 +53,7 @@ static enum err_code look_at(const struct comparison_options *options, const cha
         rh_err_while(err, "while looking at the %s", name);
         return code;
     }
-    const char *version = rh_rows_value(rows, 0, SERVER_VERSION);
+    const char *version = rh_rows_value(rows, 0, TARGET_SERVER_VERSION);
     ret_target->server_version = rh_arena_strndup(arena, version ? version : "",
                                                   strcspn(version ? version : "", " "));
     return refuse_production(options, name, place.hosts, rows, arena, err);
@@ -103,7 +94,19 @@ static enum err_code compare(const struct comparison_options *options, struct re
     for (size_t side = 0; side < COMPARED_SIDES; side++)
         queries.places[side] = place_of(&targets[options->urls[side] ? side : SIDE_BASELINE]);
     rh_queries_take_patterns(options->workload, arena, &queries);
-    enum err_code code = rh_compare_queries(&queries, arena, &result->workload, err);
+    struct transform_survey survey = {0};
+    enum err_code code = options->transform
+                             ? rh_queries_survey(options->transform, arena, &queries, &survey, err)
+                             : RH_OK;
+    if (!code)
+        code = rh_compare_queries(&queries, arena, &result->workload, err);
+    if (!code && options->transform) {
+        result->transformation = survey.summary;
+        queries.source = rh_workload_reader_source(options->workload);
+        queries.is_new_application = true;
+        code = rh_compare_queries(&queries, arena, &result->new_application, err);
+        result->new_application.workload = options->workload_path;
+    }
     if (code)
         return code;
     const char *before = targets[SIDE_BASELINE].server_version,

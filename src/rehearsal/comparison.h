@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "model/result.h"
+#include "sql/transform.h"
 #include "store/workload_file.h"
 
 struct comparison_options {
@@ -23,6 +24,7 @@ struct comparison_options {
     uint64_t seed;
     bool may_change_candidate;
     struct query_limits query_limits;
+    const struct transform *transform; /* what the new release says otherwise; NULL: nothing */
     enum severity fail_on;
 };
 

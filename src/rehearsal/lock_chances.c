@@ -9,8 +9,13 @@
 /* Between two looks at the user's interrupt. */
 #define EVENTS_BETWEEN_CHECKS 4096
 
+/* A session's number is any; a server has some hundred of them at a time. */
+#define SESSION_BUCKETS 1024
+
 /* A session in a transaction (or a request outside any): when it first used each table. */
 struct open_session {
+    struct open_session *next; /* in its bucket, or spare */
+    uint64_t number;
     int64_t first_use_us[LOCK_CHANCE_TABLES_MAX]; /* -1: not yet */
 };
 
@@ -18,26 +23,45 @@ struct reading {
     const struct lock_chances_options *options;
     struct arena *arena;
     size_t tables;
-    VEC(struct open_session *) sessions; /* by number */
-    VEC(struct open_session *) spare;
+    struct open_session *buckets[SESSION_BUCKETS], *spare;
     VEC(struct transaction_span) spans[LOCK_CHANCE_TABLES_MAX];
     int64_t end_us;
     bool is_full;
 };
 
+static struct open_session **place_of(struct reading *reading, uint64_t number)
+{
+    struct open_session **place = &reading->buckets[number % SESSION_BUCKETS];
+    while (*place && (*place)->number != number)
+        place = &(*place)->next;
+    return place;
+}
+
 static struct open_session *session_of(struct reading *reading, uint64_t number)
 {
-    while (reading->sessions.count <= number)
-        *RH_PUSH(reading->arena, &reading->sessions) = NULL;
-    if (!reading->sessions.items[number]) {
-        struct open_session *session = reading->spare.count > 0
-                                           ? reading->spare.items[--reading->spare.count]
-                                           : RH_NEW(reading->arena, struct open_session);
-        for (size_t i = 0; i < LOCK_CHANCE_TABLES_MAX; i++)
-            session->first_use_us[i] = -1;
-        reading->sessions.items[number] = session;
-    }
-    return reading->sessions.items[number];
+    struct open_session **place = place_of(reading, number), *session = *place;
+    if (session)
+        return session;
+    session = reading->spare;
+    if (session)
+        reading->spare = session->next;
+    else
+        session = RH_NEW(reading->arena, struct open_session);
+    session->next = NULL;
+    session->number = number;
+    for (size_t i = 0; i < LOCK_CHANCE_TABLES_MAX; i++)
+        session->first_use_us[i] = -1;
+    return *place = session;
+}
+
+static void forget(struct reading *reading, uint64_t number)
+{
+    struct open_session **place = place_of(reading, number), *session = *place;
+    if (!session)
+        return;
+    *place = session->next;
+    session->next = reading->spare;
+    reading->spare = session;
 }
 
 static bool uses(const struct workload_pattern *pattern, const char *relation)
@@ -65,9 +89,8 @@ static void take_request(struct reading *reading, const struct workload_event *e
 }
 
 /* Its transaction is over: what it used it lets go of. */
-static void end_transaction(struct reading *reading, uint64_t number, int64_t at_us)
+static void end_transaction(struct reading *reading, struct open_session *session, int64_t at_us)
 {
-    struct open_session *session = session_of(reading, number);
     for (size_t table = 0; table < reading->tables; table++) {
         if (session->first_use_us[table] < 0)
             continue;
@@ -88,12 +111,11 @@ static void take(struct reading *reading, const struct workload_event *event)
         break;
     case WORKLOAD_ANSWER:
         if (event->transaction_status == 'I' || event->transaction_status == 0)
-            end_transaction(reading, event->session, event->at_us);
+            end_transaction(reading, session_of(reading, event->session), event->at_us);
         break;
     case WORKLOAD_SESSION_ENDED:
-        end_transaction(reading, event->session, event->at_us); /* makes it where it is new */
-        *RH_PUSH(reading->arena, &reading->spare) = reading->sessions.items[event->session];
-        reading->sessions.items[event->session] = NULL;
+        end_transaction(reading, session_of(reading, event->session), event->at_us);
+        forget(reading, event->session);
         break;
     case WORKLOAD_SESSION_BEGUN:
     case WORKLOAD_CANCEL:
@@ -116,9 +138,9 @@ static enum err_code read_all(struct reading *reading, struct err *err)
         take(reading, event);
     }
     /* What is still open at the end was not seen to end: it lasted until then at least. */
-    for (size_t i = 0; i < reading->sessions.count; i++)
-        if (reading->sessions.items[i])
-            end_transaction(reading, i, reading->end_us);
+    for (size_t i = 0; i < SESSION_BUCKETS; i++)
+        for (struct open_session *it = reading->buckets[i]; it; it = it->next)
+            end_transaction(reading, it, reading->end_us);
     return RH_OK;
 }
 

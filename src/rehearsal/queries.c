@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rounds after which a pattern is looked at; one that is still open goes on to the next. */
-static const size_t stages[] = {24, 60, 200, 500, 1200};
-#define STAGE_COUNT (sizeof(stages) / sizeof(stages[0]))
 /* Executions sampled of each pattern: parameters as skewed as production's. */
 #define EXECUTIONS_EACH 400
 /* Patterns that are compared; the rest, the cheapest, is counted. */
@@ -24,8 +21,10 @@ static const size_t stages[] = {24, 60, 200, 500, 1200};
 #define CUT_LEAST_US 25000.0
 /* Where more than this share of the baseline's time is our own processor's, it is us we measure. */
 #define OWN_SHARE_MAX 0.5
-/* Of new connections: their first executions fill their caches. */
+/* Of new connections: their first executions fill their caches, some milliseconds of work. What
+   takes longer anyway is not run for that. */
 #define WARMING_ROUNDS 3
+#define WARMED_US 50000.0
 /* What became slower and is tried again, the worst first. */
 #define REPAIRS_MAX 12
 
@@ -75,7 +74,8 @@ enum err_code rh_queries_round(struct queries *queries, struct candidate_pattern
 int64_t rh_queries_timeout_us(const struct queries *queries,
                               const struct candidate_pattern *pattern)
 {
-    double fits = (double)rh_queries_slice_us(queries) / (1.5 * (double)stages[0]);
+    double fits = (double)rh_queries_slice_us(queries) /
+                  (1.5 * (double)rh_latency_stages[0].rounds);
     double slowest = fmax(pattern->slowest_us[SIDE_BASELINE], pattern->slowest_us[SIDE_TWIN]);
     double cut = fmax(fits, fmax(CUT_RATIO * slowest, CUT_LEAST_US));
     return cut > (double)queries->options->statement_timeout_us
@@ -90,44 +90,79 @@ static void judge_rounds(struct queries *queries, struct candidate_pattern *patt
     pattern->is_timed = true;
 }
 
-/* Up to `count` rounds, or the end of its slice. */
+static enum err_code warm(struct queries *queries, struct candidate_pattern *pattern,
+                          struct mono until, struct err *err)
+{
+    struct latency_rounds ignored = {0};
+    enum err_code code = RH_OK;
+    for (size_t n = 0; !code && n < WARMING_ROUNDS && !rh_clock_passed(until); n++)
+        code = rh_queries_round(queries, pattern, &ignored, err);
+    return code;
+}
+
+/* Up to the rounds of the stage, or the end of its slice. */
 static enum err_code time_pattern(struct queries *queries, struct candidate_pattern *pattern,
-                                  size_t count, struct err *err)
+                                  size_t stage, struct err *err)
 {
     struct mono until = rh_clock_earlier(
         queries->deadline, rh_clock_after(rh_clock_mono(), rh_queries_slice_us(queries)));
-    size_t tries = 0, before = pattern->rounds.count;
+    size_t tries = 0, count = rh_latency_stages[stage].rounds;
     enum err_code code = rh_paired_set_timeout(queries->paired,
                                                rh_queries_timeout_us(queries, pattern), err);
 
+    if (!code && stage > 0 && pattern->slowest_us[SIDE_CANDIDATE] < WARMED_US)
+        code = warm(queries, pattern, until, err);
     while (!code && pattern->rounds.count < count && tries++ < count && !rh_clock_passed(until))
         code = rh_queries_round(queries, pattern, &pattern->rounds, err);
-    if (!code && pattern->rounds.count > before)
+    if (!code && rh_latency_stages[stage].is_judged && pattern->rounds.count > 0)
         judge_rounds(queries, pattern);
+    return code;
+}
+
+static bool is_due(const struct candidate_pattern *pattern, size_t stage)
+{
+    return !pattern->not_comparable && (!pattern->is_timed || pattern->latency.is_open) &&
+           pattern->rounds.count < rh_latency_stages[stage].rounds;
+}
+
+static bool any_is_due(const struct queries *queries, size_t stage)
+{
+    for (size_t i = 0; i < queries->patterns.count; i++)
+        if (is_due(&queries->patterns.items[i], stage))
+            return true;
+    return false;
+}
+
+static enum err_code time_stage(struct queries *queries, size_t stage, struct err *err)
+{
+    if (!any_is_due(queries, stage))
+        return RH_OK;
+    enum err_code code = stage == 0 ? RH_OK : rh_paired_reconnect(queries->paired, err);
+    for (size_t i = 0; !code && i < queries->patterns.count; i++) {
+        if (!is_due(&queries->patterns.items[i], stage))
+            continue;
+        if (rh_clock_passed(queries->deadline)) {
+            queries->comparison.budget_ran_out = true;
+            return RH_OK;
+        }
+        code = time_pattern(queries, &queries->patterns.items[i], stage, err);
+    }
     return code;
 }
 
 static enum err_code time_all(struct queries *queries, struct err *err)
 {
-    for (size_t stage = 0; stage < STAGE_COUNT; stage++) {
-        enum err_code fresh = stage == 0 ? RH_OK : rh_paired_reconnect(queries->paired, err);
-        if (fresh)
-            return fresh;
-        for (size_t i = 0; i < queries->patterns.count; i++) {
-            struct candidate_pattern *pattern = &queries->patterns.items[i];
-            if (pattern->not_comparable || (pattern->is_timed && !pattern->latency.is_open) ||
-                pattern->rounds.count >= stages[stage])
-                continue;
-            if (rh_clock_passed(queries->deadline)) {
-                queries->comparison.budget_ran_out = true;
-                return RH_OK;
-            }
-            enum err_code code = time_pattern(queries, pattern, stages[stage], err);
-            if (code)
-                return code;
-        }
+    enum err_code code = RH_OK;
+    for (size_t stage = 0; !code && stage < LATENCY_STAGES && !queries->comparison.budget_ran_out;
+         stage++)
+        code = time_stage(queries, stage, err);
+    /* The budget may have ended between two looks. */
+    for (size_t i = 0; !code && i < queries->patterns.count; i++) {
+        struct candidate_pattern *pattern = &queries->patterns.items[i];
+        if (pattern->rounds.count > (pattern->is_timed ? pattern->latency.rounds : 0))
+            judge_rounds(queries, pattern);
     }
-    return RH_OK;
+    return code;
 }
 
 /* --- patterns --------------------------------------------------------------------------------- */
@@ -139,6 +174,26 @@ static int compare_patterns(const void *a, const void *b)
         return left->total_us > right->total_us ? -1 : 1;
     return (left->sampled->pattern->number > right->sampled->pattern->number) -
            (left->sampled->pattern->number < right->sampled->pattern->number);
+}
+
+static bool is_transformed(const struct queries *queries, size_t index)
+{
+    const struct transform_survey *survey = queries->options->survey;
+    return survey && (survey->patterns[index].outcome == REWRITE_DONE ||
+                      survey->patterns[index].outcome == REWRITE_REFUSED);
+}
+
+static void take_transformed(const struct queries *queries, size_t index,
+                             struct query_comparison *query)
+{
+    const struct transformed_pattern *transformed = &queries->options->survey->patterns[index];
+    if (!is_transformed(queries, index))
+        return;
+    query->application = queries->options->is_new_application ? APPLICATION_NEW : APPLICATION_OLD;
+    if (query->application == APPLICATION_NEW) {
+        query->sent = transformed->query;
+        query->is_refused = transformed->outcome == REWRITE_REFUSED;
+    }
 }
 
 static struct candidate_pattern make_pattern(struct queries *queries, size_t index, double seconds)
@@ -161,10 +216,23 @@ static struct candidate_pattern make_pattern(struct queries *queries, size_t ind
                   .weight = weight,
                   .calls_per_s = (double)sampled->calls * weight / seconds},
     };
+    if (queries->options->survey)
+        take_transformed(queries, index, &pattern.query);
     for (size_t side = 0; side < COMPARED_SIDES; side++)
-        pattern.query.effort[side] = (struct query_effort){
-            .blocks = -1, .temp_blocks = -1, .rows_scanned = -1, .rows = -1, .estimate_ratio = 1};
-    if (sampled->count == 0)
+        pattern.query.effort[side] = (struct query_effort){.blocks = -1,
+                                                           .temp_blocks = -1,
+                                                           .rows_scanned = -1,
+                                                           .rows = -1,
+                                                           .wal_records = -1,
+                                                           .estimate_ratio = 1};
+    for (size_t i = 0; i < sampled->count; i++)
+        pattern.query.is_prepared |= sampled->executions[i].is_named;
+    if (pattern.query.is_refused)
+        pattern.not_comparable = rh_arena_printf(queries->arena,
+                                                 "the transform cannot say what "
+                                                 "the release sends: %s",
+                                                 queries->options->survey->patterns[index].why);
+    else if (sampled->count == 0)
         pattern.not_comparable = sampled->why_not ? sampled->why_not
                                                   : "no execution of it can be sent by itself";
     return pattern;
@@ -176,7 +244,8 @@ static void make_patterns(struct queries *queries)
     for (size_t i = 0; i < queries->sample.patterns.count; i++) {
         const struct sampled_pattern *sampled = &queries->sample.patterns.items[i];
         if (sampled->calls == 0 ||
-            sampled->pattern->flags & (PATTERN_CONTROLS | PATTERN_HAS_SECRET))
+            sampled->pattern->flags & (PATTERN_CONTROLS | PATTERN_HAS_SECRET) ||
+            (queries->options->is_new_application && !is_transformed(queries, i)))
             continue;
         *RH_PUSH(queries->arena, &queries->patterns) = make_pattern(queries, i, seconds);
     }
@@ -195,9 +264,7 @@ static enum err_code look_at_all(struct queries *queries, struct err *err)
         struct candidate_pattern *pattern = &queries->patterns.items[i];
         if (rh_clock_passed(queries->deadline)) {
             queries->comparison.budget_ran_out = true;
-            if (!pattern->not_comparable)
-                pattern->not_comparable = "the budget was spent before its turn";
-            continue;
+            return RH_OK;
         }
         enum err_code code = RH_OK;
         if (!pattern->not_comparable)
@@ -242,18 +309,17 @@ static void give_verdict(struct queries *queries, struct candidate_pattern *patt
     rh_query_verdict(&pattern->query, &timing, queries->arena);
 }
 
-/* In blocks over new connections (stats/latency.h). */
+/* In blocks over new connections (stats/latency.h), within about that time. */
 static enum err_code confirm(struct queries *queries, struct candidate_pattern *pattern,
-                             struct err *err)
+                             int64_t slice_us, struct err *err)
 {
     struct mono begun = rh_clock_mono();
-    int64_t slice_us = rh_queries_slice_us(queries);
     size_t block_rounds = rh_latency_block_rounds(&pattern->latency);
     struct latency_rounds rounds = {0};
     enum err_code code = RH_OK;
+    bool is_padded = false;
 
     for (int i = 0; !code && i < LATENCY_BLOCKS; i++) {
-        struct latency_rounds warming = {0};
         /* What is slow needs few rounds: each block has its part of the time. */
         struct mono until = rh_clock_after(begun, slice_us * (i + 1) / LATENCY_BLOCKS);
         size_t full = (size_t)(i + 1) * block_rounds, first = rounds.count;
@@ -261,22 +327,28 @@ static enum err_code confirm(struct queries *queries, struct candidate_pattern *
             (code = rh_paired_set_timeout(queries->paired, rh_queries_timeout_us(queries, pattern),
                                           err)))
             break;
-        for (size_t n = 0; !code && n < WARMING_ROUNDS && !rh_clock_passed(until); n++)
-            code = rh_queries_round(queries, pattern, &warming, err);
+        code = warm(queries, pattern, until, err);
         for (size_t tries = 0; !code && rounds.count < full && tries < 2 * block_rounds &&
                                (rounds.count == first || !rh_clock_passed(until));
              tries++)
             code = rh_queries_round(queries, pattern, &rounds, err);
         /* Blocks are told by their length. */
+        is_padded |= rounds.count < full;
         for (size_t n = 0; rounds.count > first && rounds.count < full; n++) {
             struct latency_round copy = rounds.items[first + n];
             *RH_PUSH(queries->arena, &rounds) = copy;
         }
     }
-    if (code || rh_latency_confirms(&pattern->latency, rounds.items, rounds.count))
+    if (code)
         return code;
-    /* What more connections show counts more than what fewer did, where it is clear enough. */
+    if (rh_latency_confirms(&pattern->latency, rounds.items, rounds.count))
+        return pattern->manner.wraps ? rh_queries_find_cause(queries, pattern, err) : RH_OK;
+    /* What more connections show counts more than what fewer did, where it is clear enough. Copies
+       of rounds make nothing clear. */
     struct latency_comparison again;
+    pattern->is_refuted = true;
+    if (is_padded)
+        return RH_OK;
     rh_latency_compare(rounds.items, rounds.count, 1, &queries->rules, &queries->random, &again);
     pattern->is_refuted = again.outcome != LATENCY_SAME;
     if (!pattern->is_refuted)
@@ -284,17 +356,26 @@ static enum err_code confirm(struct queries *queries, struct candidate_pattern *
     return RH_OK;
 }
 
+static bool is_suspected(const struct candidate_pattern *pattern)
+{
+    return pattern->is_timed && pattern->latency.outcome == LATENCY_SLOWER;
+}
+
+/* Beyond the budget, by half of it at most, as long as each has the least slice. */
 static enum err_code confirm_all(struct queries *queries, struct err *err)
 {
-    for (size_t i = 0; i < queries->patterns.count; i++) {
-        struct candidate_pattern *pattern = &queries->patterns.items[i];
-        if (!pattern->is_timed || pattern->latency.outcome != LATENCY_SLOWER)
-            continue;
-        enum err_code code = confirm(queries, pattern, err);
-        if (code)
-            return code;
-    }
-    return RH_OK;
+    int64_t slice_us = rh_queries_slice_us(queries), count = 0;
+    enum err_code code = RH_OK;
+    for (size_t i = 0; i < queries->patterns.count; i++)
+        count += is_suspected(&queries->patterns.items[i]);
+    if (count > 0 && slice_us > queries->options->budget_us / 2 / count)
+        slice_us = queries->options->budget_us / 2 / count;
+    if (slice_us < SLICE_LEAST_US)
+        slice_us = SLICE_LEAST_US;
+    for (size_t i = 0; !code && i < queries->patterns.count; i++)
+        if (is_suspected(&queries->patterns.items[i]))
+            code = confirm(queries, &queries->patterns.items[i], slice_us, err);
+    return code;
 }
 
 static enum err_code repair_all(struct queries *queries, struct err *err)
@@ -366,12 +447,16 @@ static enum err_code compare(struct queries *queries, struct err *err)
         return code;
     if (queries->sample.states.count == 0)
         *RH_PUSH(queries->arena, &queries->sample.states) = (struct sampled_state){.user = ""};
+    if (options->is_new_application)
+        rh_transform_sample(options->survey, queries->arena, &queries->sample);
     struct paired_options paired = {.sample = &queries->sample,
                                     .random = &queries->random,
                                     .statement_timeout_us = options->statement_timeout_us};
     memcpy(paired.places, options->places, sizeof(paired.places));
     make_patterns(queries);
     if ((code = rh_paired_open(&paired, &queries->paired, err)))
+        return code;
+    if ((code = rh_queries_find_renames(queries, err)))
         return code;
     queries->deadline = rh_clock_after(rh_clock_mono(), options->budget_us);
     if ((code = look_at_all(queries, err)) || (code = time_all(queries, err)))
@@ -419,4 +504,15 @@ void rh_queries_take_patterns(const struct workload_reader *reader, struct arena
     queries->patterns = patterns;
     queries->sums = sums;
     queries->pattern_count = count;
+}
+
+enum err_code rh_queries_survey(const struct transform *transform, struct arena *arena,
+                                struct queries_options *queries,
+                                struct transform_survey *ret_survey, struct err *err)
+{
+    enum err_code code = rh_transform_survey(transform, queries->patterns, queries->sums,
+                                             queries->pattern_count, arena, ret_survey, err);
+    if (!code)
+        queries->survey = ret_survey;
+    return code;
 }

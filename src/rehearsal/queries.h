@@ -12,6 +12,7 @@
 #include "model/comparison.h"
 #include "model/workload.h"
 #include "replay/paired.h"
+#include "replay/transformed.h"
 #include "store/workload_file.h"
 
 #define QUERIES_BUDGET_US INT64_C(60000000)
@@ -30,11 +31,21 @@ struct queries_options {
     uint64_t seed;
     bool may_change_candidate; /* ANALYZE and CREATE INDEX, which is dropped again */
     struct query_limits limits;
+    /* Of a transform, over the same patterns; NULL: none. Patterns that it concerns are compared as
+       the old application's, or, alone, as what the candidate gets from the new one. */
+    const struct transform_survey *survey;
+    bool is_new_application;
 };
 
 /* Fills patterns, sums and their count; those live as long as the reader. */
 void rh_queries_take_patterns(const struct workload_reader *reader, struct arena *arena,
                               struct queries_options *queries);
+/* What the rules do to those patterns; `queries` refers to it from now on. RH_ERR_USAGE: a rule
+   concerns none of them. */
+enum err_code rh_queries_survey(const struct transform *transform, struct arena *arena,
+                                struct queries_options *queries,
+                                struct transform_survey *ret_survey,
+                                struct err *err) RH_MUST_CHECK;
 /* Texts lie in the arena. */
 enum err_code rh_compare_queries(const struct queries_options *options, struct arena *arena,
                                  struct workload_comparison *ret_comparison,

@@ -228,6 +228,7 @@ enum err_code rh_queries_answer(struct queries *queries, struct candidate_patter
         succeeded += !outcomes[SIDE_BASELINE].sqlstate[0];
         note_slowest(pattern, outcomes);
         size_t before = pattern->observations.count;
+        rh_queries_align(queries, outcomes);
         rh_queries_observe(queries, pattern, i, outcomes);
         if (pattern->observations.count == before)
             continue;

@@ -4,6 +4,7 @@
 #ifndef RH_REHEARSAL_QUERIES_INT_H
 #define RH_REHEARSAL_QUERIES_INT_H
 
+#include "compare/renames.h"
 #include "rehearsal/queries.h"
 #include "stats/latency.h"
 
@@ -41,6 +42,7 @@ struct queries {
     struct latency_rules rules;
     VEC(struct candidate_pattern) patterns; /* the most expensive first */
     struct mono deadline;
+    struct renames renames; /* of relations and indexes, by the migration */
     struct workload_comparison comparison;
 };
 
@@ -61,9 +63,20 @@ enum err_code rh_queries_answer(struct queries *queries, struct candidate_patter
 /* Files the outcomes of one execution, once for each; not of one that was cut off. */
 void rh_queries_observe(struct queries *queries, struct candidate_pattern *pattern,
                         size_t execution, const struct paired_outcome outcomes[COMPARED_SIDES]);
+/* queries_names.c: what goes by another name on the candidate. */
+/* Relations and indexes, where baseline and candidate are copies of one server. */
+enum err_code rh_queries_find_renames(struct queries *queries, struct err *err) RH_MUST_CHECK;
+/* Columns of the answers, as the rules of the transform say. */
+void rh_queries_align(struct queries *queries, struct paired_outcome outcomes[COMPARED_SIDES]);
 /* queries_plans.c: how each side gets there. */
 enum err_code rh_queries_explain(struct queries *queries, struct candidate_pattern *pattern,
                                  struct err *err) RH_MUST_CHECK;
+/* queries_writes.c: why writes became slower. Sets query.cause where the tables that the pattern
+   writes to have more to keep up to date on the candidate than on the baseline. */
+enum err_code rh_queries_find_cause(struct queries *queries, struct candidate_pattern *pattern,
+                                    struct err *err) RH_MUST_CHECK;
+/* The relation of a plan's node as SQL writes it, with its schema where the plan tells; NULL. */
+const char *rh_queries_table_of(struct arena *arena, const json_t *node);
 /* queries_repairs.c: what is slower, tried again. */
 enum err_code rh_queries_repair(struct queries *queries, struct candidate_pattern *pattern,
                                 struct err *err) RH_MUST_CHECK;

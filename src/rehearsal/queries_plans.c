@@ -18,6 +18,7 @@ static void add_effort(struct query_effort *sum, const struct query_effort *one)
     sum->temp_blocks += one->temp_blocks;
     sum->rows_scanned += one->rows_scanned;
     sum->rows += one->rows;
+    sum->wal_records += one->wal_records;
     if (one->estimate_ratio > worst) {
         sum->estimate_ratio = one->estimate_ratio;
         sum->estimate_node = one->estimate_node;
@@ -34,6 +35,7 @@ static void divide_effort(struct query_effort *effort, double count)
     effort->temp_blocks /= count;
     effort->rows_scanned /= count;
     effort->rows /= count;
+    effort->wal_records /= count;
 }
 
 static enum err_code explain_all(struct queries *queries, const struct candidate_pattern *pattern,
@@ -64,7 +66,8 @@ static bool take_plans(struct queries *queries, json_t *const plans[COMPARED_SID
     struct query_plans found = {0};
     if (!rh_query_plan_read(plans[SIDE_BASELINE], queries->arena, &found.baseline) ||
         !rh_query_plan_read(plans[SIDE_TWIN], queries->arena, &twin) ||
-        !rh_query_plan_read(plans[SIDE_CANDIDATE], queries->arena, &found.candidate) ||
+        !rh_query_plan_read_renamed(plans[SIDE_CANDIDATE], &queries->renames, queries->arena,
+                                    &found.candidate) ||
         !rh_query_plan_equals(&found.baseline, &twin))
         return false;
     rh_query_plans_compare(&found, queries->arena);

@@ -47,7 +47,7 @@ static const char *identifier(struct arena *arena, const char *name)
     return is_plain(name) ? name : quote(arena, name);
 }
 
-static const char *table_of(struct arena *arena, const json_t *node)
+const char *rh_queries_table_of(struct arena *arena, const json_t *node)
 {
     const char *name = json_string_value(json_object_get(node, "Relation Name"));
     const char *schema = json_string_value(json_object_get(node, "Schema"));
@@ -103,12 +103,11 @@ static enum err_code retry(struct queries *queries, struct candidate_pattern *pa
 }
 
 /* What the server refuses is no repair. */
-static enum err_code alter(struct queries *queries, const char *sql, bool *ret_done,
+static enum err_code alter(struct queries *queries, const char *sql, bool *ret_may_stand,
                            struct err *err)
 {
     struct err refused = RH_ERR_INIT;
-    enum err_code code = rh_paired_alter(queries->paired, sql, BUILD_US, &refused);
-    *ret_done = code == RH_OK;
+    enum err_code code = rh_paired_alter(queries->paired, sql, BUILD_US, ret_may_stand, &refused);
     if (code && code != RH_ERR_SERVER) {
         *err = refused;
         return code;
@@ -125,7 +124,7 @@ struct tables {
 
 static void find_tables(struct arena *arena, const json_t *node, int depth, struct tables *tables)
 {
-    const char *table = table_of(arena, node);
+    const char *table = rh_queries_table_of(arena, node);
     const json_t *child;
     size_t i;
     if (depth > NODES_DEEP)
@@ -257,12 +256,28 @@ static const char *index_name(struct arena *arena, const char *relation, const c
     return rh_arena_printf(arena, "%s_idx", name);
 }
 
+/* What was built goes whatever happened, also where the user has had enough. */
+static enum err_code drop(struct queries *queries, const char *index, enum err_code code,
+                          struct err *err)
+{
+    struct err left = RH_ERR_INIT;
+    enum err_code dropped = rh_paired_undo(
+        queries->paired, rh_arena_printf(queries->arena, "DROP INDEX IF EXISTS %s", index), &left);
+    if (!dropped)
+        return code;
+    if (!code)
+        *err = left;
+    rh_err_while(err, "while taking the index %s away again, which is left on the candidate",
+                 index);
+    return err->code;
+}
+
 static enum err_code try_index(struct queries *queries, struct candidate_pattern *pattern,
                                const json_t *scan, const char *columns, bool *ret_repaired,
                                struct err *err)
 {
     struct arena *arena = queries->arena;
-    const char *table = table_of(arena, scan);
+    const char *table = rh_queries_table_of(arena, scan);
     const char *relation = json_string_value(json_object_get(scan, "Relation Name"));
     const char *schema = json_string_value(json_object_get(scan, "Schema"));
     const char *tried = schema
@@ -270,15 +285,16 @@ static enum err_code try_index(struct queries *queries, struct candidate_pattern
                             : TRIED_INDEX;
     struct index_proposal proposal = {.table = table, .build_us = -1, .bytes = -1};
     const char *bytes = NULL;
-    bool is_done, is_dropped;
+    bool may_stand;
     struct mono begun = rh_clock_mono();
     enum err_code code = alter(
         queries, rh_arena_printf(arena, "CREATE INDEX " TRIED_INDEX " ON %s (%s)", table, columns),
-        &is_done, err);
-    if (code || !is_done)
+        &may_stand, err);
+    if (!may_stand)
         return code;
     proposal.build_us = rh_clock_mono().us - begun.us;
-    code = retry(queries, pattern, &proposal.retry, err);
+    if (!code)
+        code = retry(queries, pattern, &proposal.retry, err);
     if (!code)
         code = rh_paired_ask(
             queries->paired, SIDE_CANDIDATE,
@@ -286,13 +302,7 @@ static enum err_code try_index(struct queries *queries, struct candidate_pattern
             err);
     if (bytes)
         proposal.bytes = strtoll(bytes, NULL, 10);
-    /* It goes whatever happened. */
-    struct err ignored = RH_ERR_INIT;
-    enum err_code dropped = alter(queries, rh_arena_printf(arena, "DROP INDEX %s", tried),
-                                  &is_dropped, code ? &ignored : err);
-    if (!code)
-        code = dropped;
-    if (code)
+    if ((code = drop(queries, tried, code, err)))
         return code;
     proposal.sql = rh_arena_printf(arena, "CREATE INDEX CONCURRENTLY %s ON %s (%s);",
                                    index_name(arena, relation, columns), table, columns);

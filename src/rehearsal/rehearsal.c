@@ -95,6 +95,20 @@ enum err_code rh_rehearsal_clone(struct rehearsal *rehearsal, struct sandbox **r
     return rh_sandbox_clone_untimed(rehearsal->prepared, ret_clone, err);
 }
 
+struct trace_options rh_rehearsal_trace_options(const struct rehearsal *rehearsal,
+                                                struct sandbox *clone)
+{
+    const struct rehearsal_options *options = rehearsal->options;
+    return (struct trace_options){
+        .sandbox = clone,
+        .engine = options->sandbox.engine,
+        .migration = &rehearsal->migration,
+        .environment = options->environment,
+        .no_isolation = options->no_isolation,
+        .progress = options->progress,
+    };
+}
+
 const char *rh_rehearsal_why_once(const struct rehearsal *rehearsal)
 {
     return rehearsal->options->no_isolation && rh_migration_has_command(&rehearsal->migration)
@@ -283,7 +297,6 @@ static enum err_code look_after(struct rehearsal *rehearsal, const struct before
 
 enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err *err)
 {
-    const struct rehearsal_options *options = rehearsal->options;
     struct result *result = &rehearsal->result;
     struct before before;
     enum err_code code = rh_starting_point_clone(rehearsal, err);
@@ -293,17 +306,10 @@ enum err_code rh_rehearsal_stage_perform(struct rehearsal *rehearsal, struct err
     if ((code = look_before(rehearsal, &before, err)))
         return code;
 
-    const struct trace_options trace_options = {
-        .sandbox = rehearsal->sandbox,
-        .engine = options->sandbox.engine,
-        .migration = &rehearsal->migration,
-        .environment = options->environment,
-        .no_isolation = options->no_isolation,
-        .output_path = rehearsal->files.output_path,
-        .progress = options->progress,
-        .event = on_event,
-        .event_context = rehearsal,
-    };
+    struct trace_options trace_options = rh_rehearsal_trace_options(rehearsal, rehearsal->sandbox);
+    trace_options.output_path = rehearsal->files.output_path;
+    trace_options.event = on_event;
+    trace_options.event_context = rehearsal;
     struct mono began = rh_clock_mono();
     result->started_at = rh_clock_wall();
     code = rh_trace_run(&trace_options, rehearsal->arena, &rehearsal->trace, err);

@@ -9,6 +9,7 @@
 #include "model/result.h"
 #include "rehearsal/cut_plan.h"
 #include "sandbox/sandbox.h"
+#include "sql/transform.h"
 #include "trace/migration.h"
 
 /* --rollback: a database that is not ours, one transaction, rolled back. */
@@ -31,6 +32,7 @@ struct workload_options {
     const char *blocker_relation; /* NULL: the table that the migration locks longest */
     int64_t blocker_us;
     int64_t compare_budget_us;
+    const struct transform *transform; /* what the new release says otherwise; NULL: nothing */
     struct query_limits limits;
 };
 

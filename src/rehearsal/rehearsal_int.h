@@ -8,6 +8,7 @@
 #include "rehearsal/rehearsal.h"
 #include "rehearsal/rehearsal_files.h"
 #include "trace/migration_way_back.h"
+#include "trace/trace.h"
 
 struct rehearsal {
     struct arena *arena;
@@ -36,6 +37,9 @@ enum err_code rh_rehearsal_stage_prepare(struct rehearsal *rehearsal,
    freed. Nothing may be timed in it: see rh_sandbox_clone_untimed. */
 enum err_code rh_rehearsal_clone(struct rehearsal *rehearsal, struct sandbox **ret_clone,
                                  struct err *err) RH_MUST_CHECK;
+/* How the migration is traced on a clone, whichever it is. */
+struct trace_options rh_rehearsal_trace_options(const struct rehearsal *rehearsal,
+                                                struct sandbox *clone);
 /* Why the migration must not be run more than once; NULL: it may be. */
 const char *rh_rehearsal_why_once(const struct rehearsal *rehearsal);
 /* The same of what only follows a migration that came well to its end. */

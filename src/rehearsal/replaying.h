@@ -25,15 +25,14 @@ struct replaying {
     int gate_fd, samples_fd, said_fd;
     const char *password_path, *result_path;
     struct mono began; /* the recording's beginning */
-    int64_t read_bytes;
 };
 #define REPLAYING_INIT                                                          \
     {                                                                           \
         .process = PROCESS_INIT, .gate_fd = -1, .samples_fd = -1, .said_fd = -1 \
     }
 
-/* Returns when all is prepared: sessions from before the recording are open. RH_ERR_CONNECTION,
-   RH_ERR_LIMIT and the like are the replay's own words. */
+/* Returns when all is prepared: sessions from before the recording are open. RH_ERR_ENVIRONMENT: it
+   came to nothing, in the replay's own words. */
 enum err_code rh_replaying_start(const struct replaying_options *options, struct arena *arena,
                                  struct replaying *ret_replaying, struct err *err) RH_MUST_CHECK;
 /* The recording begins now. */

@@ -227,14 +227,7 @@ static enum err_code rehearse_smaller(struct scaler *scaler, size_t size, struct
                      rehearsal->arena, err);
     if (code)
         return code;
-    const struct trace_options trace_options = {
-        .sandbox = clone,
-        .engine = options->sandbox.engine,
-        .migration = &rehearsal->migration,
-        .environment = options->environment,
-        .no_isolation = options->no_isolation,
-        .progress = options->progress,
-    };
+    const struct trace_options trace_options = rh_rehearsal_trace_options(rehearsal, clone);
     scaler->traces[size] = trace;
     return rh_trace_run(&trace_options, rehearsal->arena, trace, err);
 }

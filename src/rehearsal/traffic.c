@@ -142,15 +142,7 @@ static int64_t lead_in_us(const struct staging *staging)
 static enum err_code trace_there(struct staging *staging, struct sandbox *clone, struct err *err)
 {
     struct rehearsal *rehearsal = staging->rehearsal;
-    const struct rehearsal_options *options = rehearsal->options;
-    const struct trace_options trace_options = {
-        .sandbox = clone,
-        .engine = options->sandbox.engine,
-        .migration = &rehearsal->migration,
-        .environment = options->environment,
-        .no_isolation = options->no_isolation,
-        .progress = options->progress,
-    };
+    const struct trace_options trace_options = rh_rehearsal_trace_options(rehearsal, clone);
     struct trace *trace = RH_NEW(rehearsal->arena, struct trace);
     staging->traffic->trace = trace;
     return rh_trace_run(&trace_options, rehearsal->arena, trace, err);

@@ -13,8 +13,6 @@
    usual to be seen, and for queues to go. */
 #define TRAFFIC_LEAD_IN_US (3 * INT64_C(1000000))
 #define TRAFFIC_LEAD_OUT_US (3 * INT64_C(1000000))
-/* A blocker is there so long before the migration begins. */
-#define TRAFFIC_BLOCKER_AHEAD_US 200000
 
 /* `reader` NULL: no workload, but a blocker. */
 enum err_code rh_traffic_run(struct rehearsal *rehearsal, struct workload_reader *reader,

@@ -4,8 +4,6 @@
 #include <string.h>
 
 #define ANSWER_MAX_US (30 * INT64_C(1000000))
-/* The release's sessions are over: who holds a lock this long will not let go. */
-#define TRIAL_BEGIN "BEGIN; SET LOCAL lock_timeout = '10s'"
 
 enum { TABLE, COLUMN, NAME };
 
@@ -127,39 +125,27 @@ struct trial {
     struct mono deadline;
 };
 
-/* What the server says of how many rows; NULL: it refuses. */
-static const char *run(const struct trial *trial, const char *sql)
+/* What the server says of how many rows, of the last; NULL: it refuses. */
+static const char *try_out(const struct trial *trial, enum engine_trial kind,
+                           const char *const *statements, size_t count)
 {
-    RH_CLEANUP_ROWS struct rows *rows = NULL;
+    const char *tag = NULL;
     struct err why = RH_ERR_INIT;
-    if (trial->engine->query(trial->connection, sql, NULL, 0, trial->deadline, &rows, &why))
-        return NULL;
-    return rh_arena_strdup(trial->arena, rh_rows_command_tag(rows));
-}
-
-/* Whether it takes `sql`, and what waits for the transaction's end; then all is as it was. */
-static bool is_taken(const struct trial *trial, const char *sql)
-{
-    bool taken = run(trial, TRIAL_BEGIN) && run(trial, sql) &&
-                 run(trial, "SET CONSTRAINTS ALL IMMEDIATE");
-    return run(trial, "ROLLBACK") && taken;
+    return trial->engine->try_statements(trial->connection, kind, statements, count, trial->arena,
+                                         trial->deadline, &tag, &why)
+               ? NULL
+               : tag;
 }
 
 /*
- * As run, of `sql` behind `before` (NULL: as it is); then all is as it was. It is only counted: no
- * trigger fires, a foreign key's neither, for `sql` was tried where it belongs, and later
- * statements of the release may have made keys that would refuse it here.
+ * Of `sql` behind `before` (NULL: as it is). It is only counted: `sql` was tried where it belongs,
+ * and later statements of the release may have made keys that would refuse it here.
  */
 static const char *count_behind(const struct trial *trial, const char *before, const char *sql)
 {
-    const char *tag = run(trial, TRIAL_BEGIN);
-    if (tag)
-        tag = run(trial, "SET LOCAL session_replication_role = replica");
-    if (tag && before)
-        tag = run(trial, before);
-    if (tag)
-        tag = run(trial, sql);
-    return run(trial, "ROLLBACK") ? tag : NULL;
+    const char *const statements[] = {before, sql};
+    return before ? try_out(trial, ENGINE_TRIAL_COUNTS, statements, 2)
+                  : try_out(trial, ENGINE_TRIAL_COUNTS, statements + 1, 1);
 }
 
 /* Keys that were made refuse it themselves; of one that failed, the repair may not meet a row of
@@ -167,7 +153,7 @@ static const char *count_behind(const struct trial *trial, const char *before, c
 static bool holds(const struct trial *trial, const struct blockers *blockers, size_t blocker,
                   const struct offenders *filled, const char *sql)
 {
-    if (!is_taken(trial, sql))
+    if (!try_out(trial, ENGINE_TRIAL_CHECKS, &sql, 1))
         return false;
     for (size_t i = 0; i < blockers->items.count; i++) {
         const struct blocker *other = &blockers->items.items[i];

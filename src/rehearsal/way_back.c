@@ -65,11 +65,9 @@ enum err_code rh_way_back_migrate(const struct way_back *back, struct sandbox *c
         .environment = rehearsal->options->environment,
         .no_isolation = rehearsal->options->no_isolation,
     };
-    const struct audience nobody = {0};
     struct performance performance;
-    enum err_code code = first == end
-                             ? RH_OK
-                             : rh_perform(&options, &nobody, back->arena, &performance, err);
+    enum err_code code = first == end ? RH_OK
+                                      : rh_perform(&options, NULL, back->arena, &performance, err);
     if (code || first == end)
         return code;
     if (performance.interrupted || performance.timed_out)

@@ -1,5 +1,7 @@
 #include "replay/paired.h"
 
+#include "base/interrupt.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,17 +103,57 @@ const char *rh_paired_missing_role(const struct paired *paired)
     return paired->missing_role;
 }
 
-enum err_code rh_paired_alter(struct paired *paired, const char *sql, int64_t timeout_us,
-                              struct err *err)
+static enum err_code open_on_candidate(const struct paired *paired, struct loop *loop,
+                                       struct paired_session **ret_session, struct err *err)
 {
+    return rh_paired_session_open(loop, &paired->options->places[SIDE_CANDIDATE],
+                                  rh_clock_after(rh_clock_mono(), PAIRED_CONNECT_US), ret_session,
+                                  err);
+}
+
+enum err_code rh_paired_alter(struct paired *paired, const char *sql, int64_t timeout_us,
+                              bool *ret_may_stand, struct err *err)
+{
+    struct mono deadline = rh_clock_after(rh_clock_mono(), timeout_us);
     enum err_code code = RH_OK;
+    *ret_may_stand = false;
     if (!paired->builder)
-        code = rh_paired_session_open(paired->loop, &paired->options->places[SIDE_CANDIDATE],
-                                      rh_clock_after(rh_clock_mono(), PAIRED_CONNECT_US),
-                                      &paired->builder, err);
+        code = open_on_candidate(paired, paired->loop, &paired->builder, err);
     if (!code)
-        code = rh_paired_session_say(paired->builder, sql,
-                                     rh_clock_after(rh_clock_mono(), timeout_us), err);
+        code = rh_paired_session_say(paired->builder, "BEGIN", deadline, err);
+    if (code)
+        return code;
+    code = rh_paired_session_say(paired->builder, sql, deadline, err);
+    if (code == RH_ERR_SERVER) {
+        struct err unended = RH_ERR_INIT;
+        enum err_code ended = rh_paired_session_say(paired->builder, "ROLLBACK", deadline,
+                                                    &unended);
+        if (ended) {
+            *err = unended;
+            code = ended;
+        }
+    }
+    if (code)
+        return code;
+    *ret_may_stand = true;
+    return rh_paired_session_say(paired->builder, "COMMIT", deadline, err);
+}
+
+enum err_code rh_paired_undo(struct paired *paired, const char *sql, struct err *err)
+{
+    RH_CLEANUP_LOOP struct loop *loop = NULL;
+    struct paired_session *session = NULL;
+    struct mono run_deadline = rh_interrupt_deadline();
+    enum err_code code = rh_loop_new(&loop, err);
+    if (code)
+        return code;
+    rh_loop_ignore_interrupt(loop);
+    rh_interrupt_set_deadline(RH_NEVER);
+    code = open_on_candidate(paired, loop, &session, err);
+    if (!code)
+        code = rh_paired_session_say(session, sql, deadline_of(paired), err);
+    rh_paired_session_close(session);
+    rh_interrupt_set_deadline(run_deadline);
     return code;
 }
 
@@ -287,7 +329,10 @@ static enum err_code take_state(struct paired *paired, enum compared_side side, 
     bool ignored;
     if (own->state == number)
         return RH_OK;
-    const struct sampled_state *state = &paired->options->sample->states.items[number];
+    const struct replay_sample *sample = paired->options->sample;
+    const struct sampled_state *state = side == SIDE_CANDIDATE && sample->candidate_states
+                                            ? &sample->candidate_states[number]
+                                            : &sample->states.items[number];
     own->prepared.count = 0;
     own->state = NO_STATE;
     if ((code = rh_paired_say(paired, side,
@@ -324,6 +369,12 @@ static bool is_prepared(const struct side *side, struct prepared_name name)
             side->prepared.items[i].statement == name.statement)
             return true;
     return false;
+}
+
+static const struct sampled_execution *on_side(const struct sampled_execution *execution,
+                                               enum compared_side side)
+{
+    return side == SIDE_CANDIDATE && execution->on_candidate ? execution->on_candidate : execution;
 }
 
 /* The name to bind; "" for what is parsed each time. An error of Parse is the outcome. */
@@ -369,6 +420,7 @@ enum err_code rh_paired_run_on(struct paired *paired, enum compared_side side,
                                struct arena *arena, struct paired_outcome *ret_outcome,
                                struct err *err)
 {
+    execution = on_side(execution, side);
     struct text query = manner.text.len > 0 ? manner.text : execution->query;
     char name[48] = "";
     enum err_code code = take_state(paired, side, execution->state, err);
@@ -464,12 +516,22 @@ static enum err_code explain_generic(struct paired *paired, enum compared_side s
     return code;
 }
 
+static const char *explain_words(enum paired_plan kind, bool writes)
+{
+    if (kind != PAIRED_PLAN_RUN)
+        return "EXPLAIN (FORMAT JSON) ";
+    return writes
+               ? "EXPLAIN (ANALYZE, BUFFERS, WAL, VERBOSE, TIMING OFF, SUMMARY OFF, FORMAT JSON) "
+               : "EXPLAIN (ANALYZE, BUFFERS, VERBOSE, TIMING OFF, SUMMARY OFF, FORMAT JSON) ";
+}
+
 enum err_code rh_paired_explain(struct paired *paired, enum compared_side side,
                                 const struct sampled_execution *execution,
                                 struct paired_manner manner, enum paired_plan kind,
                                 struct arena *arena, json_t **ret_plan, struct err *err)
 {
     struct paired_outcome outcome = {0};
+    execution = on_side(execution, side);
     enum err_code code = take_state(paired, side, execution->state, err);
 
     *ret_plan = NULL;
@@ -480,11 +542,8 @@ enum err_code rh_paired_explain(struct paired *paired, enum compared_side side,
     if (manner.wraps && (code = rh_paired_say(paired, side, "BEGIN READ WRITE", err)))
         return code;
     rh_buf_clear(&paired->bytes);
-    add_parse(&paired->bytes, "",
-              kind == PAIRED_PLAN_RUN
-                  ? "EXPLAIN (ANALYZE, BUFFERS, VERBOSE, TIMING OFF, SUMMARY OFF, FORMAT JSON) "
-                  : "EXPLAIN (FORMAT JSON) ",
-              execution->query, execution->types);
+    add_parse(&paired->bytes, "", explain_words(kind, manner.wraps), execution->query,
+              execution->types);
     add_bind(&paired->bytes, "", execution, true);
     add_execute(&paired->bytes, 0, false);
     code = send(paired, side, PAIRED_VALUE, arena, &outcome, err);

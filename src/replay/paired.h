@@ -59,7 +59,7 @@ enum err_code rh_paired_ask(struct paired *paired, enum compared_side side, cons
                             struct err *err) RH_MUST_CHECK;
 
 enum paired_plan {
-    PAIRED_PLAN_RUN,    /* with its parameters, and run: ANALYZE, BUFFERS */
+    PAIRED_PLAN_RUN,    /* with its parameters, and run: ANALYZE, BUFFERS; of what writes, WAL */
     PAIRED_PLAN_CUSTOM, /* with its parameters */
     PAIRED_PLAN_GENERIC /* as a cached plan for all parameters */
 };
@@ -72,9 +72,14 @@ enum err_code rh_paired_explain(struct paired *paired, enum compared_side side,
                                 struct err *err) RH_MUST_CHECK;
 
 /* A statement of ours on the candidate, in a session of its own, as the user of its URL, that may
-   write and take so long. RH_ERR_SERVER: it was refused. */
+   write and take so long. RH_ERR_SERVER: it was refused. It runs in a transaction: of one that was
+   not waited for (the user's interrupt) nothing stays, unless its end was asked for already.
+   *ret_may_stand, set on errors too: it was. */
 enum err_code rh_paired_alter(struct paired *paired, const char *sql, int64_t timeout_us,
-                              struct err *err) RH_MUST_CHECK;
+                              bool *ret_may_stand, struct err *err) RH_MUST_CHECK;
+/* One that takes back what may stand: neither the user's interrupt nor the clock of the run ends
+   it. Blocks until the candidate is done with what else it was asked, at most. */
+enum err_code rh_paired_undo(struct paired *paired, const char *sql, struct err *err) RH_MUST_CHECK;
 
 /* The longest that one statement may take, on all sides, from now on. */
 enum err_code rh_paired_set_timeout(struct paired *paired, int64_t timeout_us,

@@ -392,7 +392,7 @@ static void take_parse(struct session *session, const struct workload_message *m
 }
 
 /* Where the formats of the results begin. False: malformed. */
-static bool split_bind(struct text rest, struct text *ret_values, struct text *ret_formats)
+bool rh_sample_split_bind(struct text rest, struct text *ret_values, struct text *ret_formats)
 {
     struct pg_reader reader = {.rest = rest};
     size_t formats = rh_pg_read_u16(&reader);
@@ -418,7 +418,7 @@ static void take_bind(struct session *session, const struct workload_message *me
     struct prepared *prepared = reader.failed ? NULL : prepared_of(session, name);
     struct bound *bound = NULL;
     struct text values, formats;
-    if (!prepared || !split_bind(reader.rest, &values, &formats))
+    if (!prepared || !rh_sample_split_bind(reader.rest, &values, &formats))
         return;
     for (size_t i = 0; i < session->bound.count; i++)
         if (strcmp(session->bound.items[i].name, portal) == 0)

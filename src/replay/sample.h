@@ -37,6 +37,8 @@ struct sampled_execution {
     uint32_t max_rows;   /* of Execute; 0: all */
     uint32_t statement;  /* the same number for the same query and types of this pattern */
     uint32_t state;
+    /* What the candidate gets in its place (replay/transformed.h); NULL: the same. */
+    const struct sampled_execution *on_candidate;
 };
 
 struct sampled_pattern {
@@ -50,11 +52,16 @@ struct sampled_pattern {
 
 struct replay_sample {
     struct arena *arena;
-    VEC(struct sampled_pattern) patterns; /* by number, from 1: item 0 is pattern 1 */
-    VEC(struct sampled_state) states;     /* item 0: nothing was set */
+    VEC(struct sampled_pattern) patterns;         /* by number, from 1: item 0 is pattern 1 */
+    VEC(struct sampled_state) states;             /* item 0: nothing was set */
+    const struct sampled_state *candidate_states; /* the candidate's, as many; NULL: the same */
     int64_t duration_us;
     VEC(const char *) notes;
 };
+
+/* Of a Bind's body behind its names: what is sent of parameters, and the formats of the results.
+   False: malformed. */
+bool rh_sample_split_bind(struct text rest, struct text *ret_values, struct text *ret_formats);
 
 /* `patterns`: 1 ... count by number. The arena is the sample's; `random` is drawn from. */
 enum err_code rh_replay_sample(struct workload_source source,

@@ -3,12 +3,15 @@
 
 #include "base/say.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 /* Patterns shown before the rest is only counted, and the columns left of a query's text. */
 #define QUERIES_SHOWN 12
 #define QUERY_COLUMNS_MIN ((size_t)16)
+/* Of a query that a rule could not be followed for. */
+#define REFUSED_COLUMNS ((size_t)60)
 
 static const char *say_us(struct arena *arena, double us)
 {
@@ -52,6 +55,13 @@ static const char *mark_of(const struct layout *layout, enum query_verdict verdi
     return layout->glyphs->unknown;
 }
 
+static const char *text_of(const struct query_comparison *query)
+{
+    const char *text = query->application == APPLICATION_NEW && query->sent ? query->sent
+                                                                            : query->query;
+    return text ? text : "?";
+}
+
 static void add_query(const struct layout *layout, const struct query_comparison *query)
 {
     struct arena *arena = layout->arena;
@@ -69,8 +79,7 @@ static void add_query(const struct layout *layout, const struct query_comparison
     size_t left = layout->columns > used + QUERY_COLUMNS_MIN ? layout->columns - used
                                                              : QUERY_COLUMNS_MIN;
     rh_layout_add(layout, style, head);
-    rh_layout_add(layout, STYLE_PLAIN,
-                  rh_layout_one_line(layout, query->query ? query->query : "?", left));
+    rh_layout_add(layout, STYLE_PLAIN, rh_layout_one_line(layout, text_of(query), left));
     rh_layout_end_line(layout);
     if (query->reason && query->verdict != QUERY_WORSE) {
         struct layout_lines lines = {0};
@@ -106,7 +115,8 @@ static void add_plan(const struct layout *layout, const char *side, const struct
 }
 
 /* The head of a summary: how much was compared, and with what. */
-static void add_summary(const struct layout *layout, const struct workload_comparison *comparison)
+static void add_summary(const struct layout *layout, const struct workload_comparison *comparison,
+                        const char *whose)
 {
     struct arena *arena = layout->arena;
     char duration[24];
@@ -121,18 +131,18 @@ static void add_summary(const struct layout *layout, const struct workload_compa
                           comparison->has_own_twin
                               ? "the twin is a server of its own"
                               : "the twin is a second session on the baseline");
-    rh_layout_labelled(layout, "queries", text);
+    if (whose)
+        rh_layout_labelled(layout, "queries", whose);
+    rh_layout_labelled(layout, whose ? "" : "queries", text);
 }
 
-void rh_report_queries(const struct layout *layout, const struct result *result,
-                       enum report_detail detail)
+static void add_comparison(const struct layout *layout,
+                           const struct workload_comparison *comparison, const char *whose,
+                           enum report_detail detail)
 {
-    const struct workload_comparison *comparison = &result->workload;
     size_t shown = 0, same = 0;
 
-    if (!comparison->was_made)
-        return;
-    add_summary(layout, comparison);
+    add_summary(layout, comparison, whose);
     rh_report_sentences(layout, "note", (const char *const *)comparison->notes.items,
                         comparison->notes.count, detail);
     for (size_t i = 0; i < comparison->queries.count; i++) {
@@ -160,6 +170,60 @@ void rh_report_queries(const struct layout *layout, const struct result *result,
                                                ? "more, the same or less to say of (--verbose)"
                                                : "the same"));
     rh_buf_add_char(layout->out, '\n');
+}
+
+static const char *say_amount(struct arena *arena, int64_t patterns, int64_t calls)
+{
+    return rh_arena_printf(arena, "%s, %s", rh_say_count(arena, patterns, "pattern"),
+                           rh_say_count(arena, calls, "call"));
+}
+
+/* How much each rule concerned, and what could not be followed. */
+static void add_transformation(const struct layout *layout,
+                               const struct transformation *transformation,
+                               enum report_detail detail)
+{
+    struct arena *arena = layout->arena;
+    VEC(const char *) refused = {0};
+    const char *text = rh_arena_printf(
+        arena, "%s: the release sends %s otherwise%s", transformation->path,
+        say_amount(arena, transformation->patterns, transformation->calls),
+        transformation->is_old_stopped ? "; the old application is stopped by then" : "");
+    if (transformation->unparsed_patterns > 0)
+        text = rh_arena_printf(
+            arena, "%s; sent as they are, because the parser does not know them: %s", text,
+            say_amount(arena, transformation->unparsed_patterns, transformation->unparsed_calls));
+    rh_layout_labelled(layout, "transform", text);
+    for (size_t i = 0; i < transformation->rules.count; i++) {
+        const struct transformation_rule *rule = &transformation->rules.items[i];
+        rh_layout_labelled(layout, "",
+                           rh_arena_printf(arena, "%s: %s", rule->text,
+                                           say_amount(arena, rule->patterns, rule->calls)));
+    }
+    for (size_t i = 0; i < transformation->refusals.count; i++) {
+        const struct transformation_refusal *refusal = &transformation->refusals.items[i];
+        *RH_PUSH(arena, &refused) = rh_arena_printf(
+            arena, "%016" PRIx64 " %s: %s", refusal->fingerprint,
+            rh_layout_one_line(layout, refusal->query, REFUSED_COLUMNS), refusal->why);
+    }
+    rh_report_sentences(layout, "refused", refused.items, refused.count, detail);
+    rh_buf_add_char(layout->out, '\n');
+}
+
+void rh_report_queries(const struct layout *layout, const struct result *result,
+                       enum report_detail detail)
+{
+    const struct transformation *transformation = &result->transformation;
+    if (!result->workload.was_made)
+        return;
+    add_comparison(layout, &result->workload,
+                   transformation->path ? "the old application on the new schema" : NULL, detail);
+    if (!transformation->path)
+        return;
+    add_transformation(layout, transformation, detail);
+    if (result->new_application.was_made)
+        add_comparison(layout, &result->new_application,
+                       "the new application on the new schema: what it sends otherwise", detail);
 }
 
 void rh_report_comparison(const struct result *result, const struct terminal *terminal,

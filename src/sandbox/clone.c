@@ -304,6 +304,7 @@ static struct sandbox *new_like(struct sandbox *base)
     for (size_t i = 0; i < base->facts.notes.count; i++)
         *RH_PUSH(arena, &clone->facts.notes) = base->facts.notes.items[i];
     clone->snapshot_roles = (typeof(clone->snapshot_roles)){0};
+    clone->raised_roles = (typeof(clone->raised_roles)){0};
     clone->noted_roles = 0;
     clone->directory = clone->data_directory = clone->socket_directory = NULL;
     clone->socket_path = clone->log_path = NULL;

@@ -226,7 +226,8 @@ static enum err_code prepare(struct restore *restore, struct err *err)
         return code;
     for (size_t i = 0; i < restore->needs.roles.count; i++)
         *RH_PUSH(load->sandbox->arena, &roles.names) = restore->needs.roles.items[i];
-    if ((code = rh_roles_create_missing(load->sandbox, &roles, err)))
+    if ((code = rh_roles_create_missing(load->sandbox, &roles, err)) ||
+        (code = rh_roles_raise(load->sandbox, &restore->needs, err)))
         return code;
     rh_roles_note_created(load->sandbox, "named by the snapshot");
     return RH_OK;

@@ -103,7 +103,8 @@ static void create_roles(struct plain *plain, const struct sql_statement *statem
         return;
     for (size_t i = 0; i < needs.roles.count; i++)
         *RH_PUSH(arena, &names.names) = needs.roles.items[i];
-    if (rh_roles_create_missing(sandbox, &names, &plain->failure))
+    if (rh_roles_create_missing(sandbox, &names, &plain->failure) ||
+        rh_roles_raise(sandbox, &needs, &plain->failure))
         plain->stop = true;
 }
 

@@ -184,6 +184,8 @@ static enum err_code create_roles(struct sandbox *sandbox, const struct sql_need
             *RH_PUSH(sandbox->arena, &missing.names) = needs->roles.items[i];
     }
     enum err_code code = rh_roles_create_missing(sandbox, &missing, err);
+    if (!code)
+        code = rh_roles_raise(sandbox, needs, err);
     if (code)
         return code;
     rh_roles_note_created(sandbox, "named by the schema");

@@ -1,6 +1,7 @@
 #include "sandbox/sandbox_int.h"
 
 #include "base/quote.h"
+#include "sandbox/sql_scan.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -232,6 +233,44 @@ enum err_code rh_roles_create_missing(struct sandbox *sandbox, const struct name
     return RH_OK;
 }
 
+static bool has_name(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+enum err_code rh_roles_raise(struct sandbox *sandbox, const struct sql_needs *needs,
+                             struct err *err)
+{
+    enum err_code code = RH_OK;
+
+    for (size_t i = 0; i < needs->superusers.count && !code; i++) {
+        const char *name = needs->superusers.items[i];
+        if (has_name(sandbox->raised_roles.items, sandbox->raised_roles.count, name) ||
+            !has_name(sandbox->snapshot_roles.items, sandbox->snapshot_roles.count, name))
+            continue;
+        code = rh_roles_execute(sandbox, err, "ALTER ROLE %s SUPERUSER",
+                                rh_quote_name(sandbox->arena, name));
+        *RH_PUSH(sandbox->arena, &sandbox->raised_roles) = rh_arena_strdup(sandbox->arena, name);
+    }
+    return code;
+}
+
+/* Owners they stay. */
+static enum err_code lower_roles(struct sandbox *sandbox, struct err *err)
+{
+    enum err_code code = RH_OK;
+
+    for (size_t i = 0; i < sandbox->raised_roles.count && !code; i++)
+        code = rh_roles_execute(sandbox, err, "ALTER ROLE %s NOSUPERUSER",
+                                rh_quote_name(sandbox->arena, sandbox->raised_roles.items[i]));
+    if (!code)
+        sandbox->raised_roles.count = 0;
+    return code;
+}
+
 /* Roles named in one note; a shared cluster has hundreds. */
 #define ROLES_NAMED 20
 
@@ -388,8 +427,8 @@ enum err_code rh_roles_hand_over(struct sandbox *sandbox, struct err *err)
     struct arena *arena = sandbox->arena;
     enum err_code code;
 
-    if ((code = choose_role(sandbox, err)) || (code = make_role(sandbox, err)) ||
-        (code = keep_from_migration(sandbox, err)))
+    if ((code = lower_roles(sandbox, err)) || (code = choose_role(sandbox, err)) ||
+        (code = make_role(sandbox, err)) || (code = keep_from_migration(sandbox, err)))
         return code;
     const char *role = rh_quote_name(arena, sandbox->role);
     /* Since 15 the schema public belongs to whoever owns the database (release notes, 15); before,

@@ -241,15 +241,22 @@ enum err_code rh_sandbox_load_sql(struct sandbox *sandbox, const char *source_na
 
 /* --- ready ------------------------------------------------------------------------------------ */
 
+/* Whether a table below it lies on another server, which ANALYZE would ask: none is reached here.
+ */
+#define HAS_FOREIGN_BELOW                                                                       \
+    "EXISTS (WITH RECURSIVE below AS (SELECT inhrelid FROM pg_inherits WHERE inhparent = c.oid" \
+    " UNION SELECT i.inhrelid FROM pg_inherits i JOIN below b ON i.inhparent = b.inhrelid)"     \
+    " SELECT FROM below b JOIN pg_class f ON f.oid = b.inhrelid WHERE f.relkind = 'f')"
+
 /* Tables of users that hold anything, the largest first. */
 static const char tables_with_rows[] =
-    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
+    "SELECT format('%I.%I', n.nspname, c.relname), " HAS_FOREIGN_BELOW " FROM pg_class c"
     " JOIN pg_namespace n ON n.oid = c.relnamespace"
     " WHERE c.relkind IN ('r','m') AND n.nspname NOT LIKE 'pg\\_%'"
     " AND n.nspname <> 'information_schema' AND pg_relation_size(c.oid) > 0"
     " ORDER BY pg_relation_size(c.oid) DESC";
 static const char partitioned_tables[] =
-    "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c"
+    "SELECT format('%I.%I', n.nspname, c.relname), " HAS_FOREIGN_BELOW " FROM pg_class c"
     " JOIN pg_namespace n ON n.oid = c.relnamespace"
     " WHERE c.relkind = 'p' AND NOT c.relispartition AND EXISTS (SELECT FROM "
     "pg_partition_tree(c.oid) t"
@@ -261,8 +268,9 @@ static const char totals[] =
     " WHERE c.relkind IN ('r','p','m') AND n.nspname NOT LIKE 'pg\\_%'"
     " AND n.nspname <> 'information_schema'";
 
+/* Tables that lie on another server in part get `foreign_command`; NULL: nothing. */
 static enum err_code maintain(struct sandbox *sandbox, const char *list, const char *command,
-                              struct err *err)
+                              const char *foreign_command, struct err *err)
 {
     RH_CLEANUP_ROWS struct rows *rows = NULL;
     enum err_code code;
@@ -274,9 +282,14 @@ static enum err_code maintain(struct sandbox *sandbox, const char *list, const c
         if (i == 0)
             rh_progress_phase(sandbox->progress, "analyze");
         rh_progress_at(sandbox->progress, "%zu of %zu tables", i + 1, rh_rows_count(rows));
-        if ((code = rh_roles_query(sandbox,
-                                   rh_arena_printf(sandbox->arena, "%s %s", command, table), NULL,
-                                   0, NULL, err))) {
+        const char *chosen = rh_rows_bool(rows, i, 1) ? foreign_command : command;
+        if (chosen != command)
+            rh_sandbox_note(sandbox,
+                            "%s has no statistics as a whole: a part of it lies on another server",
+                            table);
+        if (chosen &&
+            (code = rh_roles_query(sandbox, rh_arena_printf(sandbox->arena, "%s %s", chosen, table),
+                                   NULL, 0, NULL, err))) {
             rh_err_while(err, "while analyzing %s", table);
             return code;
         }
@@ -340,8 +353,8 @@ static enum err_code complete(struct sandbox *sandbox, struct err *err)
        commit is on disk. */
     if (sandbox->has_loaded &&
         ((code = rh_roles_query(sandbox, "CHECKPOINT", NULL, 0, NULL, err)) ||
-         (code = maintain(sandbox, tables_with_rows, "VACUUM (ANALYZE)", err)) ||
-         (code = maintain(sandbox, partitioned_tables, "ANALYZE", err))))
+         (code = maintain(sandbox, tables_with_rows, "VACUUM (ANALYZE)", "VACUUM", err)) ||
+         (code = maintain(sandbox, partitioned_tables, "ANALYZE", NULL, err))))
         return code;
     if ((code = rh_roles_hand_over(sandbox, err)))
         return code;

@@ -133,6 +133,7 @@ struct sandbox {
     const char *database;                 /* NULL before the cluster exists */
     const char *locale;                   /* of the cluster */
     VEC(const char *) snapshot_roles;     /* made for a dump: one of them may own most */
+    VEC(const char *) raised_roles;       /* of these: superusers as long as it is loaded */
     size_t noted_roles;                   /* of them: told so far */
     bool is_ready;
     bool has_loaded;               /* something was loaded into `database` */
@@ -303,6 +304,11 @@ struct name_list {
 };
 enum err_code rh_roles_create_missing(struct sandbox *sandbox, const struct name_list *names,
                                       struct err *err) RH_MUST_CHECK;
+/* Those that were created so and are to own what only a superuser may own are superusers until the
+   hand-over. */
+struct sql_needs;
+enum err_code rh_roles_raise(struct sandbox *sandbox, const struct sql_needs *needs,
+                             struct err *err) RH_MUST_CHECK;
 /* One note on those that were created since the last. */
 void rh_roles_note_created(struct sandbox *sandbox, const char *why);
 /* No role has a password any more. */

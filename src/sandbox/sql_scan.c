@@ -576,6 +576,17 @@ static void add_grant(struct sql_needs *needs, const struct sql_statement *state
         add_list(needs, statement, by + 2);
 }
 
+/* Of what ALTER ... OWNER TO says: "must be superuser" (manual: ALTER EVENT TRIGGER, ALTER FOREIGN
+   DATA WRAPPER, ALTER PUBLICATION of all tables, ALTER SUBSCRIPTION before 16). */
+static bool is_for_superusers(const struct sql_statement *statement)
+{
+    return rh_sql_starts_with(statement, "alter", "event") ||
+           rh_sql_starts_with(statement, "alter", "publication") ||
+           rh_sql_starts_with(statement, "alter", "subscription") ||
+           (rh_sql_starts_with(statement, "alter", "foreign") && statement->count > 2 &&
+            is_word(&statement->tokens[2], "data"));
+}
+
 static void add_alter(struct sql_needs *needs, const struct sql_statement *statement)
 {
     const struct sql_token *tokens = statement->tokens;
@@ -599,9 +610,14 @@ static void add_alter(struct sql_needs *needs, const struct sql_statement *state
          rh_sql_starts_with(statement, "alter", "user")) &&
         statement->count > 2 && !is_word(&tokens[2], "mapping"))
         add_list(needs, statement, 2);
-    for (size_t i = 2; i + 2 < statement->count; i++)
-        if (is_word(&tokens[i], "owner") && is_word(&tokens[i + 1], "to"))
-            add_list(needs, statement, i + 2);
+    for (size_t i = 2; i + 2 < statement->count; i++) {
+        if (!is_word(&tokens[i], "owner") || !is_word(&tokens[i + 1], "to"))
+            continue;
+        add_list(needs, statement, i + 2);
+        if (is_for_superusers(statement))
+            *RH_PUSH(needs->arena, &needs->superusers) = rh_arena_strdup(needs->arena,
+                                                                         tokens[i + 2].text);
+    }
 }
 
 static void add_create(struct sql_needs *needs, const struct sql_statement *statement)

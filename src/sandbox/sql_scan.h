@@ -52,6 +52,7 @@ struct sql_needs {
     struct arena *arena;
     VEC(const char *) roles;         /* named by GRANT, OWNER TO, ... */
     VEC(const char *) created_roles; /* made by the text itself */
+    VEC(const char *) superusers;    /* of the roles: what only a superuser may own becomes theirs */
     bool includes_files;             /* \i, \ir: more text than was seen */
 };
 void rh_sql_needs_add(struct sql_needs *needs, const struct sql_statement *statement);

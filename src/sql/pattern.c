@@ -10,7 +10,7 @@
 
 /* --- the text --------------------------------------------------------------------------------- */
 
-static unsigned most_parameter(struct text query)
+unsigned rh_sql_most_parameter(struct text query)
 {
     struct sql_pieces pieces = {.lexer = rh_sql_lexer(query)};
     struct sql_piece piece;
@@ -27,7 +27,7 @@ static char *normalise(struct arena *arena, struct text query)
 {
     struct sql_pieces pieces = {.lexer = rh_sql_lexer(query)};
     struct sql_piece piece;
-    unsigned long long parameter = most_parameter(query);
+    unsigned long long parameter = rh_sql_most_parameter(query);
     RH_CLEANUP_BUF struct buf out;
     /* A constant of one digit may become a dollar and its number. */
     rh_buf_init(&out, query.len * 12 + 64);
@@ -175,11 +175,8 @@ struct sql_pattern_key rh_sql_pattern_key(struct text query)
 
 /* --- the pattern ------------------------------------------------------------------------------ */
 
-/*
- * What the parser may have of the text: all of it, with blanks for comments, whose nesting takes
- * the server's scanner a time that grows with its square. NULL: it is too long, or may be too deep.
- */
-static const char *parseable(struct arena *arena, struct text query)
+/* Comments: their nesting takes the server's scanner a time that grows with its square. */
+const char *rh_sql_parseable(struct arena *arena, struct text query)
 {
     if (query.len > PATTERN_PARSE_BYTES_MAX || memchr(query.data, '\0', query.len) != NULL ||
         rh_sql_depth_bound(query) > SQL_DEPTH_MAX)
@@ -230,7 +227,7 @@ void rh_sql_pattern(struct arena *arena, struct text query, struct workload_patt
 {
     struct workload_pattern pattern = {.query = normalise(arena, query)};
     struct sql_tree_facts facts = {.pattern = &pattern};
-    const char *text = parseable(arena, query);
+    const char *text = rh_sql_parseable(arena, query);
     bool has_tree = text != NULL && fingerprint_of_tree(text, &pattern.fingerprint);
     if (has_tree && rh_sql_tree_facts(arena, text, &facts))
         pattern.flags |= PATTERN_IS_PARSED;
@@ -261,7 +258,7 @@ bool rh_sql_constants(struct arena *arena, struct text query, sql_constants *ret
     }
     struct workload_pattern unused = {0};
     struct sql_tree_facts facts = {.pattern = &unused, .constants = &constants};
-    const char *text = parseable(arena, query);
+    const char *text = rh_sql_parseable(arena, query);
     bool is_parsed = text != NULL && rh_sql_tree_facts(arena, text, &facts);
     *ret_constants = constants;
     return is_parsed;
@@ -270,12 +267,12 @@ bool rh_sql_constants(struct arena *arena, struct text query, sql_constants *ret
 void rh_sql_parameter_columns(struct arena *arena, struct text query, const char ***ret_columns,
                               size_t *ret_count)
 {
-    size_t count = most_parameter(query);
+    size_t count = rh_sql_most_parameter(query);
     const char **columns = rh_arena_alloc_array(arena, count + 1, sizeof(*columns));
     struct workload_pattern unused = {0};
     struct sql_tree_facts facts = {
         .pattern = &unused, .parameters = columns, .parameter_count = count};
-    const char *text = parseable(arena, query);
+    const char *text = rh_sql_parseable(arena, query);
     if (text != NULL)
         (void)rh_sql_tree_facts(arena, text, &facts);
     *ret_columns = columns;

@@ -43,7 +43,7 @@ enum side { BASELINE, TWIN, CANDIDATE, SIDES };
 
 struct columns {
     double *side[SIDES];
-    double *scratch[SIDES + 1]; /* the last for ratios of rounds */
+    double *scratch[SIDES + 2]; /* the last two for ratios of rounds, to baseline and twin */
     size_t count;
 };
 
@@ -86,37 +86,47 @@ static void quantiles_of(const double *values, size_t count, double *scratch, si
     rh_quantiles(scratch, count, levels, level_count, ret);
 }
 
+const struct latency_stage rh_latency_stages[LATENCY_STAGES] = {
+    {24, true},   {60, true},   {95, false},  {130, false},  {165, false},  {200, true},
+    {260, false}, {320, false}, {380, false}, {440, false},  {500, true},   {600, false},
+    {700, false}, {800, false}, {900, false}, {1000, false}, {1100, false}, {1200, true}};
+
 /* --- intervals ------------------------------------------------------------------------------ */
 
 /* Rounds are drawn, with all their sides: what one execution costs is common to them. */
 static void bootstrap(const struct columns *columns, size_t level_count, struct random *random,
                       struct latency_comparison *comparison)
 {
-    double *drawn[LATENCY_LEVELS][SIDES + 1]; /* the last: ratios */
-    double *memory = calloc(LATENCY_LEVELS * (SIDES + 1) * RESAMPLES, sizeof(double));
+    double *drawn[LATENCY_LEVELS][SIDES + 2]; /* the last two: ratios to baseline and twin */
+    double *memory = calloc(LATENCY_LEVELS * (SIDES + 2) * RESAMPLES, sizeof(double));
     if (!memory)
         return;
     for (size_t level = 0; level < LATENCY_LEVELS; level++)
-        for (size_t side = 0; side <= SIDES; side++)
-            drawn[level][side] = memory + (level * (SIDES + 1) + side) * RESAMPLES;
+        for (size_t side = 0; side < SIDES + 2; side++)
+            drawn[level][side] = memory + (level * (SIDES + 2) + side) * RESAMPLES;
     for (size_t sample = 0; sample < RESAMPLES; sample++) {
         for (size_t i = 0; i < columns->count; i++) {
             size_t round = rh_random_below(random, columns->count);
             for (size_t side = 0; side < SIDES; side++)
                 columns->scratch[side][i] = columns->side[side][round];
-            columns->scratch[SIDES][i] = columns->side[CANDIDATE][round] /
-                                         columns->side[BASELINE][round];
+            for (size_t side = BASELINE; side <= TWIN; side++)
+                columns->scratch[SIDES + side][i] = columns->side[CANDIDATE][round] /
+                                                    columns->side[side][round];
         }
-        double found[SIDES][LATENCY_LEVELS];
-        double typical = rh_quantile(columns->scratch[SIDES], columns->count, levels[LATENCY_P50]);
+        double found[SIDES][LATENCY_LEVELS], typical[2];
+        for (size_t side = BASELINE; side <= TWIN; side++)
+            typical[side] = rh_quantile(columns->scratch[SIDES + side], columns->count,
+                                        levels[LATENCY_P50]);
         for (size_t side = 0; side < SIDES; side++)
             rh_quantiles(columns->scratch[side], columns->count, levels, level_count, found[side]);
         for (size_t level = 0; level < level_count; level++) {
             for (size_t side = 0; side < SIDES; side++)
                 drawn[level][side][sample] = found[side][level];
-            drawn[level][SIDES][sample] = level == LATENCY_P50
-                                              ? typical
-                                              : found[CANDIDATE][level] / found[BASELINE][level];
+            for (size_t side = BASELINE; side <= TWIN; side++)
+                drawn[level][SIDES + side][sample] = level == LATENCY_P50
+                                                         ? typical[side]
+                                                         : found[CANDIDATE][level] /
+                                                               found[side][level];
         }
     }
     for (size_t level = 0; level < level_count; level++) {
@@ -129,6 +139,9 @@ static void bootstrap(const struct columns *columns, size_t level_count, struct 
         }
         quantile->ratio_low = rh_quantile(drawn[level][SIDES], RESAMPLES, INTERVAL_LOW);
         quantile->ratio_high = rh_quantile(drawn[level][SIDES], RESAMPLES, INTERVAL_HIGH);
+        quantile->ratio_twin_low = rh_quantile(drawn[level][SIDES + TWIN], RESAMPLES, INTERVAL_LOW);
+        quantile->ratio_twin_high = rh_quantile(drawn[level][SIDES + TWIN], RESAMPLES,
+                                                INTERVAL_HIGH);
     }
     free(memory);
 }
@@ -198,9 +211,11 @@ static void weigh(const struct columns *columns, size_t level, const struct late
     if (!quantile->is_supported)
         return;
     double least = quantile->threshold * quantile->noise;
-    if (fmin(quantile->ratio, quantile->ratio_twin) >= least && quantile->ratio_low > 1)
+    if (fmin(quantile->ratio, quantile->ratio_twin) >= least &&
+        fmin(quantile->ratio_low, quantile->ratio_twin_low) > 1)
         quantile->direction = 1;
-    else if (fmax(quantile->ratio, quantile->ratio_twin) <= 1 / least && quantile->ratio_high < 1)
+    else if (fmax(quantile->ratio, quantile->ratio_twin) <= 1 / least &&
+             fmax(quantile->ratio_high, quantile->ratio_twin_high) < 1)
         quantile->direction = -1;
     if (quantile->direction &&
         !halves_agree(columns, level, quantile->threshold, quantile->direction))
@@ -216,6 +231,39 @@ static size_t permutations_for(size_t pattern_count, const struct latency_rules 
     if (wanted < PERMUTATIONS_LEAST)
         return PERMUTATIONS_LEAST;
     return wanted > PERMUTATIONS_MAX ? PERMUTATIONS_MAX : (size_t)wanted;
+}
+
+/* P(X >= hits) of `trials`, each with probability p. */
+static double binomial_tail(size_t hits, size_t trials, double p)
+{
+    double sum = 0, term = (double)hits * log(p) + (double)(trials - hits) * log1p(-p);
+    for (size_t i = 0; i < hits; i++)
+        term += log((double)(trials - i) / (double)(i + 1));
+    for (size_t k = hits; k <= trials; k++) {
+        sum += exp(term);
+        term += log((double)(trials - k) / (double)(k + 1) * p / (1 - p));
+    }
+    return fmin(sum, 1);
+}
+
+/*
+ * The permutation test of p50, exactly: swapping the sides of a round turns its ratio over. The
+ * median of the ratios is as extreme as the one observed where enough ratios are, and of those that
+ * can be, one way round or the other, each is with probability 1/2.
+ */
+static double exact_test(const struct columns *columns, enum side reference, int direction)
+{
+    const double *a = columns->side[CANDIDATE], *b = columns->side[reference];
+    double observed = ratio_of(columns, CANDIDATE, reference, 0, columns->count, LATENCY_P50);
+    size_t rank = rh_quantile_rank(columns->count, levels[LATENCY_P50]), can_be = 0;
+    size_t needed = direction > 0 ? columns->count - rank : rank + 1;
+
+    for (size_t i = 0; i < columns->count; i++) {
+        double ratio = a[i] / b[i];
+        can_be += direction > 0 ? ratio >= observed || 1 / ratio >= observed
+                                : ratio <= observed || 1 / ratio <= observed;
+    }
+    return can_be >= needed ? binomial_tail(needed, can_be, 0.5) : 1;
 }
 
 /* Sides swapped within rounds, by one random bit each: how often the ratio becomes as extreme. */
@@ -235,31 +283,15 @@ static double permutation_test(const struct columns *columns, enum side referenc
             bool is_swapped = bits >> (i % 64) & 1;
             x[i] = is_swapped ? b[i] : a[i];
             y[i] = is_swapped ? a[i] : b[i];
-            if (level == LATENCY_P50)
-                x[i] /= y[i];
         }
-        double ratio = rh_quantile(x, columns->count, levels[level]);
-        if (level != LATENCY_P50)
-            ratio /= rh_quantile(y, columns->count, levels[level]);
+        double ratio = rh_quantile(x, columns->count, levels[level]) /
+                       rh_quantile(y, columns->count, levels[level]);
         extremes += direction > 0 ? ratio >= observed : ratio <= observed;
         done++;
     }
     /* Stopped early: an unbiased estimate; else the observed order counts as one of them. */
     return extremes >= EXTREMES_ENOUGH ? (double)extremes / (double)done
                                        : (double)(extremes + 1) / (double)(done + 1);
-}
-
-/* P(X >= hits) of `trials`, each with probability p. */
-static double binomial_tail(size_t hits, size_t trials, double p)
-{
-    double sum = 0, term = (double)hits * log(p) + (double)(trials - hits) * log1p(-p);
-    for (size_t i = 0; i < hits; i++)
-        term += log((double)(trials - i) / (double)(i + 1));
-    for (size_t k = hits; k <= trials; k++) {
-        sum += exp(term);
-        term += log((double)(trials - k) / (double)(k + 1) * p / (1 - p));
-    }
-    return fmin(sum, 1);
 }
 
 static void count_parts(const struct columns *columns, const struct latency_rules *rules,
@@ -315,8 +347,11 @@ static void test_quantiles(const struct columns *columns, size_t level_count, si
         int direction = comparison->quantiles[level].direction;
         if (!direction)
             continue;
-        double p = permutation_test(columns, BASELINE, level, direction, permutations, random);
-        p = fmax(p, permutation_test(columns, TWIN, level, direction, permutations, random));
+        double p = 0;
+        for (enum side side = BASELINE; side <= TWIN; side++)
+            p = fmax(p, level == LATENCY_P50 ? exact_test(columns, side, direction)
+                                             : permutation_test(columns, side, level, direction,
+                                                                permutations, random));
         if (direction > 0)
             comparison->p_slower = fmin(comparison->p_slower, p);
         else
@@ -326,13 +361,14 @@ static void test_quantiles(const struct columns *columns, size_t level_count, si
 
 /* --- the verdict ---------------------------------------------------------------------------- */
 
-/* What cannot be called different is the same only where what matters can be excluded. */
+/* What cannot be called different is the same only where what matters can be excluded, against
+   either of the twins: one that is slow itself hides what the other shows. */
 static bool excludes_slower(const struct latency_comparison *comparison,
                             const struct latency_rules *rules)
 {
     const struct latency_quantile *median = &comparison->quantiles[LATENCY_P50];
     double excluded = threshold_of(median->baseline.us, rules->excluded_ratio, rules->excluded_us);
-    return median->ratio_high < excluded;
+    return fmax(median->ratio_high, median->ratio_twin_high) < excluded;
 }
 
 /* By significance alone: who is slower somewhere is not faster. */
@@ -349,8 +385,14 @@ static void decide(struct latency_comparison *comparison, bool is_slower, bool i
         comparison->outcome = excludes_slower(comparison, rules) ? LATENCY_SAME : LATENCY_NOISY;
 }
 
+/* What is the same so far, and may not be: for p50 it is enough that one of the twins says so,
+   because the other may have been slow itself (its process's place on the machine), and further
+   connections tell. */
 static bool leans(const struct latency_comparison *comparison)
 {
+    const struct latency_quantile *median = &comparison->quantiles[LATENCY_P50];
+    if (fmax(median->ratio, median->ratio_twin) >= median->threshold)
+        return true;
     for (size_t level = 0; level < LATENCY_LEVELS; level++) {
         const struct latency_quantile *quantile = &comparison->quantiles[level];
         if (quantile->is_supported &&
@@ -362,7 +404,7 @@ static bool leans(const struct latency_comparison *comparison)
 
 static bool fill_columns(const struct latency_round *rounds, size_t count, struct columns *columns)
 {
-    double *memory = malloc((2 * SIDES + 1) * count * sizeof(double));
+    double *memory = malloc((2 * SIDES + 2) * count * sizeof(double));
     if (!memory)
         return false;
     columns->count = count;
@@ -370,7 +412,8 @@ static bool fill_columns(const struct latency_round *rounds, size_t count, struc
         columns->side[side] = memory + side * count;
         columns->scratch[side] = memory + (SIDES + side) * count;
     }
-    columns->scratch[SIDES] = memory + 2 * SIDES * count;
+    columns->scratch[SIDES + BASELINE] = memory + 2 * SIDES * count;
+    columns->scratch[SIDES + TWIN] = memory + (2 * SIDES + 1) * count;
     for (size_t i = 0; i < count; i++) {
         columns->side[BASELINE][i] = fmax(rounds[i].baseline_us, SHORTEST_US);
         columns->side[TWIN][i] = fmax(rounds[i].twin_us, SHORTEST_US);

@@ -29,6 +29,19 @@ struct latency_round {
 /* Rounds of one pattern at most. */
 #define LATENCY_ROUNDS_MAX ((size_t)4000)
 
+/*
+ * How rounds are measured: up to so many, each stage over connections of its own; where a stage is
+ * judged, what is decided (rh_latency_compare: not is_open) has no further ones. Stages are short
+ * beside what comes before them: a server process that has bad luck with its place on the machine
+ * keeps it as long as its connection lives, and must not be most of what is known of its side.
+ */
+struct latency_stage {
+    size_t rounds; /* in all, since the first stage */
+    bool is_judged;
+};
+#define LATENCY_STAGES 18
+extern const struct latency_stage rh_latency_stages[LATENCY_STAGES];
+
 struct latency_rules {
     double least_ratio;    /* what is less is no difference: 1.2 */
     double excluded_ratio; /* "same" says that this can be excluded: 1.5 */
@@ -57,10 +70,10 @@ struct latency_quantile {
     /* Candidate to baseline, 99 % bootstrap interval. Of p50: the median of the rounds' ratios,
        that is how many times as long a typical execution takes. */
     double ratio, ratio_low, ratio_high;
-    double ratio_twin; /* candidate to twin */
-    double noise;      /* the twins to each other: the larger to the smaller, at least 1 */
-    double threshold;  /* the ratio that counts, for a time as short as this */
-    int direction;     /* 1: slower, -1: faster, but for the tests of significance; 0 */
+    double ratio_twin, ratio_twin_low, ratio_twin_high; /* candidate to twin, as above */
+    double noise;     /* the twins to each other: the larger to the smaller, at least 1 */
+    double threshold; /* the ratio that counts, for a time as short as this */
+    int direction;    /* 1: slower, -1: faster, but for the tests of significance; 0 */
 };
 
 enum latency_outcome {

@@ -27,8 +27,11 @@
 /* Whoever makes patterns keeps what comes after the last one as pattern 0. A reader holds them all:
    tens of MB, when an application writes its constants into names. */
 #define WORKLOAD_PATTERNS_MAX 100000
-/* Of a pattern's text; a longer one is kept cut, with a mark. */
+/* Of a pattern's text; a longer one is kept cut, with a mark. Once all texts together have reached
+   WORKLOAD_QUERIES_BYTES, of those that follow only the beginning. */
 #define WORKLOAD_QUERY_BYTES_MAX (64 * 1024)
+#define WORKLOAD_QUERIES_BYTES (16 * 1024 * 1024)
+#define WORKLOAD_QUERY_BEGINNING_BYTES 1024
 
 struct workload_writer;
 

@@ -10,9 +10,10 @@
 
 /* Settings, notes, names: what a writer of ours puts into one text is far below. */
 #define TEXT_BYTES_MAX ((int64_t)1024 * 1024)
-/* All patterns with their texts, as a reader holds them. */
-#define PATTERNS_BYTES_MAX ((size_t)128 * 1024 * 1024)
-/* Rows of types, notes and gaps. */
+/* All types and patterns with their texts, as a reader holds them: a database has two types for each
+   table. */
+#define TEXTS_BYTES_MAX ((size_t)256 * 1024 * 1024)
+/* Rows of notes and gaps. */
 #define ROWS_MAX 100000
 /* SQLite's own cap on a row, for a file that lies about a batch. */
 #define SQLITE_ROW_BYTES_MAX ((int)(2 * EVENT_BATCH_BYTES_MAX))
@@ -185,7 +186,7 @@ static bool take_type(struct workload_reader *reader, sqlite3_stmt *row)
         .name = get_text(reader, row, 2),
         .kind = get_text(reader, row, 3)[0],
         .element = (uint32_t)sqlite3_column_int64(row, 4)};
-    return true;
+    return rh_arena_used_bytes(reader->arena) <= TEXTS_BYTES_MAX;
 }
 
 static bool take_function(struct workload_reader *reader, sqlite3_stmt *row)
@@ -194,7 +195,7 @@ static bool take_function(struct workload_reader *reader, sqlite3_stmt *row)
         .oid = (uint32_t)sqlite3_column_int64(row, 0),
         .schema = get_text(reader, row, 1),
         .signature = get_text(reader, row, 2)};
-    return true;
+    return rh_arena_used_bytes(reader->arena) <= TEXTS_BYTES_MAX;
 }
 
 static bool take_key(struct workload_reader *reader, sqlite3_stmt *row)
@@ -209,7 +210,7 @@ static bool take_key(struct workload_reader *reader, sqlite3_stmt *row)
         .sequence_schema = get_text(reader, row, 5),
         .sequence = get_text(reader, row, 6),
         .since = sqlite3_column_int64(row, 7)};
-    return true;
+    return rh_arena_used_bytes(reader->arena) <= TEXTS_BYTES_MAX;
 }
 
 static bool take_pattern(struct workload_reader *reader, sqlite3_stmt *row)
@@ -225,7 +226,7 @@ static bool take_pattern(struct workload_reader *reader, sqlite3_stmt *row)
         pattern->fingerprint = pattern->fingerprint << 8 | bytes[i];
     pattern->flags = (unsigned)sqlite3_column_int64(row, 2);
     pattern->query = get_text(reader, row, 3);
-    return rh_arena_used_bytes(reader->arena) <= PATTERNS_BYTES_MAX;
+    return rh_arena_used_bytes(reader->arena) <= TEXTS_BYTES_MAX;
 }
 
 static bool take_pattern_table(struct workload_reader *reader, sqlite3_stmt *row)
@@ -239,7 +240,7 @@ static bool take_pattern_table(struct workload_reader *reader, sqlite3_stmt *row
         *RH_PUSH(reader->arena, &pattern->writes) = name;
     else
         *RH_PUSH(reader->arena, &pattern->reads) = name;
-    return rh_arena_used_bytes(reader->arena) <= PATTERNS_BYTES_MAX;
+    return rh_arena_used_bytes(reader->arena) <= TEXTS_BYTES_MAX;
 }
 
 static bool take_sums(struct workload_reader *reader, sqlite3_stmt *row)
@@ -363,7 +364,7 @@ static bool read_tables(struct workload_reader *reader)
                           take_gap) &&
                  each_row(reader,
                           "SELECT oid, \"schema\", name, kind, element FROM types ORDER BY oid",
-                          ROWS_MAX, take_type) &&
+                          INT32_MAX, take_type) &&
                  (!reader->has_keys || (each_row(reader, "SELECT * FROM functions ORDER BY oid",
                                                  WORKLOAD_FUNCTIONS_MAX, take_function) &&
                                         each_row(reader, "SELECT * FROM keys ORDER BY number",
@@ -579,16 +580,9 @@ static enum err_code open_batch(struct workload_reader *reader, struct err *err)
 static bool fits(struct workload_reader *reader)
 {
     const struct workload_event *event = &reader->event;
-    if (event->at_us < reader->at_us)
+    if (event->at_us < reader->at_us ||
+        rh_workload_event_highest_pattern(event) > reader->patterns.count)
         return false;
-    for (size_t i = 0; i < event->message_count; i++) {
-        if (event->messages[i].pattern > reader->patterns.count)
-            return false;
-    }
-    for (size_t i = 0; i < event->result_count; i++) {
-        if (event->results[i].pattern > reader->patterns.count)
-            return false;
-    }
     reader->at_us = event->at_us;
     if (event->kind == WORKLOAD_SESSION_BEGUN)
         return rh_live_sessions_add(&reader->live, event->session) != NULL;

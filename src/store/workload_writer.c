@@ -57,6 +57,7 @@ struct workload_writer {
     struct buf plain, sealed;
     struct live_sessions live;
     VEC(struct pattern_entry) patterns;
+    size_t query_bytes;  /* of the patterns' texts, as they are kept */
     VEC(uint32_t) dirty; /* patterns whose sums changed since the last batch */
     struct workload_totals totals;
     int64_t first_at_us;      /* of the batch under way */
@@ -305,12 +306,15 @@ static bool put_pattern_tables(struct workload_writer *writer, uint32_t number, 
 }
 
 /* The text as far as it is kept, with a mark where it was cut, between two characters. */
-static char *kept_query(struct arena *arena, const char *query)
+static char *kept_query(const struct workload_writer *writer, struct arena *arena,
+                        const char *query)
 {
     struct text text = rh_text(query);
-    if (text.len <= WORKLOAD_QUERY_BYTES_MAX)
+    size_t max = writer->query_bytes < WORKLOAD_QUERIES_BYTES ? WORKLOAD_QUERY_BYTES_MAX
+                                                              : WORKLOAD_QUERY_BEGINNING_BYTES;
+    if (text.len <= max)
         return rh_arena_strdup(arena, query);
-    text.len = WORKLOAD_QUERY_BYTES_MAX;
+    text.len = max;
     while (text.len > 0 && (text.data[text.len] & 0xC0) == 0x80)
         text.len--;
     return rh_arena_printf(arena, "%.*s ...", (int)text.len, text.data);
@@ -346,7 +350,9 @@ enum err_code rh_workload_writer_pattern(struct workload_writer *writer,
     sqlite3_bind_int64(put, 1, pattern->number);
     bind_text(put, 2, fingerprint);
     sqlite3_bind_int64(put, 3, pattern->flags);
-    bind_text(put, 4, kept_query(scratch, pattern->query));
+    const char *query = kept_query(writer, scratch, pattern->query);
+    writer->query_bytes += strlen(query);
+    bind_text(put, 4, query);
     if (!run(put) ||
         !put_pattern_tables(writer, pattern->number, "reads", pattern->reads.items,
                             pattern->reads.count) ||
@@ -414,8 +420,11 @@ static void add_sums(struct workload_writer *writer, const struct workload_resul
     }
     sums->calls++;
     sums->errors += result->sqlstate[0] != '\0';
-    sums->rows += result->rows > 0 ? result->rows : 0;
-    sums->total_us += duration_us;
+    /* What a server or a log says is any number. */
+    if (__builtin_add_overflow(sums->rows, result->rows > 0 ? result->rows : 0, &sums->rows))
+        sums->rows = INT64_MAX;
+    if (__builtin_add_overflow(sums->total_us, duration_us, &sums->total_us))
+        sums->total_us = INT64_MAX;
     sums->min_us = duration_us < sums->min_us ? duration_us : sums->min_us;
     sums->max_us = duration_us > sums->max_us ? duration_us : sums->max_us;
     sums->last_at_us = at_us;
@@ -428,6 +437,7 @@ static void add_answer(struct workload_writer *writer, struct live_session *sess
 {
     int64_t duration_us = rh_live_session_answered(session, event->request, event->at_us);
     int64_t count = (int64_t)event->result_count;
+    int64_t rest_us = count > 0 ? duration_us % count : 0;
     for (int64_t i = 0; i < count; i++) {
         const struct workload_result *result = &event->results[i];
         bool failed = result->sqlstate[0] != '\0';
@@ -436,7 +446,8 @@ static void add_answer(struct workload_writer *writer, struct live_session *sess
         writer->totals.executions++;
         writer->totals.errors += failed;
         if (result->pattern != 0)
-            add_sums(writer, result, duration_us * (i + 1) / count - duration_us * i / count,
+            add_sums(writer, result,
+                     duration_us / count + rest_us * (i + 1) / count - rest_us * i / count,
                      event->at_us);
     }
 }
@@ -452,19 +463,6 @@ static void add_request(struct workload_writer *writer, struct live_session *ses
         rh_live_session_sent(session, event->request, event->at_us);
 }
 
-static bool knows_patterns(const struct workload_writer *writer, const struct workload_event *event)
-{
-    for (size_t i = 0; i < event->message_count; i++) {
-        if (event->messages[i].pattern > writer->patterns.count)
-            return false;
-    }
-    for (size_t i = 0; i < event->result_count; i++) {
-        if (event->results[i].pattern > writer->patterns.count)
-            return false;
-    }
-    return true;
-}
-
 enum err_code rh_workload_writer_event(struct workload_writer *writer,
                                        const struct workload_event *event, struct err *err)
 {
@@ -478,7 +476,8 @@ enum err_code rh_workload_writer_event(struct workload_writer *writer,
     if (!begins && session == NULL)
         return rh_err_set(err, RH_ERR_FORMAT, "an event of session %llu, which has not begun",
                           (unsigned long long)event->session);
-    if (event->at_us < writer->totals.duration_us || !knows_patterns(writer, event))
+    if (event->at_us < writer->totals.duration_us ||
+        rh_workload_event_highest_pattern(event) > writer->patterns.count)
         return rh_err_set(
             err, RH_ERR_FORMAT,
             "an event of session %llu is before the last one, or of an unknown pattern",

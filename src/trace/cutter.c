@@ -381,12 +381,8 @@ static void session_opened(void *context, struct tap_session *tap_session)
     session->next = cutter->sessions;
     cutter->sessions = session;
     *rh_tap_session_data(tap_session) = session;
-    if (cutter->drops_rows) {
-        struct pg_type_set rows = {{0}};
-        rh_pg_type_set_add(&rows, 'D'); /* DataRow */
-        rh_pg_type_set_add(&rows, 'd'); /* CopyData */
-        rh_tap_session_drop(tap_session, &rows);
-    }
+    if (cutter->drops_rows)
+        rh_perform_drop_rows(tap_session);
 }
 
 static void session_closed(void *context, struct tap_session *tap_session)

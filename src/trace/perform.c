@@ -129,9 +129,43 @@ bool rh_performance_is_ok(const struct performance *performance)
     return !performance->server_died;
 }
 
+void rh_perform_drop_rows(struct tap_session *session)
+{
+    struct pg_type_set rows = {{0}};
+    rh_pg_type_set_add(&rows, 'D'); /* DataRow */
+    rh_pg_type_set_add(&rows, 'd'); /* CopyData */
+    rh_tap_session_drop(session, &rows);
+}
+
+/* --- nobody looks --- */
+
+struct bystander {
+    bool drops_rows;
+};
+
+static void on_drops_rows(void *context, bool drops_rows)
+{
+    struct bystander *bystander = context;
+    bystander->drops_rows = drops_rows;
+}
+
+static void on_session_opened(void *context, struct tap_session *session)
+{
+    const struct bystander *bystander = context;
+    if (bystander->drops_rows)
+        rh_perform_drop_rows(session);
+}
+
 enum err_code rh_perform(const struct performance_options *options, const struct audience *audience,
                          struct arena *arena, struct performance *performance, struct err *err)
 {
+    struct bystander bystander = {0};
+    const struct audience nobody = {
+        .context = &bystander,
+        .handler = {.context = &bystander, .session_opened = on_session_opened},
+        .drops_rows = on_drops_rows};
+    if (!audience)
+        audience = &nobody;
     struct stage stage = {
         .drive = {.options = options, .audience = audience, .arena = arena, .loop = options->loop}};
     struct drive *drive = &stage.drive;

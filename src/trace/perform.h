@@ -60,8 +60,12 @@ struct performance {
 /* All steps ran well. */
 bool rh_performance_is_ok(const struct performance *performance);
 
+/* For an audience's session_opened: no row reaches the client of this session, whatever its size.
+ */
+void rh_perform_drop_rows(struct tap_session *session);
+
 /* Errors are of our own making (no socket, no process); *ret_performance lies in `arena` and is
-   filled as far as it came, whatever is returned. */
+   filled as far as it came, whatever is returned. `audience` NULL: nobody looks. */
 enum err_code rh_perform(const struct performance_options *options, const struct audience *audience,
                          struct arena *arena, struct performance *ret_performance,
                          struct err *err) RH_MUST_CHECK;

@@ -1,6 +1,7 @@
 /*
  * The sessions of the tap: what passes, what is held while it is read, and their end.
  */
+#include "trace/perform.h"
 #include "trace/recorder_int.h"
 
 #include <stdlib.h>
@@ -222,12 +223,8 @@ static void session_opened(void *context, struct tap_session *tap_session)
     session->next = recorder->sessions;
     recorder->sessions = session;
     *rh_tap_session_data(tap_session) = session;
-    if (recorder->drops_rows) {
-        struct pg_type_set rows = {{0}};
-        rh_pg_type_set_add(&rows, 'D'); /* DataRow */
-        rh_pg_type_set_add(&rows, 'd'); /* CopyData */
-        rh_tap_session_drop(tap_session, &rows);
-    }
+    if (recorder->drops_rows)
+        rh_perform_drop_rows(tap_session);
 }
 
 static struct session *kept_session(struct recorder_session *session)

@@ -176,8 +176,8 @@ static void on_error(struct capture_session *session, struct text body)
         return;
     result = add_result(session);
     memcpy(result->sqlstate, "XX000", 6);
-    if (!rh_pg_decode_fields(body, note_sqlstate, result->sqlstate))
-        memcpy(result->sqlstate, "XX000", 6);
+    /* Of one that was cut, or is broken, what is in front counts. */
+    (void)rh_pg_decode_fields(body, note_sqlstate, result->sqlstate);
     if (front->type != 'Q' && front->type != 'F' && front->type != 'S')
         skip_to_sync(session);
 }

@@ -218,7 +218,7 @@ static void on_message(struct capture_session *session, unsigned char type, stru
         rh_capture_lose(session, GAP_LOST_TRACK);
         return;
     }
-    if (session->skips_to_sync && type != 'S' && strchr("QFPBDECcf", type)) {
+    if (session->skips_to_sync && type && strchr("QFPBDECcf", type)) {
         record(session, type, body, length, 0);
         return;
     }
@@ -332,7 +332,9 @@ static void take_piece(struct capture_session *session, const struct pg_piece *p
     if (piece->type == 'p') /* a password: not even its pieces are kept */
         return;
     flush_copy(session);
-    if (piece->type == 'c' || piece->type == 'f')
+    /* A client that heard of an error ends its data without a word; what the server ignores in
+       between ends nothing ("COPY Operations"). */
+    if (piece->type != 'H' && piece->type != 'S')
         end_copy_data(session);
     if (piece->begins && piece->ends) {
         struct text body = piece->bytes;

@@ -1,6 +1,6 @@
 /*
  * What the path of a capture tells its recorder: records in a ring, in the order in which things
- * happened. Written by capture_session.c, read by capture_recorder.c, in one process.
+ * happened. Written by capture_path.c and its like, read by capture_recorder.c, in one process.
  */
 #ifndef RH_WORKLOAD_CAPTURE_RECORD_H
 #define RH_WORKLOAD_CAPTURE_RECORD_H

@@ -80,15 +80,10 @@ static struct text until_nul(struct text body)
     return (struct text){body.data, strnlen(body.data, body.len)};
 }
 
-/* What the text stands for. The caller drops it. */
-static enum err_code know(struct capture_recorder *recorder, struct recorded_session *session,
-                          struct text query, struct known_query **ret_query, struct err *err)
+/* What executing the text executes. It takes `known` over; the caller drops what comes back. */
+static struct known_query *executed_by(struct capture_recorder *recorder,
+                                       struct recorded_session *session, struct known_query *known)
 {
-    struct known_query *known = NULL;
-    enum err_code code = rh_query_cache_find(recorder->cache, query, &known, err);
-
-    if (code)
-        return code;
     if (known->pattern == 0)
         count(recorder, RECORDED_PATTERNS, 1);
     if (known->prepares)
@@ -102,8 +97,7 @@ static enum err_code know(struct capture_recorder *recorder, struct recorded_ses
             known = executed;
         }
     }
-    *ret_query = known;
-    return RH_OK;
+    return known;
 }
 
 /* `text` in the place of the string that begins `before` bytes into the body. */
@@ -152,13 +146,14 @@ static enum err_code on_query(struct capture_recorder *recorder, struct recorded
 
     if (code)
         return code;
+    /* What stands behind the text the server refuses, and nobody masks. */
+    if (message->body.len > query.len + 1)
+        message->body.len = query.len + 1;
     /* EXECUTE name ('x') is masked by its own text, and counts as what it executes. */
     message->body = treat_text(recorder, arena, text, message->body, 0, query, message);
-    rh_known_query_drop(text);
-    code = know(recorder, session, query, ret_query, err);
-    if (!code)
-        message->pattern = (*ret_query)->pattern;
-    return code;
+    *ret_query = executed_by(recorder, session, text);
+    message->pattern = (*ret_query)->pattern;
+    return RH_OK;
 }
 
 static enum err_code on_parse(struct capture_recorder *recorder, struct recorded_session *session,
@@ -188,8 +183,11 @@ static void on_bind(struct capture_recorder *recorder, struct recorded_session *
                                               : rh_recorded_names_get(&session->statements, name);
 
     *ret_query = rh_known_query_hold(known);
-    if (reader.failed)
+    if (reader.failed) {
+        /* The server refuses it; what stands there instead of names nobody masks. */
+        message->body = (struct text){"", 0};
         return;
+    }
     rh_recorded_names_set(&session->portals, portal, known);
     if (known && known->flags & PATTERN_HAS_SECRET) {
         message->is_redacted = true;
@@ -206,7 +204,7 @@ static void on_bind(struct capture_recorder *recorder, struct recorded_session *
 }
 
 /* Of C, D and E: the statement or portal that they name. */
-static struct known_query *target_of(const struct recorded_session *session,
+static struct known_query *target_of(struct recorded_session *session,
                                      const struct workload_message *message)
 {
     struct pg_reader reader = {.rest = message->body};
@@ -215,7 +213,12 @@ static struct known_query *target_of(const struct recorded_session *session,
 
     if (reader.failed)
         return NULL;
-    return rh_recorded_names_get(kind == 'S' ? &session->statements : &session->portals, name);
+
+    struct names *names = kind == 'S' ? &session->statements : &session->portals;
+
+    if (message->type == 'C')
+        rh_recorded_names_close(names, name);
+    return rh_recorded_names_get(names, name);
 }
 
 /* COPY rows are values of columns that no one has told here: nothing of them stays. */
@@ -300,6 +303,25 @@ static bool ends_request(const struct recorded_session *session, unsigned char t
     return (type && strchr("QSHFcf", type)) || (type == 'd' && session->messages.count == 1);
 }
 
+/* Beyond the cap the first message stays as one that has lost its body, and the last as the end:
+   what is between them is left out. */
+static void keep_message(struct capture_recorder *recorder, struct recorded_session *session,
+                         struct workload_message *message, struct text chunk)
+{
+    bool is_full = session->message_bytes > REQUEST_BYTES_MAX;
+
+    session->message_bytes += sizeof(*message) + message->body.len;
+    if (session->message_bytes > REQUEST_BYTES_MAX) {
+        count(recorder, RECORDED_REQUESTS, 1);
+        if (is_full && !ends_request(session, message->type))
+            return;
+        message->left_out_bytes += message->body.len;
+        message->body.len = 0;
+    }
+    message->body = keep(session->request_arena, message->body, chunk);
+    *RH_PUSH(session->request_arena, &session->messages) = *message;
+}
+
 static enum err_code on_message(struct capture_recorder *recorder, struct recorded_session *session,
                                 const struct capture_record *record, struct text chunk,
                                 struct err *err)
@@ -320,14 +342,7 @@ static enum err_code on_message(struct capture_recorder *recorder, struct record
 
     if (code)
         return code;
-    if (session->message_bytes + message.body.len > REQUEST_BYTES_MAX) {
-        count(recorder, RECORDED_REQUESTS, 1);
-        message.left_out_bytes += message.body.len;
-        message.body.len = 0;
-    }
-    message.body = keep(session->request_arena, message.body, chunk);
-    session->message_bytes += message.body.len;
-    *RH_PUSH(session->request_arena, &session->messages) = message;
+    keep_message(recorder, session, &message, chunk);
     if (record->flags & RECORD_IN_UNIT) {
         rh_recorded_session_add_unit(session, (struct unit){.type = message.type,
                                                             .number = record->extra,

@@ -12,13 +12,15 @@
 /* Of one answer. */
 #define RESULTS_MAX ((size_t)100000)
 #define IDS_MAX ((size_t)100000)
-/* Of one request: below WORKLOAD_EVENT_BYTES_MAX, with room for what masking adds. */
+/* Of one request, its messages counted: below WORKLOAD_EVENT_BYTES_MAX, with room for what masking
+   adds to the one that reaches it. */
 #define REQUEST_BYTES_MAX ((size_t)48 * 1024 * 1024)
 
 /* A prepared statement or portal by name; the unnamed ones as well. */
 struct named {
     char *name;
     struct known_query *query;
+    bool is_closed; /* still known, for the server may have skipped the Close; goes first */
 };
 struct names {
     struct named *items; /* open addressing; a power of two, at most half full */
@@ -83,6 +85,7 @@ struct capture_recorder {
 /* --- recorded_session.c: what a session knows by name, and what it waits for */
 
 void rh_recorded_names_set(struct names *names, const char *name, struct known_query *query);
+void rh_recorded_names_close(struct names *names, const char *name);
 struct known_query *rh_recorded_names_get(const struct names *names, const char *name);
 void rh_recorded_names_clear(struct names *names);
 

@@ -31,7 +31,7 @@ struct spill {
     unsigned char key[KEY_BYTES];
     uint64_t written; /* slots so far: no nonce comes twice */
     char *clear, *sealed;
-    bool has_failed;
+    int failure; /* an errno, once writing has failed */
 };
 
 struct capture_ring {
@@ -325,8 +325,8 @@ static enum err_code take_now(struct capture_ring *ring, char *out, size_t *ret_
     bool is_closed = atomic_load_explicit(&ring->is_closed, memory_order_acquire);
 
     pthread_mutex_lock(&ring->lock);
-    if (ring->spill.has_failed)
-        code = rh_err_set(err, RH_ERR_IO, "cannot write the spill file");
+    if (ring->spill.failure)
+        code = rh_err_set_errno(err, ring->spill.failure, "cannot write the spill file");
     else if (ring->spill.count > 0)
         code = take_from_spill(ring, out, ret_length, err);
     else
@@ -366,15 +366,16 @@ static bool spill_some(struct capture_ring *ring)
 
     uint64_t used = atomic_load(&ring->head) - atomic_load(&ring->tail);
 
-    if (used > ring->size / 2 && spill->count < spill->slots && !spill->has_failed) {
+    if (used > ring->size / 2 && spill->count < spill->slots && !spill->failure) {
         size_t index = spill->first + spill->count;
         struct slot *slot = &spill->slot[index % spill->slots];
 
         slot->length = (uint32_t)take_from_ring(ring, spill->clear);
-        spill->has_failed = !seal(spill, spill->written, spill->clear, spill->sealed, slot->length,
-                                  slot->tag, false) ||
-                            !transfer(spill->fd, spill->sealed, slot->length,
-                                      slot_offset(spill, index), true);
+        errno = 0;
+        if (!seal(spill, spill->written, spill->clear, spill->sealed, slot->length, slot->tag,
+                  false) ||
+            !transfer(spill->fd, spill->sealed, slot->length, slot_offset(spill, index), true))
+            spill->failure = errno ? errno : EIO;
         spill->written++;
         spill->count++;
         count_spill(ring);

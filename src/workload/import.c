@@ -69,14 +69,13 @@ static enum err_code choose_form(struct import *import, enum log_form *ret_form,
     return RH_OK;
 }
 
-static enum err_code read_log(struct import *import, const char *path, enum log_form form,
-                              const struct log_prefix *prefix, struct log_statements *statements,
-                              struct log_reader_counts *counts, struct err *err)
+static enum err_code read_log(const char *path, enum log_form form, const struct log_prefix *prefix,
+                              struct log_statements *statements, struct log_reader_counts *counts,
+                              struct err *err)
 {
     struct log_reader *reader = NULL;
     const struct log_record *record = NULL;
     enum err_code code = rh_log_reader_open(path, form, prefix, counts, &reader, err);
-    (void)import;
     do {
         if (code == RH_OK)
             code = rh_log_reader_next(reader, &record, err);
@@ -125,7 +124,7 @@ static void grade_log(struct import *import, const struct log_statement_counts *
                   "by log_parameter_max_length");
     rh_import_gap(import->maker, "lines-not-understood", lines->strange,
                   "they belong to no record of the log");
-    rh_import_gap(import->maker, "records-cut", lines->cut, "longer than 16 MB");
+    rh_import_gap(import->maker, "records-cut", lines->cut, "longer than 16 MB, which are left out");
 }
 
 static enum err_code import_logs(struct import *import, struct err *err)
@@ -144,7 +143,7 @@ static enum err_code import_logs(struct import *import, struct err *err)
     import->origin = origins[form];
     struct log_statements *statements = rh_log_statements_new(import->maker);
     for (size_t i = 0; i < import->options->path_count && code == RH_OK; i++)
-        code = read_log(import, import->options->paths[i], form, prefix, statements, &lines, err);
+        code = read_log(import->options->paths[i], form, prefix, statements, &lines, err);
     if (code == RH_OK)
         code = rh_log_statements_finish(statements, err);
     if (code == RH_OK)

@@ -9,7 +9,7 @@
 #include <strings.h>
 #include <xxhash.h>
 
-#define BUCKETS ((size_t)4096)
+#define BUCKETS ((size_t)65536)
 /* Prepared statements of one session; a client with more gets a Parse each time. */
 #define PREPARED_MAX 10000
 #define BODY_BYTES_MAX ((size_t)64 * 1024 * 1024)
@@ -39,7 +39,7 @@ struct import_maker {
     VEC(struct workload_gap) gaps;
     struct import_session *buckets[BUCKETS];
     uint64_t session_count;
-    int64_t statements, last_at_us;
+    int64_t statements;
 };
 
 /* --- patterns --------------------------------------------------------------------------------- */
@@ -391,8 +391,6 @@ enum err_code rh_import_statement(struct import_maker *maker, struct import_sess
     if (ended_at_us < begun_at_us)
         ended_at_us = begun_at_us;
     session->at_us = ended_at_us;
-    if (maker->last_at_us < ended_at_us)
-        maker->last_at_us = ended_at_us;
     uint32_t pattern = follow_prepared(session, known, failed);
     struct request request = {.count = 0};
     make_request(session, statement, known, pattern, &request);
@@ -439,12 +437,17 @@ void rh_import_gap(struct import_maker *maker, const char *kind, int64_t count, 
         .kind = kind, .count = count, .detail = rh_arena_strdup(maker->arena, detail)};
 }
 
+/* Their end was not logged. With their last statement, not with the log: else a day of an
+   application without a pool would be a hundred thousand connections at once. */
 static enum err_code end_sessions(struct import_maker *maker, struct err *err)
 {
     enum err_code code = RH_OK;
     for (size_t i = 0; i < BUCKETS; i++) {
-        while (maker->buckets[i] != NULL && code == RH_OK)
-            code = rh_import_session_end(maker, maker->buckets[i], maker->last_at_us, err);
+        while (maker->buckets[i] != NULL && code == RH_OK) {
+            struct import_session *session = maker->buckets[i];
+            code = rh_import_session_end(
+                maker, session, session->has_begun ? session->at_us : session->begun_at_us, err);
+        }
     }
     return code;
 }

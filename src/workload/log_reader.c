@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define READ_BYTES ((size_t)256 * 1024)
 #define GUESS_LINES 400
+#define GUESS_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 struct log_reader {
     const char *path;
@@ -24,10 +26,10 @@ struct log_reader {
     char input[READ_BYTES];
     size_t input_at, input_end;
     struct buf line;
-    bool at_end;
+    bool line_is_open; /* of csvlog: a quote in it, or in what was cut off, has no other */
     /* A stderr log's record under way, until a line begins the next one. */
     struct arena *kept;
-    bool has_kept;
+    bool has_kept, is_cut;
     struct log_record record;
     struct buf message, detail, statement, dropped, *current;
 };
@@ -36,10 +38,17 @@ struct log_reader {
 
 static enum err_code open_input(struct log_reader *reader, struct err *err)
 {
-    RH_CLEANUP_FD int fd = open(reader->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || rh_file_is_directory(reader->path)) {
+    /* Non-blocking for what is no file: nobody waits for a pipe's writer. */
+    RH_CLEANUP_FD int fd = open(reader->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0 || S_ISDIR(status.st_mode)) {
         rh_err_set_errno(err, fd < 0 ? errno : EISDIR, "cannot read \"%s\"", reader->path);
         return err->code = RH_ERR_USAGE;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        rh_err_set(err, RH_ERR_USAGE, "\"%s\" is not a file", reader->path);
+        rh_err_hint(err, "A log is looked at before it is read: write it to a file first.");
+        return err->code;
     }
     if (!rh_text_ends_with(rh_text(reader->path), ".gz")) {
         reader->fd = rh_fd_take(&fd);
@@ -84,6 +93,7 @@ static enum err_code fill(struct log_reader *reader, struct err *err)
 static enum err_code next_line(struct log_reader *reader, bool *ret_is_end, struct err *err)
 {
     rh_buf_clear(&reader->line);
+    reader->line_is_open = false;
     *ret_is_end = false;
     for (;;) {
         if (reader->input_at == reader->input_end) {
@@ -100,6 +110,8 @@ static enum err_code next_line(struct log_reader *reader, bool *ret_is_end, stru
         const char *end = memchr(start, '\n', left);
         size_t length = end ? (size_t)(end - start) : left;
         rh_buf_add(&reader->line, start, length);
+        if (reader->form == LOG_CSV)
+            reader->line_is_open ^= rh_log_csv_is_open((struct text){start, length});
         reader->input_at += length + (end != NULL);
         if (end != NULL)
             break;
@@ -123,8 +135,8 @@ static enum err_code next_csv(struct log_reader *reader, bool *ret_has, struct e
             return code;
         rh_buf_clear(&reader->message);
         rh_buf_add_text(&reader->message, rh_buf_text(&reader->line));
-        bool is_open = rh_log_csv_is_open(rh_buf_text(&reader->line));
-        while (is_open && !reader->message.failed) {
+        bool is_open = reader->line_is_open, is_cut = reader->line.failed;
+        while (is_open && !is_cut) {
             code = next_line(reader, &is_end, err);
             if (code != RH_OK)
                 return code;
@@ -132,9 +144,13 @@ static enum err_code next_csv(struct log_reader *reader, bool *ret_has, struct e
                 break;
             rh_buf_add_char(&reader->message, '\n');
             rh_buf_add_text(&reader->message, rh_buf_text(&reader->line));
-            is_open ^= rh_log_csv_is_open(rh_buf_text(&reader->line));
+            is_open ^= reader->line_is_open;
+            is_cut = reader->line.failed || reader->message.failed;
         }
-        reader->counts->cut += reader->message.failed;
+        if (is_cut) {
+            reader->counts->cut++;
+            continue;
+        }
         rh_arena_clear(reader->arena);
         if (rh_log_csv_record(reader->arena, rh_buf_text(&reader->message), &reader->record)) {
             *ret_has = true;
@@ -152,7 +168,10 @@ static enum err_code next_json(struct log_reader *reader, bool *ret_has, struct 
         enum err_code code = next_line(reader, &is_end, err);
         if (code != RH_OK || is_end)
             return code;
-        reader->counts->cut += reader->line.failed;
+        if (reader->line.failed) {
+            reader->counts->cut++;
+            continue;
+        }
         rh_arena_clear(reader->arena);
         if (rh_log_json_record(reader->arena, rh_buf_text(&reader->line), &reader->record)) {
             *ret_has = true;
@@ -187,6 +206,7 @@ static void add_part(struct log_reader *reader, const struct log_record *part)
     }
     rh_buf_clear(reader->current);
     rh_buf_add_text(reader->current, part->message);
+    reader->is_cut |= reader->line.failed && reader->current != &reader->dropped;
 }
 
 static bool is_part(const char *severity)
@@ -196,15 +216,33 @@ static bool is_part(const char *severity)
     return is_one_of(severity, parts, sizeof(parts) / sizeof(parts[0]));
 }
 
-static void finish_kept(struct log_reader *reader, struct log_record *ret_record)
+/* The record that is out lies in `arena`, the one under way in `kept`; they change places. */
+static void swap_arenas(struct log_reader *reader)
 {
+    struct arena *arena = reader->arena;
+    reader->arena = reader->kept;
+    reader->kept = arena;
+    rh_arena_clear(reader->kept);
+}
+
+/* The record under way is over. False: there was none, or it was cut. */
+static bool finish_kept(struct log_reader *reader, struct log_record *ret_record)
+{
+    bool had_kept = reader->has_kept;
+    swap_arenas(reader);
+    reader->has_kept = false;
+    if (!had_kept)
+        return false;
+    if (reader->is_cut || reader->message.failed || reader->detail.failed ||
+        reader->statement.failed) {
+        reader->counts->cut++;
+        return false;
+    }
     *ret_record = reader->record;
     ret_record->message = rh_text(rh_text_dup(reader->arena, rh_buf_text(&reader->message)));
     ret_record->detail = rh_text(rh_text_dup(reader->arena, rh_buf_text(&reader->detail)));
     ret_record->statement = rh_text(rh_text_dup(reader->arena, rh_buf_text(&reader->statement)));
-    reader->counts->cut += reader->message.failed || reader->detail.failed ||
-                           reader->statement.failed;
-    reader->has_kept = false;
+    return true;
 }
 
 static void begin_kept(struct log_reader *reader, const struct log_record *record)
@@ -222,15 +260,7 @@ static void begin_kept(struct log_reader *reader, const struct log_record *recor
     rh_buf_add_text(&reader->message, record->message);
     reader->current = &reader->message;
     reader->has_kept = true;
-}
-
-/* The record that is out lies in `arena`, the one under way in `kept`; they change places. */
-static void swap_arenas(struct log_reader *reader)
-{
-    struct arena *arena = reader->arena;
-    reader->arena = reader->kept;
-    reader->kept = arena;
-    rh_arena_clear(reader->kept);
+    reader->is_cut = reader->line.failed;
 }
 
 static enum err_code next_stderr(struct log_reader *reader, struct log_record *ret_record,
@@ -243,10 +273,7 @@ static enum err_code next_stderr(struct log_reader *reader, struct log_record *r
         if (code != RH_OK)
             return code;
         if (is_end) {
-            *ret_has = reader->has_kept;
-            swap_arenas(reader);
-            if (*ret_has)
-                finish_kept(reader, ret_record);
+            *ret_has = finish_kept(reader, ret_record);
             return RH_OK;
         }
         struct log_record record;
@@ -261,13 +288,11 @@ static enum err_code next_stderr(struct log_reader *reader, struct log_record *r
             size_t skip = line.len > 0 && line.data[0] == '\t';
             rh_buf_add_char(reader->current, '\n');
             rh_buf_add(reader->current, line.data + skip, line.len - skip);
+            reader->is_cut |= reader->line.failed && reader->current != &reader->dropped;
         } else if (is_part(record.severity)) {
             add_part(reader, &record);
         } else {
-            *ret_has = reader->has_kept;
-            swap_arenas(reader);
-            if (*ret_has)
-                finish_kept(reader, ret_record);
+            *ret_has = finish_kept(reader, ret_record);
             begin_kept(reader, &record);
             if (*ret_has)
                 return RH_OK;
@@ -370,12 +395,14 @@ enum err_code rh_log_guess(const char *path, struct arena *arena, enum log_form 
     struct log_reader *reader = NULL;
     enum err_code code = rh_log_reader_open(path, LOG_STDERR, NULL, &counts, &reader, err);
     struct text lines[GUESS_LINES];
-    size_t count = 0, best = 0;
+    size_t count = 0, best = 0, bytes = 0;
     bool is_end = false;
-    while (code == RH_OK && !is_end && count < GUESS_LINES) {
+    while (code == RH_OK && !is_end && count < GUESS_LINES && bytes < GUESS_BYTES_MAX) {
         code = next_line(reader, &is_end, err);
-        if (code == RH_OK && !is_end)
+        if (code == RH_OK && !is_end) {
+            bytes += reader->line.len;
             lines[count++] = rh_text(rh_text_dup(arena, rh_buf_text(&reader->line)));
+        }
     }
     rh_log_reader_free(reader);
     if (code != RH_OK)

@@ -10,12 +10,12 @@
 struct log_reader_counts {
     int64_t lines, records;
     int64_t strange; /* lines that belong to no record */
-    int64_t cut;     /* records longer than LOG_MESSAGE_BYTES_MAX */
+    int64_t cut;     /* records longer than LOG_MESSAGE_BYTES_MAX: they are left out */
 };
 
 struct log_reader;
 
-/* RH_ERR_USAGE: it cannot be read. `prefix` for LOG_STDERR, must outlive the reader. */
+/* RH_ERR_USAGE: it cannot be read, or is no file that can be read twice. `prefix` for LOG_STDERR, must outlive the reader. */
 enum err_code rh_log_reader_open(const char *path, enum log_form form,
                                  const struct log_prefix *prefix, struct log_reader_counts *counts,
                                  struct log_reader **ret_reader, struct err *err) RH_MUST_CHECK;

@@ -106,6 +106,29 @@ bool rh_log_csv_is_open(struct text row)
     return is_open;
 }
 
+bool rh_log_quoted(struct arena *arena, struct text *rest, char quote, struct text *ret_value)
+{
+    size_t end = 1, doubled = 0, len = 0;
+    for (; end < rest->len; end++) {
+        if (rest->data[end] != quote)
+            continue;
+        if (end + 1 >= rest->len || rest->data[end + 1] != quote)
+            break;
+        doubled++;
+        end++;
+    }
+    bool is_closed = end < rest->len;
+    char *value = rh_arena_alloc(arena, end - doubled);
+    for (size_t i = 1; i < end; i++) {
+        value[len++] = rest->data[i];
+        i += rest->data[i] == quote;
+    }
+    rest->data += end + is_closed;
+    rest->len -= end + is_closed;
+    *ret_value = (struct text){value, len};
+    return is_closed;
+}
+
 struct text rh_log_csv_field(struct arena *arena, struct text *rest)
 {
     if (rest->len == 0 || rest->data[0] != '"') {
@@ -117,21 +140,13 @@ struct text rh_log_csv_field(struct arena *arena, struct text *rest)
         rest->len -= len;
         return field;
     }
-    char *field = rh_arena_alloc(arena, rest->len);
-    size_t len = 0, i = 1;
-    for (; i < rest->len; i++) {
-        if (rest->data[i] == '"') {
-            if (i + 1 >= rest->len || rest->data[i + 1] != '"')
-                break;
-            i++;
-        }
-        field[len++] = rest->data[i];
+    struct text field;
+    (void)rh_log_quoted(arena, rest, '"', &field); /* of a row that was cut: as far as it goes */
+    if (rest->len > 0 && rest->data[0] == ',') {
+        rest->data++;
+        rest->len--;
     }
-    i += i < rest->len;                         /* the quote */
-    i += i < rest->len && rest->data[i] == ','; /* and what separates */
-    rest->data += i;
-    rest->len -= i;
-    return (struct text){field, len};
+    return field;
 }
 
 bool rh_log_csv_record(struct arena *arena, struct text row, struct log_record *ret_record)

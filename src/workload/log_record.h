@@ -31,6 +31,9 @@ bool rh_log_time(struct text text, int64_t *ret_at_us, size_t *ret_len);
 
 /* Fills the record from one CSV row (log_destination csvlog: 23 to 26 columns). */
 bool rh_log_csv_record(struct arena *arena, struct text row, struct log_record *ret_record);
+/* Takes what stands between two quotes, of which doubled ones are one, off the front of *rest, which
+   begins with a quote. False: it is not closed; the value is what there is. */
+bool rh_log_quoted(struct arena *arena, struct text *rest, char quote, struct text *ret_value);
 /* Takes a field, and the comma behind it, off the front of a row. */
 struct text rh_log_csv_field(struct arena *arena, struct text *rest);
 /* Whether the text ends within quotes: the row goes on in the next line. */

@@ -3,15 +3,18 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#define BUCKETS ((size_t)1024)
+/* A day of a server without a pool has a million sessions. */
+#define BUCKETS ((size_t)65536)
 #define PARAMETERS_MAX ((size_t)65535)
+/* A year: nothing was under way for longer. */
+#define DURATION_MAX_MS (INT64_C(366) * 24 * 60 * 60 * 1000)
 
 /* A statement that was announced ("statement: ..."), until its duration or its error comes. */
 struct pending {
     struct pending *next;
     char *key;
     bool has_statement, is_extended;
-    struct arena *arena;
+    struct arena *arena; /* of what follows; NULL: no statement is there */
     struct text query;
     const char *name;
     struct text *parameters;
@@ -80,9 +83,27 @@ static struct pending *pending_of(struct log_statements *statements, const char 
         *place = calloc(1, sizeof(**place));
         if (*place == NULL || ((*place)->key = strdup(key)) == NULL)
             RH_PANIC("out of memory");
-        (*place)->arena = rh_arena_new();
     }
     return *place;
+}
+
+/* Sessions whose end is not logged stay to the end of the log: what they hold goes with each
+   statement. */
+static void forget_statement(struct pending *pending)
+{
+    rh_arena_free(pending->arena);
+    pending->arena = NULL;
+    pending->has_statement = false;
+}
+
+static void begin_statement(struct pending *pending, struct text query, struct text name)
+{
+    forget_statement(pending);
+    pending->arena = rh_arena_new();
+    pending->query = rh_text(rh_text_dup(pending->arena, query));
+    pending->name = rh_text_dup(pending->arena, name);
+    pending->parameters = NULL;
+    pending->parameter_count = 0;
 }
 
 /* --- texts ------------------------------------------------------------------------------------ */
@@ -100,7 +121,7 @@ static bool take(struct text *rest, const char *prefix)
 static bool take_duration(struct text *rest, int64_t *ret_us)
 {
     int64_t whole = 0, fraction = 0, unit = 1000;
-    if (!rh_text_take_int64(rest, &whole) || whole < 0 || whole > INT64_MAX / 2000)
+    if (!rh_text_take_int64(rest, &whole) || whole < 0 || whole > DURATION_MAX_MS)
         return false;
     if (rest->len > 0 && rest->data[0] == '.') {
         rest->data++;
@@ -132,22 +153,9 @@ static bool parse_parameters(struct log_statements *statements, struct pending *
         struct text *value = RH_PUSH(pending->arena, &values);
         if (take(&detail, "NULL")) {
             *value = (struct text){NULL, 0};
-        } else if (take(&detail, "'")) {
-            char *bytes = rh_arena_alloc(pending->arena, detail.len + 1);
-            size_t length = 0, i = 0;
-            for (; i < detail.len; i++) {
-                if (detail.data[i] == '\'') {
-                    if (i + 1 >= detail.len || detail.data[i + 1] != '\'')
-                        break;
-                    i++;
-                }
-                bytes[length++] = detail.data[i];
-            }
-            if (i >= detail.len)
+        } else if (rh_text_starts_with(detail, "'")) {
+            if (!rh_log_quoted(pending->arena, &detail, '\'', value))
                 return false;
-            detail.data += i + 1;
-            detail.len -= i + 1;
-            *value = (struct text){bytes, length};
             statements->counts.parameters_cut += rh_text_ends_with(*value, "...");
         } else {
             return false;
@@ -193,8 +201,9 @@ static enum err_code emit(struct log_statements *statements, struct pending *pen
         rh_import_gap(statements->maker, "copy-data-not-logged", 1,
                       "a log has no COPY data: the statement is there alone");
     }
-    pending->has_statement = false;
-    return rh_import_statement(statements->maker, session, &statement, err);
+    enum err_code code = rh_import_statement(statements->maker, session, &statement, err);
+    forget_statement(pending);
+    return code;
 }
 
 /* The statement of "statement: TEXT", "execute NAME: TEXT". False: the message is another one. */
@@ -227,12 +236,8 @@ static bool take_statement(struct log_statements *statements, struct pending *pe
     }
     if (memchr(rest.data, '\0', rest.len) != NULL)
         return false;
-    rh_arena_clear(pending->arena);
+    begin_statement(pending, rest, name);
     pending->is_extended = is_extended;
-    pending->query = rh_text(rh_text_dup(pending->arena, rest));
-    pending->name = rh_text_dup(pending->arena, name);
-    pending->parameters = NULL;
-    pending->parameter_count = 0;
     pending->at_us = record->at_us;
     pending->has_statement = true;
     if (is_extended && !parse_parameters(statements, pending, record->detail))
@@ -328,12 +333,8 @@ static enum err_code add_error(struct log_statements *statements, struct pending
                       "statements that failed; the log has their text and not their parameters");
         return RH_OK;
     }
-    rh_arena_clear(pending->arena);
+    begin_statement(pending, statement, TEXT_LITERAL(""));
     pending->is_extended = false;
-    pending->query = rh_text(rh_text_dup(pending->arena, statement));
-    pending->name = "";
-    pending->parameters = NULL;
-    pending->parameter_count = 0;
     return emit(statements, pending, record, record->at_us, record->at_us,
                 sqlstate_of(statements, record), err);
 }

@@ -538,7 +538,7 @@ enum err_code rh_pgbench_script_run(const struct pgbench_script *script,
         if (command->kind == COMMAND_SLEEP) {
             double us = as_real(value) * (double)command->unit_us;
             /* A day is longer than anybody meant. */
-            us = us < 0 ? 0 : us > 86400e6 ? 86400e6 : us;
+            us = !(us > 0) ? 0 : us > 86400e6 ? 86400e6 : us; /* also of no number */
             *RH_PUSH(arena, &steps.items) = (struct pgbench_step){.sleep_us = (int64_t)us};
             continue;
         }

@@ -231,7 +231,9 @@ static void look_at_sequence(struct query_cache *cache, struct text query,
     known->call->column = duplicate(call.column);
 }
 
-static enum err_code look(struct query_cache *cache, struct text query,
+/* What PREPARE prepares is looked at as well; the server prepares no PREPARE, and a client could
+   write as many of them in a row as would fill the stack. */
+static enum err_code look(struct query_cache *cache, struct text query, bool is_prepared,
                           struct known_query **ret_query, struct err *err)
 {
     struct known_query *known = allocate(1, sizeof(*known));
@@ -247,10 +249,11 @@ static enum err_code look(struct query_cache *cache, struct text query,
     code = number_of(cache, &pattern, &known->pattern, err);
     if (!code && memchr(query.data, ';', query.len))
         code = look_at_statements(cache, query, known, err);
-    prepared = statement_prepared(query, cache->scratch, &prepares);
+    prepared = is_prepared ? (struct text){0}
+                           : statement_prepared(query, cache->scratch, &prepares);
     if (!code && prepared.len > 0) {
         known->prepares = duplicate(prepares);
-        code = look(cache, prepared, &known->prepared, err);
+        code = look(cache, prepared, true, &known->prepared, err);
     }
     if (!code)
         look_at_sequence(cache, query, known);
@@ -301,7 +304,7 @@ enum err_code rh_query_cache_find(struct query_cache *cache, struct text query,
 
     if (!entry->query) {
         struct known_query *known = NULL;
-        enum err_code code = look(cache, query, &known, err);
+        enum err_code code = look(cache, query, false, &known, err);
 
         rh_arena_clear(cache->scratch);
         if (code)

@@ -22,14 +22,20 @@ static struct named *slot_of(const struct names *names, const char *name)
     return &names->items[at];
 }
 
-/* Names that stand for nothing any more go when the table grows. */
+static bool is_live(const struct named *named)
+{
+    return named->query && !named->is_closed;
+}
+
+/* Names that stand for nothing any more go when the table grows: clients that count their names up
+   never use one twice. */
 static void grow(struct names *names)
 {
     struct names old = *names;
     size_t live = 0;
 
     for (size_t i = 0; i < old.size; i++)
-        live += old.items[i].query != NULL;
+        live += is_live(&old.items[i]);
     names->size = 8;
     while (names->size < 4 * (live + 1))
         names->size *= 2;
@@ -38,10 +44,12 @@ static void grow(struct names *names)
     if (!names->items)
         RH_PANIC("out of memory for names");
     for (size_t i = 0; i < old.size; i++) {
-        if (old.items[i].query)
+        if (is_live(&old.items[i])) {
             *slot_of(names, old.items[i].name) = old.items[i];
-        else
+        } else {
             free(old.items[i].name);
+            rh_known_query_drop(old.items[i].query);
+        }
     }
     free(old.items);
 }
@@ -62,6 +70,13 @@ void rh_recorded_names_set(struct names *names, const char *name, struct known_q
     rh_known_query_hold(query);
     rh_known_query_drop(slot->query);
     slot->query = query;
+    slot->is_closed = false;
+}
+
+void rh_recorded_names_close(struct names *names, const char *name)
+{
+    if (names->size > 0)
+        slot_of(names, name)->is_closed = true;
 }
 
 struct known_query *rh_recorded_names_get(const struct names *names, const char *name)

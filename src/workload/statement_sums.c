@@ -8,6 +8,9 @@
 #include <stdlib.h>
 
 #define COLUMNS_MAX 100
+/* Calls, and microseconds (of thirty thousand years): what is beyond, or infinite, was not counted
+   by a server. */
+#define SUM_MAX 1e18
 
 enum column { COLUMN_QUERY, COLUMN_CALLS, COLUMN_TIME, COLUMN_COUNT };
 
@@ -19,7 +22,8 @@ static void add_sum(struct arena *arena, struct statement_sums *sums, struct tex
     RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
     struct workload_pattern pattern;
     const char *executes;
-    if (query.len == 0 || !(calls >= 0) || !(total_us >= 0))
+    if (query.len == 0 || !(calls >= 0 && calls <= SUM_MAX) ||
+        !(total_us >= 0 && total_us <= SUM_MAX))
         return;
     rh_sql_pattern(scratch, query, &pattern, &executes);
     if (pattern.flags & PATTERN_CONTROLS)

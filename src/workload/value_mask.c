@@ -387,6 +387,69 @@ static bool is_printable(struct text value)
     return true;
 }
 
+/* Three letters in a row, or a letter that is more than a byte and one more. */
+static bool has_letters(struct text value)
+{
+    size_t run = 0;
+
+    for (size_t i = 0; i < value.len && run < 3; i++) {
+        unsigned char c = (unsigned char)value.data[i];
+        size_t more = c < 0xc2 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+        struct text letter = {value.data + i, 1 + more};
+
+        if (isalpha(c)) {
+            run++;
+        } else if (more > 0 && more < value.len - i &&
+                   rh_text_utf8_valid_prefix(letter) == letter.len) {
+            run += 2;
+            i += more;
+        } else {
+            run = 0;
+        }
+    }
+    return run >= 3;
+}
+
+static uint32_t load_u32(const char *bytes)
+{
+    const unsigned char *from = (const unsigned char *)bytes;
+
+    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
+}
+
+/* An array of numbers, times or UUIDs (array_send: dimensions, flags, the type of an element; the
+   types by their numbers in pg_type.dat). */
+static bool is_array_of_numbers(struct text value)
+{
+    static const uint32_t types[] = {16,  20,   21,   23,   26,   700,  701,
+                                     790, 1082, 1083, 1114, 1184, 1186, 1700,
+                                     2950};
+
+    if (value.len < 12 || load_u32(value.data) > 6 || load_u32(value.data + 4) > 1)
+        return false;
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+        if (load_u32(value.data + 8) == types[i])
+            return true;
+    return false;
+}
+
+/*
+ * Whether a binary value that is no text has text in it: a document, an array, a row, bytes. What is
+ * as long as numbers, times and UUIDs are is one of these, unless it begins as a jsonb or a row does.
+ */
+static bool holds_text(struct text value)
+{
+    bool is_fixed = value.len <= 2 || value.len == 4 || value.len == 8 || value.len == 12 ||
+                    value.len == 16;
+    bool is_jsonb = value.len > 2 && value.data[0] == 1 &&
+                    is_printable((struct text){value.data + 1, value.len - 1});
+    bool is_row = value.len > 8 && memcmp(value.data, "\0\0\0", 3) == 0;
+
+    if (is_fixed && !is_jsonb && !is_row)
+        return false;
+    return has_letters(value) && !is_array_of_numbers(value);
+}
+
 /* A big-endian integer of 2, 4 or 8 bytes through its text. False: it does not fit any more. */
 static bool apply_integer(struct mask_map *map, struct text value, struct arena *arena,
                           struct text *ret_masked)
@@ -493,6 +556,11 @@ static bool mask_parameter(struct value_mask *mask, const char *column, bool is_
         return ret_masked->data != NULL;
     case COLUMN_UNKNOWN:
         break;
+    }
+    /* Nothing can be put in the place of what lies within. */
+    if (is_binary && !is_printable(value) && holds_text(value)) {
+        ++*count;
+        return false;
     }
     /* Numbers stay: LIMIT, OFFSET, what is counted. */
     if (is_binary ? !is_printable(value) : rh_text_parse_int64(value, &number))

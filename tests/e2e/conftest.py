@@ -4,6 +4,7 @@ Environment:
   REHEARSE          the program (default: build/rehearse)
   REHEARSE_SERVERS  "15=/usr/lib/postgresql/15/bin 18=..." instead of what is found
   REHEARSE_NIGHTLY  1: also the slow ones
+  REHEARSE_SANITIZED  set: the program was built with sanitizers
 
 The sandboxes of a test session live below one directory of ours, so that what is left behind is
 seen: at the end of every test nothing may be in it and no server of ours may run.
@@ -69,24 +70,42 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "nightly: minutes or gigabytes")
+    config.addinivalue_line("markers", "every_version: of `server`, also those between the oldest and the newest")
+    config.addinivalue_line("markers", "alone: measures time, and runs while no other test does (tools/check)")
     # A shell starts its background jobs with SIGINT ignored, and so would all that we start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def is_nightly(config):
+    return config.getoption("--nightly") or os.environ.get("REHEARSE_NIGHTLY") == "1"
+
+
+def applies(item):
+    """Whether there is such a test: a module may say so of its parameters (what a version does not have)."""
+    asked = getattr(item.module, "applies", None)
+    return not asked or not hasattr(item, "callspec") or asked(item.callspec.params)
+
+
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--nightly") or os.environ.get("REHEARSE_NIGHTLY") == "1":
-        return
-    # Another suite, not a lack of this machine: they count as no skips.
-    nightly = [item for item in items if "nightly" in item.keywords]
-    if nightly:
-        config.hook.pytest_deselected(items=nightly)
-        items[:] = [item for item in items if "nightly" not in item.keywords]
+    # Another suite, or nothing at all; not a lack of this machine: they count as no skips.
+    left_out = [item for item in items
+                if not applies(item) or ("nightly" in item.keywords and not is_nightly(config))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def server_params(every=False):
+    """The oldest, the newest and Debian's; what lies between them nightly, unless it is every one."""
+    telling = {min(SERVERS), 15, max(SERVERS)} if SERVERS else set()
+    return [pytest.param(major, id=f"pg{major}", marks=[] if every or major in telling else pytest.mark.nightly)
+            for major in SERVERS]
 
 
 def pytest_generate_tests(metafunc):
     if "server" in metafunc.fixturenames:
-        metafunc.parametrize("server", list(SERVERS), ids=[f"pg{major}" for major in SERVERS],
-                             indirect=True, scope="session")
+        every = metafunc.definition.get_closest_marker("every_version") is not None
+        metafunc.parametrize("server", server_params(every), indirect=True, scope="session")
 
 
 class Server:
@@ -101,6 +120,11 @@ def server(request):
 
 # --- polling, never sleeping for luck -----------------------------------------------------------------
 
+# Sanitizers make our side two to four times slower: what is concluded from its times proves nothing, and is
+# not asserted then. All else is.
+TIMES_COUNT = "REHEARSE_SANITIZED" not in os.environ
+
+
 def measures(test):
     """For tests of what is concluded from measured times: right in 99 of 100 cases on a machine of its own
     (docs/detection-power.md), in fewer on one that does other things meanwhile. Wrong thrice is wrong."""
@@ -112,7 +136,7 @@ def measures(test):
             except (AssertionError, IndexError):
                 pass
         return test(*arguments, **named)
-    return thrice
+    return pytest.mark.alone(thrice)
 
 
 def wait_for(condition, timeout=10.0, what="condition"):

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import subprocess
 
 import pytest
@@ -53,12 +54,13 @@ class Sides:
         subprocess.run([MAKER, path], input=script.encode(), check=True)
         return path
 
-    def compare(self, lines, migration="", *arguments, twin=True, budget="12s", **options):
+    def compare(self, lines, migration="", *arguments, twin=True, budget="12s", seed=1,
+                **options):
         self.make(migration)
         more = ["--twin", self.cluster.url("twin")] if twin else []
         outcome = self.rehearse("compare", self.workload(lines), "--baseline",
                                 self.cluster.url("base"), "--candidate", self.cluster.url("cand"),
-                                "--compare-budget", budget, "--seed", "1", "--json", *more,
+                                "--compare-budget", budget, "--seed", str(seed), "--json", *more,
                                 *arguments, timeout=120, **options)
         assert outcome.status in (0, 3, 5), outcome
         outcome.json = json.loads(outcome.stdout)
@@ -183,6 +185,32 @@ def test_compare_dropped_index_is_named_with_plan_and_proposal(sides):
 
 
 @conftest.measures
+@pytest.mark.parametrize("when", ["it waits for its lock",
+                                  pytest.param("it is measured", marks=pytest.mark.nightly)])
+def test_compare_interrupted_while_it_tries_an_index_leaves_none(sides, when):
+    lines = [("P", "by_customer", BY_CUSTOMER)] + [("E", "by_customer", customer) for customer in draw(30)]
+    sides.make("DROP INDEX orders_customer_idx;\n")
+    arguments = ["compare", sides.workload(lines), "--baseline", sides.cluster.url("base"), "--twin",
+                 sides.cluster.url("twin"), "--candidate", sides.cluster.url("cand"), "--compare-budget", "1s",
+                 "--seed", "1", "--try-indexes"]
+    building = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX %' AND state = 'active'"
+    there = "SELECT count(*) FROM pg_class WHERE relname = 'rehearse_tried'"
+    with sides.cluster.connect("cand") as writer, sides.cluster.connect("cand", autocommit=True) as watcher:
+        def is_time():
+            return watcher.execute(building if when == "it waits for its lock" else there).fetchone()[0]
+        if when == "it waits for its lock":
+            writer.execute("UPDATE orders SET total = total WHERE id = 1")
+        process = sides.rehearse.start(*arguments)
+        conftest.wait_for(is_time, 30, "an index is tried")
+        process.send_signal(signal.SIGINT)
+        outcome = sides.rehearse.finish(process, arguments)
+        assert outcome.status == 130, outcome
+        writer.commit()
+        conftest.wait_for(lambda: not watcher.execute(building).fetchone()[0], 30, "the server is done with it")
+        assert watcher.execute(there).fetchone()[0] == 0
+
+
+@conftest.measures
 def test_compare_new_column_that_is_filtered(sides):
     """The new release's query: the baseline has the column, with its index."""
     sides.cluster.sql("ALTER TABLE customers ADD COLUMN IF NOT EXISTS tier int DEFAULT 0", "shop")
@@ -253,7 +281,8 @@ def test_compare_errors_new_and_existing(sides):
 def test_compare_results_that_changed(sides):
     lines = [("Q", f"SELECT id, total FROM orders WHERE id = {n}") for n in range(1, 30)]
     lines += [("Q", f"SELECT count(*) AS n FROM customers WHERE id < {n}") for n in range(20, 40)]
-    lines += [("Q", f"SELECT * FROM customers WHERE id = {n}") for n in range(1, 30)]
+    lines += [("P", "all", "SELECT * FROM customers WHERE id = $1")]
+    lines += [("E", "all", n) for n in range(1, 30)]
     outcome = sides.compare(lines, "UPDATE orders SET total = round(total) + 1;\n"
                                    "ALTER TABLE customers ADD COLUMN tier int;\nVACUUM ANALYZE;\n")
     assert outcome.status == 5
@@ -262,6 +291,10 @@ def test_compare_results_that_changed(sides):
     assert "other values of total" in changed["values-changed"]["title"]
     assert changed["columns-added"]["severity"] == "info"
     assert "tier" in changed["columns-added"]["title"]
+    # Sessions that prepared it before would be refused: it follows, though no session here did.
+    broken = findings(outcome, "cached-plan-broken")
+    assert [f["evidence"]["query"] for f in broken] == ["SELECT * FROM customers WHERE id = $1"]
+    assert broken[0]["severity"] == "warning" and "concluded, not seen" in broken[0]["why"]
 
 
 @conftest.measures
@@ -334,7 +367,9 @@ def test_compare_text_report_and_missing_twin(sides):
     assert all(len(line) <= 100 for line in shown.stdout.splitlines())
 
 
+@pytest.mark.alone
 @pytest.mark.nightly
+@pytest.mark.every_version
 def test_compare_every_server(server, cluster_of, rehearse):
     """The story of the dropped index on every version, and an unchanged migration."""
     cluster = cluster_of(server)
@@ -347,16 +382,17 @@ def test_compare_every_server(server, cluster_of, rehearse):
     assert pattern(outcome, "customer_id = $1")["generic_plan"]
 
 
+@pytest.mark.alone
 @pytest.mark.nightly
 def test_compare_false_alarms_and_power(sides):
     """On a real server, from a seed: unchanged copies stay silent, slow ones are named."""
     alarms = caught = 0
     trials = int(os.environ.get("REHEARSE_POWER_TRIALS", "20"))
     for trial in range(trials):
-        outcome = sides.compare(shop_queries(40), "", "--seed", str(trial), budget="6s")
+        outcome = sides.compare(shop_queries(40), seed=trial, budget="6s")
         alarms += outcome.status == 5
-        outcome = sides.compare(shop_queries(40), "DROP INDEX orders_customer_idx;\n", "--seed",
-                                str(trial), budget="6s")
+        outcome = sides.compare(shop_queries(40), "DROP INDEX orders_customer_idx;\n", seed=trial,
+                                budget="6s")
         caught += bool(findings(outcome, "query-slower"))
     assert alarms <= trials / 100
     assert caught == trials

@@ -8,13 +8,15 @@ from conftest import wait_for
 from scenarios import strongest
 
 ALL = scenarios.load_all()
-KINDS = "r", "i", "m", "p", "I", "v"
+pytestmark = pytest.mark.every_version
+
+
+def applies(params):
+    return params["scenario"].applies_to(params["server"])
 
 
 @pytest.fixture(params=ALL, ids=[scenario.name for scenario in ALL])
-def scenario(request, server):
-    if not request.param.applies_to(server.major):
-        pytest.skip(f"PostgreSQL {request.param.versions[0]} and later")
+def scenario(request):
     return request.param
 
 

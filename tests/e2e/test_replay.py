@@ -215,6 +215,7 @@ def test_cancel_is_sent_while_the_request_runs_and_is_no_error(rehearse, target)
     assert done["duration_ms"] < 5000
 
 
+@pytest.mark.alone
 def test_schedule_is_kept_and_speed_divides_it(rehearse, target):
     w = Workload()
     one = w.pattern("SELECT $1")
@@ -233,6 +234,7 @@ def test_schedule_is_kept_and_speed_divides_it(rehearse, target):
     assert quick["executions"] == 10
 
 
+@pytest.mark.alone
 def test_what_keeps_an_arrival_back_counts_as_its_response_time(rehearse, target):
     """Arrivals 100 ms apart behind a statement that takes half a second here and took none there."""
     w = Workload()
@@ -712,6 +714,7 @@ def test_what_psycopg_says_captured_and_replayed(rehearse, target, captured):
         assert one.execute(rows).fetchall() == other.execute(rows).fetchall()
 
 
+@pytest.mark.every_version
 def test_every_server_version_is_logged_in_to_asked_and_cancelled(rehearse, cluster_of, server):
     cluster = cluster_of(server)
     cluster.sql("DROP DATABASE IF EXISTS app WITH (FORCE)")

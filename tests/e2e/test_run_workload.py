@@ -1,6 +1,5 @@
 """`run --workload`: a shop application is recorded in front of a real server; what a migration does to its queries
 while it runs and afterwards, against a migration that does nothing to them."""
-import os
 import pathlib
 import shutil
 import subprocess
@@ -70,10 +69,6 @@ def shop():
         shutil.rmtree(place)
 
 
-# A replay under sanitizers is itself late: nothing may be concluded from its times.
-by_time = pytest.mark.skipif("REHEARSE_SANITIZED" in os.environ, reason="sanitizers make the replay itself late")
-
-
 def run(rehearse, shop, migration, *arguments):
     path = rehearse.write("1.sql", migration)
     return rehearse("run", "--snapshot", shop.dump, "--workload", shop.workload, "--compare-budget", "15s",
@@ -87,25 +82,29 @@ def during(outcome, query):
     return found[0]
 
 
-@by_time
 @conftest.measures
 def test_run_a_migration_that_changes_nothing_for_the_queries(rehearse, shop):
     outcome = run(rehearse, shop, "SET lock_timeout = '2s';\nCOMMENT ON TABLE orders IS 'of customers';\n",
                   "--pool", "50")
-    assert outcome.status == 0, [outcome.result["findings"], outcome]
     workload = outcome.result["workload"]
-    assert {it["verdict"] for it in workload["patterns"]} <= {"same", "better", "too-noisy", "too-few"}
-    assert workload["blocked"]["queries"] == 0
     assert workload["during"]["calls"] > 500 and workload["during"]["baseline_calls"] > 500
     assert workload["during"]["sessions"] >= 4
     assert all(not it["errors"] for it in workload["during"]["patterns"])
-    assert "none had to wait for a lock of its" in outcome.stdout
+    assert len(workload["patterns"]) == 5 and not outcome.rules() & {"query-error", "result-changed", "plan-changed"}
+    if conftest.TIMES_COUNT:
+        assert outcome.status == 0, [outcome.result["findings"], outcome]
+        assert {it["verdict"] for it in workload["patterns"]} <= {"same", "better", "too-noisy", "too-few"}
+        assert workload["blocked"]["queries"] == 0
+        assert "none had to wait for a lock of its" in outcome.stdout
 
 
-@by_time
 @conftest.measures
 def test_run_a_dropped_index_names_the_query_and_the_index_that_repairs_it(rehearse, shop):
     outcome = run(rehearse, shop, "SET lock_timeout = '2s';\nDROP INDEX CONCURRENTLY orders_customer_idx;\n")
+    plans = [it["plan"] for it in outcome.result["workload"]["patterns"] if "FROM orders WHERE" in it["query"]]
+    assert len(plans) == 1 and plans[0]["is_changed"] and "orders_customer_idx" in plans[0]["difference"], plans
+    if not conftest.TIMES_COUNT:
+        return
     assert outcome.status == 5, outcome
     slower = outcome.findings("query-slower")
     assert len(slower) == 1 and "FROM orders WHERE customer_id" in slower[0]["title"], outcome
@@ -117,13 +116,16 @@ def test_run_a_dropped_index_names_the_query_and_the_index_that_repairs_it(rehea
     assert "FROM orders WHERE customer_id = $1" in worse[0]["query"]
 
 
-@by_time
 @conftest.measures
 def test_run_queries_that_wait_are_counted_with_what_they_wait_for(rehearse, shop):
     outcome = run(rehearse, shop, "BEGIN;\nLOCK TABLE orders IN ACCESS EXCLUSIVE MODE;\nSELECT pg_sleep(3);\nCOMMIT;\n",
                   "--pool", "15")
     assert outcome.status == 5, outcome
+    timeout = outcome.result["workload"]["during"]["lock_timeouts"][0]
+    assert timeout["relation"] == "public.orders"
     found = during(outcome, "FROM orders WHERE customer_id")
+    if not conftest.TIMES_COUNT:
+        return
     assert found["waited"] >= 3 and 2000 < found["longest_wait_ms"] < 10000
     assert found["waits"][0]["relation"] == "public.orders" and found["waits"][0]["mode"] == "AccessExclusiveLock"
     assert found["waits"][0]["statement"] == 2
@@ -138,12 +140,10 @@ def test_run_queries_that_wait_are_counted_with_what_they_wait_for(rehearse, sho
     assert outcome.findings("pool-exhaustion"), outcome
     depth = outcome.result["workload"]["during"]["depth"]
     assert depth["most"] > 50 and depth["usual"] < 15
-    timeout = outcome.result["workload"]["during"]["lock_timeouts"][0]
-    assert timeout["relation"] == "public.orders" and timeout["chance"] > 0.9
+    assert timeout["chance"] > 0.9
     assert "by statement 2" in outcome.stdout and "lock_timeout" in outcome.stdout
 
 
-@by_time
 @conftest.measures
 def test_run_the_old_application_on_the_new_schema(rehearse, shop):
     outcome = run(rehearse, shop, "SET lock_timeout = '2s';\nALTER TABLE customers DROP COLUMN note;\n")

@@ -14,7 +14,7 @@ import pytest
 
 import data_cases
 import test_data_cases
-from conftest import Cluster, IS_ROOT, SERVERS, Server, wait_for
+from conftest import Cluster, IS_ROOT, SERVERS, Server, is_nightly, server_params, wait_for
 from samples import Failed, make_sample, planned
 
 SHOP = """
@@ -41,10 +41,7 @@ SHOP_KEYS = [("customers", ["manager"], "customers", ["id"]), ("orders", ["custo
              ("items", ["sku"], "products", ["sku"]), ("events", ["order_id", "line"], "items", ["order_id", "line"])]
 
 
-# The oldest, the newest and Debian's; what lies between them nightly.
-@pytest.fixture(scope="session", params=[
-    pytest.param(major, id=f"pg{major}", marks=[] if major in (min(SERVERS), 15, max(SERVERS)) else pytest.mark.nightly)
-    for major in SERVERS])
+@pytest.fixture(scope="session", params=server_params())
 def version(request):
     return Server(request.param, SERVERS[request.param])
 
@@ -241,8 +238,7 @@ class Graph:
 
 
 def test_sample_of_random_graphs(debian_cluster, pytestconfig):
-    nightly = pytestconfig.getoption("--nightly")
-    for seed in range(300 if nightly else 12):
+    for seed in range(300 if is_nightly(pytestconfig) else 12):
         graph = Graph(seed)
         with debian_cluster.database("sample_graph", "SELECT") as url:
             graph.load(url)

@@ -1,6 +1,7 @@
 """A sample's durations, carried on to production's rows by rehearsing at three sizes."""
 import pytest
 
+from conftest import measures
 from snapshots import make_snapshot
 
 ROWS, TIMES = 60_000, 100
@@ -43,6 +44,7 @@ def statement(result, tag):
     return next(s for s in result["statements"] if s["tag"] == tag)
 
 
+@measures
 def test_a_rewrite_is_scaled_by_its_rows(rehearse, scaled):
     result = run(rehearse, scaled[0], REWRITE)
     assert result["scaling"] == {"fractions": [1.0, 0.5, 0.25], "reason": None}

@@ -36,15 +36,19 @@ def templates(tmp_path_factory):
     return directory
 
 
-@pytest.fixture
-def kept(rehearse, tmp_path, templates):
+def with_own_cache(rehearse, directory, templates, migration):
     """A cache of the test's own, so that what lies there is known; only the empty clusters are everybody's."""
-    rehearse.cache = tmp_path / "kept"
+    rehearse.cache = directory / "kept"
     rehearse.cache.mkdir(mode=0o700)
     (rehearse.cache / "templates").symlink_to(templates)
     rehearse.environment["REHEARSE_CACHE_DIR"] = str(rehearse.cache)
-    rehearse.write("migration.sql", MIGRATION)
+    rehearse.write("migration.sql", migration)
     return rehearse
+
+
+@pytest.fixture
+def kept(rehearse, tmp_path, templates):
+    return with_own_cache(rehearse, tmp_path, templates, MIGRATION)
 
 
 def entries(program):

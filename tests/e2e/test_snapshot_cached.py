@@ -7,7 +7,7 @@ import signal
 import pytest
 from conftest import wait_for
 from test_snapshot import SHOP, certificate, create, no_traces, production
-from test_snapshot_cache import came_from_cache, entries, hidden, templates
+from test_snapshot_cache import came_from_cache, entries, hidden, templates, with_own_cache
 
 __all__ = ["production", "templates"]  # fixtures
 
@@ -34,12 +34,7 @@ def market(production):
 
 @pytest.fixture
 def kept(rehearse, tmp_path, templates):
-    rehearse.cache = tmp_path / "kept"
-    rehearse.cache.mkdir(mode=0o700)
-    (rehearse.cache / "templates").symlink_to(templates)
-    rehearse.environment["REHEARSE_CACHE_DIR"] = str(rehearse.cache)
-    rehearse.write("migration.sql", MIGRATION)
-    return rehearse
+    return with_own_cache(rehearse, tmp_path, templates, MIGRATION)
 
 
 def run(program, *arguments, snapshot="s", **options):
@@ -65,7 +60,7 @@ def without_times(value):
     if isinstance(value, list):
         return [without_times(item) for item in value]
     if isinstance(value, str):
-        return re.sub(r"blocked for .*|\b[\d.,]+ ?(ms|s|us|min)\b", "TIME", value)
+        return re.sub(r"blocked for .*|\b[\d.,]+ ?(ms|s|us|min)\b|longest: line \d+ \([A-Z ]+\)", "TIME", value)
     return value
 
 

@@ -47,6 +47,7 @@ def by_hand(cluster):
     return seen
 
 
+@pytest.mark.alone
 @pytest.mark.nightly
 def test_ten_million_rows_are_reported_as_they_are_by_hand(rehearse, debian_cluster):
     hand = by_hand(debian_cluster)

@@ -195,6 +195,12 @@ enum err_code rh_pg_keep_rows(struct connection *connection, const struct kept_r
                               size_t count, struct arena *arena, struct mono deadline,
                               struct err *err) RH_MUST_CHECK;
 
+/* --- pg_trial.c --- */
+enum err_code rh_pg_try_statements(struct connection *connection, enum engine_trial trial,
+                                   const char *const *statements, size_t count, struct arena *arena,
+                                   struct mono deadline, const char **ret_tag,
+                                   struct err *err) RH_MUST_CHECK;
+
 /* --- pg_log.c ------------------------------------------------------------------------------------
  */
 enum err_code rh_pg_log_open(const char *path, struct server_log **ret_log,

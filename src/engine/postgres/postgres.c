@@ -51,6 +51,7 @@ const struct engine rh_engine_postgres = {
     .write_rows = rh_pg_write_rows,
     .remove_rows = rh_pg_remove_rows,
     .keep_rows = rh_pg_keep_rows,
+    .try_statements = rh_pg_try_statements,
     .place = rh_pg_place,
     .source_begin = rh_pg_source_begin,
     .source_lacks = rh_pg_source_lacks,

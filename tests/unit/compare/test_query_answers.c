@@ -175,6 +175,39 @@ static void test_answers_errors_new_resolved_existing(void **state)
     assert_int_equal(query.results.change, RESULT_NOT_COMPARED);
 }
 
+/* What fails on the baseline is not broken by the migration because it fails otherwise now. */
+static void test_answers_another_error_than_before_is_not_new(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct query_answer a = answer(arena, 3, 1, 2);
+    struct query_observation items[] = {
+        {{failure("42P01"), failure("42P01"), failure("42703")}, false},
+        {{a, a, failure("42703")}, false},
+    };
+    struct query_comparison query = compare(arena, items, 1, 0);
+    assert_int_equal(query.errors.count, 2);
+    assert_int_equal(query.errors.items[0].change, ERROR_RESOLVED);
+    assert_int_equal(query.errors.items[1].change, ERROR_EXISTING);
+    query = compare(arena, items, 2, 0);
+    assert_int_equal(query.errors.items[1].change, ERROR_NEW);
+}
+
+static void test_answers_columns_that_are_asked_for_no_more(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct query_answer a = answer(arena, 3, 1, 2), less = answer(arena, 3, 1, 2);
+    less.columns.count = 1;
+    less.row_set[0] = 77;
+    struct query_observation one = {{a, a, less}, false};
+    assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_COLUMNS_CHANGED);
+    a.columns.items[1].is_left_out = true;
+    assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_SAME);
+    less.columns.items[0].values[0] = 9;
+    assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_VALUES_CHANGED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +220,8 @@ int main(void)
         cmocka_unit_test(test_answers_unordered_limit_leaves_values_open),
         cmocka_unit_test(test_answers_columns_added_gone_and_of_another_type),
         cmocka_unit_test(test_answers_errors_new_resolved_existing),
+        cmocka_unit_test(test_answers_another_error_than_before_is_not_new),
+        cmocka_unit_test(test_answers_columns_that_are_asked_for_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,6 +143,52 @@ static void test_plans_that_are_none(void **state)
     assert_false(rh_query_plan_read(NULL, arena, &plan));
 }
 
+static struct query_plans compare_renamed(struct arena *arena, const char *after)
+{
+    struct query_plans plans = {0};
+    struct renames renames = {0};
+    json_t *a = parse(INDEX_PLAN), *b = parse(after);
+    rh_renames_add(&renames, arena, "orders", "purchases");
+    rh_renames_add(&renames, arena, "orders_customer_idx", "purchases_customer_idx");
+    assert_true(rh_query_plan_read(a, arena, &plans.baseline));
+    assert_true(rh_query_plan_read_renamed(b, &renames, arena, &plans.candidate));
+    rh_query_plans_compare(&plans, arena);
+    json_decref(a);
+    json_decref(b);
+    return plans;
+}
+
+#define RENAMED(node)                                      \
+    "[{\"Plan\":{\"Node Type\":\"Sort\",\"Plans\":[{" node \
+    "\"Relation Name\":\"purchases\",\"Actual Rows\":412,\"Actual Loops\":1}]}}]"
+
+static void test_plans_under_new_names_are_the_same_plan(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct query_plans plans = compare_renamed(
+        arena, RENAMED("\"Node Type\":\"Index Scan\",\"Index Name\":\"purchases_customer_idx\","));
+    assert_true(plans.is_compared);
+    assert_false(plans.is_changed);
+    /* What is shown has the names of its side. */
+    assert_string_equal(plans.candidate.lines.items[1].text,
+                        "Index Scan using purchases_customer_idx on purchases");
+    plans = compare_renamed(arena,
+                            RENAMED("\"Node Type\":\"Index Scan\",\"Index Name\":\"other\","));
+    assert_true(plans.is_changed);
+}
+
+static void test_plans_under_new_names_differ_by_their_nodes(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct query_plans plans = compare_renamed(arena, RENAMED("\"Node Type\":\"Seq Scan\","));
+    assert_true(plans.is_changed);
+    assert_false(plans.candidate.lines.items[0].is_different);
+    assert_string_equal(plans.difference, "Index Scan using orders_customer_idx -> Seq Scan on "
+                                          "purchases, 412 of 412 rows");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +199,8 @@ int main(void)
         cmocka_unit_test(test_plans_added_and_gone_nodes),
         cmocka_unit_test(test_plans_effort_counts_blocks_rows_and_estimates),
         cmocka_unit_test(test_plans_that_are_none),
+        cmocka_unit_test(test_plans_under_new_names_are_the_same_plan),
+        cmocka_unit_test(test_plans_under_new_names_differ_by_their_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,6 +79,34 @@ static void test_verdicts_blocks_decide_where_time_cannot(void **state)
                      QUERY_TOO_NOISY);
     query = query_of(-1, -1);
     assert_false(rh_query_reads_more(&query));
+    /* The clock's own answer counts more; without one, whyever, the blocks do. */
+    query = query_of(10, 5000);
+    latency.outcome = LATENCY_SAME;
+    assert_int_equal(verdict_of(&query, &(struct query_timing){.latency = &latency}, arena),
+                     QUERY_SAME);
+    latency.outcome = LATENCY_SLOWER;
+    const struct query_timing none[] = {
+        {.latency = &latency, .is_refuted = true},
+        {.latency = &latency, .is_replayer_bound = true},
+        {.latency = NULL},
+    };
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        query = query_of(10, 5000);
+        assert_int_equal(verdict_of(&query, &none[i], arena), QUERY_WORSE);
+        assert_false(query.is_slower);
+    }
+}
+
+static void test_verdicts_name_the_blocks_that_became_more(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct query_comparison query = query_of(10, 10);
+    struct latency_comparison latency = latency_of(LATENCY_NOISY);
+    query.effort[SIDE_CANDIDATE].temp_blocks = 900;
+    assert_int_equal(verdict_of(&query, &(struct query_timing){.latency = &latency}, arena),
+                     QUERY_WORSE);
+    assert_non_null(strstr(query.reason, "reads 900 instead of 0 temporary blocks"));
 }
 
 static void test_verdicts_of_writes_mind_dead_rows(void **state)
@@ -94,9 +122,36 @@ static void test_verdicts_of_writes_mind_dead_rows(void **state)
     assert_int_equal(verdict_of(&query, &timing, arena), QUERY_TOO_NOISY);
     query.effort[SIDE_CANDIDATE].blocks = 23; /* one more index, a trigger */
     assert_int_equal(verdict_of(&query, &timing, arena), QUERY_WORSE);
+    assert_true(query.is_slower);
     query.effort[SIDE_CANDIDATE].blocks = 17;
     latency.quantiles[LATENCY_P50].ratio = 4;
     assert_int_equal(verdict_of(&query, &timing, arena), QUERY_WORSE);
+}
+
+/* What can be counted, or named, says that it is no matter of dead rows. */
+static void test_verdicts_of_writes_that_cost_more(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct latency_comparison latency = latency_of(LATENCY_SLOWER);
+    struct query_timing timing = {.latency = &latency};
+    struct query_comparison query = query_of(17, 17);
+    latency.quantiles[LATENCY_P50].ratio = 1.6;
+    query.flags = PATTERN_WRITES;
+    query.custom.is_compared = true;
+    query.effort[SIDE_BASELINE].wal_records = 2;
+    query.effort[SIDE_TWIN].wal_records = query.effort[SIDE_CANDIDATE].wal_records = 2.3;
+    assert_int_equal(verdict_of(&query, &timing, arena), QUERY_TOO_NOISY);
+    query.effort[SIDE_CANDIDATE].wal_records = 3;
+    assert_int_equal(verdict_of(&query, &timing, arena), QUERY_WORSE);
+    query.effort[SIDE_CANDIDATE].wal_records = 2;
+    query.cause = "orders has 1 more trigger: audit";
+    assert_int_equal(verdict_of(&query, &timing, arena), QUERY_WORSE);
+    /* An index that a write keeps up to date costs blocks and records: one that did not is none. */
+    query.cause = "orders has 1 more index: a";
+    query.cause_is_indexes = true;
+    assert_int_equal(verdict_of(&query, &timing, arena), QUERY_TOO_NOISY);
+    assert_null(query.cause);
 }
 
 static void test_verdicts_refuted_and_bound_and_not_comparable(void **state)
@@ -171,6 +226,8 @@ int main(void)
         cmocka_unit_test(test_verdicts_follow_the_times),
         cmocka_unit_test(test_verdicts_blocks_decide_where_time_cannot),
         cmocka_unit_test(test_verdicts_of_writes_mind_dead_rows),
+        cmocka_unit_test(test_verdicts_of_writes_that_cost_more),
+        cmocka_unit_test(test_verdicts_name_the_blocks_that_became_more),
         cmocka_unit_test(test_verdicts_refuted_and_bound_and_not_comparable),
         cmocka_unit_test(test_verdicts_a_new_error_is_worse_than_any_time),
         cmocka_unit_test(test_verdicts_finer_limits_make_finer_rules),

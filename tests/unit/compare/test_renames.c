@@ -50,11 +50,23 @@ static void test_renames_explain_nothing_without_a_rename(void **state)
     assert_false(rh_renames_explain(&renames, "a", "b"));
 }
 
+static void test_renames_give_the_name_before(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct renames renames = {0};
+    rh_renames_add(&renames, arena, "users", "members");
+    assert_string_equal(rh_renames_before(&renames, "members"), "users");
+    assert_string_equal(rh_renames_before(&renames, "users"), "users");
+    assert_string_equal(rh_renames_before(&renames, "member"), "member");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_renames_explain_what_follows_and_nothing_else),
         cmocka_unit_test(test_renames_explain_nothing_without_a_rename),
+        cmocka_unit_test(test_renames_give_the_name_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

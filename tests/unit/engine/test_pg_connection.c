@@ -394,6 +394,67 @@ static void test_pg_connection_blocking_inside_a_callback(void **state)
     talk_end(&talk);
 }
 
+/* --- statements that are only tried ---------------------------------------------------------- */
+
+static enum err_code try_out(struct connection *connection, enum engine_trial trial,
+                             const char *first, const char *second, const char **ret_tag,
+                             struct err *err)
+{
+    const char *const statements[] = {first, second};
+    return engine->try_statements(connection, trial, statements, second ? 2 : 1, server.arena,
+                                  in_seconds(10), ret_tag, err);
+}
+
+static void test_pg_trial_leaves_all_as_it_was_and_says_what_the_last_did(void **state)
+{
+    (void)state;
+    struct connection *connection = test_connect(&server, "t");
+    const char *tag = NULL;
+    struct err refused = RH_ERR_INIT;
+
+    test_run(connection, "CREATE TABLE tried (a int UNIQUE DEFERRABLE INITIALLY DEFERRED, b int); "
+                         "INSERT INTO tried SELECT i, i FROM generate_series(1, 3) AS i");
+    ASSERT_OK(try_out(connection, ENGINE_TRIAL_CHECKS, "INSERT INTO tried VALUES (4, 4)",
+                      "UPDATE tried SET b = 0", &tag, err));
+    assert_string_equal(tag, "UPDATE 4");
+    assert_int_equal(test_int(connection, "SELECT count(*) FROM tried WHERE b > 0"), 3);
+    /* What is checked at the end only is checked; what fails is undone as well. */
+    assert_int_equal(
+        try_out(connection, ENGINE_TRIAL_CHECKS, "UPDATE tried SET a = 1", NULL, &tag, &refused),
+        RH_ERR_SERVER);
+    assert_string_equal(refused.sqlstate, "23505");
+    assert_string_equal(tag, "UPDATE 4");
+    assert_int_equal(test_int(connection, "SELECT count(DISTINCT a) FROM tried"), 3);
+    test_run(connection, "DROP TABLE tried");
+    engine->close(connection);
+}
+
+static void test_pg_trial_that_counts_fires_no_trigger(void **state)
+{
+    (void)state;
+    struct connection *connection = test_connect(&server, "t");
+    const char *tag = NULL;
+    struct err refused = RH_ERR_INIT;
+
+    test_run(connection,
+             "CREATE TABLE parents (id int PRIMARY KEY); INSERT INTO parents VALUES (1), (2); "
+             "CREATE TABLE children (id int REFERENCES parents); INSERT INTO children VALUES (1)");
+    assert_int_equal(
+        try_out(connection, ENGINE_TRIAL_CHECKS, "DELETE FROM parents", NULL, &tag, &refused),
+        RH_ERR_SERVER);
+    assert_string_equal(refused.sqlstate, "23503");
+    ASSERT_OK(try_out(connection, ENGINE_TRIAL_COUNTS, "DELETE FROM parents", NULL, &tag, err));
+    assert_string_equal(tag, "DELETE 2");
+    assert_int_equal(test_int(connection, "SELECT count(*) FROM parents"), 2);
+    /* The session is as before. */
+    assert_int_equal(
+        test_int(connection,
+                 "SELECT (current_setting('session_replication_role') = 'origin')::int"),
+        1);
+    test_run(connection, "DROP TABLE children, parents");
+    engine->close(connection);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +473,8 @@ int main(void)
         cmocka_unit_test(test_pg_connection_lost_answers_all_and_later_ones),
         cmocka_unit_test(test_pg_connection_closed_by_its_callback),
         cmocka_unit_test(test_pg_connection_blocking_inside_a_callback),
+        cmocka_unit_test(test_pg_trial_leaves_all_as_it_was_and_says_what_the_last_did),
+        cmocka_unit_test(test_pg_trial_that_counts_fires_no_trigger),
     };
     return RUN_ON_SERVER(&server, NULL, tests, NULL);
 }

@@ -29,6 +29,7 @@ static struct query_comparison *add(struct story *story, enum query_verdict verd
 static struct query_comparison *add_slower(struct story *story)
 {
     struct query_comparison *query = add(story, QUERY_WORSE);
+    query->is_slower = true;
     query->ratio = 94;
     query->ratio_low = 88;
     query->ratio_high = 99;
@@ -112,6 +113,56 @@ static void test_rules_queries_gates_do_not_mind_chance(void **state)
     assert_null(judged(story, "query-slower", SEVERITY_ERROR));
     assert_true(gate_of(story, "p99_max_multiplier")->ok);
     assert_int_equal(story->result.verdict, VERDICT_SAFE);
+}
+
+/* The ratio of what fails, or reads more, may be chance: its own findings say enough. */
+static void test_rules_queries_gates_count_what_is_slower_beyond_doubt(void **state)
+{
+    struct story *story = *state;
+    struct query_comparison *query = add(story, QUERY_WORSE);
+    query->ratio = 1.7;
+    query->reason = "reads 900 instead of 3 blocks, though its times do not tell";
+    story->result.workload.limits.p50_max_multiplier = 1.5;
+    const struct finding *finding = judged(story, "query-slower", SEVERITY_WARNING);
+    assert_non_null(strstr(finding->title, "reads 900 instead of 3 blocks"));
+    assert_null(strstr(finding->title, "times as long"));
+    assert_true(gate_of(story, "p50_max_multiplier")->ok);
+    query->is_slower = true;
+    finding = judged(story, "query-slower", SEVERITY_ERROR);
+    assert_non_null(strstr(finding->title, "takes 1.7 times as long"));
+    assert_false(gate_of(story, "p50_max_multiplier")->ok);
+}
+
+static void test_rules_queries_slower_writes_name_their_cause(void **state)
+{
+    struct story *story = *state;
+    struct query_comparison *query = add_slower(story);
+    query->custom = (struct query_plans){.is_compared = true};
+    query->cause = "public.orders has 2 more indexes: a and b";
+    query->effort[SIDE_BASELINE].wal_records = 2;
+    query->effort[SIDE_CANDIDATE].wal_records = 4;
+    const struct finding *finding = judged(story, "query-slower", SEVERITY_ERROR);
+    assert_non_null(strstr(finding->why, "public.orders has 2 more indexes: a and b. It writes 4 "
+                                         "WAL records, was 2."));
+    assert_non_null(strstr(finding->advice, "Every write keeps them up to date"));
+}
+
+static void test_rules_queries_prepared_with_other_columns(void **state)
+{
+    struct story *story = *state;
+    struct query_comparison *query = add(story, QUERY_SAME);
+    query->results.change = RESULT_COLUMNS_ADDED;
+    *RH_PUSH(story->arena, &query->results.columns) = "note";
+    assert_null(judged(story, "cached-plan-broken", SEVERITY_WARNING));
+    query->is_prepared = true;
+    const struct finding *finding = judged(story, "cached-plan-broken", SEVERITY_WARNING);
+    assert_non_null(finding);
+    assert_non_null(strstr(finding->why, "gives more columns: note"));
+    query->results.change = RESULT_VALUES_CHANGED;
+    assert_null(judged(story, "cached-plan-broken", SEVERITY_WARNING));
+    query->results.change = RESULT_COLUMNS_CHANGED;
+    story->result.traffic.was_run = true; /* it was tried, and did not fail */
+    assert_null(judged(story, "cached-plan-broken", SEVERITY_WARNING));
 }
 
 static void test_rules_queries_new_errors_fail_and_old_ones_do_not(void **state)
@@ -254,6 +305,82 @@ static void test_rules_queries_are_part_of_a_run(void **state)
     assert_int_equal(story->result.verdict, VERDICT_UNSAFE);
 }
 
+/* A recorded query that the release sends otherwise fails; what it sends then is the same. */
+static struct query_comparison *add_transformed(struct story *story, bool is_old_stopped)
+{
+    struct workload_comparison *new = &story->result.new_application;
+    struct query_comparison *old = add(story, QUERY_WORSE);
+    old->application = APPLICATION_OLD;
+    *RH_PUSH(story->arena, &old->errors) = (struct query_error){
+        .sqlstate = "42703", .change = ERROR_NEW, .candidate = 10};
+    story->result.transformation = (struct transformation){.path = "t.yaml",
+                                                           .is_old_stopped = is_old_stopped};
+    new->was_made = true;
+    struct query_comparison *query = RH_PUSH(story->arena, &new->queries);
+    *query = *old;
+    query->application = APPLICATION_NEW;
+    query->sent = "SELECT total FROM purchases WHERE id = $1";
+    query->verdict = QUERY_SAME;
+    query->errors.count = 0;
+    return query;
+}
+
+static void test_rules_queries_the_old_application_counts_while_it_runs(void **state)
+{
+    struct story *story = *state;
+    add_transformed(story, false);
+    const struct finding *finding = judged(story, "query-error", SEVERITY_ERROR);
+    assert_non_null(finding);
+    assert_non_null(strstr(finding->title, "the old application's SELECT total FROM orders"));
+    assert_non_null(strstr(finding->advice, "old_application: stopped"));
+    assert_int_equal(story->result.verdict, VERDICT_UNSAFE);
+}
+
+static void test_rules_queries_a_stopped_application_is_told_alone(void **state)
+{
+    struct story *story = *state;
+    add_transformed(story, true);
+    story->result.workload.limits.error_rate_max_delta = 0.01;
+    assert_non_null(judged(story, "query-error", SEVERITY_INFO));
+    assert_int_equal(story->result.verdict, VERDICT_SAFE);
+    assert_true(gate_of(story, "error_rate_max_delta")->ok);
+    assert_string_equal(story->result.headline, "1 query pattern compared, none slower or failing");
+    /* What no rule concerns is the new application's as well. */
+    struct query_comparison *both = add(story, QUERY_WORSE);
+    *RH_PUSH(story->arena, &both->errors) = (struct query_error){
+        .sqlstate = "42703", .change = ERROR_NEW, .candidate = 10};
+    (void)judged(story, "query-error", SEVERITY_ERROR);
+    assert_int_equal(story->result.verdict, VERDICT_UNSAFE);
+}
+
+static void test_rules_queries_the_new_application_is_judged(void **state)
+{
+    struct story *story = *state;
+    struct query_comparison *query = add_transformed(story, true);
+    *RH_PUSH(story->arena, &query->errors) = (struct query_error){
+        .sqlstate = "42P01", .change = ERROR_NEW, .candidate = 10};
+    query->verdict = QUERY_WORSE;
+    const struct finding *finding = judged(story, "query-error", SEVERITY_ERROR);
+    assert_non_null(strstr(finding->title, "the new application's SELECT total FROM purchases"));
+    assert_non_null(strstr(finding->why, "what the transform makes of it"));
+    assert_string_equal(json_string_value(json_object_get(finding->evidence, "sent")), query->sent);
+    assert_int_equal(story->result.verdict, VERDICT_UNSAFE);
+}
+
+static void test_rules_queries_what_is_refused_is_undecided(void **state)
+{
+    struct story *story = *state;
+    struct query_comparison *query = add_transformed(story, true);
+    query->is_refused = true;
+    query->verdict = QUERY_NOT_COMPARABLE;
+    query->reason = "a dropped column is used in WHERE";
+    (void)judged(story, "query-error", SEVERITY_INFO);
+    assert_int_equal(story->result.verdict, VERDICT_INCONCLUSIVE);
+    assert_non_null(strstr(story->result.headline, "of the new application 1 query pattern could "
+                                                   "not be decided"));
+    assert_non_null(strstr(story->result.headline, "a dropped column is used in WHERE"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +388,9 @@ int main(void)
         STORY_TEST(test_rules_queries_slower_names_numbers_and_plan),
         STORY_TEST(test_rules_queries_slower_within_the_limits_is_a_warning),
         STORY_TEST(test_rules_queries_gates_do_not_mind_chance),
+        STORY_TEST(test_rules_queries_gates_count_what_is_slower_beyond_doubt),
+        STORY_TEST(test_rules_queries_slower_writes_name_their_cause),
+        STORY_TEST(test_rules_queries_prepared_with_other_columns),
         STORY_TEST(test_rules_queries_new_errors_fail_and_old_ones_do_not),
         STORY_TEST(test_rules_queries_error_rate_limit),
         STORY_TEST(test_rules_queries_results),
@@ -269,6 +399,10 @@ int main(void)
         STORY_TEST(test_rules_queries_repairs_are_told_when_they_repaired),
         STORY_TEST(test_rules_queries_undecided_is_inconclusive),
         STORY_TEST(test_rules_queries_are_part_of_a_run),
+        STORY_TEST(test_rules_queries_the_old_application_counts_while_it_runs),
+        STORY_TEST(test_rules_queries_a_stopped_application_is_told_alone),
+        STORY_TEST(test_rules_queries_the_new_application_is_judged),
+        STORY_TEST(test_rules_queries_what_is_refused_is_undecided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,12 +11,32 @@
 static const struct pg_login_options options = {
     .user = "app", .database = "shop", .password = "secret word"};
 
-static enum pg_login_step take(struct pg_login *login, unsigned char type, struct text body,
-                               struct buf *out, struct err *err)
+/* A login under way, what it wants to say, and why it failed. */
+struct talk {
+    struct pg_login login;
+    struct buf out;
+    struct err err;
+};
+
+static void begin(struct talk *talk, const struct pg_login_options *with, bool is_encrypted,
+                  const char *channel)
+{
+    *talk = (struct talk){.err = RH_ERR_INIT};
+    rh_buf_init(&talk->out, 4096);
+    rh_pg_login_init(&talk->login, with, is_encrypted, rh_text(channel));
+}
+
+static void end(struct talk *talk)
+{
+    rh_pg_login_deinit(&talk->login);
+    rh_buf_deinit(&talk->out);
+}
+
+static enum pg_login_step take(struct talk *talk, unsigned char type, struct text body)
 {
     const struct pg_message message = {
         .type = type, .body_length = (uint32_t)body.len, .body = body, .is_whole = true};
-    return rh_pg_login_take(login, &message, out, err);
+    return rh_pg_login_take(&talk->login, &message, &talk->out, &talk->err);
 }
 
 static void test_pg_login_startup_packet_has_user_database_and_settings(void **state)
@@ -50,54 +70,43 @@ static void test_pg_login_startup_packet_beyond_the_servers_limit_is_refused(voi
 
 static void test_pg_login_trust_and_a_long_cancel_key(void **state)
 {
-    struct pg_login login;
-    struct err err = RH_ERR_INIT;
-    RH_CLEANUP_BUF struct buf out;
+    struct talk talk;
     char key[4 + 32] = {0, 0, 1, 2};
     (void)state;
     key[35] = 7;
-    rh_buf_init(&out, 4096);
-    rh_pg_login_init(&login, &options, false, (struct text){"", 0});
-    assert_int_equal(take(&login, 'R', TEXT_LITERAL("\0\0\0\0"), &out, &err), PG_LOGIN_MORE);
-    assert_int_equal(take(&login, 'S', TEXT_LITERAL("server_version\00018\0"), &out, &err),
-                     PG_LOGIN_MORE);
-    assert_int_equal(take(&login, 'K', (struct text){key, sizeof(key)}, &out, &err), PG_LOGIN_MORE);
-    assert_int_equal(take(&login, 'Z', TEXT_LITERAL("I"), &out, &err), PG_LOGIN_READY);
-    assert_int_equal(out.len, 0);
-    assert_int_equal(login.key.pid, 0x102);
-    assert_int_equal(login.key.length, 32);
-    assert_int_equal(login.key.bytes[31], 7);
-    rh_pg_login_deinit(&login);
+    begin(&talk, &options, false, "");
+    assert_int_equal(take(&talk, 'R', TEXT_LITERAL("\0\0\0\0")), PG_LOGIN_MORE);
+    assert_int_equal(take(&talk, 'S', TEXT_LITERAL("server_version\00018\0")), PG_LOGIN_MORE);
+    assert_int_equal(take(&talk, 'K', (struct text){key, sizeof(key)}), PG_LOGIN_MORE);
+    assert_int_equal(take(&talk, 'Z', TEXT_LITERAL("I")), PG_LOGIN_READY);
+    assert_int_equal(talk.out.len, 0);
+    assert_int_equal(talk.login.key.pid, 0x102);
+    assert_int_equal(talk.login.key.length, 32);
+    assert_int_equal(talk.login.key.bytes[31], 7);
+    end(&talk);
 }
 
 static void test_pg_login_md5_answer_is_the_servers_own(void **state)
 {
-    struct pg_login login;
-    struct err err = RH_ERR_INIT;
-    RH_CLEANUP_BUF struct buf out;
+    struct talk talk;
     (void)state;
-    rh_buf_init(&out, 4096);
-    rh_pg_login_init(&login, &options, false, (struct text){"", 0});
-    assert_int_equal(take(&login, 'R', TEXT_LITERAL("\0\0\0\5\1\2\3\4"), &out, &err),
-                     PG_LOGIN_MORE);
+    begin(&talk, &options, false, "");
+    assert_int_equal(take(&talk, 'R', TEXT_LITERAL("\0\0\0\5\1\2\3\4")), PG_LOGIN_MORE);
     /* 'md5' || md5(md5('secret word' || 'app') || '\x01020304') */
     static const char expected[] = "p\0\0\0(md5a21ade602c81935a187fbfc2d985269d";
-    assert_int_equal(out.len, sizeof(expected));
-    assert_memory_equal(out.data, expected, sizeof(expected));
-    rh_pg_login_deinit(&login);
+    assert_int_equal(talk.out.len, sizeof(expected));
+    assert_memory_equal(talk.out.data, expected, sizeof(expected));
+    end(&talk);
 }
 
 static void test_pg_login_cleartext(void **state)
 {
-    struct pg_login login;
-    struct err err = RH_ERR_INIT;
-    RH_CLEANUP_BUF struct buf out;
+    struct talk talk;
     (void)state;
-    rh_buf_init(&out, 4096);
-    rh_pg_login_init(&login, &options, false, (struct text){"", 0});
-    assert_int_equal(take(&login, 'R', TEXT_LITERAL("\0\0\0\3"), &out, &err), PG_LOGIN_MORE);
-    assert_memory_equal(out.data, "p\0\0\0\x10secret word\0", 17);
-    rh_pg_login_deinit(&login);
+    begin(&talk, &options, false, "");
+    assert_int_equal(take(&talk, 'R', TEXT_LITERAL("\0\0\0\3")), PG_LOGIN_MORE);
+    assert_memory_equal(talk.out.data, "p\0\0\0\x10secret word\0", 17);
+    end(&talk);
 }
 
 static void test_pg_login_asked_for_a_password_that_is_not_there(void **state)
@@ -107,14 +116,11 @@ static void test_pg_login_asked_for_a_password_that_is_not_there(void **state)
         {"\0\0\0\3", 4}, {"\0\0\0\5abcd", 8}, {"\0\0\0\x0aSCRAM-SHA-256\0\0", 19}};
     (void)state;
     for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
-        struct pg_login login;
-        struct err err = RH_ERR_INIT;
-        RH_CLEANUP_BUF struct buf out;
-        rh_buf_init(&out, 4096);
-        rh_pg_login_init(&login, &without, false, (struct text){"", 0});
-        assert_int_equal(take(&login, 'R', requests[i], &out, &err), PG_LOGIN_FAILED);
-        assert_string_equal(err.message, "the server asks for the password of role \"app\"");
-        rh_pg_login_deinit(&login);
+        struct talk talk;
+        begin(&talk, &without, false, "");
+        assert_int_equal(take(&talk, 'R', requests[i]), PG_LOGIN_FAILED);
+        assert_string_equal(talk.err.message, "the server asks for the password of role \"app\"");
+        end(&talk);
     }
 }
 
@@ -123,18 +129,15 @@ static const char *chosen(bool is_encrypted, const char *channel, struct text of
                           enum pg_login_step *ret_step)
 {
     static char answer[256];
-    struct pg_login login;
-    struct err err = RH_ERR_INIT;
-    RH_CLEANUP_BUF struct buf out;
-    rh_buf_init(&out, 4096);
-    rh_pg_login_init(&login, &options, is_encrypted, rh_text(channel));
-    *ret_step = take(&login, 'R', offer, &out, &err);
+    struct talk talk;
+    begin(&talk, &options, is_encrypted, channel);
+    *ret_step = take(&talk, 'R', offer);
     answer[0] = '\0';
-    if (out.len > 5) {
-        const char *mechanism = out.data + 5;
+    if (talk.out.len > 5) {
+        const char *mechanism = talk.out.data + 5;
         snprintf(answer, sizeof(answer), "%s %.2s", mechanism, mechanism + strlen(mechanism) + 5);
     }
-    rh_pg_login_deinit(&login);
+    end(&talk);
     return answer;
 }
 
@@ -157,17 +160,13 @@ static void test_pg_login_sasl_binds_where_it_can(void **state)
 
 static void test_pg_login_success_without_the_servers_proof_is_refused(void **state)
 {
-    struct pg_login login;
-    struct err err = RH_ERR_INIT;
-    RH_CLEANUP_BUF struct buf out;
+    struct talk talk;
     (void)state;
-    rh_buf_init(&out, 4096);
-    rh_pg_login_init(&login, &options, false, (struct text){"", 0});
-    assert_int_equal(take(&login, 'R', TEXT_LITERAL("\0\0\0\x0aSCRAM-SHA-256\0\0"), &out, &err),
-                     PG_LOGIN_MORE);
-    assert_int_equal(take(&login, 'R', TEXT_LITERAL("\0\0\0\0"), &out, &err), PG_LOGIN_FAILED);
-    assert_int_equal(err.code, RH_ERR_PROTOCOL);
-    rh_pg_login_deinit(&login);
+    begin(&talk, &options, false, "");
+    assert_int_equal(take(&talk, 'R', TEXT_LITERAL("\0\0\0\x0aSCRAM-SHA-256\0\0")), PG_LOGIN_MORE);
+    assert_int_equal(take(&talk, 'R', TEXT_LITERAL("\0\0\0\0")), PG_LOGIN_FAILED);
+    assert_int_equal(talk.err.code, RH_ERR_PROTOCOL);
+    end(&talk);
 }
 
 static void test_pg_login_what_is_malformed_or_out_of_turn_is_refused(void **state)
@@ -182,34 +181,27 @@ static void test_pg_login_what_is_malformed_or_out_of_turn_is_refused(void **sta
                  {'K', {"\0\0\0\1", 4}},    {'D', {"\0\0", 2}}};
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
-        struct pg_login login;
-        struct err err = RH_ERR_INIT;
-        RH_CLEANUP_BUF struct buf out;
-        rh_buf_init(&out, 4096);
-        rh_pg_login_init(&login, &options, false, (struct text){"", 0});
-        assert_int_equal(take(&login, wrong[i].type, wrong[i].body, &out, &err), PG_LOGIN_FAILED);
-        assert_int_not_equal(err.code, RH_OK);
-        rh_pg_login_deinit(&login);
+        struct talk talk;
+        begin(&talk, &options, false, "");
+        assert_int_equal(take(&talk, wrong[i].type, wrong[i].body), PG_LOGIN_FAILED);
+        assert_int_not_equal(talk.err.code, RH_OK);
+        end(&talk);
     }
 }
 
 static void test_pg_login_errors_of_the_server_say_what_to_do(void **state)
 {
-    struct pg_login login;
-    struct err err = RH_ERR_INIT;
-    RH_CLEANUP_BUF struct buf out;
+    struct talk talk;
     (void)state;
-    rh_buf_init(&out, 4096);
-    rh_pg_login_init(&login, &options, false, (struct text){"", 0});
-    assert_int_equal(take(&login, 'E',
-                          TEXT_LITERAL("SFATAL\0C53300\0Msorry, too many clients already\0\0"),
-                          &out, &err),
-                     PG_LOGIN_FAILED);
-    assert_int_equal(err.code, RH_ERR_SERVER);
-    assert_string_equal(err.sqlstate, "53300");
-    assert_string_equal(err.message, "sorry, too many clients already");
-    assert_non_null(strstr(err.hint, "max_connections"));
-    rh_pg_login_deinit(&login);
+    begin(&talk, &options, false, "");
+    assert_int_equal(
+        take(&talk, 'E', TEXT_LITERAL("SFATAL\0C53300\0Msorry, too many clients already\0\0")),
+        PG_LOGIN_FAILED);
+    assert_int_equal(talk.err.code, RH_ERR_SERVER);
+    assert_string_equal(talk.err.sqlstate, "53300");
+    assert_string_equal(talk.err.message, "sorry, too many clients already");
+    assert_non_null(strstr(talk.err.hint, "max_connections"));
+    end(&talk);
 }
 
 int main(void)

@@ -114,6 +114,21 @@ static void test_lock_chances_what_is_cut_lasted_until_then(void **state)
     assert_int_equal(timeouts.items[1].longest_transaction_us, 200 * MS);
 }
 
+/* Numbers of sessions come from the file: one made by somebody else has any. */
+static void test_lock_chances_of_sessions_with_any_number(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct tape tape = {0};
+    request(&tape, UINT64_MAX, 0, 2);
+    request(&tape, UINT64_MAX - 1024, 10 * MS, 2); /* in the same bucket */
+    answer(&tape, UINT64_MAX, 30 * MS, 'I');
+    end(&tape, UINT64_MAX, 40 * MS);
+    answer(&tape, UINT64_MAX - 1024, 60 * MS, 'I');
+    struct traffic_timeouts timeouts = ask(&tape, arena);
+    assert_int_equal(timeouts.items[0].longest_transaction_us, 50 * MS);
+}
+
 static void test_lock_chances_of_nothing(void **state)
 {
     (void)state;
@@ -129,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lock_chances_a_transaction_lasts_to_its_end),
         cmocka_unit_test(test_lock_chances_what_is_cut_lasted_until_then),
+        cmocka_unit_test(test_lock_chances_of_sessions_with_any_number),
         cmocka_unit_test(test_lock_chances_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,40 @@ static void test_queries_comparison_ends_with_the_verdict(void **state)
     assert_lacks(out.data, "patterns");
 }
 
+static void test_queries_of_two_applications_stand_apart(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct result *result = result_new(arena);
+    struct transformation *transformation = &result->transformation;
+    *transformation = (struct transformation){
+        .path = "t.yaml", .is_old_stopped = true, .patterns = 1, .calls = 20};
+    *RH_PUSH(arena, &transformation->rules) = (struct transformation_rule){
+        "t.yaml:3:5", "rename_table t to u", 2, 25};
+    *RH_PUSH(arena, &transformation->refusals) = (struct transformation_refusal){
+        0xabc, "SELECT t FROM t", "it is a guess", 5};
+    add(arena, result, "SELECT a FROM t WHERE b = $1", QUERY_WORSE)->application = APPLICATION_OLD;
+    struct query_comparison *query = RH_PUSH(arena, &result->new_application.queries);
+    result->new_application.was_made = true;
+    *query = (struct query_comparison){.query = "SELECT a FROM t WHERE b = $1",
+                                       .sent = "SELECT a FROM u WHERE b = $1",
+                                       .application = APPLICATION_NEW,
+                                       .verdict = QUERY_BETTER,
+                                       .rounds = 200,
+                                       .ratio = 1};
+    const char *text = text_of(arena, result, 100, REPORT_NORMAL);
+    const char *old = strstr(text, "the old application on the new schema\n");
+    const char *new = strstr(text, "the new application on the new schema");
+    assert_true(old && new &&old < new);
+    assert_contains(old, "SELECT a FROM t WHERE b = $1");
+    assert_contains(new, "SELECT a FROM u WHERE b = $1");
+    assert_lacks(new, "SELECT a FROM t");
+    assert_contains(text, "t.yaml: the release sends 1 pattern, 20 calls otherwise; the old");
+    assert_contains(text, "rename_table t to u: 2 patterns, 25 calls");
+    assert_contains(text, "0000000000000abc SELECT t FROM t: it is a guess");
+    assert_true(widest_line(text) <= 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +139,7 @@ int main(void)
         cmocka_unit_test(test_queries_worse_has_its_plans),
         cmocka_unit_test(test_queries_undecided_say_why),
         cmocka_unit_test(test_queries_comparison_ends_with_the_verdict),
+        cmocka_unit_test(test_queries_of_two_applications_stand_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,7 +26,20 @@ static const char source_schema[] =
     "CREATE FUNCTION trap() RETURNS text LANGUAGE sql AS $x$ SELECT 'a; CREATE EXTENSION nope; "
     "GRANT x TO nobody_at_all;' $x$;\n"
     "CREATE POLICY p ON users FOR SELECT TO reader USING (true);\n"
-    "ALTER DATABASE app SET work_mem = '7MB';\n";
+    "ALTER DATABASE app SET work_mem = '7MB';\n"
+    /* Of a superuser that is not there yet. */
+    "CREATE ROLE root SUPERUSER;\n"
+    "CREATE FUNCTION seen() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';\n"
+    "CREATE EVENT TRIGGER watch ON ddl_command_end EXECUTE FUNCTION seen();\n"
+    "ALTER EVENT TRIGGER watch OWNER TO root;\n"
+    /* Nobody answers there. */
+    "CREATE FOREIGN DATA WRAPPER nothing; ALTER FOREIGN DATA WRAPPER nothing OWNER TO root;\n"
+    "CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;\n"
+    "CREATE TABLE halves (a int) PARTITION BY RANGE (a);\n"
+    "CREATE TABLE near PARTITION OF halves FOR VALUES FROM (0) TO (10);\n"
+    "CREATE FOREIGN TABLE far PARTITION OF halves FOR VALUES FROM (10) TO (20) SERVER nowhere;\n"
+    "CREATE TABLE parent (a int); CREATE FOREIGN TABLE child () INHERITS (parent) SERVER nowhere;\n"
+    "INSERT INTO halves VALUES (1); INSERT INTO parent VALUES (2);\n";
 
 static int dumps_setup(void **state)
 {
@@ -144,6 +157,13 @@ static void check_restored(struct dumps *dumps, struct sandbox *sandbox, bool is
     assert_true(unit_has_note(sandbox, "\"Odd Role\""));
     assert_true(unit_has_note(sandbox, "\"watcher\""));
     assert_true(unit_has_note(sandbox, "were missing and were created without login"));
+    assert_string_equal(unit_sql(unit, role,
+                                 "SELECT string_agg(rolname || rolsuper, ' ') FROM"
+                                 " pg_event_trigger JOIN pg_roles r ON r.oid = evtowner WHERE"
+                                 " evtname = 'watch'"),
+                        "rootfalse");
+    assert_true(unit_has_note(sandbox, "public.halves has no statistics as a whole"));
+    assert_true(unit_has_note(sandbox, "public.parent has no statistics as a whole"));
     rh_sandbox_destroy(sandbox);
 }
 

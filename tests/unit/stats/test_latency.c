@@ -81,6 +81,83 @@ static void test_latency_the_twin_gives_the_floor(void **state)
     }
 }
 
+/* A process of one twin that is slow as long as its connection lives hides what the other shows:
+   that is no "same", and asks for further connections. */
+static void test_latency_one_slow_twin_leaves_it_open(void **state)
+{
+    (void)state;
+    static struct latency_round rounds[ROUNDS];
+    struct latency_rules rules = rh_latency_rules_default();
+    struct latency_comparison c;
+    struct random random;
+    for (int side = 0; side < 2; side++) {
+        rh_random_seed(&random, 1);
+        fill(rounds, 300, (struct shape){900, 1.5, 1, 1}, 2);
+        for (size_t i = 0; i < 300; i++)
+            *(side == 0 ? &rounds[i].baseline_us : &rounds[i].twin_us) *= 1.4;
+        rh_latency_compare(rounds, 300, 1, &rules, &random, &c);
+        assert_int_not_equal(c.outcome, LATENCY_SLOWER);
+        assert_int_not_equal(c.outcome, LATENCY_SAME);
+        assert_true(c.is_open);
+    }
+}
+
+/* The correction for thousands of patterns asks for a p that no number of random permutations
+   gives. */
+static void test_latency_one_of_thousands_is_found(void **state)
+{
+    (void)state;
+    static struct latency_round rounds[300];
+    struct latency_rules rules = rh_latency_rules_default();
+    static struct latency_comparison all[2000];
+    struct random random;
+    rh_random_seed(&random, 1);
+    fill(rounds, 300, (struct shape){900, 1.5, 1, 1}, 2);
+    for (size_t i = 0; i < 2000; i++)
+        all[i] = (struct latency_comparison){.rounds = 300, .p_slower = 1, .p_faster = 1};
+    rh_latency_compare(rounds, 300, 2000, &rules, &random, &all[7]);
+    assert_int_equal(all[7].outcome, LATENCY_SLOWER);
+    rh_latency_settle(all, 2000, &rules);
+    assert_int_equal(all[7].outcome, LATENCY_SLOWER);
+}
+
+/* Of nine rounds that all lean one way, the median stays as high in 1 of 2^5 ways to swap five. */
+static void test_latency_p_of_the_median_is_exact(void **state)
+{
+    (void)state;
+    struct latency_round rounds[9];
+    struct latency_rules rules = rh_latency_rules_default();
+    struct latency_comparison c;
+    struct random random;
+    rules.least_rounds = 5;
+    rh_random_seed(&random, 1);
+    for (size_t i = 0; i < 9; i++)
+        rounds[i] = (struct latency_round){1000, 1000, 1500 + 10 * (double)i};
+    rh_latency_compare(rounds, 9, 1, &rules, &random, &c);
+    assert_int_equal(c.quantiles[LATENCY_P50].direction, 1);
+    assert_true(fabs(c.p_slower - 4.0 / 32) < 1e-9);
+    for (size_t i = 0; i < 9; i++)
+        rounds[i].candidate_us = 500 + 10 * (double)i;
+    rh_latency_compare(rounds, 9, 1, &rules, &random, &c);
+    assert_int_equal(c.quantiles[LATENCY_P50].direction, -1);
+    assert_true(fabs(c.p_faster - 4.0 / 32) < 1e-9);
+}
+
+/* No stage is most of what is known by then, once there is enough to tell a tail. */
+static void test_latency_stages_grow(void **state)
+{
+    (void)state;
+    const struct latency_stage *stages = rh_latency_stages;
+    for (size_t i = 1; i < LATENCY_STAGES; i++) {
+        size_t own = stages[i].rounds - stages[i - 1].rounds;
+        assert_true(stages[i].rounds > stages[i - 1].rounds);
+        if (stages[i].rounds > 60)
+            assert_true(own * 2 < stages[i].rounds);
+    }
+    assert_true(stages[0].is_judged && stages[LATENCY_STAGES - 1].is_judged);
+    assert_true(stages[LATENCY_STAGES - 1].rounds <= LATENCY_ROUNDS_MAX);
+}
+
 static void test_latency_short_times_need_more(void **state)
 {
     (void)state;
@@ -194,6 +271,10 @@ int main(void)
         cmocka_unit_test(test_latency_same_when_nothing_differs),
         cmocka_unit_test(test_latency_slower_and_faster),
         cmocka_unit_test(test_latency_the_twin_gives_the_floor),
+        cmocka_unit_test(test_latency_one_slow_twin_leaves_it_open),
+        cmocka_unit_test(test_latency_one_of_thousands_is_found),
+        cmocka_unit_test(test_latency_p_of_the_median_is_exact),
+        cmocka_unit_test(test_latency_stages_grow),
         cmocka_unit_test(test_latency_short_times_need_more),
         cmocka_unit_test(test_latency_slow_for_some_parameters),
         cmocka_unit_test(test_latency_too_few_says_nothing),

@@ -378,10 +378,61 @@ static void test_workload_file_refuses_events_that_cannot_be(void **state)
     struct workload_event stranger = {
         .kind = WORKLOAD_REQUEST, .session = 1 << 30, .at_us = INT64_MAX / 2};
     assert_int_equal(rh_workload_writer_event(writer, &stranger, &err), RH_ERR_FORMAT);
+    struct workload_message message = {.type = 'Q', .pattern = UINT32_MAX};
+    struct workload_session begun = {.number = 1 << 30, .user = "", .database = "", .lacks = ""};
+    begun.prologue.items = &message;
+    begun.prologue.count = 1;
+    stranger.kind = WORKLOAD_SESSION_BEGUN;
+    stranger.begun = &begun;
+    assert_int_equal(rh_workload_writer_event(writer, &stranger, &err), RH_ERR_FORMAT);
     struct workload_pattern pattern = {.number = 99, .query = ""};
     assert_int_equal(rh_workload_writer_pattern(writer, &pattern, &err), RH_ERR_FORMAT);
     finish(place, writer);
     assert_int_equal(read_events(place->path, NULL, NULL, &err), RH_OK);
+}
+
+/* A database of 60,000 tables has two types for each: what was written was "damaged". */
+static void test_workload_file_of_a_database_with_many_types_is_read(void **state)
+{
+    struct place *place = *state;
+    struct err err = RH_ERR_INIT;
+    struct workload_writer *writer = NULL;
+    struct workload_reader *reader = NULL;
+    struct workload_about about = about_of(place->arena);
+    for (uint32_t i = 0; i < 120000; i++)
+        *RH_PUSH(place->arena, &about.types) = (struct workload_type){
+            .oid = 20000 + i, .schema = "tenant", .name = "orders", .kind = 'c'};
+    assert_int_equal(rh_workload_writer_open(place->path, &about, NULL, &writer, &err), RH_OK);
+    finish(place, writer);
+    if (rh_workload_reader_open(place->path, NULL, &reader, &err))
+        fail_msg("%s", err.message);
+    assert_int_equal(rh_workload_reader_about(reader)->types.count, about.types.count);
+    rh_workload_reader_free(reader);
+}
+
+/* Texts that the writer kept were more than a reader holds. */
+static void test_workload_file_keeps_of_many_long_texts_the_beginning(void **state)
+{
+    struct place *place = *state;
+    struct err err = RH_ERR_INIT;
+    struct workload_writer *writer = NULL;
+    struct workload_reader *reader = NULL;
+    struct workload_about about = about_of(place->arena);
+    const uint32_t count = WORKLOAD_QUERIES_BYTES / WORKLOAD_QUERY_BYTES_MAX + 20;
+    char *query = rh_arena_alloc(place->arena, 2 * WORKLOAD_QUERY_BYTES_MAX + 1);
+    memset(query, 'x', (size_t)2 * WORKLOAD_QUERY_BYTES_MAX);
+    assert_int_equal(rh_workload_writer_open(place->path, &about, NULL, &writer, &err), RH_OK);
+    for (uint32_t i = 1; i <= count; i++)
+        assert_int_equal(rh_workload_writer_pattern(
+                             writer, &(struct workload_pattern){.number = i, .query = query}, &err),
+                         RH_OK);
+    finish(place, writer);
+    assert_int_equal(rh_workload_reader_open(place->path, NULL, &reader, &err), RH_OK);
+    assert_int_equal(strlen(rh_workload_reader_pattern(reader, 1)->query),
+                     WORKLOAD_QUERY_BYTES_MAX + strlen(" ..."));
+    assert_int_equal(strlen(rh_workload_reader_pattern(reader, count)->query),
+                     WORKLOAD_QUERY_BEGINNING_BYTES + strlen(" ..."));
+    rh_workload_reader_free(reader);
 }
 
 static void kill_writer(void *context)
@@ -599,6 +650,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_workload_file_needs_its_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_names_what_is_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_survives_damage, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_workload_file_keeps_of_many_long_texts_the_beginning,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_workload_file_of_a_database_with_many_types_is_read,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -272,6 +272,119 @@ static void test_capture_path_cuts_messages_that_are_too_long(void **state)
     close_path(&f);
 }
 
+static void answer(struct fixture *f, const char *data, size_t length)
+{
+    size_t answered = f->client_received + length;
+
+    say(f, f->server, data, length);
+    UNTIL(f, f->client_received == answered);
+}
+
+static void ask(struct fixture *f, const char *data, size_t length)
+{
+    size_t asked = f->server_received + length;
+
+    say(f, f->client, data, length);
+    UNTIL(f, f->server_received == asked);
+}
+
+#define ASK(f, text) ask(f, text, sizeof(text) - 1)
+#define ANSWER(f, text) answer(f, text, sizeof(text) - 1)
+
+/* One of type 0 was recorded, and the file knows no such message: all of the capture failed. */
+static void test_capture_path_does_not_record_what_is_no_message(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char seen[256];
+
+    open_path(&f, false);
+    ASK(&f, "P\0\0\0\x9\0a\0\0\0");
+    ANSWER(&f, "E\0\0\0\x0c"
+               "C42601\0\0");
+    ASK(&f, "\0\0\0\0\x5x"
+            "S\0\0\0\4");
+    ANSWER(&f, "Z\0\0\0\5I");
+    kinds(&f, seen);
+    assert_string_equal(seen, "hbmma");
+    close_path(&f);
+}
+
+static void copy_data(struct fixture *f, size_t length)
+{
+    char data[2048] = {'d', 0, 0, (char)((length + 4) >> 8), (char)(length + 4)};
+
+    memset(data + 5, 'x', length);
+    ask(f, data, 5 + length);
+}
+
+/* What was left out of a COPY that failed was counted with the next one, and took its room. */
+static void test_capture_path_a_copy_after_one_that_failed(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char seen[256];
+
+    open_path(&f, false);
+    for (int i = 0; i < 2; i++) {
+        ASK(&f, "Q\0\0\0\x6x\0");
+        ANSWER(&f, "G\0\0\0\7\0\0\0");
+        copy_data(&f, i == 0 ? 1500 : 800);
+        if (i == 0)
+            ANSWER(&f, "E\0\0\0\x0c"
+                       "C22P04\0\0"
+                       "Z\0\0\0\5I");
+    }
+    ASK(&f, "c\0\0\0\4");
+    ANSWER(&f, "C\0\0\0\xb"
+               "COPY 1\0"
+               "Z\0\0\0\5I");
+    kinds(&f, seen);
+    assert_string_equal(seen, "hbmmalmmma");
+    assert_int_equal(rh_capture_path_figures(f.path).gaps[GAP_COPY_DATA], 1);
+    assert_int_equal(rh_capture_path_figures(f.path).left_out_bytes, 500);
+    close_path(&f);
+}
+
+/* An error with a long context is cut; its SQLSTATE stands in front. */
+static void test_capture_path_knows_the_sqlstate_of_a_long_error(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct err err = RH_ERR_INIT;
+    const size_t length = 100000;
+    char *error = calloc(1, length), *chunk = malloc(CAPTURE_TAKE_BYTES);
+    bool is_over, has_answer = false;
+    size_t taken;
+
+    open_path(&f, false);
+    memset(error, 'x', length - 2);
+    error[0] = 'E';
+    for (int i = 0; i < 4; i++)
+        error[1 + i] = (char)((length - 1) >> 8 * (3 - i));
+    memcpy(error + 5, "C22012", 7);
+    error[12] = 'W';
+    ASK(&f, "Q\0\0\0\x6x\0");
+    answer(&f, error, length);
+    ANSWER(&f, "Z\0\0\0\5I");
+    assert_int_equal(rh_capture_ring_take(f.ring, 0, chunk, &taken, &is_over, &err), RH_OK);
+    for (size_t at = 0; at < taken;) {
+        const struct capture_record *record = (const void *)(chunk + at);
+        const struct workload_result *result = (const void *)((const char *)(record + 1) +
+                                                              sizeof(struct capture_answer));
+
+        if (record->kind == RECORD_ANSWER) {
+            assert_string_equal(result->sqlstate, "22012");
+            has_answer = true;
+        }
+        at += rh_capture_record_size(record->body_length);
+    }
+    assert_true(has_answer);
+    free(error);
+    free(chunk);
+    close_path(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +392,9 @@ int main(void)
         cmocka_unit_test(test_capture_path_stops_and_goes_on_forwarding),
         cmocka_unit_test(test_capture_path_sheds_sessions_and_takes_them_back),
         cmocka_unit_test(test_capture_path_cuts_messages_that_are_too_long),
+        cmocka_unit_test(test_capture_path_does_not_record_what_is_no_message),
+        cmocka_unit_test(test_capture_path_a_copy_after_one_that_failed),
+        cmocka_unit_test(test_capture_path_knows_the_sqlstate_of_a_long_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,8 @@
 /* The recorder between a ring written by hand and a sink: events, one slow sink, one that fails. */
 #include "workload/capture_recorder.h"
 
+#include "workload/capture_recorder_int.h"
+
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +14,7 @@
 
 struct sink {
     char events[4096]; /* a letter each */
-    size_t count, patterns, fails_at;
+    size_t count, patterns, fails_at, largest_bytes;
     int delay_ms;
     uint64_t bytes;
     struct workload_event last;
@@ -43,6 +45,8 @@ static enum err_code on_event(void *context, const struct workload_event *event,
         sink->events[sink->count] = "bqaxe"[event->kind];
     sink->count++;
     sink->bytes += 100;
+    if (rh_workload_event_bytes(event) > sink->largest_bytes)
+        sink->largest_bytes = rh_workload_event_bytes(event);
     sink->last = *event;
     for (size_t i = 0; i < event->result_count && i < 8; i++)
         sink->results[i] = event->results[i];
@@ -247,6 +251,57 @@ static void test_capture_recorder_stops_at_the_size_it_was_given(void **state)
     assert_false(f.sink.had_failure);
 }
 
+/* A million executions before one Sync, as drivers send them: the whole capture failed over an
+   event that the file cannot hold. */
+static void test_capture_recorder_leaves_out_what_is_too_much_for_one_request(void **state)
+{
+    (void)state;
+    struct fixture f = {.at_us = 0};
+
+    start(&f, 0);
+    begin(&f);
+    put(&f, RECORD_MESSAGE, 'P', 0, "a\0SELECT 1 FROM a\0\0\0", 20);
+    for (int i = 0; i < 1000000; i++) {
+        put(&f, RECORD_MESSAGE, 'B', 0, "\0a\0\0\0\0\0\0\0", 9);
+        put(&f, RECORD_MESSAGE, 'E', 0, "\0\0\0\0\0", 5);
+    }
+    put(&f, RECORD_MESSAGE, 'S', 1, "", 0);
+    put(&f, RECORD_MESSAGE, 'Q', 2, "SELECT 1", 9);
+    assert_int_equal(end(&f), RH_OK);
+    assert_string_equal(f.sink.events, "bqqe");
+    assert_true(f.sink.largest_bytes <= WORKLOAD_EVENT_BYTES_MAX);
+    assert_true(f.sink.largest_bytes > WORKLOAD_EVENT_BYTES_MAX / 2);
+}
+
+/* Each name is used once: what the recorder kept of them grew as long as the session lived. */
+static void test_capture_recorder_forgets_what_was_closed(void **state)
+{
+    (void)state;
+    struct names names = {0};
+    struct known_query *query = calloc(1, sizeof(*query));
+    char name[32];
+
+    query->holders = 1;
+    for (int i = 0; i < 100000; i++) {
+        snprintf(name, sizeof(name), "statement %d", i);
+        rh_recorded_names_set(&names, name, query);
+        rh_recorded_names_close(&names, name);
+        assert_ptr_equal(rh_recorded_names_get(&names, name), query); /* was it skipped? */
+    }
+    assert_true(names.size <= 64);
+    rh_recorded_names_set(&names, "open", query);
+    rh_recorded_names_close(&names, "nobody's");
+    for (int i = 0; i < 1000; i++) {
+        snprintf(name, sizeof(name), "portal %d", i);
+        rh_recorded_names_set(&names, name, query);
+        rh_recorded_names_close(&names, name);
+    }
+    assert_ptr_equal(rh_recorded_names_get(&names, "open"), query);
+    rh_recorded_names_clear(&names);
+    assert_int_equal(query->holders, 1);
+    rh_known_query_drop(query);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +310,8 @@ int main(void)
         cmocka_unit_test(test_capture_recorder_that_is_slow_loses_nothing),
         cmocka_unit_test(test_capture_recorder_whose_sink_fails_takes_nothing_more),
         cmocka_unit_test(test_capture_recorder_stops_at_the_size_it_was_given),
+        cmocka_unit_test(test_capture_recorder_leaves_out_what_is_too_much_for_one_request),
+        cmocka_unit_test(test_capture_recorder_forgets_what_was_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,6 +53,43 @@ static void test_log_csv_record_reads_quotes(void **state)
     assert_false(rh_log_csv_record(arena, rh_text("\"\"\"\"\"\"\""), &record));
 }
 
+static void check_quoted(const char *text, const char *value, const char *rest, bool is_closed)
+{
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct text left = rh_text(text), taken;
+    assert_int_equal(rh_log_quoted(arena, &left, '\'', &taken), is_closed);
+    if (!rh_text_is(taken, value) || !rh_text_is(left, rest))
+        fail_msg("%s: \"%.*s\", \"%.*s\"", text, (int)taken.len, taken.data, (int)left.len,
+                 left.data);
+}
+
+static void test_log_quoted_takes_what_is_between_quotes(void **state)
+{
+    (void)state;
+    check_quoted("'a', 'b'", "a", ", 'b'", true);
+    check_quoted("'it''s'''", "it's'", "", true);
+    check_quoted("''", "", "", true);
+    check_quoted("''''", "'", "", true);
+    check_quoted("'", "", "", false);
+    check_quoted("'a''", "a'", "", false);
+}
+
+/* Each value had room for all that followed it: 30,000 parameters took gigabytes. */
+static void test_log_quoted_takes_the_memory_of_its_value(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    RH_CLEANUP_BUF struct buf detail;
+    struct text rest, value;
+    rh_buf_init(&detail, 1024 * 1024);
+    for (int i = 0; i < 30000; i++)
+        rh_buf_add_str(&detail, "'value',");
+    for (rest = rh_buf_text(&detail); rest.len > 0; rest.data++, rest.len--)
+        assert_true(rh_log_quoted(arena, &rest, '\'', &value));
+    if (rh_arena_used_bytes(arena) > 4 * detail.len)
+        fail_msg("%zu bytes for %zu", rh_arena_used_bytes(arena), detail.len);
+}
+
 static void test_log_json_record_reads_keys(void **state)
 {
     (void)state;
@@ -79,6 +116,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_time_knows_forms),
         cmocka_unit_test(test_log_csv_record_reads_quotes),
+        cmocka_unit_test(test_log_quoted_takes_what_is_between_quotes),
+        cmocka_unit_test(test_log_quoted_takes_the_memory_of_its_value),
         cmocka_unit_test(test_log_json_record_reads_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

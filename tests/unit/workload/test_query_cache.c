@@ -143,11 +143,34 @@ static void test_query_cache_passes_the_sinks_error_on(void **state)
     rh_query_cache_free(cache);
 }
 
+/* A client's text of 2 MB was as many calls of one function within itself: the stack was full. */
+static void test_query_cache_looks_into_one_prepare_alone(void **state)
+{
+    (void)state;
+    struct seen seen = {0};
+    struct query_cache *cache = open_cache(&seen, true);
+    RH_CLEANUP_BUF struct buf query;
+
+    rh_buf_init(&query, (size_t)4 * 1024 * 1024);
+    for (int i = 0; i < 150000; i++)
+        rh_buf_add_str(&query, "PREPARE a AS ");
+    rh_buf_add_str(&query, "SELECT 1");
+
+    struct known_query *known = find(cache, query.data);
+
+    assert_string_equal(known->prepares, "a");
+    assert_null(known->prepared->prepared);
+    assert_int_equal(rh_query_cache_pattern_count(cache), 2);
+    rh_known_query_drop(known);
+    rh_query_cache_free(cache);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_query_cache_gives_one_number_to_what_differs_in_constants),
         cmocka_unit_test(test_query_cache_knows_statements_and_names),
+        cmocka_unit_test(test_query_cache_looks_into_one_prepare_alone),
         cmocka_unit_test(test_query_cache_tells_columns_where_it_was_asked_to),
         cmocka_unit_test(test_query_cache_forgets_and_keeps_numbers),
         cmocka_unit_test(test_query_cache_passes_the_sinks_error_on),

@@ -75,8 +75,11 @@ static void test_statement_sums_refuse_what_they_are_not(void **state)
     RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
     struct err err = RH_ERR_INIT;
     struct statement_sums sums;
-    assert_int_equal(read_sums(arena, "query,calls,total_time\n,1,1\nx,-1,1\nx,y,1\n", &sums, &err),
-                     RH_OK);
+    assert_int_equal(
+        read_sums(arena,
+                  "query,calls,total_time\n,1,1\nx,-1,1\nx,y,1\nx,1,inf\nx,1e999,1\nx,1,1e308\n",
+                  &sums, &err),
+        RH_OK);
     assert_int_equal(sums.items.count, 0);
 }
 

@@ -189,6 +189,35 @@ static void test_value_mask_denies_what_it_does_not_know(void **state)
     close_mask(&f);
 }
 
+#define PARAMETER(f, bytes) mask_parameter(f, "SELECT $1", true, bytes, sizeof(bytes) - 1, &length)
+
+/* Documents, arrays and rows in their binary form were taken for numbers, and stayed. */
+static void test_value_mask_denies_text_within_binary_values(void **state)
+{
+    (void)state;
+    struct fixture f;
+    size_t length;
+
+    open_mask(&f);
+    assert_null(PARAMETER(&f, "\1{\"name\":\"Ada\"}"));
+    assert_int_equal(f.by_default, 1);
+    assert_null(PARAMETER(&f, "\1{\"a\":\"Ada\"}\n\n\n\n"));
+    assert_null(PARAMETER(&f, "\0\0\0\1\0\0\0\0\0\0\0\x19\0\0\0\1\0\0\0\1\0\0\0\3"
+                              "Ada"));
+    assert_null(PARAMETER(&f, "\0\0\0\1\0\0\0\x19\0\0\0\4"
+                              "Anna"));
+    assert_null(PARAMETER(&f, "\0\0\0\1\0\0\0\x19\0\0\0\x6\xd0\x90\xd0\xb4\xd0\xb0"));
+    assert_null(PARAMETER(&f, "Jos\xe9 Garc\xed"
+                              "a")); /* Latin 1 */
+    assert_non_null(PARAMETER(&f, "\0\x41\x42\x43"));
+    assert_non_null(PARAMETER(&f, "\0\0\2\x41\x42\x43\x44\x45"));
+    assert_non_null(PARAMETER(&f, "\0\0\0\1\0\0\0\0\0\0\0\x17\0\0\0\1\0\0\0\1\0\0\0\4"
+                                  "\0\x61\x62\x63"));
+    assert_non_null(PARAMETER(&f, "\0\3\0\0\0\0\0\4\x0c\x41\x1a\x42\x10\x43")); /* numeric */
+    assert_int_equal(f.by_default, 0);
+    close_mask(&f);
+}
+
 static void test_value_mask_turns_binary_values_through_their_text(void **state)
 {
     (void)state;
@@ -241,6 +270,7 @@ int main(void)
         cmocka_unit_test(test_value_mask_gives_one_pseudonym_in_every_form),
         cmocka_unit_test(test_value_mask_leaves_what_is_kept_and_what_is_no_text),
         cmocka_unit_test(test_value_mask_denies_what_it_does_not_know),
+        cmocka_unit_test(test_value_mask_denies_text_within_binary_values),
         cmocka_unit_test(test_value_mask_turns_binary_values_through_their_text),
         cmocka_unit_test(test_value_mask_leaves_nothing_of_a_message_it_cannot_read),
     };
