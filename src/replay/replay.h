@@ -17,11 +17,11 @@
  * goes when its session and the order let it.
  *
  * What cannot be sent again (redacted, left out by the recording) and, read only, what writes is
- * not sent, and counted. Statements are never altered (what a transform makes of them it does before:
- * replay/transformed.h), but for numbers of types, which become those of the target
+ * not sent, and counted. Statements are never altered (what a transform makes of them it does
+ * before: replay/transformed.h), but for numbers of types, which become those of the target
  * (replay/oid_map.h), and for values that the server made: what the recording's clients were told
- * (INSERT ... RETURNING id, nextval) becomes what those of the replay were told, in whatever session
- * it is said (replay/id_map.h).
+ * (INSERT ... RETURNING id, nextval) becomes what those of the replay were told, in whatever
+ * session it is said (replay/id_map.h).
  *
  * Memory is flat: the workload is read ahead by a second and REPLAY_AHEAD_BYTES at most. Blocks
  * until the replay is over, its deadline, or the user's interrupt.

@@ -10,8 +10,8 @@
 
 /* Settings, notes, names: what a writer of ours puts into one text is far below. */
 #define TEXT_BYTES_MAX ((int64_t)1024 * 1024)
-/* All types and patterns with their texts, as a reader holds them: a database has two types for each
-   table. */
+/* All types and patterns with their texts, as a reader holds them: a database has two types for
+   each table. */
 #define TEXTS_BYTES_MAX ((size_t)256 * 1024 * 1024)
 /* Rows of notes and gaps. */
 #define ROWS_MAX 100000

@@ -421,9 +421,8 @@ static uint32_t load_u32(const char *bytes)
    types by their numbers in pg_type.dat). */
 static bool is_array_of_numbers(struct text value)
 {
-    static const uint32_t types[] = {16,  20,   21,   23,   26,   700,  701,
-                                     790, 1082, 1083, 1114, 1184, 1186, 1700,
-                                     2950};
+    static const uint32_t types[] = {16,   20,   21,   23,   26,   700,  701, 790,
+                                     1082, 1083, 1114, 1184, 1186, 1700, 2950};
 
     if (value.len < 12 || load_u32(value.data) > 6 || load_u32(value.data + 4) > 1)
         return false;
@@ -434,8 +433,9 @@ static bool is_array_of_numbers(struct text value)
 }
 
 /*
- * Whether a binary value that is no text has text in it: a document, an array, a row, bytes. What is
- * as long as numbers, times and UUIDs are is one of these, unless it begins as a jsonb or a row does.
+ * Whether a binary value that is no text has text in it: a document, an array, a row, bytes. What
+ * is as long as numbers, times and UUIDs are is one of these, unless it begins as a jsonb or a row
+ * does.
  */
 static bool holds_text(struct text value)
 {
