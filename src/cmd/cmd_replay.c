@@ -51,6 +51,14 @@ static const struct option rows[] = {
     },
     OPTION_ROW_TRANSFORM(GROUP_TARGET, "Send what the new release sends in its place."),
     {
+        .name = "recorded-ids",
+        .kind = OPTION_FLAG,
+        .group = GROUP_TARGET,
+        .help = "Send generated ids as they were recorded.",
+        .details = "Without it an id that a sequence gave while it was recorded becomes, in later "
+                   "statements of all sessions, the one that the target gave in its place.",
+    },
+    {
         .name = "database",
         .kind = OPTION_TEXT,
         .value_name = "NAME",
@@ -439,6 +447,11 @@ static void show(const struct job *job, const struct replay_result *result, stru
                       rh_say_count(arena, result->order_waits, "statement"), waited,
                       rh_say_number(arena, result->order_escapes_deadline),
                       rh_say_number(arena, result->order_escapes_lock));
+    if (result->ids_learned > 0 || result->ids_unknown > 0)
+        rh_buf_printf(
+            out, "generated ids: %s told by the target, %s in later statements; %s unknown\n",
+            rh_say_number(arena, result->ids_learned), rh_say_number(arena, result->ids_mapped),
+            rh_say_number(arena, result->ids_unknown));
     if (result->is_replayer_bound)
         rh_buf_printf(out,
                       "replayer-bound: the replay itself was busy %.0f %% of the time, and "
@@ -486,6 +499,7 @@ static enum err_code read_options(struct job *job, const struct options *setting
     enum err_code code = read_speed(rh_option_text(options, "speed"), &job->replay.speed, err);
 
     job->replay.engine = &rh_engine_postgres;
+    job->replay.keeps_ids = rh_option_flag(options, "recorded-ids");
     job->replay.is_read_only = rh_option_flag(options, "read-only");
     job->replay.skips_idle = rh_option_flag(options, "skip-idle");
     job->replay.max_sessions = (size_t)rh_option_number(options, "max-sessions", 0);

@@ -145,6 +145,14 @@ typedef void query_done_fn(void *context, struct rows **rows, const struct err *
     /* -> oid, schema_name, type_name, kind (pg_type.typtype), element (its oid; 0): the types     \
           that the database numbers in its own way */                                              \
     X(ENGINE_QUERY_OWN_TYPES)                                                                      \
+    /* -> kind (made, reference, sequence), relation, attribute, schema_name, table_name,          \
+          column_name, to_relation, to_attribute, sequence_schema, sequence_name, since: columns   \
+          that the server fills with new values (the sequence that does, its last value; NULL),    \
+          foreign keys column by column, sequences that fill no column */                          \
+    X(ENGINE_QUERY_OWN_KEYS)                                                                       \
+    /* -> oid, schema_name, signature ("f(integer, text)"): functions that the database numbers in \
+          its own way */                                                                           \
+    X(ENGINE_QUERY_OWN_FUNCTIONS)                                                                  \
     /* -> role_name: roles that may log in */                                                      \
     X(ENGINE_QUERY_LOGIN_ROLES)                                                                    \
     /* -> one row: max_connections, reserved (kept from a role like ours), used */                 \

@@ -81,7 +81,8 @@ size_t rh_workload_event_bytes(const struct workload_event *event)
     size_t bytes = event->begun == NULL ? 0 : session_bytes(event->begun);
     for (size_t i = 0; i < event->message_count; i++)
         bytes += sizeof(struct workload_message) + event->messages[i].body.len;
-    return bytes + event->result_count * sizeof(struct workload_result);
+    return bytes + event->result_count * sizeof(struct workload_result) +
+           event->id_count * (sizeof(struct workload_id) + WORKLOAD_ID_BYTES_MAX);
 }
 
 uint32_t rh_workload_event_highest_pattern(const struct workload_event *event)

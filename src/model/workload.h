@@ -101,6 +101,19 @@ struct workload_result {
     uint8_t unordered[WORKLOAD_DIGEST_BYTES], ordered[WORKLOAD_DIGEST_BYTES];
 };
 
+/*
+ * A value that the server made and the client was told: a column of a row that came back, of one of
+ * workload_about's keys. Only values that are new since the workload began are kept.
+ */
+struct workload_id {
+    uint32_t result;      /* of the answer's results: 0, 1, ... */
+    uint32_t row, column; /* of that result: 0, 1, ... */
+    uint32_t key;      /* 1, 2, ... of workload_about's keys; 0: of lastval(), which names none */
+    bool is_binary;    /* as it came; here it is text all the same */
+    struct text value; /* of an integer or a uuid, WORKLOAD_ID_BYTES_MAX at most */
+};
+#define WORKLOAD_ID_BYTES_MAX 36
+
 struct workload_event {
     enum workload_event_kind kind;
     uint64_t session;
@@ -119,6 +132,8 @@ struct workload_event {
     char transaction_status; /* I, T, E; 0 when the session ended instead */
     struct workload_result *results;
     size_t result_count;
+    struct workload_id *ids; /* by result, row, column */
+    size_t id_count;
 
     bool was_cut; /* WORKLOAD_SESSION_ENDED: without a Terminate of the client */
 };
@@ -179,6 +194,32 @@ struct workload_type {
     uint32_t element; /* of an array: the type of its elements; 0 */
 };
 
+/* A function that the server numbers in its own way: FunctionCall names it by its number. */
+struct workload_function {
+    uint32_t oid;
+    const char *schema, *signature; /* "f(integer, text)" */
+};
+#define WORKLOAD_FUNCTIONS_MAX 65536
+
+/*
+ * A column whose values the server makes (a sequence, identity, gen_random_uuid()), or that refers
+ * to such a one by a foreign key; or a sequence that fills no column (`table` and `column` "").
+ * Columns of one domain hold each other's values.
+ */
+struct workload_key {
+    uint32_t domain; /* 1, 2, ... */
+    const char *schema, *table, *column;
+    const char *sequence_schema, *sequence; /* that fills it; "" */
+    /* The sequence's last value when the workload began: what is beyond is new. INT64_MAX: not
+       known. */
+    int64_t since;
+    uint32_t relation; /* in the server that it was recorded of; 0 */
+    uint16_t attribute;
+};
+#define WORKLOAD_SINCE_UNKNOWN INT64_MAX
+/* A schema of ten thousand tables with some of each. */
+#define WORKLOAD_KEYS_MAX 65536
+
 struct workload_about {
     enum workload_origin origin;
     const char *server_version; /* "15.4"; "" when not known */
@@ -191,6 +232,8 @@ struct workload_about {
        masked has none in it, and this is zeros then. */
     uint8_t digest_key[WORKLOAD_DIGEST_KEY_BYTES];
     VEC(struct workload_type) types;
+    VEC(struct workload_function) functions;
+    VEC(struct workload_key) keys;
 };
 
 /* What the server that it is of has counted of all its statements (pg_stat_statements), beside what

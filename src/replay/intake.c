@@ -47,6 +47,12 @@ static bool replicates(const struct workload_session *begun)
            strcasecmp(value, "no") != 0 && strcmp(value, "0") != 0;
 }
 
+static void take_session(struct replay *replay, const struct workload_session *begun, int64_t at_us)
+{
+    replay->recorded++;
+    rh_session_new(replay, begun, at_us);
+}
+
 static void take_begun(struct replay *replay, const struct workload_event *event)
 {
     const struct workload_session *begun = event->begun;
@@ -59,10 +65,10 @@ static void take_begun(struct replay *replay, const struct workload_event *event
         gaps[GAP_SESSIONS_DATABASE]++;
     else if (replicates(begun))
         gaps[GAP_SESSIONS_REPLICATION]++;
-    else if ((size_t)replay->live >= replay->room)
+    else if ((size_t)replay->recorded >= replay->room)
         gaps[GAP_SESSIONS_OVER]++;
     else
-        rh_session_new(replay, begun, event->at_us);
+        take_session(replay, begun, event->at_us);
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
@@ -142,6 +148,9 @@ static void add_message(struct making *making, const struct workload_message *me
     if (making->session->oids && !making->bytes.failed)
         (void)rh_oid_map_message(making->replay->oids, making->session->oids, message->type,
                                  making->bytes.data + at, body.len);
+    if (making->session->id_session && !making->bytes.failed)
+        rh_ids_take_message(making->session, item, message->type, making->bytes.data + at, body.len,
+                            at - 5);
     add_step(making, message);
     item->acks += message->type == 'P' || message->type == 'B' || message->type == 'C' ||
                   message->type == 'D' || message->type == 'E';
@@ -270,6 +279,8 @@ static struct item *spread_results(struct replay_session *session,
                                                                       : left;
         it->recorded = copy_of(event->results + at, count, sizeof(*it->recorded));
         it->recorded_count = count;
+        if (event->id_count > 0 && session->replay->ids)
+            rh_ids_give(session, it, event, at, count);
         it->is_answered = true;
         mark_answered(session->replay, it);
         at += count;
@@ -283,6 +294,8 @@ static void take_answer(struct replay *replay, struct replay_session *session,
                         const struct workload_event *event)
 {
     bool is_over = event->transaction_status == 'I' || event->transaction_status == 0;
+    if (replay->ids)
+        rh_ids_expect(session, event);
     struct item *item = spread_results(session, event);
     session->heard_request = event->request;
     session->heard_at_us = event->at_us;
@@ -324,8 +337,10 @@ static void take_event(struct replay *replay, const struct workload_event *event
                                          ? NULL
                                          : rh_replay_find_session(replay, event->session);
     replay->last_event_us = event->at_us;
-    if (event->kind == WORKLOAD_SESSION_ENDED)
+    if (event->kind == WORKLOAD_SESSION_ENDED) {
         replay->ended_recorded++;
+        replay->recorded -= session != NULL;
+    }
     if (event->kind == WORKLOAD_CANCEL) {
         rh_cancel_event(replay, event);
         return;

@@ -56,7 +56,8 @@ static void count_error(struct replay *replay, struct replay_pattern *pattern,
 
 /* The same rows; in the same order, where the text asks for one. */
 static void compare_rows(const struct replay *replay, struct replay_pattern *pattern,
-                         const struct workload_result *here, const struct workload_result *there)
+                         const struct workload_result *here, const struct workload_result *there,
+                         bool has_moved_ids)
 {
     bool is_same = here->rows == there->rows && here->returned == there->returned &&
                    here->is_suspended == there->is_suspended;
@@ -72,6 +73,8 @@ static void compare_rows(const struct replay *replay, struct replay_pattern *pat
     const uint8_t *theirs = is_ordered ? there->ordered : there->unordered;
     if (is_same && memcmp(ours, theirs, WORKLOAD_DIGEST_BYTES) == 0)
         pattern->digests_same++;
+    else if (is_same && has_moved_ids)
+        pattern->digests_moved++;
     else
         pattern->digests_differ++;
 }
@@ -83,7 +86,7 @@ static void add_time(struct histogram **histogram, int64_t us)
     rh_histogram_add(*histogram, us);
 }
 
-static void measure(struct replay *replay, const struct outcome *outcome,
+static void measure(struct replay *replay, const struct item *item, const struct outcome *outcome,
                     const struct replay_execution *execution)
 {
     struct replay_pattern *pattern = pattern_of(replay, execution->result.pattern);
@@ -100,7 +103,7 @@ static void measure(struct replay *replay, const struct outcome *outcome,
     rh_histogram_add(&replay->result->response_us, response_us);
     replay->response_sum_us += response_us;
     if (execution->recorded && !execution->recorded->sqlstate[0])
-        compare_rows(replay, pattern, &execution->result, execution->recorded);
+        compare_rows(replay, pattern, &execution->result, execution->recorded, item->has_moved_ids);
 }
 
 static const struct workload_result *recorded_of(const struct item *item, size_t at)
@@ -128,7 +131,7 @@ void rh_measure_item(struct replay_session *session, struct item *item)
         /* Of several statements in one string each has a pattern of its own. */
         if (item->is_simple && execution.recorded && execution.recorded->pattern)
             execution.result.pattern = execution.recorded->pattern;
-        measure(replay, outcome, &execution);
+        measure(replay, item, outcome, &execution);
         if (replay->options->executed)
             replay->options->executed(replay->options->context, &execution);
     }

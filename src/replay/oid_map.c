@@ -18,9 +18,15 @@ struct entry {
     uint32_t element;
 };
 
+struct moved_function {
+    uint32_t from, to;
+};
+
 struct oid_map {
     struct entry *entries; /* by `from` */
     size_t count;
+    struct moved_function *functions; /* by `from`; those that have moved */
+    size_t function_count;
     struct oid_map_facts facts;
 };
 
@@ -83,6 +89,42 @@ struct oid_map *rh_oid_map_new(struct arena *arena, const struct workload_type *
     return map;
 }
 
+static int compare_signatures(const void *a, const void *b)
+{
+    const struct target_function *x = a, *y = b;
+    int sign = strcmp(x->signature, y->signature);
+    return sign ? sign : strcmp(x->schema, y->schema);
+}
+
+static int compare_functions(const void *a, const void *b)
+{
+    const struct moved_function *x = a, *y = b;
+    return x->from < y->from ? -1 : x->from > y->from;
+}
+
+void rh_oid_map_add_functions(struct oid_map *map, struct arena *arena,
+                              const struct workload_function *functions, size_t function_count,
+                              const struct target_function *target, size_t target_count)
+{
+    if (function_count == 0 || target_count == 0)
+        return;
+    struct target_function *sorted = rh_arena_memdup(arena, target, target_count * sizeof(*target));
+    map->functions = rh_arena_alloc_array(arena, function_count, sizeof(*map->functions));
+    qsort(sorted, target_count, sizeof(*sorted), compare_signatures);
+    for (size_t i = 0; i < function_count; i++) {
+        const struct target_function wanted = {.schema = functions[i].schema,
+                                               .signature = functions[i].signature};
+        const struct target_function *found = bsearch(&wanted, sorted, target_count, sizeof(wanted),
+                                                      compare_signatures);
+        if (found && found->oid != functions[i].oid)
+            map->functions[map->function_count++] = (struct moved_function){functions[i].oid,
+                                                                            found->oid};
+    }
+    if (map->function_count > 0)
+        qsort(map->functions, map->function_count, sizeof(*map->functions), compare_functions);
+    map->facts.functions_moved = map->function_count;
+}
+
 struct oid_map_facts rh_oid_map_facts(const struct oid_map *map)
 {
     return map->facts;
@@ -90,7 +132,7 @@ struct oid_map_facts rh_oid_map_facts(const struct oid_map *map)
 
 bool rh_oid_map_is_needed(const struct oid_map *map)
 {
-    return map->facts.moved > 0;
+    return map->facts.moved + map->facts.functions_moved > 0;
 }
 
 static const struct entry *find(const struct oid_map *map, uint32_t oid)
@@ -387,8 +429,15 @@ size_t rh_oid_map_message(const struct oid_map *map, struct oid_session *session
         return map_parameters(map, find_statement(session, name), &reader, body);
     }
     if (type == 'F') {
-        (void)rh_pg_read_u32(&reader); /* the function: those of a user's own have no name here */
-        return map_parameters(map, NULL, &reader, body);
+        const struct moved_function wanted = {.from = rh_pg_read_u32(&reader)};
+        const struct moved_function *found = map->function_count == 0
+                                                 ? NULL
+                                                 : bsearch(&wanted, map->functions,
+                                                           map->function_count, sizeof(wanted),
+                                                           compare_functions);
+        if (found && !reader.failed)
+            store_u32(body, found->to);
+        return map_parameters(map, NULL, &reader, body) + (found && !reader.failed);
     }
     return 0;
 }

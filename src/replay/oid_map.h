@@ -25,10 +25,17 @@ struct target_type {
     const char *schema, *name;
 };
 
+/* A function of the target. */
+struct target_function {
+    uint32_t oid;
+    const char *schema, *signature;
+};
+
 /* What was mapped: for the result. */
 struct oid_map_facts {
     size_t types;              /* of the recording */
     size_t moved;              /* have another number in the target */
+    size_t functions_moved;    /* the same of functions */
     size_t missing;            /* the target has none of that name */
     const char *first_missing; /* "schema.name"; NULL */
 };
@@ -37,6 +44,11 @@ struct oid_map_facts {
 struct oid_map *rh_oid_map_new(struct arena *arena, const struct workload_type *types,
                                size_t type_count, const struct target_type *target,
                                size_t target_count);
+/* Functions, which FunctionCall names: by schema and signature; those that are missing keep their
+   numbers, for the server to say so. Once. */
+void rh_oid_map_add_functions(struct oid_map *map, struct arena *arena,
+                              const struct workload_function *functions, size_t function_count,
+                              const struct target_function *target, size_t target_count);
 struct oid_map_facts rh_oid_map_facts(const struct oid_map *map);
 /* False: nothing has moved, messages can go as they are. */
 bool rh_oid_map_is_needed(const struct oid_map *map);

@@ -77,15 +77,27 @@ static bool has_order(const struct replay *replay, const struct replay_session *
 {
     const struct item *item = session->unsent;
     (void)now_us;
-    return !item || rh_commit_order_has(replay->order, item->needs, item->need_count);
+    return !item || rh_order_wait_has(replay, item);
+}
+
+bool rh_order_wait_has(const struct replay *replay, const struct item *item)
+{
+    return (item->need_count == 0 ||
+            rh_commit_order_has(replay->order, item->needs, item->need_count)) &&
+           (item->place_count == 0 || !rh_ids_are_awaited(replay, item));
+}
+
+/* Not at once: who is told of it is in the middle of something. */
+void rh_order_wait_look(struct replay *replay)
+{
+    if (replay->order_first)
+        rh_due_heap_set(&replay->heap, &replay->order_due, INT64_MIN);
 }
 
 static void take_marks(struct replay *replay, const struct order_mark *marks, size_t count)
 {
-    bool moved = rh_commit_order_done(replay->order, marks, count);
-    /* Not at once: who is told of it is in the middle of something. */
-    if (moved && replay->order_first)
-        rh_due_heap_set(&replay->heap, &replay->order_due, INT64_MIN);
+    if (rh_commit_order_done(replay->order, marks, count))
+        rh_order_wait_look(replay);
 }
 
 void rh_order_wait_sent(struct replay *replay, struct item *item)

@@ -204,6 +204,9 @@ static enum err_code set_up(struct replay *replay, struct mono deadline, struct 
     rh_loop_watch_set(replay->timer_watch, LOOP_READABLE);
     replay->hash = rh_arena_alloc_array(replay->arena, HASH_SLOTS, sizeof(struct replay_session *));
     replay->hash_mask = HASH_SLOTS - 1;
+    if (!options->keeps_ids)
+        replay->ids = rh_id_map_new(options->about->keys.items, options->about->keys.count);
+    replay->id_texts = replay->ids ? rh_id_texts_new(replay->ids) : NULL;
     replay->order = rh_commit_order_new(options->patterns, options->pattern_count);
     replay->order_last = &replay->order_first;
     replay->order_due = (struct due){.fn = rh_order_wait_due, .context = replay};
@@ -227,6 +230,8 @@ static void tear_down(struct replay *replay)
     rh_session_bury(replay);
     rh_cancel_free_all(replay);
     rh_commit_order_free(replay->order);
+    rh_id_texts_free(replay->id_texts);
+    rh_id_map_free(replay->ids);
     rh_due_heap_deinit(&replay->heap);
     if (replay->watcher && replay->loop)
         replay->options->engine->detach(replay->watcher);

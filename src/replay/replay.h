@@ -17,9 +17,11 @@
  * goes when its session and the order let it.
  *
  * What cannot be sent again (redacted, left out by the recording) and, read only, what writes is
- * not sent, and counted. Statements are never altered (what a transform makes of them
- * it does before: replay/transformed.h); only numbers of types are, to those of the
- * target (replay/oid_map.h).
+ * not sent, and counted. Statements are never altered (what a transform makes of them it does
+ * before: replay/transformed.h), but for numbers of types, which become those of the target
+ * (replay/oid_map.h), and for values that the server made: what the recording's clients were told
+ * (INSERT ... RETURNING id, nextval) becomes what those of the replay were told, in whatever
+ * session it is said (replay/id_map.h).
  *
  * Memory is flat: the workload is read ahead by a second and REPLAY_AHEAD_BYTES at most. Blocks
  * until the replay is over, its deadline, or the user's interrupt.
@@ -72,6 +74,7 @@ struct replay_options {
     double speed;    /* 0.1 .. 100; 0: as fast as it goes */
     bool skips_idle; /* time in which nothing happens is passed over */
     bool is_read_only;
+    bool keeps_ids;       /* values that the server made are said as recorded */
     size_t max_sessions;  /* at once; further ones are left out; 0: what the server has room for */
     const char *database; /* the recorded one to replay; NULL: that of the first session */
     const struct replay_user *users;
@@ -97,9 +100,11 @@ struct replay_pattern {
     uint32_t number;
     int64_t calls;
     int64_t errors_as_recorded, errors_new, errors_resolved;
-    int64_t cancelled;                          /* not errors */
-    int64_t rows_same, rows_differ;             /* of those that succeeded both times */
-    int64_t digests_same, digests_differ;       /* of those with a digest both times */
+    int64_t cancelled;                    /* not errors */
+    int64_t rows_same, rows_differ;       /* of those that succeeded both times */
+    int64_t digests_same, digests_differ; /* of those with a digest both times */
+    int64_t
+        digests_moved; /* differ, but ids in them are others (replay/id_map.h): not to be told */
     struct histogram *service_us, *response_us; /* of those that succeeded; NULL: none did */
     VEC(struct replay_sqlstate) sqlstates;      /* of the replay */
 };
@@ -153,6 +158,11 @@ struct replay_result {
     int64_t types_moved;
     const char *users_replaced; /* "a, b"; "" */
     const char *first_missing_type;
+    /* Values that servers make (sequences, uuids). */
+    int64_t ids_learned; /* that the target's clients were told in the place of recorded ones */
+    int64_t ids_mapped;  /* in statements: told before; */
+    int64_t ids_moved;   /* of these, other than recorded */
+    int64_t ids_unknown; /* in statements: made since the recording began, and not told before */
     int64_t cancels_sent, cancels_not_needed;
     int64_t order_waits, order_wait_us; /* statements that waited for a commit, and how long */
     int64_t order_escapes_deadline, order_escapes_lock;

@@ -1,8 +1,8 @@
 /*
  * The parts of a replay: what the recording holds becomes sessions with items (intake.c), a
  * session plays its items against the server (session.c, session_answers.c), what waits for other
- * sessions' commits (order_wait.c), cancel requests (cancels.c), the sums (measure.c), what the
- * target is (target.c), and the whole (replay.c).
+ * sessions' commits (order_wait.c), values that the server makes (ids.c), cancel requests
+ * (cancels.c), the sums (measure.c), what the target is (target.c), and the whole (replay.c).
  *
  *   events ──► items:  first ··· flying ··· unsent ··· last
  *                      done, its   sent, not   not sent
@@ -20,6 +20,7 @@
 #include "net/pg_client.h"
 #include "replay/commit_order.h"
 #include "replay/due_heap.h"
+#include "replay/id_texts.h"
 #include "replay/oid_map.h"
 #include "replay/replay.h"
 
@@ -35,6 +36,12 @@ struct replay_step {
 struct outcome {
     struct workload_result result;
     int64_t first_us, complete_us, service_us;
+};
+
+/* A message of an item that says values which the server makes. */
+struct id_place {
+    size_t offset; /* of the message in the item's bytes */
+    struct id_statement statement;
 };
 
 struct cancel;
@@ -69,6 +76,15 @@ struct item {
     struct order_mark *turns; /* done when it was sent */
     size_t turn_count;
     bool has_had_turns;
+
+    struct id_place *places; /* until it is sent */
+    size_t place_count;
+    struct workload_id *ids; /* recorded of its results; values lie behind them */
+    size_t id_count;
+    uint32_t last_domain; /* of those that name no key */
+    bool has_moved_ids;   /* it says, or its rows told, others than in the recording */
+    struct buf rows;      /* that came, as far as ids may be in them (ids.c) */
+    size_t row_at;        /* the row under way begins there */
 
     bool is_sent, is_done;
     int64_t taken_us; /* when it was read */
@@ -111,6 +127,7 @@ struct replay_session {
     struct buf prologue;
     size_t prologue_readies;
     struct pg_client *client;
+    int64_t refused_us;              /* for the first time for want of room; 0 */
     int64_t connect_us, begin_after; /* ended sessions that there were before it */
 
     /* intake */
@@ -120,6 +137,8 @@ struct replay_session {
     bool source_ended;
     struct order_touched touched;
     struct oid_session *oids;
+    struct id_session *id_session;
+    uint32_t last_domain; /* of the value that a sequence gave it last, in the recording */
 
     /* items */
     struct item *first, *flying, *unsent, *last;
@@ -179,10 +198,14 @@ struct replay {
     struct replay_session *sessions;
     int64_t live, ended, playing; /* sessions */
     int64_t hungry;               /* that have nothing to send, without a schedule */
+    int64_t connected;            /* or about to be; never more than `room` */
+    int64_t recorded;             /* of those that are replayed: not ended in the recording */
+    int64_t left_us;              /* when the last one ended */
     int64_t logins;               /* under way */
     int64_t refusals;             /* logins in a row that failed, nobody having got in */
     size_t flying;                /* items */
     struct replay_session *begin_first, *begin_last; /* by order_next: wait for others to end */
+    struct replay_session *full_first, *full_last;   /* by order_next: wait for room */
     struct replay_session *graveyard;                /* freed when no callback is on the stack */
     size_t room;
 
@@ -190,6 +213,8 @@ struct replay {
     char **roles; /* that may log in, sorted */
     size_t role_count;
     struct oid_map *oids;
+    struct id_map *ids; /* NULL: the recording knows of no keys */
+    struct id_texts *id_texts;
     struct commit_order *order;
     struct row_digest_key digest_key;
 
@@ -252,6 +277,30 @@ void rh_session_part(void *context, const struct pg_part *part);
 /* Done without the server: dropped, or lost. */
 void rh_session_item_done(struct replay_session *session, struct item *item);
 
+/* --- ids.c ------------------------------------------------------------------------------------
+ */
+/* A message of the client, in its place: of the item's bytes at `offset`, with its head; of a
+   prologue (item NULL) at `body`. */
+void rh_ids_take_message(struct replay_session *session, struct item *item, unsigned char type,
+                         char *body, size_t length, size_t offset);
+/* An answer of the recording: what it tells is expected from now on. */
+void rh_ids_expect(struct replay_session *session, const struct workload_event *event);
+/* Those of results first .. first + count of the answer belong to the item. */
+void rh_ids_give(struct replay_session *session, struct item *item,
+                 const struct workload_event *event, size_t first, size_t count);
+/* A piece of a row that came, before it is counted. */
+void rh_ids_take_row(struct replay_session *session, const struct pg_part *part);
+/* The body of a FunctionCallResponse. */
+void rh_ids_take_value(struct replay_session *session, struct text body);
+/* The item is done and was answered in the recording: what both were told is paired. */
+void rh_ids_pair(struct replay_session *session, struct item *item);
+/* Nothing will come of it. */
+void rh_ids_lose(struct replay *replay, struct item *item);
+/* It says a value that an answer under way will tell. */
+bool rh_ids_are_awaited(const struct replay *replay, const struct item *item);
+/* Puts the target's values in; to be called once, before it is sent. */
+void rh_ids_turn(struct replay *replay, struct item *item);
+
 /* --- order_wait.c -----------------------------------------------------------------------------
  */
 void rh_order_wait_add(struct replay_session *session);
@@ -260,6 +309,10 @@ void rh_order_wait_remove(struct replay_session *session);
 void rh_order_wait_sent(struct replay *replay, struct item *item);
 /* It is done, and so is its transaction: whoever waited for that goes. */
 void rh_order_wait_done(struct replay *replay, struct item *item);
+/* Somebody may have waited for what is there now. */
+void rh_order_wait_look(struct replay *replay);
+/* What it needs of others is there. */
+bool rh_order_wait_has(const struct replay *replay, const struct item *item);
 void rh_order_wait_due(void *context); /* a struct replay */
 
 /* --- cancels.c --------------------------------------------------------------------------------

@@ -68,7 +68,9 @@ static json_t *pattern_json(const struct replay_options *options,
     set(json, "sqlstates", sqlstates);
     set(json, "cancelled", json_integer(pattern->cancelled));
     set(json, "rows", pair_json(pattern->rows_same, pattern->rows_differ));
-    set(json, "digests", pair_json(pattern->digests_same, pattern->digests_differ));
+    json_t *digests = pair_json(pattern->digests_same, pattern->digests_differ);
+    set(digests, "moved_ids", json_integer(pattern->digests_moved));
+    set(json, "digests", digests);
     set(json, "service_us", times_json(pattern->service_us));
     set(json, "response_us", times_json(pattern->response_us));
     return json;
@@ -96,6 +98,16 @@ static json_t *order_json(const struct replay_result *result)
     set(json, "wait_ms", json_real((double)result->order_wait_us / 1000));
     set(json, "escapes_deadline", json_integer(result->order_escapes_deadline));
     set(json, "escapes_lock", json_integer(result->order_escapes_lock));
+    return json;
+}
+
+static json_t *ids_json(const struct replay_result *result)
+{
+    json_t *json = json_object();
+    set(json, "learned", json_integer(result->ids_learned));
+    set(json, "mapped", json_integer(result->ids_mapped));
+    set(json, "moved", json_integer(result->ids_moved));
+    set(json, "unknown", json_integer(result->ids_unknown));
     return json;
 }
 
@@ -162,6 +174,7 @@ json_t *rh_replay_json(const struct replay_options *options, const struct replay
     set(json, "response_us", times_json(&result->response_us));
     set(json, "login_us", times_json(&result->login_us));
     set(json, "commit_order", order_json(result));
+    set(json, "ids", ids_json(result));
     set(json, "replayer", replayer_json(result));
     set(json, "not_as_recorded", gaps_json(result));
     set(json, "lost", ended_json(result));

@@ -12,6 +12,12 @@
 /* Nobody is in, and so many were refused one after the other: the target lets nobody in any more.
  */
 #define REFUSALS_MAX 20
+/* Refused for want of room (53300) although others of ours are there, or one has left so short ago:
+   again so often, for so long. A backend is gone within milliseconds, but on a busy machine. */
+#define TOO_MANY_CONNECTIONS "53300"
+#define LEAVE_US INT64_C(2000000)
+#define COME_BACK_EVERY_US INT64_C(10000)
+#define COME_BACK_MAX_US INT64_C(15000000)
 /* Settings and prepared statements of one session. */
 #define PROLOGUE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
@@ -97,6 +103,9 @@ static void set_prologue(struct replay_session *session, const struct workload_s
         if (session->oids && !session->prologue.failed)
             (void)rh_oid_map_message(session->replay->oids, session->oids, it->type,
                                      session->prologue.data + at, it->body.len);
+        if (session->id_session && !session->prologue.failed)
+            rh_ids_take_message(session, NULL, it->type, session->prologue.data + at, it->body.len,
+                                0);
         session->prologue_readies += it->type == 'Q' || it->type == 'S';
         is_open = it->type != 'Q' && it->type != 'S';
     }
@@ -108,11 +117,42 @@ static void set_prologue(struct replay_session *session, const struct workload_s
         session->replay->result->gaps[GAP_MIDWAY]++;
 }
 
+/* As many as there is room for are connected; who comes then waits until somebody has gone. */
+static void begin(struct replay_session *session)
+{
+    struct replay *replay = session->replay;
+    if ((size_t)replay->connected >= replay->room) {
+        session->order_next = NULL;
+        if (replay->full_last)
+            replay->full_last->order_next = session;
+        else
+            replay->full_first = session;
+        replay->full_last = session;
+        return;
+    }
+    if (++replay->connected > replay->result->sessions_most_at_once)
+        replay->result->sessions_most_at_once = replay->connected;
+    rh_session_connect(session);
+}
+
+/* It is connected no more. */
+static void leave_room(struct replay *replay)
+{
+    struct replay_session *first = replay->full_first;
+    replay->connected--;
+    if (!first)
+        return;
+    replay->full_first = first->order_next;
+    if (!replay->full_first)
+        replay->full_last = NULL;
+    begin(first);
+}
+
 static void on_due(void *context)
 {
     struct replay_session *session = context;
     if (session->state == SESSION_BEGINS)
-        rh_session_connect(session);
+        begin(session);
     else
         rh_session_advance(session);
 }
@@ -126,8 +166,7 @@ static void link_session(struct replay *replay, struct replay_session *session)
     if (replay->sessions)
         replay->sessions->previous = session;
     replay->sessions = session;
-    if (++replay->live > replay->result->sessions_most_at_once)
-        replay->result->sessions_most_at_once = replay->live;
+    replay->live++;
 }
 
 /* When it may begin: at its time; without a schedule when as many sessions have ended as had in the
@@ -137,7 +176,7 @@ static void begin_when_due(struct replay_session *session)
     struct replay *replay = session->replay;
     if (!replay->is_begun || (!rh_replay_is_paced(replay) && !replay->begin_first &&
                               replay->ended >= session->begin_after)) {
-        rh_session_connect(session);
+        begin(session);
     } else if (rh_replay_is_paced(replay)) {
         rh_due_heap_set(&replay->heap, &session->due, rh_replay_schedule(replay, session->at_us));
     } else {
@@ -166,6 +205,8 @@ struct replay_session *rh_session_new(struct replay *replay, const struct worklo
     session->user = rh_replay_user(replay, begun->user ? begun->user : "");
     if (rh_oid_map_is_needed(replay->oids))
         session->oids = rh_oid_session_new();
+    if (replay->ids)
+        session->id_session = rh_id_session_new();
     set_login(session, begun);
     set_prologue(session, begun);
     link_session(replay, session);
@@ -232,6 +273,9 @@ void rh_item_free(struct item *item)
     free(item->turns);
     free(item->marks);
     free(item->outcomes);
+    free(item->places);
+    free(item->ids);
+    rh_buf_deinit(&item->rows);
     free(item);
 }
 
@@ -274,6 +318,8 @@ void rh_session_settle(struct replay_session *session)
         if (session->unanswered == it)
             session->unanswered = it->next;
         replay->ahead_bytes -= it->memory;
+        if (it->id_count > 0)
+            rh_ids_pair(session, it);
         rh_measure_item(session, it);
         rh_item_free(it);
     }
@@ -364,6 +410,8 @@ static void send_item(struct replay_session *session, struct item *item, int64_t
     replay->result->requests++;
     rh_cancel_arm(session, item);
     rh_order_wait_sent(replay, item);
+    if (item->place_count > 0)
+        rh_ids_turn(replay, item);
     rh_pg_client_send(session->client, (struct text){item->bytes, item->length});
     free(item->bytes);
     item->bytes = NULL;
@@ -379,9 +427,10 @@ static void send_item(struct replay_session *session, struct item *item, int64_t
 static bool is_waiting_for_order(struct replay_session *session, struct item *item)
 {
     struct replay *replay = session->replay;
-    if (item->need_count == 0 || session->has_escaped || replay->options->order_wait_us < 0)
+    if (item->need_count + item->place_count == 0 || session->has_escaped ||
+        replay->options->order_wait_us < 0)
         return false;
-    if (rh_commit_order_has(replay->order, item->needs, item->need_count)) {
+    if (rh_order_wait_has(replay, item)) {
         if (session->is_order_waiting)
             rh_order_wait_remove(session);
         return false;
@@ -444,7 +493,7 @@ static void begin_next(struct replay *replay)
         replay->begin_first = first->order_next;
         if (!replay->begin_first)
             replay->begin_last = NULL;
-        rh_session_connect(first);
+        begin(first);
     }
 }
 
@@ -458,6 +507,10 @@ static void drop_items(struct replay_session *session)
         replay->flying -= it->is_sent && !it->is_done;
         replay->result->gaps[GAP_UNFINISHED] += it->is_sent && !it->is_done;
         replay->result->gaps[GAP_REQUESTS_LOST] += !it->is_sent && !it->is_done && !it->is_end;
+        if (it->is_done && it->id_count > 0)
+            rh_ids_pair(session, it);
+        else
+            rh_ids_lose(replay, it);
         if (it->is_done)
             rh_measure_item(session, it);
         rh_order_wait_done(replay, it);
@@ -473,6 +526,7 @@ void rh_session_end(struct replay_session *session)
     if (session->state == SESSION_IS_OVER)
         return;
     feed(session);
+    bool was_connected = session->state != SESSION_BEGINS;
     replay->playing -= session->state == SESSION_PLAYS;
     session->state = SESSION_IS_OVER;
     rh_due_heap_remove(&replay->heap, &session->due);
@@ -484,6 +538,9 @@ void rh_session_end(struct replay_session *session)
     session->touched.count = 0;
     replay->live--;
     replay->ended++;
+    replay->left_us = rh_clock_mono().us;
+    if (was_connected)
+        leave_room(replay);
     begin_next(replay);
     if (session->source_ended || replay->source_is_over)
         rh_session_free(session);
@@ -494,6 +551,30 @@ static bool is_refusal_of_role(const struct err *err)
 {
     return (err->code == RH_ERR_SERVER && strncmp(err->sqlstate, "28", 2) == 0) ||
            (err->code == RH_ERR_CONNECTION && strstr(err->message, "asks for the password"));
+}
+
+/* A server counts a session until its process is gone, a moment after we have left; and somebody
+   else may be there for a while. It is asked again as long as one of ours leaves room. */
+static bool comes_back(struct replay_session *session, const struct err *err)
+{
+    struct replay *replay = session->replay;
+    int64_t now_us = rh_clock_mono().us;
+    bool may_find_room = replay->connected > 1 ||
+                         (replay->ended > 0 && now_us - replay->left_us < LEAVE_US);
+    if (strcmp(err->sqlstate, TOO_MANY_CONNECTIONS) != 0 || !may_find_room)
+        return false;
+    if (session->refused_us == 0)
+        session->refused_us = now_us;
+    if (now_us - session->refused_us > COME_BACK_MAX_US)
+        return false;
+    rh_pg_client_free(session->client);
+    session->client = NULL;
+    session->state = SESSION_BEGINS;
+    leave_room(replay);
+    rh_due_heap_set(&replay->heap, &session->due,
+                    rh_replay_virtual(replay, now_us) + COME_BACK_EVERY_US);
+    rh_replay_rearm(replay);
+    return true;
 }
 
 static void on_closed(void *context, const struct err *err)
@@ -508,6 +589,8 @@ static void on_closed(void *context, const struct err *err)
         rh_session_connect(session);
         return;
     }
+    if (was_login && comes_back(session, err))
+        return;
     replay->result->gaps[was_login ? GAP_SESSIONS_REFUSED : GAP_SESSIONS_LOST]++;
     if (!replay->result->ended_why.code)
         replay->result->ended_why = *err;
@@ -543,6 +626,7 @@ void rh_session_bury(struct replay *replay)
         rh_buf_deinit(&it->prologue);
         rh_arena_free(it->arena);
         rh_oid_session_free(it->oids);
+        rh_id_session_free(it->id_session);
         rh_order_touched_deinit(&it->touched);
         rh_row_digest_stream_free(it->stream);
         free(it);

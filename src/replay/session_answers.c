@@ -191,6 +191,8 @@ static void take_message(struct replay_session *session, struct item *item,
         acknowledge(session, item);
         break;
     case 'V':
+        if (session->replay->ids && message->is_whole)
+            rh_ids_take_value(session, message->body);
         (void)end_execution(session, item);
         break;
     case 'E':
@@ -239,6 +241,8 @@ void rh_session_part(void *context, const struct pg_part *part)
         return;
     if (session->flying && session->flying->first_us == 0)
         session->flying->first_us = rh_clock_mono().us;
+    if (session->replay->ids && session->flying)
+        rh_ids_take_row(session, part);
     if (part->begins && part->ends) {
         rh_row_digest_add(&session->digest, key, part->bytes);
         session->returned++;

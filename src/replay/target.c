@@ -140,6 +140,28 @@ bool rh_replay_user_refused(struct replay *replay, struct user_slot *slot, const
 
 /* --- types ------------------------------------------------------------------------------------ */
 
+static enum err_code read_functions(struct replay *replay, struct mono deadline, struct err *err)
+{
+    const struct workload_about *about = replay->options->about;
+    RH_CLEANUP_ROWS struct rows *rows = NULL;
+    RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
+    if (about->functions.count == 0)
+        return RH_OK;
+    enum err_code code = ask(replay, ENGINE_QUERY_OWN_FUNCTIONS, deadline, &rows, err);
+    if (code)
+        return code;
+    size_t count = rh_rows_count(rows);
+    struct target_function *functions = rh_arena_alloc_array(scratch, count + 1,
+                                                             sizeof(*functions));
+    for (size_t i = 0; i < count; i++)
+        functions[i] = (struct target_function){.oid = (uint32_t)rh_rows_int(rows, i, 0, 0),
+                                                .schema = rh_rows_value(rows, i, 1),
+                                                .signature = rh_rows_value(rows, i, 2)};
+    rh_oid_map_add_functions(replay->oids, replay->arena, about->functions.items,
+                             about->functions.count, functions, count);
+    return RH_OK;
+}
+
 static enum err_code read_types(struct replay *replay, struct mono deadline, struct err *err)
 {
     const struct workload_about *about = replay->options->about;
@@ -147,8 +169,9 @@ static enum err_code read_types(struct replay *replay, struct mono deadline, str
     RH_CLEANUP_ARENA struct arena *scratch = rh_arena_new();
     struct target_type *types = NULL;
     size_t count = 0;
+    enum err_code code = RH_OK;
     if (about->types.count > 0) {
-        enum err_code code = ask(replay, ENGINE_QUERY_OWN_TYPES, deadline, &rows, err);
+        code = ask(replay, ENGINE_QUERY_OWN_TYPES, deadline, &rows, err);
         if (code)
             return code;
         count = rh_rows_count(rows);
@@ -160,6 +183,8 @@ static enum err_code read_types(struct replay *replay, struct mono deadline, str
                                         .name = rh_rows_value(rows, i, 2)};
     replay->oids = rh_oid_map_new(replay->arena, about->types.items, about->types.count, types,
                                   count);
+    if ((code = read_functions(replay, deadline, err)))
+        return code;
     struct oid_map_facts facts = rh_oid_map_facts(replay->oids);
     replay->result->gaps[GAP_TYPES] = (int64_t)facts.missing;
     replay->result->types_moved = (int64_t)facts.moved;

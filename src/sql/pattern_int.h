@@ -41,8 +41,6 @@ size_t rh_sql_depth_bound(struct text query);
    levels of an expression were seen to fit in a stack of 8 MB (sql/facts.h). */
 #define SQL_DEPTH_MAX 4000
 
-/* The greatest $n of a text; 0. */
-unsigned rh_sql_most_parameter(struct text query);
 /* What the parser may have of the text: all of it, each byte in its place, with blanks for
    comments. NULL: it is too long, or may be too deep. */
 const char *rh_sql_parseable(struct arena *arena, struct text query);

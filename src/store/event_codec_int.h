@@ -13,6 +13,7 @@ enum section { SECTION_SHAPE, SECTION_TIME, SECTION_VALUE, SECTION_DIGEST, SECTI
 #define SHAPE_NEXT_REQUEST 0x10u /* REQUEST: the session's next; ANSWER, CANCEL: its last */
 #define SHAPE_EXPECTED 0x20u     /* ANSWER: one result for each execution of that request */
 #define SHAPE_IDLE 0x40u         /* ANSWER: the transaction status is I */
+#define SHAPE_IDS 0x80u          /* ANSWER: ids behind the results */
 #define SHAPE_CUT 0x20u          /* SESSION_ENDED */
 #define SHAPE_MIDWAY 0x20u       /* SESSION_BEGUN */
 
@@ -31,6 +32,10 @@ enum section { SECTION_SHAPE, SECTION_TIME, SECTION_VALUE, SECTION_DIGEST, SECTI
 #define RESULT_DIGEST 0x20u
 #define RESULT_DERIVED 0x40u /* the ordered digest follows from the other one */
 #define RESULT_PATTERN 0x80u /* said, not expected */
+
+/* First byte of an id. */
+#define ID_BINARY 0x01u
+#define ID_SAME_RESULT 0x02u /* as the id before: of its result, column and key; the next row */
 
 #define SQLSTATE_CHARACTERS 5
 

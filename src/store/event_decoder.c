@@ -228,6 +228,44 @@ static void get_result(struct event_decoder *decoder, struct workload_result *re
     memcpy(result->ordered, digest.data, digest.len);
 }
 
+static void get_id(struct event_decoder *decoder, struct arena *arena,
+                   const struct workload_id *before, struct workload_id *id)
+{
+    unsigned head = get_byte(decoder);
+    if (head & ID_SAME_RESULT) {
+        *id = *before;
+        id->row++;
+    } else {
+        uint64_t numbers[4];
+        for (size_t i = 0; i < 4; i++) {
+            numbers[i] = get_varint(decoder, SECTION_SHAPE);
+            decoder->is_malformed |= numbers[i] >= UINT32_MAX;
+        }
+        *id = (struct workload_id){.result = (uint32_t)numbers[0],
+                                   .row = (uint32_t)numbers[1],
+                                   .column = (uint32_t)numbers[2],
+                                   .key = (uint32_t)numbers[3]};
+    }
+    id->is_binary = (head & ID_BINARY) != 0;
+    struct text value = get_bytes(decoder, SECTION_VALUE, get_byte(decoder));
+    decoder->is_malformed |= value.len > WORKLOAD_ID_BYTES_MAX;
+    id->value = (struct text){rh_text_dup(arena, value), value.len};
+}
+
+static void get_ids(struct event_decoder *decoder, struct arena *arena,
+                    struct workload_event *event)
+{
+    uint64_t count = get_count(decoder);
+    if (decoder->is_malformed ||
+        !charge_items(decoder, count, sizeof(struct workload_id) + WORKLOAD_ID_BYTES_MAX))
+        return;
+    event->id_count = (size_t)count;
+    event->ids = rh_arena_alloc_array(arena, event->id_count, sizeof(*event->ids));
+    struct workload_id none = {0};
+    for (size_t i = 0; i < event->id_count && !decoder->is_malformed; i++)
+        get_id(decoder, arena, i > 0 ? &event->ids[i - 1] : &none, &event->ids[i]);
+}
+
 static void get_answer(struct event_decoder *decoder, struct arena *arena,
                        struct workload_event *event, const struct session_slot *slot, unsigned head)
 {
@@ -245,6 +283,8 @@ static void get_answer(struct event_decoder *decoder, struct arena *arena,
     event->results = rh_arena_alloc_array(arena, event->result_count, sizeof(*event->results));
     for (size_t i = 0; i < event->result_count && !decoder->is_malformed; i++)
         get_result(decoder, &event->results[i], is_expected, is_expected ? slot->patterns[i] : 0);
+    if (head & SHAPE_IDS)
+        get_ids(decoder, arena, event);
 }
 
 static void get_request(struct event_decoder *decoder, struct arena *arena,

@@ -206,6 +206,28 @@ static void put_result(struct event_encoder *encoder, const struct workload_resu
         rh_buf_add(digest, result->ordered, WORKLOAD_DIGEST_BYTES);
 }
 
+static void put_ids(struct event_encoder *encoder, const struct workload_event *event)
+{
+    struct buf *shape = &encoder->sections[SECTION_SHAPE];
+    struct workload_id before = {.row = UINT32_MAX};
+    put_varint(shape, event->id_count);
+    for (size_t i = 0; i < event->id_count; i++) {
+        const struct workload_id *id = &event->ids[i];
+        bool is_next = i > 0 && id->result == before.result && id->column == before.column &&
+                       id->key == before.key && id->row == before.row + 1;
+        put_byte(shape, (id->is_binary ? ID_BINARY : 0) | (is_next ? ID_SAME_RESULT : 0));
+        if (!is_next) {
+            put_varint(shape, id->result);
+            put_varint(shape, id->row);
+            put_varint(shape, id->column);
+            put_varint(shape, id->key);
+        }
+        put_byte(shape, (unsigned)id->value.len);
+        rh_buf_add_text(&encoder->sections[SECTION_VALUE], id->value);
+        before = *id;
+    }
+}
+
 static void put_answer(struct event_encoder *encoder, const struct workload_event *event,
                        const struct session_slot *slot, unsigned head)
 {
@@ -218,6 +240,8 @@ static void put_answer(struct event_encoder *encoder, const struct workload_even
     for (size_t i = 0; i < event->result_count; i++)
         put_result(encoder, &event->results[i], (head & SHAPE_EXPECTED) != 0,
                    head & SHAPE_EXPECTED ? slot->patterns[i] : 0);
+    if (head & SHAPE_IDS)
+        put_ids(encoder, event);
 }
 
 static bool is_known_type(unsigned char type)
@@ -233,6 +257,10 @@ static bool can_encode(const struct event_encoder *encoder, const struct workloa
         return false;
     for (size_t i = 0; i < event->message_count; i++) {
         if (!is_known_type(event->messages[i].type))
+            return false;
+    }
+    for (size_t i = 0; i < event->id_count; i++) {
+        if (event->ids[i].value.len > WORKLOAD_ID_BYTES_MAX)
             return false;
     }
     for (size_t i = 0; event->begun != NULL && i < event->begun->prologue.count; i++) {
@@ -268,6 +296,7 @@ bool rh_event_encoder_add(struct event_encoder *encoder, const struct workload_e
                         : 0;
         }
         head |= event->transaction_status == 'I' ? SHAPE_IDLE : 0;
+        head |= event->id_count > 0 ? SHAPE_IDS : 0;
         break;
     case WORKLOAD_CANCEL:
         head |= event->request == slot->request ? SHAPE_NEXT_REQUEST : 0;

@@ -26,10 +26,14 @@ enum err_code rh_workload_sqlite_error(sqlite3 *db, const char *doing, const cha
 
 /* --- digest of the tables --------------------------------------------------------------------- */
 
+#define FUNCTIONS_DIGESTED "SELECT * FROM functions ORDER BY oid"
+#define KEYS_DIGESTED "SELECT * FROM keys ORDER BY number"
 static const char *const digested[] = {
     ("SELECT name, value FROM about WHERE name <> '" ABOUT_FOOTER "' ORDER BY name"),
     "SELECT * FROM notes ORDER BY number",
     "SELECT * FROM types ORDER BY oid",
+    FUNCTIONS_DIGESTED,
+    KEYS_DIGESTED,
     "SELECT * FROM gaps ORDER BY number",
     "SELECT * FROM patterns ORDER BY number",
     "SELECT * FROM pattern_tables ORDER BY pattern, access, position",
@@ -72,12 +76,24 @@ static bool digest_rows(EVP_MD_CTX *context, sqlite3 *db, const char *query)
     return is_ok && step == SQLITE_DONE;
 }
 
+/* A file of the format before has none. */
+static bool has_keys(sqlite3 *db)
+{
+    sqlite3_stmt *statement = NULL;
+    bool has = sqlite3_prepare_v2(db, KEYS_DIGESTED, -1, &statement, NULL) == SQLITE_OK;
+    sqlite3_finalize(statement);
+    return has;
+}
+
 bool rh_workload_tables_digest(sqlite3 *db, uint8_t ret_digest[static TABLES_DIGEST_BYTES])
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool is_ok = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1;
     for (size_t i = 0; i < sizeof(digested) / sizeof(digested[0]) && is_ok; i++)
-        is_ok = digest_rows(context, db, digested[i]);
+        is_ok = ((strcmp(digested[i], KEYS_DIGESTED) == 0 ||
+                  strcmp(digested[i], FUNCTIONS_DIGESTED) == 0) &&
+                 !has_keys(db)) ||
+                digest_rows(context, db, digested[i]);
     is_ok = is_ok && EVP_DigestFinal_ex(context, ret_digest, NULL) == 1;
     EVP_MD_CTX_free(context);
     return is_ok;

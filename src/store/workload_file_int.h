@@ -9,7 +9,9 @@
 
 /* "RHWL", in the file's header (SQLite's application_id); user_version is the format's. */
 #define WORKLOAD_APPLICATION_ID 0x5248574C
-#define WORKLOAD_FORMAT_VERSION 1
+#define WORKLOAD_FORMAT_VERSION 2
+/* Files of this one have no tables "functions" and "keys", and no ids in their events. */
+#define WORKLOAD_FORMAT_WITHOUT_KEYS 1
 
 /* Sealed as batches that cannot be: the footer, and the key of the digests. */
 #define FOOTER_NUMBER UINT64_MAX
@@ -23,6 +25,13 @@
     X("table", "types",                                                                            \
       "CREATE TABLE types (oid INTEGER PRIMARY KEY, \"schema\" TEXT NOT NULL, name TEXT NOT NULL," \
       " kind TEXT NOT NULL, element INTEGER NOT NULL)")                                            \
+    X("table", "functions",                                                                        \
+      "CREATE TABLE functions (oid INTEGER PRIMARY KEY, \"schema\" TEXT NOT NULL,"                 \
+      " signature TEXT NOT NULL)")                                                                 \
+    X("table", "keys",                                                                             \
+      "CREATE TABLE keys (number INTEGER PRIMARY KEY, domain INTEGER NOT NULL,"                    \
+      " \"schema\" TEXT NOT NULL, \"table\" TEXT NOT NULL, \"column\" TEXT NOT NULL,"              \
+      " sequence_schema TEXT NOT NULL, sequence TEXT NOT NULL, since INTEGER NOT NULL)")           \
     X("table", "gaps",                                                                             \
       "CREATE TABLE gaps (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, count INTEGER NOT NULL," \
       " detail TEXT NOT NULL)")                                                                    \
@@ -64,7 +73,7 @@
 enum err_code rh_workload_sqlite_error(sqlite3 *db, const char *doing, const char *path,
                                        struct err *err);
 /* Of all that the footer vouches for, beside the batches: about (but the footer), notes, types,
-   gaps, patterns, pattern_tables, sums. False: SQLite failed. */
+   functions, keys, gaps, patterns, pattern_tables, sums. False: SQLite failed. */
 #define TABLES_DIGEST_BYTES 32
 bool rh_workload_tables_digest(sqlite3 *db, uint8_t ret_digest[static TABLES_DIGEST_BYTES]);
 

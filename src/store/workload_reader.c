@@ -26,7 +26,7 @@ struct workload_reader {
     struct seal *seal;
     struct workload_about about;
     struct workload_totals totals;
-    bool is_finished, is_encrypted;
+    bool is_finished, is_encrypted, has_keys;
     uint8_t file_id[SEAL_FILE_ID_BYTES], key_check[SEAL_CHECK_BYTES];
     const char *footer, *digest_key;
     uint64_t batch_count, event_count;
@@ -195,6 +195,30 @@ static bool take_type(struct workload_reader *reader, sqlite3_stmt *row)
     return rh_arena_used_bytes(reader->arena) <= TEXTS_BYTES_MAX;
 }
 
+static bool take_function(struct workload_reader *reader, sqlite3_stmt *row)
+{
+    *RH_PUSH(reader->arena, &reader->about.functions) = (struct workload_function){
+        .oid = (uint32_t)sqlite3_column_int64(row, 0),
+        .schema = get_text(reader, row, 1),
+        .signature = get_text(reader, row, 2)};
+    return rh_arena_used_bytes(reader->arena) <= TEXTS_BYTES_MAX;
+}
+
+static bool take_key(struct workload_reader *reader, sqlite3_stmt *row)
+{
+    if (sqlite3_column_int64(row, 0) != (int64_t)reader->about.keys.count + 1)
+        return false;
+    *RH_PUSH(reader->arena, &reader->about.keys) = (struct workload_key){
+        .domain = (uint32_t)sqlite3_column_int64(row, 1),
+        .schema = get_text(reader, row, 2),
+        .table = get_text(reader, row, 3),
+        .column = get_text(reader, row, 4),
+        .sequence_schema = get_text(reader, row, 5),
+        .sequence = get_text(reader, row, 6),
+        .since = sqlite3_column_int64(row, 7)};
+    return rh_arena_used_bytes(reader->arena) <= TEXTS_BYTES_MAX;
+}
+
 static bool take_pattern(struct workload_reader *reader, sqlite3_stmt *row)
 {
     struct workload_pattern *pattern = RH_PUSH(reader->arena, &reader->patterns);
@@ -310,6 +334,9 @@ static bool has_our_tables(struct workload_reader *reader)
         return false;
     bool is_ok = true;
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && is_ok; i++) {
+        if (!reader->has_keys &&
+            (strcmp(tables[i].name, "keys") == 0 || strcmp(tables[i].name, "functions") == 0))
+            continue;
         sqlite3_bind_text(find, 1, tables[i].type, -1, SQLITE_STATIC);
         sqlite3_bind_text(find, 2, tables[i].name, -1, SQLITE_STATIC);
         sqlite3_bind_text(find, 3, tables[i].sql, -1, SQLITE_STATIC);
@@ -329,7 +356,8 @@ static enum err_code check_kind(struct workload_reader *reader, struct err *err)
         rh_err_hint(err, "Use the version of rehearse that made it, or a later one.");
         return err->code;
     }
-    if (version != WORKLOAD_FORMAT_VERSION || !has_our_tables(reader))
+    reader->has_keys = version != WORKLOAD_FORMAT_WITHOUT_KEYS;
+    if ((version != WORKLOAD_FORMAT_VERSION && reader->has_keys) || !has_our_tables(reader))
         return damaged(reader, "its tables are not those of a workload", err);
     return RH_OK;
 }
@@ -343,6 +371,10 @@ static bool read_tables(struct workload_reader *reader)
                  each_row(reader,
                           "SELECT oid, \"schema\", name, kind, element FROM types ORDER BY oid",
                           INT32_MAX, take_type) &&
+                 (!reader->has_keys || (each_row(reader, "SELECT * FROM functions ORDER BY oid",
+                                                 WORKLOAD_FUNCTIONS_MAX, take_function) &&
+                                        each_row(reader, "SELECT * FROM keys ORDER BY number",
+                                                 WORKLOAD_KEYS_MAX, take_key))) &&
                  each_row(reader,
                           "SELECT number, fingerprint, flags, query FROM patterns ORDER BY number",
                           WORKLOAD_PATTERNS_MAX, take_pattern) &&

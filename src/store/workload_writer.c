@@ -32,6 +32,8 @@ struct pattern_entry {
     X(PUT_BATCH, "INSERT INTO batches VALUES (?, ?, ?, ?, ?)")                            \
     X(PUT_NOTE, "INSERT INTO notes VALUES (?, ?)")                                        \
     X(PUT_TYPE, "INSERT OR REPLACE INTO types VALUES (?, ?, ?, ?, ?)")                    \
+    X(PUT_FUNCTION, "INSERT OR REPLACE INTO functions VALUES (?, ?, ?)")                  \
+    X(PUT_KEY, "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)")                        \
     X(PUT_GAP, "INSERT INTO gaps VALUES (?, ?, ?, ?)")
 enum writer_statement {
 #define X(symbol, sql) symbol,
@@ -118,6 +120,39 @@ static bool put_types(struct workload_writer *writer, const struct workload_abou
     return is_ok;
 }
 
+static bool put_functions(struct workload_writer *writer, const struct workload_about *about)
+{
+    bool is_ok = true;
+    for (size_t i = 0; i < about->functions.count && i < WORKLOAD_FUNCTIONS_MAX && is_ok; i++) {
+        const struct workload_function *function = &about->functions.items[i];
+        sqlite3_stmt *put = writer->statements[PUT_FUNCTION];
+        sqlite3_bind_int64(put, 1, function->oid);
+        bind_text(put, 2, function->schema);
+        bind_text(put, 3, function->signature);
+        is_ok = run(put);
+    }
+    return is_ok;
+}
+
+static bool put_keys(struct workload_writer *writer, const struct workload_about *about)
+{
+    bool is_ok = true;
+    for (size_t i = 0; i < about->keys.count && i < WORKLOAD_KEYS_MAX && is_ok; i++) {
+        const struct workload_key *key = &about->keys.items[i];
+        sqlite3_stmt *put = writer->statements[PUT_KEY];
+        sqlite3_bind_int64(put, 1, (int64_t)i + 1);
+        sqlite3_bind_int64(put, 2, key->domain);
+        bind_text(put, 3, key->schema);
+        bind_text(put, 4, key->table);
+        bind_text(put, 5, key->column);
+        bind_text(put, 6, key->sequence_schema);
+        bind_text(put, 7, key->sequence);
+        sqlite3_bind_int64(put, 8, key->since);
+        is_ok = run(put);
+    }
+    return is_ok;
+}
+
 static bool put_head(struct workload_writer *writer, const struct workload_about *about,
                      const uint8_t *file_id, bool has_key)
 {
@@ -137,7 +172,8 @@ static bool put_head(struct workload_writer *writer, const struct workload_about
            put_about(writer, "encoding", about->encoding) &&
            put_about(writer, "started_at", about->started_at) &&
            put_about_number(writer, "is_masked", about->is_masked) &&
-           put_about(writer, "masking_key_id", about->masking_key_id) && put_types(writer, about);
+           put_about(writer, "masking_key_id", about->masking_key_id) && put_types(writer, about) &&
+           put_functions(writer, about) && put_keys(writer, about);
 }
 
 static bool put_totals(struct workload_writer *writer)

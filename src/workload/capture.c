@@ -289,6 +289,8 @@ static enum err_code open_recording(struct capture *capture, struct err *err)
                                         .began = capture->began,
                                         .has_digests = !capture->about.is_masked,
                                         .copy_max_bytes = options->copy_max_bytes,
+                                        .keys = capture->about.keys.items,
+                                        .key_count = capture->about.keys.count,
                                         .sheds = options->sheds};
 
     memcpy(path.digest_key, capture->about.digest_key, sizeof(path.digest_key));
@@ -304,6 +306,8 @@ static enum err_code start_recorder(struct capture *capture, struct err *err)
     return rh_capture_recorder_start(
         &(struct capture_recorder_options){.ring = capture->ring,
                                            .mask = capture->mask,
+                                           .keys = capture->about.keys.items,
+                                           .key_count = capture->about.keys.count,
                                            .max_bytes = (uint64_t)options->max_bytes,
                                            .sink = {.pattern = on_pattern,
                                                     .event = on_event,

@@ -1,5 +1,6 @@
 /* What the server says of itself before the first client comes; the masking plan. */
 #include "workload/capture_int.h"
+#include "workload/key_domains.h"
 
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -65,6 +66,33 @@ static enum err_code read_types(struct capture *capture, struct err *err)
     return RH_OK;
 }
 
+static enum err_code read_functions(struct capture *capture, struct err *err)
+{
+    RH_CLEANUP_ROWS struct rows *rows = NULL;
+    enum err_code code = capture->options->engine->ask(
+        capture->connection, ENGINE_QUERY_OWN_FUNCTIONS, NULL, 0, within(ASK_MAX_US), &rows, err);
+
+    if (code)
+        return code;
+    for (size_t i = 0; i < rh_rows_count(rows) && i < WORKLOAD_FUNCTIONS_MAX; i++)
+        *RH_PUSH(capture->arena, &capture->about.functions) = (struct workload_function){
+            .oid = (uint32_t)rh_rows_int(rows, i, 0, 0),
+            .schema = rh_arena_strdup(capture->arena, rh_rows_value(rows, i, 1)),
+            .signature = rh_arena_strdup(capture->arena, rh_rows_value(rows, i, 2))};
+    return RH_OK;
+}
+
+static enum err_code read_keys(struct capture *capture, struct err *err)
+{
+    RH_CLEANUP_ROWS struct rows *rows = NULL;
+    enum err_code code = capture->options->engine->ask(capture->connection, ENGINE_QUERY_OWN_KEYS,
+                                                       NULL, 0, within(ASK_MAX_US), &rows, err);
+
+    if (!code)
+        rh_key_domains(rows, capture->arena, &capture->about);
+    return code;
+}
+
 static enum err_code read_masking(struct capture *capture, struct err *err)
 {
     const struct capture_options *options = capture->options;
@@ -100,6 +128,10 @@ static enum err_code look(struct capture *capture, struct err *err)
         code = read_settings(capture, err);
     if (!code)
         code = read_types(capture, err);
+    if (!code)
+        code = read_functions(capture, err);
+    if (!code)
+        code = read_keys(capture, err);
     if (!code && options->masking_path)
         code = read_masking(capture, err);
     if (capture->connection)
@@ -137,8 +169,9 @@ enum err_code rh_capture_about(struct capture *capture, struct err *err)
     }
     note(capture,
          rh_arena_printf(capture->arena,
-                         "note: the server's types are not known (%s): parameters of enums "
-                         "and composites cannot be replayed on another database",
+                         "note: the server's types and keys are not known (%s): parameters of "
+                         "enums and composites cannot be replayed on another database, "
+                         "generated ids keep the values that they had",
                          why.message));
     return RH_OK;
 }

@@ -28,6 +28,7 @@ static void put_answer(struct capture_session *session, uint32_t unit, char stat
     struct capture_record *record;
 
     session->result_count = 0;
+    session->unit_results = 0;
     if (!session->number ||
         !(record = rh_capture_reserve(session, RECORD_ANSWER, sizeof(answer) + results)))
         return;
@@ -53,6 +54,8 @@ static struct workload_result *add_result(struct capture_session *session)
         memcpy(result->ordered, session->digest.ordered, WORKLOAD_DIGEST_BYTES);
     }
     session->returned = 0;
+    session->unit_results++;
+    session->id_count = 0;
     rh_result_digest_init(&session->digest);
     return result;
 }
@@ -200,6 +203,10 @@ static void on_complete(struct capture_session *session, struct text body)
         rh_session_state_complete(session->state, query, front->type == 'Q' ? session->step : 0,
                                   tag);
     }
+    if (session->id_count > 0)
+        rh_capture_put_ids(session, tag, session->returned);
+    free(session->columns);
+    session->columns = NULL;
     result = add_result(session);
     result->rows = rows;
     bool copied_in = session->copies_in, is_execute = front->type == 'E';
@@ -228,6 +235,16 @@ static void on_other_end(struct capture_session *session, bool is_suspended)
         session->step++;
 }
 
+static void on_function_value(struct capture_session *session, struct text body)
+{
+    const struct pending *front = awaited(session);
+
+    if (!front || front->type != 'F' || !session->path->id_keys || !session->number)
+        return;
+    rh_capture_take_value(session, front->function, front->binary, body);
+    rh_capture_put_ids(session, TEXT_LITERAL("INSERT"), 1);
+}
+
 static void on_step(struct capture_session *session, unsigned char of)
 {
     const struct pending *front = awaited(session);
@@ -236,6 +253,22 @@ static void on_step(struct capture_session *session, unsigned char of)
         step_over(session);
     else if (of != 'D')
         rh_capture_lose(session, GAP_LOST_TRACK);
+}
+
+/* Of a statement's or portal's Describe; of a query, whose result begins. */
+static void on_description(struct capture_session *session, struct text body)
+{
+    const struct pending *front = awaited(session);
+
+    if (front && front->type == 'Q') {
+        free(session->columns);
+        session->columns = rh_capture_id_columns(session->path->id_keys, body,
+                                                 QUERY_TEXT_OF(session, front));
+    } else if (front && front->type == 'D' && front->statement) {
+        free(front->statement->described);
+        front->statement->described = rh_capture_id_columns(session->path->id_keys, body,
+                                                            rh_prepared_query(front->statement));
+    }
 }
 
 static void on_ready(struct capture_session *session, struct text body)
@@ -310,16 +343,23 @@ static void on_message(struct capture_session *session, unsigned char type, stru
     case '3':
         on_step(session, 'C');
         break;
-    case 'n':
-    case 'T': /* of a Describe; of a query it begins a result */
+    case 'T':
+        if (session->path->id_keys)
+            on_description(session, body);
+        on_step(session, 'D');
+        break;
+    case 'n': /* of a Describe; of a query it begins a result */
         on_step(session, 'D');
         break;
     case 'E':
         if (session->is_ready)
             on_error(session, body);
         break;
-    case 'I':
     case 'V':
+        on_function_value(session, body);
+        on_other_end(session, false);
+        break;
+    case 'I':
         on_other_end(session, false);
         break;
     case 's':
@@ -351,6 +391,29 @@ static void on_message(struct capture_session *session, unsigned char type, stru
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
+/* A row in pieces is gathered, up to what a message that is looked at may have. */
+static void look_for_ids(struct capture_session *session, const struct pg_piece *piece)
+{
+    const struct pending *front = rh_capture_front(session);
+    const struct id_columns *columns = !front               ? NULL
+                                       : front->type == 'Q' ? session->columns
+                                       : front->type == 'E' && front->statement
+                                           ? front->statement->described
+                                           : NULL;
+    struct text row = piece->bytes;
+
+    if (!columns)
+        return;
+    if (!piece->begins || !piece->ends) {
+        if (piece->begins)
+            rh_buf_clear(&session->cut_down);
+        rh_buf_add_text(&session->cut_down, piece->bytes);
+        row = rh_buf_text(&session->cut_down);
+    }
+    if (piece->ends)
+        rh_capture_take_ids(session, columns, front->type == 'E' ? &front->binary : NULL, row);
+}
+
 static void take_row(struct capture_session *session, const struct pg_piece *piece)
 {
     const struct capture_path *path = session->path;
@@ -358,6 +421,8 @@ static void take_row(struct capture_session *session, const struct pg_piece *pie
 
     if (piece->ends)
         session->returned++;
+    if (path->id_keys && session->number && piece->type == 'D')
+        look_for_ids(session, piece);
     if (!hashes)
         return;
     if (piece->begins && piece->ends) {

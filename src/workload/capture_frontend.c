@@ -68,13 +68,14 @@ static void drop_portal(struct capture_session *session, struct portal *portal)
 }
 
 static void set_portal(struct capture_session *session, const char *name,
-                       struct prepared *statement)
+                       struct prepared *statement, uint64_t binary)
 {
     struct portal *portal = find_portal(session, name);
 
     if (!name[0]) {
         rh_prepared_drop(session->unnamed_portal);
         session->unnamed_portal = rh_prepared_hold(statement);
+        session->unnamed_binary = binary;
         return;
     }
     if (portal)
@@ -87,12 +88,15 @@ static void set_portal(struct capture_session *session, const char *name,
     if (!portal || !(portal->name = strdup(name)))
         RH_PANIC("out of memory for portals");
     portal->statement = rh_prepared_hold(statement);
+    portal->binary = binary;
 }
 
-static struct prepared *portal_statement(const struct capture_session *session, const char *name)
+static struct prepared *portal_statement(const struct capture_session *session, const char *name,
+                                         uint64_t *ret_binary)
 {
     const struct portal *portal = name[0] ? find_portal(session, name) : NULL;
 
+    *ret_binary = portal ? portal->binary : session->unnamed_binary;
     if (!name[0])
         return session->unnamed_portal;
     return portal ? portal->statement : NULL;
@@ -138,7 +142,8 @@ static void on_bind(struct capture_session *session, struct text body, struct pe
     if (reader.failed)
         return;
     pending->statement = rh_prepared_hold(rh_session_state_find(session->state, name));
-    set_portal(session, portal, pending->statement);
+    set_portal(session, portal, pending->statement,
+               session->path->id_keys ? rh_capture_binary_columns(body) : 0);
 }
 
 static void on_execute(struct capture_session *session, struct text body, struct pending *pending)
@@ -147,7 +152,21 @@ static void on_execute(struct capture_session *session, struct text body, struct
     const char *portal = rh_pg_read_string(&reader);
 
     if (!reader.failed)
-        pending->statement = rh_prepared_hold(portal_statement(session, portal));
+        pending->statement = rh_prepared_hold(portal_statement(session, portal, &pending->binary));
+}
+
+/* The description of the rows will be one of this statement. */
+static void on_describe(struct capture_session *session, struct text body, struct pending *pending)
+{
+    struct pg_reader reader = {.rest = body};
+    unsigned char kind = rh_pg_read_u8(&reader);
+    const char *name = rh_pg_read_string(&reader);
+
+    if (reader.failed || !session->path->id_keys)
+        return;
+    pending->statement = rh_prepared_hold(kind == 'S'
+                                              ? rh_session_state_find(session->state, name)
+                                              : portal_statement(session, name, &pending->binary));
 }
 
 static void on_close(struct capture_session *session, struct text body, struct pending *pending)
@@ -161,7 +180,7 @@ static void on_close(struct capture_session *session, struct text body, struct p
     if (kind == 'S') {
         pending->statement = rh_session_state_close(session->state, name);
     } else if (!name[0]) {
-        set_portal(session, name, NULL);
+        set_portal(session, name, NULL, 0);
     } else {
         struct portal *portal = find_portal(session, name);
 
@@ -213,6 +232,12 @@ static void on_message(struct capture_session *session, unsigned char type, stru
         unit = pending->unit = ++session->last_unit;
         if (type == 'Q')
             on_query(session, body, pending);
+        if (type == 'F' && body.len >= 6) {
+            struct pg_reader reader = {.rest = body};
+
+            pending->function = rh_pg_read_u32(&reader);
+            pending->binary = body.data[body.len - 1] == 1;
+        }
         break;
     case 'P':
         on_parse(session, body, push(session, type));
@@ -221,7 +246,7 @@ static void on_message(struct capture_session *session, unsigned char type, stru
         on_bind(session, body, push(session, type));
         break;
     case 'D':
-        push(session, type);
+        on_describe(session, body, push(session, type));
         break;
     case 'E':
         on_execute(session, body, push(session, type));

@@ -197,6 +197,8 @@ void rh_capture_join(struct capture_session *session)
     session->first_byte_us = 0;
     session->step = 0;
     session->result_count = 0;
+    session->unit_results = 0;
+    session->id_count = 0;
     session->returned = 0;
     rh_result_digest_init(&session->digest);
     put_hello(session, is_midway);
@@ -257,6 +259,8 @@ static void free_session(struct capture_session *session)
     }
     free(session->reported);
     rh_row_digest_stream_free(session->row);
+    free(session->columns);
+    free(session->ids);
     rh_buf_deinit(&session->startup);
     rh_buf_deinit(&session->cut_up);
     rh_buf_deinit(&session->cut_down);
@@ -373,6 +377,7 @@ struct capture_path *rh_capture_path_new(const struct capture_path_options *opti
         RH_PANIC("out of memory (%zu bytes)", sizeof(*path));
     path->options = *options;
     rh_row_digest_key_init(&path->digest_key, options->digest_key);
+    path->id_keys = rh_capture_id_keys_new(options->keys, options->key_count);
     return path;
 }
 
@@ -381,6 +386,7 @@ void rh_capture_path_free(struct capture_path *path)
     if (!path)
         return;
     RH_ASSERT(!path->sessions);
+    free(path->id_keys);
     free(path);
 }
 

@@ -41,8 +41,10 @@ struct capture_path_options {
     struct mono began;
     bool has_digests;
     uint8_t digest_key[WORKLOAD_DIGEST_KEY_BYTES];
-    int64_t copy_max_bytes; /* of each COPY FROM STDIN */
-    bool sheds;             /* when the ring is full; else the recording stops */
+    int64_t copy_max_bytes;          /* of each COPY FROM STDIN */
+    const struct workload_key *keys; /* outlive it; values of them are told */
+    size_t key_count;
+    bool sheds; /* when the ring is full; else the recording stops */
 };
 
 struct capture_path *rh_capture_path_new(const struct capture_path_options *options);

@@ -15,18 +15,35 @@
 /* Texts of queries under way, all together, so that a SET among them is known. */
 #define TEXTS_MAX ((size_t)64 * 1024)
 
+/* Columns of a result whose values the server may have made. */
+struct id_column {
+    uint16_t place;
+    bool is_binary; /* as RowDescription says; of a portal its Bind knows better */
+    bool is_uuid;
+    uint32_t key; /* of workload_about's keys, from 1 */
+};
+#define ID_KEY_FUNCTION UINT32_MAX /* nextval() and its like: the text says of what */
+struct id_columns {
+    unsigned count;
+    struct id_column items[8]; /* by place */
+};
+struct id_keys;
+
 /* A message whose answer is awaited. */
 struct pending {
     unsigned char type;         /* Q P B D E C S F, and d c f of a COPY */
     uint32_t unit;              /* Q S F */
-    struct prepared *statement; /* P: made; B, E: bound; C: taken out */
+    struct prepared *statement; /* P: made; B, D, E: bound; C: taken out */
     struct prepared *replaced;  /* P */
     size_t text, text_length;   /* Q: in `texts` */
+    uint64_t binary;            /* E: columns of the result, by their formats; F: the value */
+    uint32_t function;          /* F: its number */
 };
 
 struct portal {
     char *name;
     struct prepared *statement;
+    uint64_t binary; /* columns of the result; all bits: all of them */
 };
 
 struct reported {
@@ -58,6 +75,7 @@ struct capture_session {
     size_t pending_first, pending_count, pending_size;
     struct buf texts;
     struct prepared *unnamed_portal;
+    uint64_t unnamed_binary;
     struct portal *portals;
     size_t portal_count;
     uint32_t last_unit;
@@ -75,6 +93,10 @@ struct capture_session {
     int64_t returned;
     struct row_digest_stream *row; /* of a row in pieces; made when there is one */
     bool copies_in, copies_out;
+    struct id_columns *columns; /* of a Q's result under way; NULL: none is looked at */
+    struct capture_id *ids;     /* of the result under way */
+    size_t id_count, id_capacity;
+    uint32_t unit_results; /* of the unit so far */
 
     /* COPY FROM STDIN under way. */
     int64_t copied, left_out;
@@ -85,6 +107,7 @@ struct capture_session {
 struct capture_path {
     struct capture_path_options options;
     struct row_digest_key digest_key;
+    struct id_keys *id_keys; /* NULL: nothing is known of keys */
     struct capture_session *sessions;
     uint32_t last_number;
     bool is_recording, has_stopped;
@@ -107,6 +130,24 @@ void rh_capture_leave(struct capture_session *session, unsigned flags);
 void rh_capture_lose(struct capture_session *session, enum capture_gap gap);
 /* At an idle moment: into the recording, if that is wanted. */
 void rh_capture_join(struct capture_session *session);
+
+/* --- capture_ids.c */
+
+/* Of keys that outlive it; NULL for none; free() it. */
+struct id_keys *rh_capture_id_keys_new(const struct workload_key *keys, size_t count);
+/* Of a RowDescription's body; NULL: no such column. The caller's to free(). */
+struct id_columns *rh_capture_id_columns(const struct id_keys *keys, struct text description,
+                                         struct text query);
+/* Which columns of a result are binary, as a Bind's body says. */
+uint64_t rh_capture_binary_columns(struct text bind);
+/* Of a row that was counted. `binary` NULL: as `columns` say. */
+void rh_capture_take_ids(struct capture_session *session, const struct id_columns *columns,
+                         const uint64_t *binary, struct text row);
+/* The value of a function that was called by its number: a large object's, when it made one. */
+void rh_capture_take_value(struct capture_session *session, uint32_t function, bool is_binary,
+                           struct text body);
+/* The result is complete; called before it is added. */
+void rh_capture_put_ids(struct capture_session *session, struct text tag, int64_t rows);
 
 /* --- capture_frontend.c */
 

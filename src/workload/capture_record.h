@@ -20,7 +20,8 @@ enum capture_record_kind {
     RECORD_RESULTS, /* of the unit under way: struct workload_result, one or more */
     RECORD_ANSWER,  /* struct capture_answer, then results as above: the unit is over */
     RECORD_CANCEL,
-    RECORD_ENDED /* flags: RECORD_WAS_CUT, RECORD_IS_GAP */
+    RECORD_ENDED, /* flags: RECORD_WAS_CUT, RECORD_IS_GAP */
+    RECORD_IDS    /* of the unit under way: struct capture_id, one or more; before its results */
 };
 
 #define RECORD_IS_MIDWAY 1u
@@ -58,6 +59,19 @@ struct capture_answer {
     uint32_t unit;
     char status; /* 0: the session ended instead */
 };
+
+/* A value that the server made. */
+struct capture_id {
+    uint32_t result, row, column; /* as in struct workload_id */
+    uint32_t key;                 /* as there; UINT32_MAX: the text's nextval() or the like */
+    uint32_t step;                /* the place of what was executed, as in results */
+    bool is_binary;
+    uint8_t length;
+    char value[WORKLOAD_ID_BYTES_MAX + 2]; /* as text */
+};
+_Static_assert(sizeof(struct capture_id) == 60, "no holes");
+/* Of one result: a batch of an ORM's inserts. Beyond, values are not known. */
+#define CAPTURE_IDS_MAX 4096
 
 /* A body at most; what is longer is cut. */
 #define CAPTURE_MESSAGE_MAX ((size_t)4 * 1024 * 1024)

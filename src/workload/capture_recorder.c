@@ -441,12 +441,16 @@ static enum err_code on_answer(struct capture_recorder *recorder, struct recorde
         .transaction_status = answer.status,
         .results = session->results.items,
         .result_count = session->results.count,
+        .ids = session->ids.items,
+        .id_count = session->ids.count,
         .request = rh_recorded_session_finish_unit(session, answer.unit),
     };
     enum err_code code = event.request ? give(recorder, &event, err) : RH_OK;
 
     session->results.items = NULL;
     session->results.count = session->results.capacity = 0;
+    session->ids.items = NULL;
+    session->ids.count = session->ids.capacity = 0;
     if (session->answer_arena)
         give_arena(recorder, &session->answer_arena);
     return code;
@@ -568,6 +572,12 @@ static enum err_code take_record(struct capture_recorder *recorder,
     case RECORD_RESULTS:
         add_results(recorder, session,
                     (struct text){(const char *)(record + 1), record->body_length});
+        break;
+    case RECORD_IDS:
+        if (!session->answer_arena)
+            session->answer_arena = take_arena(recorder);
+        rh_recorded_ids_add(recorder, session,
+                            (struct text){(const char *)(record + 1), record->body_length});
         break;
     case RECORD_ANSWER:
         return on_answer(recorder, session, record, err);

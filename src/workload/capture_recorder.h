@@ -44,8 +44,10 @@ struct capture_recorder;
 struct capture_recorder_options {
     struct capture_ring *ring;
     struct capture_sink sink;
-    struct value_mask *mask; /* NULL: values stay; used on the recorder's thread */
-    uint64_t max_bytes;      /* it is full then; 0: no limit */
+    struct value_mask *mask;         /* NULL: values stay; used on the recorder's thread */
+    const struct workload_key *keys; /* as the path has them */
+    size_t key_count;
+    uint64_t max_bytes; /* it is full then; 0: no limit */
 };
 
 enum err_code rh_capture_recorder_start(const struct capture_recorder_options *options,

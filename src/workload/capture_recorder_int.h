@@ -12,6 +12,7 @@
 
 /* Of one answer. */
 #define RESULTS_MAX ((size_t)100000)
+#define IDS_MAX ((size_t)100000)
 /* Of one request, its messages counted: below WORKLOAD_EVENT_BYTES_MAX, with room for what masking
    adds to the one that reaches it. */
 #define REQUEST_BYTES_MAX ((size_t)48 * 1024 * 1024)
@@ -56,6 +57,7 @@ struct recorded_session {
 
     struct arena *answer_arena; /* NULL: no results yet */
     VEC(struct workload_result) results;
+    VEC(struct workload_id) ids;
     struct step *steps; /* of units that are not answered yet, in order */
     size_t step_count, step_capacity;
     struct unit *units;
@@ -96,7 +98,16 @@ void rh_recorded_session_add_step(struct recorded_session *session, unsigned cha
 void rh_recorded_session_add_unit(struct recorded_session *session, struct unit unit);
 /* Patterns of results that hold places (struct capture_answer), of the unit under way. */
 uint32_t rh_recorded_session_pattern(const struct recorded_session *session, uint32_t place);
+/* What was executed at this place; NULL: not known, or one of several in a string. */
+const struct known_query *rh_recorded_session_query(const struct recorded_session *session,
+                                                    uint32_t place);
 /* The unit of this number is over. Its request; 0: it is not known. */
 uint64_t rh_recorded_session_finish_unit(struct recorded_session *session, uint32_t number);
+
+/* --- recorded_ids.c: values that the server made */
+
+/* The body of RECORD_IDS; the session has an arena for its answer. */
+void rh_recorded_ids_add(struct capture_recorder *recorder, struct recorded_session *session,
+                         struct text body);
 
 #endif

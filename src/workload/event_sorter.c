@@ -277,6 +277,10 @@ static struct workload_event *copy_event(struct arena *arena, const struct workl
     if (event->result_count > 0)
         copy->results = rh_arena_memdup(arena, event->results,
                                         event->result_count * sizeof(*event->results));
+    if (event->id_count > 0)
+        copy->ids = rh_arena_memdup(arena, event->ids, event->id_count * sizeof(*event->ids));
+    for (size_t i = 0; i < event->id_count; i++)
+        copy->ids[i].value.data = rh_text_dup(arena, event->ids[i].value);
     if (event->begun != NULL) {
         struct workload_session *begun = RH_NEW(arena, struct workload_session);
         *begun = (struct workload_session){

@@ -3,21 +3,17 @@
 #include "sql/copy_from.h"
 #include "sql/lexer.h"
 #include "sql/pattern.h"
+#include "sql/shape.h"
 #include "sql/split.h"
 
 #include <stdlib.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #define TABLE_SIZE ((size_t)4 * QUERY_CACHE_MAX)
 /* Longer texts are not looked up statement by statement. */
 #define STATEMENTS_MAX 1000
-/* Of a text's shape: longer ones are remembered by their bytes. */
-#define SHAPE_BYTES_MAX ((size_t)64 * 1024)
 
 struct entry {
-    XXH128_hash_t shape;
+    struct sql_shape shape;
     struct known_query *query; /* NULL: free */
 };
 
@@ -64,6 +60,12 @@ void rh_known_query_drop(struct known_query *query)
     free(query->executes);
     free(query->prepares);
     free(query->copies);
+    if (query->call) {
+        free(query->call->schema);
+        free(query->call->name);
+        free(query->call->column);
+    }
+    free(query->call);
     free(query);
 }
 
@@ -197,24 +199,6 @@ static enum err_code look_at_statements(struct query_cache *cache, struct text q
     return RH_OK;
 }
 
-bool rh_query_token_is_constant(struct text query, const struct sql_token *token)
-{
-    if (token->kind == SQL_TOKEN_NUMBER)
-        return token->offset == 0 || query.data[token->offset - 1] != '$';
-    return token->kind == SQL_TOKEN_STRING;
-}
-
-static size_t constant_count(struct text query)
-{
-    struct sql_lexer lexer = rh_sql_lexer(query);
-    struct sql_token token;
-    size_t count = 0;
-
-    while (rh_sql_lexer_next(&lexer, &token))
-        count += rh_query_token_is_constant(query, &token);
-    return count;
-}
-
 static void look_at_columns(struct query_cache *cache, struct text query, struct known_query *known)
 {
     sql_constants constants = {0};
@@ -230,13 +214,26 @@ static void look_at_columns(struct query_cache *cache, struct text query, struct
     for (size_t i = 0; i < count; i++)
         known->parameters[i] = duplicate(columns[i]);
     known->has_constants = rh_sql_constants(cache->scratch, query, &constants) &&
-                           constants.count == constant_count(query);
+                           constants.count == rh_sql_constant_count(query);
     if (!known->has_constants)
         return;
     known->constants = allocate(constants.count, sizeof(*known->constants));
     known->constant_count = constants.count;
     for (size_t i = 0; i < constants.count; i++)
         known->constants[i] = duplicate(constants.items[i].column);
+}
+
+static void look_at_sequence(struct query_cache *cache, struct text query,
+                             struct known_query *known)
+{
+    struct sql_sequence_call call;
+
+    if (!rh_sql_sequence_call(query, cache->scratch, &call))
+        return;
+    known->call = allocate(1, sizeof(*known->call));
+    known->call->schema = duplicate(call.schema);
+    known->call->name = duplicate(call.table ? call.table : call.sequence);
+    known->call->column = duplicate(call.column);
 }
 
 /* What PREPARE prepares is looked at as well; the server prepares no PREPARE, and a client could
@@ -263,6 +260,8 @@ static enum err_code look(struct query_cache *cache, struct text query, bool is_
         known->prepares = duplicate(prepares);
         code = look(cache, prepared, true, &known->prepared, err);
     }
+    if (!code)
+        look_at_sequence(cache, query, known);
     if (!code && cache->options.wants_columns)
         look_at_columns(cache, query, known);
     if (code)
@@ -274,43 +273,12 @@ static enum err_code look(struct query_cache *cache, struct text query, bool is_
 
 /* --- remembering ------------------------------------------------------------------------------ */
 
-/* What stands in a shape for a token; 0: the token. */
-static char stand_in(struct text query, const struct sql_token *token)
+static struct entry *entry_of(const struct query_cache *cache, struct sql_shape shape)
 {
-    if (token->kind == SQL_TOKEN_SPACE || token->kind == SQL_TOKEN_COMMENT)
-        return ' ';
-    if (token->kind == SQL_TOKEN_STRING)
-        return '\1';
-    return rh_query_token_is_constant(query, token) ? '\2' : '\0';
-}
+    size_t at = shape.low & (TABLE_SIZE - 1);
 
-static XXH128_hash_t shape_of(struct query_cache *cache, struct text query)
-{
-    struct sql_lexer lexer = rh_sql_lexer(query);
-    struct sql_token token;
-    size_t done = 0; /* of the query; what follows is in the shape as it is, as far as was looked */
-
-    if (query.len > SHAPE_BYTES_MAX)
-        return XXH3_128bits(query.data, query.len);
-    rh_buf_clear(&cache->shape);
-    while (rh_sql_lexer_next(&lexer, &token)) {
-        char instead = stand_in(query, &token);
-
-        if (!instead || (token.len == 1 && query.data[token.offset] == instead))
-            continue;
-        rh_buf_add(&cache->shape, query.data + done, token.offset - done);
-        rh_buf_add_char(&cache->shape, instead);
-        done = token.offset + token.len;
-    }
-    rh_buf_add(&cache->shape, query.data + done, query.len - done);
-    return XXH3_128bits(cache->shape.data ? cache->shape.data : "", cache->shape.len);
-}
-
-static struct entry *entry_of(const struct query_cache *cache, XXH128_hash_t shape)
-{
-    size_t at = shape.low64 & (TABLE_SIZE - 1);
-
-    while (cache->entries[at].query && !XXH128_isEqual(cache->entries[at].shape, shape))
+    while (cache->entries[at].query && (cache->entries[at].shape.low != shape.low ||
+                                        cache->entries[at].shape.high != shape.high))
         at = (at + 1) & (TABLE_SIZE - 1);
     return &cache->entries[at];
 }
@@ -336,7 +304,7 @@ static void forget(struct query_cache *cache)
 enum err_code rh_query_cache_find(struct query_cache *cache, struct text query,
                                   struct known_query **ret_query, struct err *err)
 {
-    XXH128_hash_t shape = shape_of(cache, query);
+    struct sql_shape shape = rh_sql_shape(query, &cache->shape);
     struct entry *entry = entry_of(cache, shape);
 
     if (!entry->query) {
@@ -365,7 +333,7 @@ struct query_cache *rh_query_cache_new(const struct query_cache_options *options
     cache->options = *options;
     cache->entries = allocate(TABLE_SIZE, sizeof(*cache->entries));
     cache->scratch = rh_arena_new();
-    rh_buf_init(&cache->shape, SHAPE_BYTES_MAX + 1);
+    rh_buf_init(&cache->shape, SQL_SHAPE_BYTES_MAX + 1);
     return cache;
 }
 

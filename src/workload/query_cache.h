@@ -17,6 +17,12 @@
 /* Different patterns; statements beyond them get number 0. */
 #define QUERY_PATTERNS_MAX WORKLOAD_PATTERNS_MAX
 
+/* A sequence by its name, or by the column that it fills (then `column` is not NULL, and `name` the
+   table's); lastval() has no name. */
+struct sequence_call {
+    char *schema, *name, *column;
+};
+
 struct known_query { /* held by whoever was given it */
     unsigned holders;
     uint32_t pattern; /* 0: there are too many */
@@ -30,8 +36,9 @@ struct known_query { /* held by whoever was given it */
     /* Columns, NULL where a value is compared with none; only where the cache was told to ask. */
     char **parameters, **constants;
     size_t parameter_count, constant_count;
-    char *copies;       /* a COPY FROM STDIN (sql/copy_from.h), its text; NULL */
-    bool has_constants; /* the constants are those of the text's tokens, in their order */
+    char *copies;               /* a COPY FROM STDIN (sql/copy_from.h), its text; NULL */
+    struct sequence_call *call; /* nextval() and its like; NULL */
+    bool has_constants;         /* the constants are those of the text's tokens, in their order */
 };
 struct known_query *rh_known_query_hold(struct known_query *query); /* NULL allowed */
 void rh_known_query_drop(struct known_query *query);                /* NULL allowed */
@@ -51,8 +58,6 @@ void rh_query_cache_free(struct query_cache *cache); /* NULL allowed */
 /* *ret_query is held for the caller. Errors are those of on_pattern. */
 enum err_code rh_query_cache_find(struct query_cache *cache, struct text query,
                                   struct known_query **ret_query, struct err *err) RH_MUST_CHECK;
-/* A string or a number, but not that of $1. */
-bool rh_query_token_is_constant(struct text query, const struct sql_token *token);
 size_t rh_query_cache_pattern_count(const struct query_cache *cache);
 
 #endif

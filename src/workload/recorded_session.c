@@ -171,6 +171,16 @@ uint32_t rh_recorded_session_pattern(const struct recorded_session *session, uin
     return 0;
 }
 
+const struct known_query *rh_recorded_session_query(const struct recorded_session *session,
+                                                    uint32_t place)
+{
+    const struct unit *unit = session->unit_count ? &session->units[0] : NULL;
+
+    if (unit && unit->type == 'Q')
+        return unit->query && unit->query->statement_count == 0 ? unit->query : NULL;
+    return place < session->step_count ? session->steps[place].query : NULL;
+}
+
 uint64_t rh_recorded_session_finish_unit(struct recorded_session *session, uint32_t number)
 {
     size_t done = 0;

@@ -45,8 +45,10 @@ struct prepared *rh_prepared_hold(struct prepared *prepared)
 
 void rh_prepared_drop(struct prepared *prepared)
 {
-    if (prepared && --prepared->holders == 0)
-        free(prepared);
+    if (!prepared || --prepared->holders > 0)
+        return;
+    free(prepared->described);
+    free(prepared);
 }
 
 struct text rh_prepared_query(const struct prepared *prepared)
@@ -137,7 +139,10 @@ static struct prepared *make(struct prepared *reused, struct text body)
         rh_prepared_drop(reused);
         prepared = allocate(NULL, sizeof(*prepared) + capacity);
         prepared->capacity = (uint32_t)capacity;
+        prepared->described = NULL;
     }
+    free(prepared->described);
+    prepared->described = NULL;
     prepared->holders = 1;
     prepared->length = (uint32_t)body.len;
     memcpy(prepared->body, body.data, body.len);

@@ -21,7 +21,8 @@
 struct prepared {
     unsigned holders;
     uint32_t length, capacity;
-    char body[]; /* the name, NUL, the query, NUL, the types */
+    void *described; /* what its holder knows of its rows: malloc'ed, freed with it; NULL */
+    char body[];     /* the name, NUL, the query, NUL, the types */
 };
 struct prepared *rh_prepared_hold(struct prepared *prepared); /* NULL allowed */
 void rh_prepared_drop(struct prepared *prepared);             /* NULL allowed */

@@ -4,6 +4,7 @@
 #include "net/pg_codec.h"
 #include "sql/copy_from.h"
 #include "sql/lexer.h"
+#include "sql/shape.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -329,7 +330,7 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
         return query;
     while (rh_sql_lexer_next(&lexer, &token)) {
         struct text text = {query.data + token.offset, token.len};
-        bool is_constant = rh_query_token_is_constant(query, &token);
+        bool is_constant = rh_sql_token_is_constant(query, &token);
         const char *column = NULL;
 
         if (is_constant) {
@@ -567,6 +568,14 @@ static bool mask_parameter(struct value_mask *mask, const char *column, bool is_
         return true;
     *ret_masked = by_default(mask, value, arena, count);
     return true;
+}
+
+bool rh_value_mask_text(struct value_mask *mask, const char *column, struct text value,
+                        struct arena *arena, struct text *ret_masked)
+{
+    int64_t ignored = 0;
+
+    return mask_parameter(mask, column, false, value, arena, ret_masked, &ignored);
 }
 
 static void add_u32(struct buf *out, uint32_t value)

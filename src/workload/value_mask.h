@@ -36,4 +36,8 @@ struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query
    has no rule. The caller's to free; `mask` must outlive it. */
 struct copy_mask *rh_value_mask_copy(struct value_mask *mask, struct text statement);
 
+/* A value, as text, of the column "schema.table.column". False: it becomes NULL. */
+bool rh_value_mask_text(struct value_mask *mask, const char *column, struct text value,
+                        struct arena *arena, struct text *ret_masked);
+
 #endif

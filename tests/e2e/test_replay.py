@@ -482,6 +482,27 @@ def test_a_thousand_sessions_on_one_thread(rehearse, own_cluster):
     assert done["errors"]["new"] == 0 and not_as_recorded(done) == {}
 
 
+@pytest.mark.parametrize("sessions, speed", [(2000, "max"), (150, "4")])
+def test_thousands_of_short_sessions_where_few_have_room(rehearse, own_cluster, sessions, speed):
+    """The recording never had more than 45 at once; the server needs longer for each than it took there."""
+    cluster = own_cluster(max_connections="50", shared_buffers="16MB")
+    in_app(cluster, "CREATE TABLE t (session int)")
+    w = Workload()
+    insert = w.pattern("INSERT INTO t VALUES ($1)", writes=["t"])
+    for session in range(1, sessions + 1):
+        at = 1000 * session
+        w.begin(session, at=at)
+        w.ask(session, at + 20_000, query(f"INSERT INTO t VALUES ({session})", insert),
+              results=[result(1, pattern=insert)])
+        w.end(session, at + 44_000)
+    done = replay(rehearse, w, cluster, "--speed", speed, timeout=180)
+    assert not_as_recorded(done) == {}, done["lost"]
+    assert done["sessions"] == sessions and done["executions"] == sessions
+    assert done["errors"] == {"as_recorded": 0, "new": 0, "resolved": 0}
+    assert 10 < done["sessions_most_at_once"] < 50
+    assert in_app(cluster, "SELECT count(*), count(DISTINCT session) FROM t") == [(sessions, sessions)]
+
+
 def test_server_killed_in_the_middle(rehearse, own_cluster):
     """What was done until then is told, and the replay ends by itself."""
     cluster = own_cluster(max_connections="60")

@@ -30,7 +30,7 @@ ALLOWED = re.compile("^(?:" + "|".join([
     # C library: memory, strings, sorting, numbers, formatting into memory
     r"mem\w+", r"str(?!error|ftime|ptime)\w+", r"__isoc23_strto\w+", r"malloc|calloc|realloc|free",
     r"reallocarray", r"qsort|bsearch", r"v?snprintf", r"__(mem|str|v?sn)\w+_chk",
-    r"__stack_chk_fail", r"__ctype_\w+", r"(l?lround|l?lrint|floor|ceil|fabs|sqrt|pow|exp|log|log2|"
+    r"__stack_chk_fail", r"__ctype_\w+", r"(l?lround|l?lrint|floor|ceil|fabs|sqrt|pow|exp|log|log1p|log2|"
     r"log10|round|trunc|fmod|isnan|isinf|nextafter|fmin|fmax)[fl]?",
     r"gmtime_r|timegm",              # calendar arithmetic: no time zone, no clock
     r"newlocale|uselocale|freelocale",

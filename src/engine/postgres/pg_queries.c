@@ -57,6 +57,12 @@ const char *rh_pg_query_text(enum engine_query query, int server_version)
     case ENGINE_QUERY_OWN_TYPES:
         variants = PG_SQL_OWN_TYPES;
         break;
+    case ENGINE_QUERY_OWN_FUNCTIONS:
+        variants = PG_SQL_OWN_FUNCTIONS;
+        break;
+    case ENGINE_QUERY_OWN_KEYS:
+        variants = PG_SQL_OWN_KEYS;
+        break;
     case ENGINE_QUERY_LOGIN_ROLES:
         variants = PG_SQL_LOGIN_ROLES;
         break;

@@ -137,6 +137,45 @@ static void test_oid_map_same_numbers_need_no_translation(void **state)
     assert_false(rh_oid_map_is_needed(none));
 }
 
+static void call(struct fixture *f, uint32_t function, uint32_t expected)
+{
+    char body[10] = {(char)(function >> 24), (char)(function >> 16), (char)(function >> 8),
+                     (char)function};
+    char wanted[10] = {(char)(expected >> 24), (char)(expected >> 16), (char)(expected >> 8),
+                       (char)expected};
+    assert_int_equal(rh_oid_map_message(f->map, f->session, 'F', body, sizeof(body)),
+                     function != expected);
+    assert_memory_equal(body, wanted, sizeof(body));
+}
+
+static void test_oid_map_functions_by_their_signatures(void **state)
+{
+    struct fixture *f = *state;
+    static const struct workload_function functions[] = {{20001, "public", "f(integer)"},
+                                                         {20002, "public", "f(text)"},
+                                                         {20003, "app", "f(text)"},
+                                                         {20004, "public", "gone()"},
+                                                         {20005, "public", "same()"}};
+    static const struct target_function there[] = {{30003, "app", "f(text)"},
+                                                   {30002, "public", "f(text)"},
+                                                   {30001, "public", "f(integer)"},
+                                                   {20005, "public", "same()"}};
+    struct oid_map *map = rh_oid_map_new(f->arena, NULL, 0, NULL, 0);
+    assert_false(rh_oid_map_is_needed(map));
+    rh_oid_map_add_functions(map, f->arena, functions, 5, there, 4);
+    assert_true(rh_oid_map_is_needed(map));
+    assert_int_equal(rh_oid_map_facts(map).functions_moved, 3);
+    f->map = map;
+    call(f, 20001, 30001);
+    call(f, 20002, 30002);
+    call(f, 20003, 30003);
+    call(f, 20004, 20004);
+    call(f, 20005, 20005);
+    call(f, 952, 952);
+    char cut[3] = {0};
+    assert_int_equal(rh_oid_map_message(map, f->session, 'F', cut, sizeof(cut)), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -149,6 +188,7 @@ int main(void)
         TEST(test_oid_map_function_call_arguments_are_walked),
         TEST(test_oid_map_malformed_messages_stay),
         TEST(test_oid_map_same_numbers_need_no_translation),
+        TEST(test_oid_map_functions_by_their_signatures),
     };
     return cmocka_run_group_tests_name("oid_map", tests, NULL, NULL);
 }

@@ -127,6 +127,16 @@ static inline struct workload_event *maker_next(struct event_maker *maker, struc
         event->results = rh_arena_alloc_array(arena, event->result_count, sizeof(*event->results));
         for (size_t j = 0; j < event->result_count; j++)
             maker_result(maker, &event->results[j]);
+        event->id_count = below(&maker->random, 3) == 0 ? below(&maker->random, 6) : 0;
+        event->ids = rh_arena_alloc_array(arena, event->id_count, sizeof(*event->ids));
+        for (size_t j = 0; j < event->id_count; j++)
+            event->ids[j] = (struct workload_id){
+                .result = j / 3,
+                .row = (uint32_t)(j % 3),
+                .column = (uint32_t)below(&maker->random, 2),
+                .key = (uint32_t)below(&maker->random, 2),
+                .is_binary = below(&maker->random, 2),
+                .value = rh_text(rh_arena_printf(arena, "%zu", below(&maker->random, 100000)))};
         break;
     case WORKLOAD_CANCEL:
         event->request = requests;
@@ -168,6 +178,12 @@ static inline void dump_event(struct buf *out, const struct workload_event *even
         dump_bytes(out, result->unordered, WORKLOAD_DIGEST_BYTES);
         dump_bytes(out, result->ordered, WORKLOAD_DIGEST_BYTES);
         rh_buf_add_char(out, ')');
+    }
+    for (size_t i = 0; i < event->id_count; i++) {
+        const struct workload_id *id = &event->ids[i];
+        rh_buf_printf(out, " #%u.%u.%u %u%s=", (unsigned)id->result, (unsigned)id->row,
+                      (unsigned)id->column, (unsigned)id->key, id->is_binary ? "b" : "");
+        rh_buf_add_text(out, id->value);
     }
     const struct workload_session *begun = event->begun;
     if (begun != NULL) {

@@ -518,10 +518,10 @@ static void test_workload_file_notices_changes(void **state)
         {"DELETE FROM batches WHERE number = 1", "batches are missing", false},
         {"UPDATE batches SET events = events + 1 WHERE number = 1", "batches are missing", false},
         {"UPDATE batches SET data = zeroblob(length(data)) WHERE number = 2",
-         "batch 2 of 11 was changed", false},
-        {"UPDATE batches SET data = x'' WHERE number = 2", "batch 2 of 11 was changed", false},
+         "batch 2 of 12 was changed", false},
+        {"UPDATE batches SET data = x'' WHERE number = 2", "batch 2 of 12 was changed", false},
         {"UPDATE batches SET data = (SELECT data FROM batches WHERE number = 3) WHERE number = 2",
-         "batch 2 of 11 was changed", true},
+         "batch 2 of 12 was changed", true},
         {"UPDATE patterns SET query = 'SELECT 2' WHERE number = 1", "its tables were changed",
          false},
         {"UPDATE sums SET total_us = 0", "its tables were changed", false},
@@ -593,9 +593,9 @@ static void test_workload_file_names_what_is_none(void **state)
     assert_non_null(strstr(err.message, "is not a workload"));
     unlink(place->path);
     finish(place, write_events(place, NULL, 10, NULL));
-    run_sql(place->path, "PRAGMA user_version = 2");
+    run_sql(place->path, "PRAGMA user_version = 3");
     assert_int_equal(read_events(place->path, NULL, NULL, &err), RH_ERR_USAGE);
-    assert_non_null(strstr(err.message, "of format 2"));
+    assert_non_null(strstr(err.message, "of format 3"));
     struct workload_writer *writer = NULL;
     struct workload_about about = about_of(place->arena);
     char *nowhere = rh_file_join(place->arena, place->directory, "no/such/place");
