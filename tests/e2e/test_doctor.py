@@ -13,7 +13,8 @@ import conftest
 import test_capture
 import test_tap_tls
 from test_bad_input import NO_NAMESPACES
-from test_capture import tls_cluster  # noqa: F401 (a fixture)
+from test_capture import psql
+from test_capture_tls import tls_cluster  # noqa: F401 (a fixture)
 
 
 
@@ -98,7 +99,7 @@ def tries(capture, user, expected):
     for client in expected["clients"]:
         # A client that may go on without TLS would show the other leg.
         options = dict(sslmode="require" if client["tls"] else "disable", channel_binding=client["channel_binding"])
-        done = test_capture.psql(capture, user, **options)
+        done = psql(capture, user, **options)
         assert (done.returncode == 0) == client["gets_in"], (client, done.stdout, done.stderr)
         assert done.returncode == 0 or client["why_not"]
         if client["gets_in"] and client["channel_binding"] == "require":
@@ -249,7 +250,7 @@ def test_address_to_listen_at(tls_cluster, tmp_path):  # noqa: F811
         for _ in range(5):
             found = doctor(*upstream, "--listen", f"127.0.0.1:{capture.port}")
             assert checks(found, "listen")[0]["status"] == "ok"
-            assert test_capture.psql(capture, "tls", sslmode="disable").stdout == "1\n"
+            assert psql(capture, "tls", sslmode="disable").stdout == "1\n"
     finally:
         capture.end()
         capture.clean()
