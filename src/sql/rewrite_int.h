@@ -109,7 +109,56 @@ const struct scope_item *rh_rewrite_item_of(const struct rewrite_scope *scope, c
 
 /* --- rewrite_tree.c: the tree ----------------------------------------------------------------- */
 
+/* How the columns of a SELECT are called. */
+enum naming {
+    NAMES_MAY_CHANGE, /* by the client */
+    NAMES_STAY,       /* by what is around it: they get their old names as aliases */
+    NAMES_ARE_PLACES  /* by nobody: an INSERT takes them in their order */
+};
+
+struct select_manner {
+    enum naming naming;
+    bool may_drop;       /* items that are dropped columns are taken out */
+    const bool *is_gone; /* by item, for INSERT: they are taken out whatever they are; NULL */
+};
+
 void rh_rewrite_tree(struct rewriting *rewriting, const json_t *tree);
+/* `ret_shows` (NULL: not wanted) is what it shows to what is around it. */
+void rh_rewrite_statement(struct rewriting *rewriting, const json_t *node,
+                          const struct rewrite_scope *outer, struct select_manner manner,
+                          struct exposure *ret_shows);
+void rh_rewrite_select(struct rewriting *rewriting, const json_t *select,
+                       const struct rewrite_scope *outer, struct select_manner manner,
+                       struct exposure *ret_shows);
+/* Of a select list, or RETURNING. True: something was taken out. */
+bool rh_rewrite_targets(struct rewriting *rewriting, const json_t *list,
+                        const struct rewrite_scope *scope, struct select_manner manner,
+                        struct exposure *ret_shows);
+void rh_rewrite_with(struct rewriting *rewriting, const json_t *with, struct rewrite_scope *scope);
+/* An item of FROM, or all: they are added to the scope. */
+void rh_rewrite_from(struct rewriting *rewriting, const json_t *item, struct rewrite_scope *scope);
+void rh_rewrite_from_list(struct rewriting *rewriting, const json_t *list,
+                          struct rewrite_scope *scope);
+/* Expressions, and lists of them; `clause` is where they stand, for reasons. */
+void rh_rewrite_node(struct rewriting *rewriting, const json_t *node,
+                     const struct rewrite_scope *scope);
+void rh_rewrite_clause(struct rewriting *rewriting, const char *clause, const json_t *node,
+                       const struct rewrite_scope *scope);
+bool rh_rewrite_is_star(const json_t *reference);
+
+/* --- rewrite_write.c: statements that write --------------------------------------------------- */
+
+void rh_rewrite_insert(struct rewriting *rewriting, const json_t *insert,
+                       const struct rewrite_scope *outer, struct select_manner manner,
+                       struct exposure *ret_shows);
+/* DELETE as well. */
+void rh_rewrite_update(struct rewriting *rewriting, const json_t *update,
+                       const struct rewrite_scope *outer, struct select_manner manner,
+                       struct exposure *ret_shows);
+void rh_rewrite_merge(struct rewriting *rewriting, const json_t *merge,
+                      const struct rewrite_scope *outer);
+void rh_rewrite_copy(struct rewriting *rewriting, const json_t *copy,
+                     const struct rewrite_scope *outer);
 
 /* --- of the tree ------------------------------------------------------------------------------ */
 
