@@ -372,8 +372,9 @@ def test_200_mb_pass_in_flat_memory(cluster, version, taking):
         assert transfer(relay, LARGE) == 200000001
     assert relay.peak_kb < FLAT_KB
     if taking:
-        # Many rows to a part.
-        assert relay.statistics["parts"] < 30000
+        # Many rows to a part: a server writes 8 kB at once (PQ_SEND_BUFFER_SIZE), and how much of that one
+        # read finds is a matter of time.
+        assert relay.statistics["parts"] <= (ROWS_BYTES + 200000001) / 8192 + 100
 
 
 @pytest.mark.parametrize("taking", [[], ["--take"]], ids=["forwarded", "taken"])
