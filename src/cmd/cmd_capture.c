@@ -300,7 +300,7 @@ static enum err_code read_masking(const struct options *options, struct capture_
                     "rows that this workload asks for.",
                     made);
     (void)unsetenv("REHEARSE_MASK_KEY");
-    rh_master_key_id(&secrets->mask_key, "snapshot", secrets->mask_key_id);
+    rh_master_key_id(&secrets->mask_key, MASTER_KEY_PURPOSE_MASKING, secrets->mask_key_id);
     capture->mask_key = &secrets->mask_key;
     capture->mask_key_id = secrets->mask_key_id;
     return RH_OK;

@@ -68,6 +68,8 @@ void rh_rule_pool_exhaustion(const struct rule *rule, struct judgement *judgemen
 
 /* "cached plan must not change result type" comes with it (plancache.c, RevalidateCachedQuery). */
 #define CACHED_PLAN "0A000"
+/* invalid_sql_statement_name */
+#define NO_SUCH_STATEMENT "26000"
 
 struct failing {
     const struct traffic_pattern *pattern;
@@ -112,6 +114,15 @@ static bool is_moot(const struct judgement *judgement, const struct traffic_patt
            (strncmp(sqlstate, "42", 2) == 0 || strcmp(sqlstate, CACHED_PLAN) == 0);
 }
 
+/* A name that no statement has because its Parse failed: that failure is the one to tell. */
+static bool is_aftermath(const struct traffic_pattern *pattern, const char *sqlstate)
+{
+    bool has_cause = false;
+    for (size_t i = 0; i < pattern->errors.count; i++)
+        has_cause |= strncmp(pattern->errors.items[i].sqlstate, "42", 2) == 0;
+    return has_cause && strcmp(sqlstate, NO_SUCH_STATEMENT) == 0;
+}
+
 static struct failing_list failing_with(struct judgement *judgement, const char *sqlstate)
 {
     const struct traffic *traffic = &judgement->result->traffic;
@@ -121,7 +132,7 @@ static struct failing_list failing_with(struct judgement *judgement, const char 
         for (size_t j = 0; j < pattern->errors.count; j++) {
             struct failing failing;
             if (strcmp(pattern->errors.items[j].sqlstate, sqlstate) != 0 ||
-                is_moot(judgement, pattern, sqlstate) ||
+                is_moot(judgement, pattern, sqlstate) || is_aftermath(pattern, sqlstate) ||
                 !is_new(pattern, &pattern->errors.items[j], &failing))
                 continue;
             *RH_PUSH(judgement->arena, &list.items) = failing;

@@ -9,7 +9,6 @@
 
 #define SEED_PURPOSE "rehearse sample seed"
 #define SEED_ID_PURPOSE "rehearse sample seed id"
-#define KEY_ID_PURPOSE "rehearse masking key id"
 /* A file that people write by hand. */
 #define MASKING_MAX_BYTES ((size_t)16 * 1024 * 1024)
 /* More than the budget that a look at values keeps to by itself. */
@@ -259,7 +258,7 @@ static void describe(struct creation *creation, const struct dump_program *progr
     manifest->dump_version = program->version;
     manifest->taken_at = rfc3339(arena, (struct wall){creation->source.catalog.taken_at_us});
     if (!options->is_unmasked)
-        manifest->key_id = name_of_key(creation, KEY_ID_PURPOSE);
+        manifest->key_id = name_of_key(creation, MASTER_KEY_PURPOSE_MASKING);
     if (creation->is_sampled)
         manifest->seed_id = name_of_key(creation, SEED_ID_PURPOSE);
     manifest->footprint.snapshot_age_us = rh_source_age_us(&creation->source);

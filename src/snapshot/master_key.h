@@ -28,7 +28,9 @@ struct master_key_options {
 enum err_code rh_master_key_load(const struct master_key_options *options, struct arena *arena,
                                  struct mask_master_key *ret_key, const char **ret_made,
                                  struct err *err) RH_MUST_CHECK;
-/* A name that a key alone can have, and that does not lead back to it. */
+/* A name that a key alone can have, and that does not lead back to it: another one for each
+   purpose. A snapshot and a workload that name the same masking key have the same pseudonyms. */
+#define MASTER_KEY_PURPOSE_MASKING "rehearse masking key id"
 void rh_master_key_id(const struct mask_master_key *key, const char *purpose,
                       char out[static MASTER_KEY_ID_BYTES]);
 /* A number for one purpose. */

@@ -454,6 +454,35 @@ def test_copied_rows_are_masked_and_replayed(cluster, capture_of, tmp_path):
     assert got[2500][1].encode() in sent
 
 
+def test_masked_workload_goes_with_the_snapshot_of_its_key(cluster, capture_of, rehearse, tmp_path):
+    cluster.new_database("keyed", SETUP.replace("CREATE ROLE", "-- CREATE ROLE"))
+    upstream = f"host={cluster.directory} port={cluster.port} user=postgres dbname=keyed"
+    _, key = mask_key(tmp_path)
+    (tmp_path / "other.key").write_text("00" * 31 + "08\n")
+    (tmp_path / "other.key").chmod(0o600)
+    made = rehearse("snapshot", "create", "--from", upstream, "-o", tmp_path / "snapshot", "--masking",
+                    write_masking(tmp_path), "--key-file", key, timeout=120)
+    assert made.status == 0, made
+    migration = rehearse.write("1.sql", "SET lock_timeout = '2s';\nCOMMENT ON TABLE users IS 'x';\n")
+
+    def run(*arguments):
+        capture = capture_of("--upstream", upstream, *arguments)
+        with psycopg.connect(capture.url(database="keyed"), autocommit=True) as connection:
+            for number in range(1, 6):
+                connection.execute("SELECT id FROM users WHERE email = %s", (f"user{number}@example.com",))
+        capture.end()
+        return rehearse("run", "--snapshot", tmp_path / "snapshot", "--workload", capture.out, "--compare-budget", "1s",
+                        "--no-way-back", "--cuts", "off", migration, timeout=120)
+
+    masking = ("--masking", tmp_path / "snapshot" / "masking.yaml")
+    other = run(*masking, "--mask-key-file", tmp_path / "other.key")
+    assert other.status == 2 and "what it asks for by a masked value is not there" in other.stderr, other
+    same = run(*masking, "--mask-key-file", key)
+    assert same.status != 2 and same.result["workload"]["patterns"][0]["baseline"]["rows"] == 1, same.result["workload"]
+    clear = run()
+    assert "asks by production's values" in str(clear.result["fidelity"]["notes"]), clear
+
+
 # --- ends ----------------------------------------------------------------------------------------------
 
 def test_sessions_go_on_after_sigterm_until_they_end(capture_of):

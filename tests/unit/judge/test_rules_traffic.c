@@ -121,6 +121,29 @@ static void test_rules_traffic_one_finding_for_each_kind_of_failure(void **state
     assert_int_equal(found, 2);
 }
 
+/* What is executed under a name whose Parse failed fails as well: nothing to tell twice, and
+   nothing at all where the old application is stopped by then. */
+static void test_rules_traffic_the_aftermath_of_a_failure_is_none(void **state)
+{
+    struct story *story = *state;
+    traffic_of(story);
+    struct traffic_pattern *renamed = pattern(story, "SELECT name FROM users WHERE id = $1", 1000);
+    fails(story, renamed, "42703", 674, 0);
+    fails(story, renamed, "26000", 132, 0);
+    story_judge(story);
+    const struct finding *finding = story_expect(story, "query-error", SEVERITY_ERROR);
+    assert_non_null(strstr(finding->title, "674 executions failed with 42703"));
+    assert_int_equal(story->result.findings.count, 1);
+    renamed->is_transformed = true;
+    story->result.transformation.is_old_stopped = true;
+    story_judge(story);
+    story_expect_none(story, "query-error");
+    /* Without that cause it is a failure as any other. */
+    fails(story, pattern(story, "SELECT 1", 100), "26000", 3, 0);
+    story_judge(story);
+    story_expect(story, "query-error", SEVERITY_ERROR);
+}
+
 static void test_rules_traffic_prepared_statements_break(void **state)
 {
     struct story *story = *state;
@@ -139,6 +162,7 @@ int main(void)
         STORY_TEST(test_rules_traffic_new_failures_are_found),
         STORY_TEST(test_rules_traffic_failures_of_the_baseline_are_not),
         STORY_TEST(test_rules_traffic_one_finding_for_each_kind_of_failure),
+        STORY_TEST(test_rules_traffic_the_aftermath_of_a_failure_is_none),
         STORY_TEST(test_rules_traffic_prepared_statements_break),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
