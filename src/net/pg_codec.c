@@ -1,5 +1,6 @@
 #include "net/pg_codec.h"
 
+#include "base/big_endian.h"
 #include <limits.h>
 
 /* --- framing ---------------------------------------------------------------------------------- */
@@ -12,11 +13,6 @@ static bool is_type(enum pg_direction direction, unsigned char type)
     if ((type >= 'A' && type <= 'Z') || (type >= 'a' && type <= 'z'))
         return true;
     return direction == PG_BACKEND && type >= '1' && type <= '3';
-}
-
-static uint32_t load_u32(const unsigned char *bytes)
-{
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
 void rh_pg_framer_init(struct pg_framer *framer, enum pg_direction direction,
@@ -59,7 +55,7 @@ static enum pg_frame_event take_header(struct pg_framer *framer, struct text inp
         return PG_FRAME_MORE;
 
     unsigned char type = framer->expects_startup ? 0 : framer->header[0];
-    uint32_t length = load_u32(framer->header + needed - 4);
+    uint32_t length = rh_load_be32(framer->header + needed - 4);
     if (length < 4 || length > INT32_MAX)
         return lose(framer);
     length -= 4;
@@ -161,7 +157,7 @@ size_t rh_pg_framer_skip(struct pg_framer *framer, struct text input)
     const unsigned char *bytes = (const unsigned char *)input.data;
     while (input.len - at >= 5) {
         unsigned char type = bytes[at];
-        uint32_t length = load_u32(bytes + at + 1);
+        uint32_t length = rh_load_be32(bytes + at + 1);
         if (rh_pg_type_set_has(&framer->collect, type) ||
             rh_pg_type_set_has(&framer->streamed, type) || !is_type(framer->direction, type) ||
             length < 4 || length > INT32_MAX || length + 1 > input.len - at)
@@ -178,7 +174,7 @@ size_t rh_pg_framer_take(struct pg_framer *framer, struct text input,
         framer->header_length > 0 || input.len < 5)
         return 0;
     const unsigned char *bytes = (const unsigned char *)input.data;
-    uint32_t length = load_u32(bytes + 1);
+    uint32_t length = rh_load_be32(bytes + 1);
     if (!is_type(framer->direction, bytes[0]) || length < 4 || length > input.len - 1)
         return 0;
     size_t shown = length - 4;
@@ -212,7 +208,7 @@ static bool begin_streamed(struct pg_framer *framer, const char *input, size_t l
     *at += used;
     if (framer->header_length < sizeof(framer->header))
         return false;
-    uint32_t body_length = load_u32(framer->header + 1);
+    uint32_t body_length = rh_load_be32(framer->header + 1);
     if (body_length < 4 || body_length > INT32_MAX) {
         framer->is_lost = true;
         return false;
@@ -295,7 +291,7 @@ uint16_t rh_pg_read_u16(struct pg_reader *reader)
 uint32_t rh_pg_read_u32(struct pg_reader *reader)
 {
     const unsigned char *bytes = take(reader, 4);
-    return bytes ? load_u32(bytes) : 0;
+    return bytes ? rh_load_be32(bytes) : 0;
 }
 
 const char *rh_pg_read_string(struct pg_reader *reader)

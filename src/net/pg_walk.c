@@ -1,11 +1,7 @@
 #include "net/pg_walk.h"
 
+#include "base/big_endian.h"
 #define HEADER_BYTES 5
-
-static uint32_t load_u32(const unsigned char *bytes)
-{
-    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
-}
 
 static void consume(struct text *rest, size_t length)
 {
@@ -34,7 +30,7 @@ static bool take_header(struct pg_walk *walk, struct text *rest)
         walk->header_length = 0;
     }
 
-    uint32_t length = load_u32(header + 1);
+    uint32_t length = rh_load_be32(header + 1);
 
     if (length < 4 || length > INT32_MAX) {
         walk->is_lost = true;

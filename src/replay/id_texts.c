@@ -1,5 +1,6 @@
 #include "replay/id_texts.h"
 
+#include "base/big_endian.h"
 #include "net/pg_codec.h"
 #include "sql/pattern.h"
 #include "sql/shape.h"
@@ -205,28 +206,14 @@ static void remember(struct id_session *session, const char *name, struct id_sta
     *slot = (struct session_slot){hash, statement};
 }
 
-static uint32_t load_u32(const char *at)
-{
-    const unsigned char *b = (const unsigned char *)at;
-    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-}
-
-static void store_u32(char *at, uint32_t value)
-{
-    at[0] = (char)(value >> 24);
-    at[1] = (char)(value >> 16);
-    at[2] = (char)(value >> 8);
-    at[3] = (char)value;
-}
-
 static uint64_t widen_types(const struct id_text *text, char *types, size_t count)
 {
     uint64_t widened = 0;
     for (size_t i = 0; i < count && i < text->parameter_count && i < WIDENED_MAX; i++) {
-        uint32_t type = load_u32(types + 4 * i);
+        uint32_t type = rh_load_be32(types + 4 * i);
         if (!text->parameters[i] || (type != OID_INT2 && type != OID_INT2_ARRAY))
             continue;
-        store_u32(types + 4 * i, type == OID_INT2 ? OID_INT8 : OID_INT8_ARRAY);
+        rh_store_be32(types + 4 * i, type == OID_INT2 ? OID_INT8 : OID_INT8_ARRAY);
         widened |= UINT64_C(1) << i;
     }
     return widened;
@@ -362,7 +349,7 @@ static void turn_text(struct work *work, uint32_t domain, struct text text)
 static void put_u32(struct work *work, uint32_t value)
 {
     char bytes[4];
-    store_u32(bytes, value);
+    rh_store_be32(bytes, value);
     put(work, bytes, sizeof(bytes));
 }
 
@@ -426,7 +413,7 @@ static bool turn_array(struct work *work, uint32_t domain, bool is_widened, stru
 static void close_length(struct work *work, size_t at)
 {
     if (work->out && !work->out->failed)
-        store_u32(work->out->data + at, (uint32_t)(work->out->len - at - 4));
+        rh_store_be32(work->out->data + at, (uint32_t)(work->out->len - at - 4));
 }
 
 static void turn_parameter(struct work *work, uint32_t domain, bool is_binary, bool is_widened,

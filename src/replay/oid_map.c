@@ -1,5 +1,6 @@
 #include "replay/oid_map.h"
 
+#include "base/big_endian.h"
 #include "net/pg_codec.h"
 
 #include <stdlib.h>
@@ -214,28 +215,14 @@ struct walk {
     size_t changed;
 };
 
-static uint32_t load_u32(const char *at)
-{
-    const unsigned char *b = (const unsigned char *)at;
-    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-}
-
-static void store_u32(char *at, uint32_t value)
-{
-    at[0] = (char)(value >> 24);
-    at[1] = (char)(value >> 16);
-    at[2] = (char)(value >> 8);
-    at[3] = (char)value;
-}
-
 /* A type's number at `at`; returns the one of the recording. */
 static uint32_t walk_type(struct walk *walk, char *at)
 {
-    uint32_t oid = load_u32(at);
+    uint32_t oid = rh_load_be32(at);
     const struct entry *entry = find(walk->map, oid);
     walk->own += entry != NULL;
     if (entry && walk->changes && entry->to != oid) {
-        store_u32(at, entry->to);
+        rh_store_be32(at, entry->to);
         walk->changed++;
     }
     return oid;
@@ -248,7 +235,7 @@ static size_t walk_item(struct walk *walk, uint32_t type, char *data, size_t lef
 {
     if (left < 4)
         return 0;
-    uint32_t length = load_u32(data);
+    uint32_t length = rh_load_be32(data);
     if (length == UINT32_MAX)
         return 4;
     if (length > left - 4)
@@ -264,12 +251,12 @@ static bool walk_array(struct walk *walk, char *data, size_t length, unsigned de
     uint64_t items = 1;
     if (length < 12)
         return false;
-    uint32_t dimensions = load_u32(data), flags = load_u32(data + 4);
+    uint32_t dimensions = rh_load_be32(data), flags = rh_load_be32(data + 4);
     if (dimensions > ARRAY_DIMENSIONS_MAX || flags > 1 || length < 12 + 8 * (size_t)dimensions)
         return false;
     size_t at = 12 + 8 * (size_t)dimensions;
     for (uint32_t i = 0; i < dimensions; i++) {
-        items *= load_u32(data + 12 + 8 * (size_t)i);
+        items *= rh_load_be32(data + 12 + 8 * (size_t)i);
         if (items > length) /* an item takes four bytes at the least */
             return false;
     }
@@ -291,11 +278,11 @@ static bool walk_composite(struct walk *walk, char *data, size_t length, unsigne
     size_t at = 4;
     if (length < 4)
         return false;
-    uint32_t fields = load_u32(data);
+    uint32_t fields = rh_load_be32(data);
     if (fields > COMPOSITE_FIELDS_MAX || (uint64_t)fields * 8 > length - 4)
         return false;
     for (uint32_t i = 0; i < fields; i++) {
-        if (length - at < 8 || load_u32(data + at) == 0)
+        if (length - at < 8 || rh_load_be32(data + at) == 0)
             return false;
         uint32_t type = walk_type(walk, data + at);
         size_t used = walk_item(walk, type, data + at + 4, length - at - 4, depth);
@@ -329,10 +316,10 @@ static bool walk_multirange(struct walk *walk, char *data, size_t length, unsign
     size_t at = 4;
     if (length < 4)
         return false;
-    for (uint32_t i = 0, count = load_u32(data); i < count; i++) {
+    for (uint32_t i = 0, count = rh_load_be32(data); i < count; i++) {
         if (length - at < 4)
             return false;
-        size_t item = load_u32(data + at);
+        size_t item = rh_load_be32(data + at);
         if (item > length - at - 4 || !walk_range(walk, data + at + 4, item, depth + 1))
             return false;
         at += 4 + item;
@@ -436,7 +423,7 @@ size_t rh_oid_map_message(const struct oid_map *map, struct oid_session *session
                                                            map->function_count, sizeof(wanted),
                                                            compare_functions);
         if (found && !reader.failed)
-            store_u32(body, found->to);
+            rh_store_be32(body, found->to);
         return map_parameters(map, NULL, &reader, body) + (found && !reader.failed);
     }
     return 0;

@@ -9,8 +9,6 @@
 
 /* Of a query without a name, shown instead. */
 #define NAME_COLUMNS 60
-/* Editors of some systems begin a file with it. */
-#define UTF8_BOM "\xEF\xBB\xBF"
 
 struct directives {
     const char *name;
@@ -33,12 +31,7 @@ struct parsing {
 static enum err_code fail(struct parsing *parsing, size_t offset, const char *what,
                           const char *hint)
 {
-    struct text_position at = rh_text_position(parsing->text, offset);
-
-    rh_err_set(parsing->err, RH_ERR_USAGE, "%s:%zu:%zu: %s", parsing->path, at.line, at.column,
-               what);
-    rh_err_hint(parsing->err, "%s", hint);
-    return RH_ERR_USAGE;
+    return rh_sql_directive_fail(parsing->path, parsing->text, offset, what, hint, parsing->err);
 }
 
 /* --- comments ----------------------------------------------------------------------------------
@@ -370,18 +363,13 @@ static const char *psql_thing(enum psql_need need)
 enum err_code rh_check_file_parse(const char *path, struct text text, struct arena *arena,
                                   struct checks *checks, struct err *err)
 {
-    if (rh_text_starts_with(text, UTF8_BOM))
-        text = (struct text){text.data + strlen(UTF8_BOM), text.len - strlen(UTF8_BOM)};
     struct parsing parsing = {.path = path, .text = text, .arena = arena, .err = err};
-    size_t valid = rh_text_utf8_valid_prefix(text), offset = 0;
-    const char *nul = text.len ? memchr(text.data, 0, text.len) : NULL;
-    enum err_code code;
+    size_t offset = 0;
+    enum err_code code = rh_sql_directive_open(path, &parsing.text, err);
 
-    if (valid < text.len || nul)
-        return fail(&parsing,
-                    nul && (size_t)(nul - text.data) < valid ? (size_t)(nul - text.data) : valid,
-                    "this is not UTF-8 text", "Save the file as UTF-8.");
-    if (is_pgtap(text)) {
+    if (code)
+        return code;
+    if (is_pgtap(parsing.text)) {
         *RH_PUSH(arena, &parsing.checks) = (struct check){
             .name = rh_arena_strdup(arena, path),
             .file = rh_arena_strdup(arena, path),
@@ -390,7 +378,7 @@ enum err_code rh_check_file_parse(const char *path, struct text text, struct are
             .expect = CHECK_TESTS,
         };
     } else {
-        enum psql_need need = rh_sql_psql_need(text, &offset);
+        enum psql_need need = rh_sql_psql_need(parsing.text, &offset);
         if (need != PSQL_NEED_NONE)
             return fail(&parsing, offset, psql_thing(need),
                         "Write plain SQL; only pgTAP files, which call plan(), run through psql.");

@@ -11,8 +11,6 @@
 
 /* Of a query without a name, shown instead. */
 #define NAME_COLUMNS 60
-/* Editors of some systems begin a file with it. */
-#define UTF8_BOM "\xEF\xBB\xBF"
 /* MaxTupleAttributeNumber is less; the protocol counts with 16 bits. */
 #define VALUES_MAX 1600
 /* More calls a second than any server answers. */
@@ -36,11 +34,7 @@ struct said {
 static enum err_code fail(struct parsing *parsing, size_t offset, const char *what,
                           const char *hint)
 {
-    struct text_position at = rh_text_position(parsing->text, offset);
-    rh_err_set(parsing->err, RH_ERR_USAGE, "%s:%zu:%zu: %s", parsing->path, at.line, at.column,
-               what);
-    rh_err_hint(parsing->err, "%s", hint);
-    return RH_ERR_USAGE;
+    return rh_sql_directive_fail(parsing->path, parsing->text, offset, what, hint, parsing->err);
 }
 
 /* --- values ----------------------------------------------------------------------------------- */
@@ -393,20 +387,15 @@ static const char *psql_thing(enum psql_need need)
 enum err_code rh_query_file_parse(const char *path, struct text text, struct arena *arena,
                                   struct new_queries *queries, struct err *err)
 {
-    if (rh_text_starts_with(text, UTF8_BOM))
-        text = (struct text){text.data + strlen(UTF8_BOM), text.len - strlen(UTF8_BOM)};
     struct parsing parsing = {.path = path, .text = text, .arena = arena, .err = err};
-    size_t valid = rh_text_utf8_valid_prefix(text), offset = 0;
-    const char *nul = text.len ? memchr(text.data, 0, text.len) : NULL;
-    enum err_code code;
+    size_t offset = 0;
+    enum err_code code = rh_sql_directive_open(path, &parsing.text, err);
 
     for (size_t i = 0; i < queries->list.count; i++)
         *RH_PUSH(arena, &parsing.queries) = queries->list.items[i];
-    if (valid < text.len || nul)
-        return fail(&parsing,
-                    nul && (size_t)(nul - text.data) < valid ? (size_t)(nul - text.data) : valid,
-                    "this is not UTF-8 text", "Save the file as UTF-8.");
-    enum psql_need need = rh_sql_psql_need(text, &offset);
+    if (code)
+        return code;
+    enum psql_need need = rh_sql_psql_need(parsing.text, &offset);
     if (need != PSQL_NEED_NONE)
         return fail(&parsing, offset, psql_thing(need), "Write plain SQL, with $1, $2 for values.");
     if ((code = take_statements(&parsing)))

@@ -1,5 +1,6 @@
 #include "workload/value_mask.h"
 
+#include "base/big_endian.h"
 #include "mask/column_maps.h"
 #include "net/pg_codec.h"
 #include "sql/copy_from.h"
@@ -411,13 +412,6 @@ static bool has_letters(struct text value)
     return run >= 3;
 }
 
-static uint32_t load_u32(const char *bytes)
-{
-    const unsigned char *from = (const unsigned char *)bytes;
-
-    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
-}
-
 /* An array of numbers, times or UUIDs (array_send: dimensions, flags, the type of an element; the
    types by their numbers in pg_type.dat). */
 static bool is_array_of_numbers(struct text value)
@@ -425,10 +419,10 @@ static bool is_array_of_numbers(struct text value)
     static const uint32_t types[] = {16,   20,   21,   23,   26,   700,  701, 790,
                                      1082, 1083, 1114, 1184, 1186, 1700, 2950};
 
-    if (value.len < 12 || load_u32(value.data) > 6 || load_u32(value.data + 4) > 1)
+    if (value.len < 12 || rh_load_be32(value.data) > 6 || rh_load_be32(value.data + 4) > 1)
         return false;
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-        if (load_u32(value.data + 8) == types[i])
+        if (rh_load_be32(value.data + 8) == types[i])
             return true;
     return false;
 }
