@@ -27,6 +27,8 @@
 #define PART_RATIO 2.0
 #define PART_ROUNDS_LEAST 5
 #define PART_COST_LEAST 0.2
+/* And the sum of all rounds must show half of that: else the others had their bad moments, too. */
+#define PART_SUM_LEAST (1 + PART_COST_LEAST / 2)
 /* From here on a few rounds are enough: no machine does that to one side by chance. */
 #define PLAIN_RATIO 2.0
 /* Shown again: a ratio above this is enough for any; the chance of as many rounds by luck. */
@@ -298,10 +300,11 @@ static void count_parts(const struct columns *columns, const struct latency_rule
                         int direction, struct latency_comparison *comparison)
 {
     size_t hits[SIDES] = {0}, late_hits = 0;
-    double costs[SIDES] = {0}, total = 0;
+    double costs[SIDES] = {0}, sums[SIDES] = {0}, total = 0;
 
     for (size_t i = 0; i < columns->count; i++) {
         for (size_t side = 0; side < SIDES; side++) {
+            sums[side] += columns->side[side][i];
             double own = columns->side[side][i];
             double one = columns->side[(side + 1) % SIDES][i],
                    two = columns->side[(side + 2) % SIDES][i];
@@ -317,9 +320,13 @@ static void count_parts(const struct columns *columns, const struct latency_rule
                                : columns->side[CANDIDATE][i];
     }
     double share = (double)hits[CANDIDATE] / (double)columns->count;
+    bool sums_show = direction > 0
+                         ? sums[CANDIDATE] >= PART_SUM_LEAST * fmax(sums[BASELINE], sums[TWIN])
+                         : sums[CANDIDATE] * PART_SUM_LEAST <= fmin(sums[BASELINE], sums[TWIN]);
     size_t early_hits = hits[CANDIDATE] - late_hits;
-    bool counts = hits[CANDIDATE] >= PART_ROUNDS_LEAST && early_hits * 4 >= hits[CANDIDATE] &&
-                  late_hits * 4 >= hits[CANDIDATE] && costs[CANDIDATE] >= PART_COST_LEAST * total &&
+    bool counts = hits[CANDIDATE] >= PART_ROUNDS_LEAST && sums_show &&
+                  early_hits * 4 >= hits[CANDIDATE] && late_hits * 4 >= hits[CANDIDATE] &&
+                  costs[CANDIDATE] >= PART_COST_LEAST * total &&
                   hits[CANDIDATE] > 2 * (hits[BASELINE] > hits[TWIN] ? hits[BASELINE] : hits[TWIN]);
     double p = counts ? binomial_tail(hits[CANDIDATE],
                                       hits[BASELINE] + hits[TWIN] + hits[CANDIDATE], 1.0 / SIDES)

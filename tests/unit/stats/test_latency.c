@@ -178,6 +178,29 @@ static void test_latency_slow_for_some_parameters(void **state)
     assert_int_equal(c.quantiles[LATENCY_P50].direction, 0);
 }
 
+/* Slow for some executions, while the others had moments that cost as much: nothing got dearer. */
+static void test_latency_parts_that_the_sum_does_not_show(void **state)
+{
+    (void)state;
+    static struct latency_round rounds[ROUNDS];
+    struct latency_rules rules = rh_latency_rules_default();
+    struct latency_comparison c;
+    struct random random;
+    rh_random_seed(&random, 1);
+    fill(rounds, ROUNDS, (struct shape){200, 1, 1, 1}, 2);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        rounds[i].candidate_us *= i % 10 == 3 ? 5 : 1;
+        rounds[i].baseline_us *= i % 100 == 7 ? 30 : 1;
+        rounds[i].twin_us *= i % 100 == 57 ? 30 : 1;
+    }
+    rh_latency_compare(rounds, ROUNDS, 1, &rules, &random, &c);
+    assert_false(c.is_partly_slower);
+    for (size_t i = 7; i < ROUNDS; i += 50)
+        rounds[i].baseline_us = rounds[i].twin_us = rounds[i].candidate_us;
+    rh_latency_compare(rounds, ROUNDS, 1, &rules, &random, &c);
+    assert_true(c.is_partly_slower);
+}
+
 static void test_latency_too_few_says_nothing(void **state)
 {
     (void)state;
@@ -277,6 +300,7 @@ int main(void)
         cmocka_unit_test(test_latency_stages_grow),
         cmocka_unit_test(test_latency_short_times_need_more),
         cmocka_unit_test(test_latency_slow_for_some_parameters),
+        cmocka_unit_test(test_latency_parts_that_the_sum_does_not_show),
         cmocka_unit_test(test_latency_too_few_says_nothing),
         cmocka_unit_test(test_latency_half_of_the_rounds_is_not_enough),
         cmocka_unit_test(test_latency_confirms_what_is_seen_again),
