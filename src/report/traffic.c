@@ -40,7 +40,7 @@ static const char *say_waits(const struct layout *layout, const struct traffic *
 {
     struct arena *arena = layout->arena;
     const char *said = traffic->waited == 0
-                           ? "none had to wait for a lock of its"
+                           ? "none had to wait for one of its locks"
                            : rh_arena_printf(arena, "%s had to wait, the longest %s",
                                              rh_say_number(arena, traffic->waited),
                                              say_us(layout, traffic->longest_wait_us));

@@ -46,7 +46,7 @@ static void test_traffic_nobody_waited(void **state)
     struct result *result = with_traffic(*state);
     const char *text = report_text(*state, result, 90, true, false, REPORT_NORMAL);
     assert_contains(text, "12,480 query executions of 24 sessions replayed while it ran");
-    assert_contains(text, "none had to wait for a lock of its");
+    assert_contains(text, "none had to wait for one of its locks");
     assert_lacks(text, "at once");
     result->traffic = (struct traffic){0};
     assert_lacks(report_text(*state, result, 90, true, false, REPORT_NORMAL), "traffic");
