@@ -111,10 +111,19 @@ void rh_leak_add(struct leak_filter *filter, uint64_t column, struct text origin
         kept->other = column;
 }
 
-static bool is_leaf_end(unsigned char c)
-{
-    return strchr("\"{}[](),\\", c) != NULL && c != '\0';
-}
+/* --- leaves ----------------------------------------------------------------------------------- */
+
+struct leaves {
+    struct text text;
+    size_t at, count; /* of those that came */
+    bool is_xml, in_tag;
+    char quote; /* of an attribute's value; 0: outside */
+};
+
+struct leaf {
+    struct text text;
+    bool is_quoted;
+};
 
 /* A string that a colon follows is JSON's key, one that => follows hstore's. */
 static bool is_key(struct text rest)
@@ -128,23 +137,117 @@ static bool is_key(struct text rest)
     return i < rest.len && (rest.data[i] == ':' || rest.data[i] == '=');
 }
 
-void rh_leak_add_leaves(struct leak_filter *filter, uint64_t column, struct text original)
+static bool ends_leaf(const struct leaves *leaves, char c)
 {
-    size_t from = 0;
+    if (!leaves->is_xml)
+        return c != '\0' && strchr("\"{}[](),\\", c);
+    if (leaves->quote)
+        return c == leaves->quote;
+    return leaves->in_tag ? c == '>' || c == '"' || c == '\'' : c == '<';
+}
 
-    for (size_t i = 0; i <= original.len; i++) {
-        if (i < original.len && !is_leaf_end((unsigned char)original.data[i]))
+/* Of a comment or of CDATA, which stand where tags do. */
+static struct text inside(struct text markup)
+{
+    static const char *const opens[] = {"![CDATA[", "!--"};
+
+    for (size_t i = 0; i < sizeof(opens) / sizeof(opens[0]); i++) {
+        size_t length = strlen(opens[i]);
+        if (markup.len >= length + 2 && memcmp(markup.data, opens[i], length) == 0)
+            return (struct text){markup.data + length, markup.len - length - 2};
+    }
+    return (struct text){"", 0};
+}
+
+static struct leaf xml_leaf(struct leaves *leaves, struct text text, char end)
+{
+    bool is_value = leaves->quote || !leaves->in_tag;
+
+    if (!leaves->in_tag)
+        leaves->in_tag = end == '<';
+    else if (leaves->quote)
+        leaves->quote = '\0';
+    else if (end == '>')
+        leaves->in_tag = false;
+    else
+        leaves->quote = end;
+    return (struct leaf){is_value ? text : inside(text), true};
+}
+
+static struct leaf plain_leaf(struct text text, struct text rest)
+{
+    bool is_quoted = rest.len > 0 && (rest.data[0] == '"' || rest.data[0] == '\\');
+
+    while (text.len > 0 && text.data[0] == ':') { /* a number behind its key */
+        text.data++;
+        text.len--;
+    }
+    return (struct leaf){is_key(rest) ? (struct text){"", 0} : text, is_quoted};
+}
+
+/* Keys and names are leaves of no length. False: there are no more. */
+static bool next_leaf(struct leaves *leaves, struct leaf *ret_leaf)
+{
+    struct text text = leaves->text;
+    size_t from = leaves->at, i = from;
+
+    if (from > text.len)
+        return false;
+    while (i < text.len && !ends_leaf(leaves, text.data[i]))
+        i++;
+    struct text found = {text.data + from, i - from}, rest = {text.data + i, text.len - i};
+    *ret_leaf = leaves->is_xml ? xml_leaf(leaves, found, rest.len > 0 ? rest.data[0] : '\0')
+                               : plain_leaf(found, rest);
+    ret_leaf->text = trim(ret_leaf->text);
+    leaves->at = i + 1;
+    leaves->count++;
+    return true;
+}
+
+static bool may_stay(const struct leaf_plan *plan, const struct leaf *leaf)
+{
+    if (plan->any_may_stay)
+        return true;
+    if (!plan->numbers_may_stay || leaf->is_quoted)
+        return false;
+    for (size_t i = 0; i < leaf->text.len; i++)
+        if (!is_digit((unsigned char)leaf->text.data[i]) && !strchr("+-.eE", leaf->text.data[i]))
+            return false;
+    return true;
+}
+
+void rh_leak_add_leaves(struct leak_filter *filter, uint64_t column, const struct leaf_plan *plan,
+                        struct text original, struct text masked)
+{
+    struct leaves before = {.text = original, .is_xml = plan->is_xml};
+    struct leaves after = {.text = masked, .is_xml = plan->is_xml};
+    struct leaf leaf, there = {0};
+
+    while (next_leaf(&before, &leaf)) {
+        if (!rh_leak_is_telling(leaf.text))
             continue;
-        struct text leaf = {original.data + from, i - from};
-        while (leaf.len > 0 && leaf.data[0] == ':') { /* a number behind its key */
-            leaf.data++;
-            leaf.len--;
+        if (may_stay(plan, &leaf)) {
+            while (after.count < before.count && next_leaf(&after, &there))
+                ;
+            if (after.count == before.count && rh_text_equals(leaf.text, there.text))
+                continue;
         }
-        if (!is_key((struct text){original.data + i, original.len - i}))
-            rh_leak_add(filter, column, leaf);
-        from = i + 1;
+        rh_leak_add(filter, column, leaf.text);
     }
 }
+
+bool rh_leak_has_telling_leaf(const struct leaf_plan *plan, struct text original)
+{
+    struct leaves leaves = {.text = original, .is_xml = plan->is_xml};
+    struct leaf leaf;
+
+    while (next_leaf(&leaves, &leaf))
+        if (rh_leak_is_telling(leaf.text) && !may_stay(plan, &leaf))
+            return true;
+    return false;
+}
+
+/* --- survivors -------------------------------------------------------------------------------- */
 
 static bool look_up(const struct leak_filter *filter, struct text part, struct leak_hits *hits)
 {

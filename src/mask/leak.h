@@ -33,8 +33,18 @@ void rh_leak_deinit(struct leak_filter *filter);
 /* A whole value. What says too little to be told from chance (short, one common word, a small
    number) is not kept. */
 void rh_leak_add(struct leak_filter *filter, uint64_t column, struct text original);
-/* The leaves of a JSON text (not its keys), of an array's, a row's or an hstore's text. */
-void rh_leak_add_leaves(struct leak_filter *filter, uint64_t column, struct text original);
+/* Of a value with leaves. */
+struct leaf_plan {
+    bool is_xml;           /* else JSON, an array, a row, an hstore */
+    bool numbers_may_stay; /* those without quotes */
+    bool any_may_stay;     /* by rules for paths */
+};
+/* The leaves of a text (not the keys of JSON and hstore, not the names of XML), but those that the
+   plan lets stay and that `masked` still has in their place. */
+void rh_leak_add_leaves(struct leak_filter *filter, uint64_t column, const struct leaf_plan *plan,
+                        struct text original, struct text masked);
+/* Whether a leaf that has to be masked says enough to be told from chance. */
+bool rh_leak_has_telling_leaf(const struct leaf_plan *plan, struct text original);
 /* Looks `text` up, or where it is not there the parts of it, and adds to *hits. */
 void rh_leak_find(const struct leak_filter *filter, struct text text, struct leak_hits *hits);
 /* Whether rh_leak_add would keep it. */

@@ -26,6 +26,7 @@ struct watched {
     const struct masked_column *column;
     const struct catalog_column *facts;
     bool has_shape, has_leaves, is_read; /* is_read: looked through when it is restored */
+    struct leaf_plan leaves;
     struct shape shape;
     int64_t telling, unchanged; /* values that say something, and stayed what they were */
     struct leak_hits hits;
@@ -71,6 +72,17 @@ static bool has_leaves(const struct catalog_column *column)
     return false;
 }
 
+/* As the rules of structured values have it (docs/structured-values.md). */
+static struct leaf_plan leaf_plan_of(const struct masked_column *column,
+                                     const struct catalog_column *facts)
+{
+    bool is_json = strcmp(facts->base_type, "json") == 0 || strcmp(facts->base_type, "jsonb") == 0;
+
+    return (struct leaf_plan){.is_xml = strcmp(facts->base_type, "xml") == 0 && !facts->is_array,
+                              .numbers_may_stay = is_json || facts->type_kind == 'c',
+                              .any_may_stay = column->paths.count > 0};
+}
+
 /* Numbers, times and truth values hold nobody's name; everything else is read. */
 static bool may_hold_text(const struct catalog_column *column)
 {
@@ -106,6 +118,7 @@ struct watches *rh_watches_new(const struct catalog *catalog, const struct maski
             .facts = rh_catalog_column(&catalog->tables.items[column->table], column->column)};
         watched->has_shape = keeps_shape(column);
         watched->has_leaves = has_leaves(watched->facts);
+        watched->leaves = leaf_plan_of(column, watched->facts);
         watched->is_read = column->rule == MASK_KEEP && may_hold_text(watched->facts);
         if (watched->has_shape)
             rh_shape_init(&watched->shape, max, seed);
@@ -153,6 +166,13 @@ static bool is_kept_value(const struct masked_column *column, struct text value)
     return false;
 }
 
+/* What has to become something else, and would be known again. */
+static bool is_telling(const struct watched *watched, struct text value)
+{
+    return watched->has_leaves ? rh_leak_has_telling_leaf(&watched->leaves, value)
+                               : rh_leak_is_telling(value);
+}
+
 /* What belongs to the column alone. */
 static void pass(struct watched *watched, struct text original, struct text masked)
 {
@@ -160,7 +180,7 @@ static void pass(struct watched *watched, struct text original, struct text mask
 
     if (watched->has_shape)
         rh_shape_pass(&watched->shape, original, masked);
-    if (original.data && column->rule != MASK_KEEP && rh_leak_is_telling(original) &&
+    if (original.data && column->rule != MASK_KEEP && is_telling(watched, original) &&
         !is_kept_value(column, original)) {
         watched->telling++;
         watched->unchanged += masked.data && rh_text_equals(original, masked);
@@ -168,7 +188,7 @@ static void pass(struct watched *watched, struct text original, struct text mask
 }
 
 static void add_to_filter(struct watches *watches, const struct watched *watched,
-                          const struct text *originals, size_t count)
+                          const struct text *originals, const struct text *masked, size_t count)
 {
     const struct masked_column *column = watched->column;
     const uint64_t index = (uint64_t)(column - watches->masking->columns.items);
@@ -176,7 +196,7 @@ static void add_to_filter(struct watches *watches, const struct watched *watched
     pthread_mutex_lock(&watches->lock);
     for (size_t i = 0; i < count; i++)
         if (originals[i].data && watched->has_leaves)
-            rh_leak_add_leaves(&watches->filter, index, originals[i]);
+            rh_leak_add_leaves(&watches->filter, index, &watched->leaves, originals[i], masked[i]);
         else if (originals[i].data && !is_kept_value(column, originals[i]))
             rh_leak_add(&watches->filter, index, originals[i]);
     pthread_mutex_unlock(&watches->lock);
@@ -205,7 +225,7 @@ static void on_values(void *context, size_t column, const struct text *originals
         else
             pass(watched, originals[i], masked[i]);
     if (watched && !stream->is_restored && watched->column->is_personal)
-        add_to_filter(stream->watches, watched, originals, count);
+        add_to_filter(stream->watches, watched, originals, masked, count);
 }
 
 static void on_streamed(void *context, size_t column, int64_t bytes)

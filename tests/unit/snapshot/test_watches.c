@@ -133,6 +133,29 @@ static void test_an_unmasked_value_fails(void **state)
     assert_true(says(&story->leak, "public.users.email: stayed what they were: 1 of 1 value"));
 }
 
+static void test_a_structure_of_what_stays_may_stay(void **state)
+{
+    struct story *story = *state;
+    struct copy_watcher watcher = rh_watches_stream(story->watches, 0, numbers, 4);
+    struct text kept = rh_text("{\"customer_id\": 12345678, \"is_confirmed\": true}");
+    watcher.values(watcher.context, 3, &kept, &kept, 1);
+    watcher = rh_watches_restored(story->watches, 0, numbers, 4);
+    watcher.values(watcher.context, 3, &kept, &kept, 1);
+    judge(story);
+    assert_string_equal(story->leak.status, "passed");
+}
+
+static void test_a_structure_with_an_unmasked_string_fails(void **state)
+{
+    struct story *story = *state;
+    struct copy_watcher watcher = rh_watches_stream(story->watches, 0, numbers, 4);
+    struct text left = rh_text("{\"address\": \"12 High Street\"}");
+    watcher.values(watcher.context, 3, &left, &left, 1);
+    judge(story);
+    assert_string_equal(story->leak.status, "failed");
+    assert_true(says(&story->leak, "public.users.payload: stayed what they were: 1 of 1 value"));
+}
+
 static void test_values_that_were_declared_harmless_may_stay(void **state)
 {
     struct story *story = *state;
@@ -185,9 +208,14 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        T(test_a_clean_copy_passes),          T(test_a_kept_column_that_repeats_a_masked_one_fails),
-        T(test_an_unmasked_value_fails),      T(test_values_that_were_declared_harmless_may_stay),
-        T(test_a_leaf_of_json_is_looked_for), T(test_a_lost_row_changes_the_shape),
+        T(test_a_clean_copy_passes),
+        T(test_a_kept_column_that_repeats_a_masked_one_fails),
+        T(test_an_unmasked_value_fails),
+        T(test_values_that_were_declared_harmless_may_stay),
+        T(test_a_leaf_of_json_is_looked_for),
+        T(test_a_lost_row_changes_the_shape),
+        T(test_a_structure_of_what_stays_may_stay),
+        T(test_a_structure_with_an_unmasked_string_fails),
         T(test_no_value_is_ever_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
