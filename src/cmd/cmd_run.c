@@ -598,8 +598,8 @@ static void write_kept(struct output *output, const struct rehearsal *rehearsal)
         json_t *event = json_object();
 
         json_object_set_new(event, "event", json_string("kept"));
-        json_object_set_new(event, "url", json_string(url));
-        json_object_set_new(event, "stop_command", json_string(stop_command));
+        json_object_set_new(event, "url", rh_json_text(url));
+        json_object_set_new(event, "stop_command", rh_json_text(stop_command));
         write_new_event(output, event);
         return;
     }
@@ -658,7 +658,7 @@ static bool has_nothing_new(const struct rehearsal_options *rehearsal, struct ou
         json_t *event = json_object();
 
         json_object_set_new(event, "event", json_string("nothing-to-rehearse"));
-        json_object_set_new(event, "since", json_string(rehearsal->migration.since));
+        json_object_set_new(event, "since", rh_json_text(rehearsal->migration.since));
         write_new_event(output, event);
     }
     rh_cli_note("nothing to rehearse: no migration is new since %s", rehearsal->migration.since);
