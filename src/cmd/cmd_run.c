@@ -696,11 +696,9 @@ static int run(const struct options *parsed)
         check_command(&options, &err))
         return rh_cli_fail_as(output.json, &err);
 
-    uint8_t key[WORKLOAD_KEY_BYTES];
     struct workload_options workload = {0};
-    if (rh_workload_options_read(&options, key, &workload, &err) ||
-        rh_workload_check(&workload, &err)) {
-        explicit_bzero(key, sizeof(key));
+    if (rh_workload_options_read(&options, &workload, &err) || rh_workload_check(&workload, &err)) {
+        rh_workload_reader_free(workload.reader);
         return rh_cli_fail_as(output.json, &err);
     }
     struct progress *progress = rh_run_begin(&options);
@@ -720,7 +718,7 @@ static int run(const struct options *parsed)
     }
     status = has_nothing_new(&rehearsal, &output) ? 0 : rehearse(&output, &rehearsal);
     rh_progress_free(progress);
-    explicit_bzero(key, sizeof(key));
+    rh_workload_reader_free(workload.reader);
     return status;
 }
 

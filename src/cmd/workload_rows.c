@@ -21,10 +21,8 @@ static enum err_code read_speed(const char *text, double *ret_speed, struct err 
 }
 
 enum err_code rh_workload_options_read(const struct options *options,
-                                       uint8_t key[static WORKLOAD_KEY_BYTES],
                                        struct workload_options *ret_workload, struct err *err)
 {
-    bool has_key = false;
     struct workload_options workload = {
         .path = rh_option_text(options, "workload"),
         .key_path = rh_option_text(options, "workload-key"),
@@ -48,10 +46,8 @@ enum err_code rh_workload_options_read(const struct options *options,
     if (!code && workload.transform && !workload.path)
         code = rh_err_set(err, RH_ERR_USAGE, "--transform needs --workload");
     if (!code && workload.path)
-        code = rh_workload_read_key(options, key, &has_key, err);
-    if (code)
-        return code;
-    workload.key = has_key ? key : NULL;
-    *ret_workload = workload;
-    return RH_OK;
+        code = rh_workload_open(options, workload.path, &workload.reader, err);
+    if (!code)
+        *ret_workload = workload;
+    return code;
 }

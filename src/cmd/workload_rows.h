@@ -56,10 +56,9 @@ extern const char *const rh_blocker_choices[]; /* in the order of enum blocker_k
         .details = "Without it the one that the migration locks longest.",   \
     }
 
-/* From those rows and those of query_rows.h; the key of an encrypted workload is read into `key`,
-   which stays the caller's to wipe. */
+/* From those rows and those of query_rows.h. The workload is opened: its reader is the caller's to
+   free. */
 enum err_code rh_workload_options_read(const struct options *options,
-                                       uint8_t key[static WORKLOAD_KEY_BYTES],
                                        struct workload_options *ret_workload,
                                        struct err *err) RH_MUST_CHECK;
 
