@@ -349,8 +349,3 @@ void rh_query_cache_free(struct query_cache *cache)
     rh_buf_deinit(&cache->shape);
     free(cache);
 }
-
-size_t rh_query_cache_pattern_count(const struct query_cache *cache)
-{
-    return cache->number_count;
-}
