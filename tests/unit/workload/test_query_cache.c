@@ -71,6 +71,8 @@ static void test_query_cache_knows_statements_and_names(void **state)
     struct known_query *several = find(cache, "BEGIN; SELECT 1 FROM a; COMMIT");
     struct known_query *prepares = find(cache, "PREPARE By_Id (int) AS SELECT 5 FROM a");
     struct known_query *executes = find(cache, "EXECUTE by_id (7)");
+    struct known_query *quoted = find(cache, "PREPARE \"A \"\"b\"\"\" AS SELECT 5 FROM a");
+    struct known_query *runs_quoted = find(cache, "EXECUTE \"A \"\"b\"\"\"");
     struct known_query *two_phase = find(cache, "PREPARE TRANSACTION 'as'");
 
     assert_int_equal(several->statement_count, 3);
@@ -78,12 +80,15 @@ static void test_query_cache_knows_statements_and_names(void **state)
     assert_string_equal(prepares->prepares, "by_id");
     assert_int_equal(prepares->prepared->pattern, several->statements[1]);
     assert_string_equal(executes->executes, "by_id");
+    assert_string_equal(quoted->prepares, runs_quoted->executes);
     assert_null(two_phase->prepared);
     rh_query_cache_free(cache);
     assert_int_equal(several->statement_count, 3); /* held */
     rh_known_query_drop(several);
     rh_known_query_drop(prepares);
     rh_known_query_drop(executes);
+    rh_known_query_drop(quoted);
+    rh_known_query_drop(runs_quoted);
     rh_known_query_drop(two_phase);
 }
 
