@@ -408,8 +408,8 @@ static enum err_code check_together(const struct options *options, struct err *e
 /* What only a sandbox takes. */
 static enum err_code check_dry_run(const struct options *options, struct err *err)
 {
-    static const char *const others[] = {"snapshot", "schema",   "checks", "queries",
-                                         "keep",     "workload", "blocker"};
+    static const char *const others[] = {"snapshot", "schema",   "checks",  "queries",
+                                         "keep",     "workload", "blocker", "transform"};
     static const char *const own[] = {"sandbox-url", "allow-active-sessions"};
     static const char *const times[] = {"lock-timeout", "statement-timeout"};
 
@@ -696,8 +696,11 @@ static int run(const struct options *parsed)
         check_command(&options, &err))
         return rh_cli_fail_as(output.json, &err);
 
+    /* From the configuration, with --rollback: those of a sandbox. */
+    bool is_dry_run = rh_option_flag(&options, "rollback");
     struct workload_options workload = {0};
-    if (rh_workload_options_read(&options, &workload, &err) || rh_workload_check(&workload, &err)) {
+    if (!is_dry_run && (rh_workload_options_read(&options, &workload, &err) ||
+                        rh_workload_check(&workload, &err))) {
         rh_workload_reader_free(workload.reader);
         return rh_cli_fail_as(output.json, &err);
     }
@@ -706,10 +709,10 @@ static int run(const struct options *parsed)
     rehearsal.workload = workload;
     struct dry_run_options dry_run = dry_run_options(&options);
 
-    if (rh_option_flag(&options, "rollback")) {
+    if (is_dry_run) {
         rehearsal.dry_run = &dry_run;
         rehearsal.query_count = 0;
-        rehearsal.check_count = 0; /* from the configuration: those of a sandbox */
+        rehearsal.check_count = 0;
     }
 
     if (output.json) {
