@@ -700,7 +700,7 @@ static int run(const struct options *parsed)
     bool is_dry_run = rh_option_flag(&options, "rollback");
     struct workload_options workload = {0};
     if (!is_dry_run && (rh_workload_options_read(&options, &workload, &err) ||
-                        rh_workload_check(&workload, &err))) {
+                        rh_workload_check(&workload, options.arena, &err))) {
         rh_workload_reader_free(workload.reader);
         return rh_cli_fail_as(output.json, &err);
     }

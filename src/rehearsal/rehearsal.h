@@ -32,7 +32,8 @@ struct workload_options {
     const char *blocker_relation; /* NULL: the table that the migration locks longest */
     int64_t blocker_us;
     int64_t compare_budget_us;
-    const struct transform *transform; /* what the new release says otherwise; NULL: nothing */
+    const struct transform *transform;     /* what the new release says otherwise; NULL: nothing */
+    const struct transform_survey *survey; /* what that does to its queries; rh_workload_check */
     struct query_limits limits;
 };
 

@@ -6,18 +6,19 @@
 #include "rehearsal/traffic.h"
 #include "store/workload_file.h"
 
-enum err_code rh_workload_check(const struct workload_options *options, struct err *err)
+enum err_code rh_workload_check(struct workload_options *options, struct arena *arena,
+                                struct err *err)
 {
+    struct queries_options queries = {0};
     if (!options->path)
         return RH_OK;
     enum err_code code = rh_workload_reader_need_executions(options->reader, err);
-    if (!code && options->transform) {
-        RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
-        struct queries_options queries = {0};
-        struct transform_survey survey;
-        rh_queries_take_patterns(options->reader, arena, &queries);
-        code = rh_queries_survey(options->transform, arena, &queries, &survey, err);
-    }
+    if (code || !options->transform)
+        return code;
+    struct transform_survey *survey = RH_NEW(arena, struct transform_survey);
+    rh_queries_take_patterns(options->reader, arena, &queries);
+    code = rh_queries_survey(options->transform, arena, &queries, survey, err);
+    options->survey = queries.survey;
     return code;
 }
 
@@ -42,7 +43,7 @@ static enum err_code compare_new(struct rehearsal *rehearsal, struct queries_opt
     return rh_compare_queries(queries, rehearsal->arena, &rehearsal->result.new_application, err);
 }
 
-static enum err_code compare(struct rehearsal *rehearsal, const struct transform_survey *survey,
+static enum err_code compare(struct rehearsal *rehearsal,
                              struct sandbox *clones[static COMPARED_SIDES], struct err *err)
 {
     const struct workload_options *options = &rehearsal->options->workload;
@@ -55,7 +56,7 @@ static enum err_code compare(struct rehearsal *rehearsal, const struct transform
         .statement_timeout_us = QUERIES_STATEMENT_TIMEOUT_US,
         .may_change_candidate = true,
         .limits = options->limits,
-        .survey = survey,
+        .survey = options->survey,
     };
     for (size_t side = 0; side < COMPARED_SIDES; side++) {
         enum err_code code = side == SIDE_CANDIDATE
@@ -69,16 +70,15 @@ static enum err_code compare(struct rehearsal *rehearsal, const struct transform
     rh_progress_phase(rehearsal->options->progress, "compare queries");
     enum err_code code = rh_compare_queries(&queries, rehearsal->arena, &rehearsal->result.workload,
                                             err);
-    if (!code && survey)
+    if (!code && options->survey)
         code = compare_new(rehearsal, &queries, &clones[SIDE_CANDIDATE], err);
     return code;
 }
 
-static enum err_code compare_on_clones(struct rehearsal *rehearsal,
-                                       const struct transform_survey *survey, struct err *err)
+static enum err_code compare_on_clones(struct rehearsal *rehearsal, struct err *err)
 {
     struct sandbox *clones[COMPARED_SIDES] = {0};
-    enum err_code code = compare(rehearsal, survey, clones, err);
+    enum err_code code = compare(rehearsal, clones, err);
     for (size_t side = 0; side < COMPARED_SIDES; side++)
         rh_sandbox_destroy(clones[side]);
     rehearsal->result.workload.workload = rehearsal->options->workload.path;
@@ -101,22 +101,14 @@ static void mark_transformed(const struct transform_survey *survey, struct traff
 static enum err_code run(struct rehearsal *rehearsal, struct err *err)
 {
     const struct workload_options *options = &rehearsal->options->workload;
-    struct transform_survey survey;
-    struct queries_options queries = {0};
-    enum err_code code = RH_OK;
-    if (options->transform) {
-        rh_queries_take_patterns(options->reader, rehearsal->arena, &queries);
-        code = rh_queries_survey(options->transform, rehearsal->arena, &queries, &survey, err);
+    enum err_code code = rh_traffic_run(rehearsal, err);
+    if (code || !options->path)
+        return code;
+    if (options->survey) {
+        mark_transformed(options->survey, &rehearsal->result.traffic);
+        rehearsal->result.transformation = options->survey->summary;
     }
-    if (!code)
-        code = rh_traffic_run(rehearsal, err);
-    if (!code && queries.survey) {
-        mark_transformed(&survey, &rehearsal->result.traffic);
-        rehearsal->result.transformation = survey.summary;
-    }
-    if (!code && options->path)
-        code = compare_on_clones(rehearsal, queries.survey, err);
-    return code;
+    return compare_on_clones(rehearsal, err);
 }
 
 enum err_code rh_workload_stage(struct rehearsal *rehearsal, struct err *err)
