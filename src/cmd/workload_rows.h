@@ -56,6 +56,9 @@ extern const char *const rh_blocker_choices[]; /* in the order of enum blocker_k
         .details = "Without it the one that the migration locks longest.",   \
     }
 
+/* "speed"; 0 is "max", which a replay takes by itself. RH_ERR_USAGE: it is none. */
+enum err_code rh_workload_speed(const struct options *options, bool takes_max, double *ret_speed,
+                                struct err *err) RH_MUST_CHECK;
 /* From those rows and those of query_rows.h. The workload is opened: its reader is the caller's to
    free. */
 enum err_code rh_workload_options_read(const struct options *options,
