@@ -4,6 +4,7 @@
 #include "base/interrupt.h"
 #include "base/suggest.h"
 #include "cmd/help.h"
+#include "model/result.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -149,28 +150,6 @@ void rh_cli_forbid_core_files(void)
         (void)!setrlimit(RLIMIT_CORE, &none); /* that is the most we may have */
 }
 
-json_t *rh_cli_json_text(const char *s)
-{
-    struct text rest = rh_text(s);
-    json_t *json;
-    RH_CLEANUP_BUF struct buf clean;
-
-    rh_buf_init(&clean, rest.len + 1);
-    while (rest.len > 0) {
-        size_t valid = rh_text_utf8_valid_prefix(rest);
-
-        rh_buf_add(&clean, rest.data, valid);
-        if (valid < rest.len)
-            rh_buf_add_char(&clean, '?');
-        valid += valid < rest.len;
-        rest.data += valid;
-        rest.len -= valid;
-    }
-    json = json_stringn(clean.data ? clean.data : "", clean.len);
-    RH_ASSERT(json != NULL);
-    return json;
-}
-
 enum err_code rh_cli_write_json_start(struct err *err)
 {
     char now[32];
@@ -194,18 +173,18 @@ static json_t *error_json(const struct err *err)
     json_object_set_new(json, "event", json_string("error"));
     json_object_set_new(json, "code", json_string(rh_err_code_name(err->code)));
     json_object_set_new(json, "exit_code", json_integer(exit_status(err)));
-    json_object_set_new(json, "message", rh_cli_json_text(err->message));
+    json_object_set_new(json, "message", rh_json_text(err->message));
     if (err->sqlstate[0])
-        json_object_set_new(json, "sqlstate", rh_cli_json_text(err->sqlstate));
+        json_object_set_new(json, "sqlstate", rh_json_text(err->sqlstate));
     if (err->detail[0])
-        json_object_set_new(json, "detail", rh_cli_json_text(err->detail));
+        json_object_set_new(json, "detail", rh_json_text(err->detail));
     if (err->hint[0])
-        json_object_set_new(json, "hint", rh_cli_json_text(err->hint));
+        json_object_set_new(json, "hint", rh_json_text(err->hint));
     if (err->context_count > 0) {
         json_t *contexts = json_array();
 
         for (unsigned i = 0; i < err->context_count; i++)
-            json_array_append_new(contexts, rh_cli_json_text(err->context[i]));
+            json_array_append_new(contexts, rh_json_text(err->context[i]));
         json_object_set_new(json, "context", contexts);
     }
     return json;

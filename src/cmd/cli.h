@@ -49,8 +49,6 @@ int rh_cli_fail(const struct err *err);
 int rh_cli_finish(struct text text, int status);
 /* The same with one object, which it takes. */
 int rh_cli_finish_json(json_t *json);
-/* Messages may quote names of files, which are any bytes: what is no UTF-8 becomes '?'. */
-json_t *rh_cli_json_text(const char *s);
 /* A line on standard error. */
 void rh_cli_note(const char *fmt, ...) RH_PRINTF(1, 2);
 

@@ -367,7 +367,7 @@ static void on_ready(void *context)
     }
     event = json_object();
     json_object_set_new(event, "event", json_string("ready"));
-    json_object_set_new(event, "listen", json_string(teller->capture->listen));
+    json_object_set_new(event, "listen", rh_json_text(teller->capture->listen));
     (void)!rh_cli_write_json(event, &err);
     json_decref(event);
 }
@@ -386,7 +386,7 @@ static json_t *result_json(const struct teller *teller, const struct capture_res
         json_array_append_new(gaps, item);
     }
     json_object_set_new(event, "event", json_string("workload"));
-    json_object_set_new(event, "path", json_string(teller->capture->out));
+    json_object_set_new(event, "path", rh_json_text(teller->capture->out));
     json_object_set_new(event, "duration_us", json_integer(result->duration_us));
     json_object_set_new(event, "sessions", json_integer((json_int_t)result->path.sessions));
     json_object_set_new(event, "requests", json_integer((json_int_t)result->recorder.requests));

@@ -52,10 +52,10 @@ static json_t *value_json(const struct option *option, const struct option_value
         json_t *list = json_array();
 
         for (size_t i = 0; i < value->list.count; i++)
-            json_array_append_new(list, json_string(value->list.items[i]));
+            json_array_append_new(list, rh_json_text(value->list.items[i]));
         return list;
     }
-    return value->text ? json_string(value->text) : json_null();
+    return rh_json_text(value->text);
 }
 
 static json_t *show_json(const struct options *settings, const char *path)
@@ -63,14 +63,14 @@ static json_t *show_json(const struct options *settings, const char *path)
     json_t *json = json_object(), *options = json_object();
 
     json_object_set_new(json, "format_version", json_string("1.0"));
-    json_object_set_new(json, "file", path ? json_string(path) : json_null());
+    json_object_set_new(json, "file", rh_json_text(path));
     for (size_t i = 0; i < settings->command->option_count; i++) {
         const struct option *option = &settings->command->options[i];
         const struct option_value *value = &settings->values[i];
         json_t *entry = json_object();
 
         json_object_set_new(entry, "value", value_json(option, value));
-        json_object_set_new(entry, "origin", json_string(shown_origin(value)));
+        json_object_set_new(entry, "origin", rh_json_text(shown_origin(value)));
         if (option->not_in_file)
             json_decref(entry);
         else

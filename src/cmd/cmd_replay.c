@@ -1,7 +1,7 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
 #include "cmd/transform_option.h"
-#include "cmd/workload_open.h"
+#include "cmd/workload_rows.h"
 
 #include "base/file.h"
 #include "base/interrupt.h"
@@ -170,24 +170,6 @@ struct job {
     size_t gate_length;
     bool has_begun;
 };
-
-static enum err_code read_speed(const char *text, double *ret_speed, struct err *err)
-{
-    char *end = NULL;
-    double speed = strtod(text, &end);
-
-    if (strcmp(text, "max") == 0) {
-        *ret_speed = 0;
-        return RH_OK;
-    }
-    if (end == text || (*end && strcmp(end, "x") != 0) || !(speed >= 0.1 && speed <= 100)) {
-        rh_err_set(err, RH_ERR_USAGE, "--speed: \"%s\" is no speed", text);
-        rh_err_hint(err, "Give a number from 0.1 to 100, or max.");
-        return RH_ERR_USAGE;
-    }
-    *ret_speed = speed;
-    return RH_OK;
-}
 
 static enum err_code open_workload(struct job *job, struct err *err)
 {
@@ -496,7 +478,7 @@ static enum err_code read_options(struct job *job, const struct options *setting
     const struct options *options = job->options;
     int64_t samples_fd = rh_option_number(options, "samples-fd", -1);
     int64_t order_wait_us = rh_option_number(options, "order-wait", 0);
-    enum err_code code = read_speed(rh_option_text(options, "speed"), &job->replay.speed, err);
+    enum err_code code = rh_workload_speed(options, true, &job->replay.speed, err);
 
     job->replay.engine = &rh_engine_postgres;
     job->replay.keeps_ids = rh_option_flag(options, "recorded-ids");

@@ -408,8 +408,8 @@ static enum err_code check_together(const struct options *options, struct err *e
 /* What only a sandbox takes. */
 static enum err_code check_dry_run(const struct options *options, struct err *err)
 {
-    static const char *const others[] = {"snapshot", "schema",   "checks", "queries",
-                                         "keep",     "workload", "blocker"};
+    static const char *const others[] = {"snapshot", "schema",   "checks",  "queries",
+                                         "keep",     "workload", "blocker", "transform"};
     static const char *const own[] = {"sandbox-url", "allow-active-sessions"};
     static const char *const times[] = {"lock-timeout", "statement-timeout"};
 
@@ -598,8 +598,8 @@ static void write_kept(struct output *output, const struct rehearsal *rehearsal)
         json_t *event = json_object();
 
         json_object_set_new(event, "event", json_string("kept"));
-        json_object_set_new(event, "url", json_string(url));
-        json_object_set_new(event, "stop_command", json_string(stop_command));
+        json_object_set_new(event, "url", rh_json_text(url));
+        json_object_set_new(event, "stop_command", rh_json_text(stop_command));
         write_new_event(output, event);
         return;
     }
@@ -658,7 +658,7 @@ static bool has_nothing_new(const struct rehearsal_options *rehearsal, struct ou
         json_t *event = json_object();
 
         json_object_set_new(event, "event", json_string("nothing-to-rehearse"));
-        json_object_set_new(event, "since", json_string(rehearsal->migration.since));
+        json_object_set_new(event, "since", rh_json_text(rehearsal->migration.since));
         write_new_event(output, event);
     }
     rh_cli_note("nothing to rehearse: no migration is new since %s", rehearsal->migration.since);
@@ -696,11 +696,12 @@ static int run(const struct options *parsed)
         check_command(&options, &err))
         return rh_cli_fail_as(output.json, &err);
 
-    uint8_t key[WORKLOAD_KEY_BYTES];
+    /* From the configuration, with --rollback: those of a sandbox. */
+    bool is_dry_run = rh_option_flag(&options, "rollback");
     struct workload_options workload = {0};
-    if (rh_workload_options_read(&options, key, &workload, &err) ||
-        rh_workload_check(&workload, &err)) {
-        explicit_bzero(key, sizeof(key));
+    if (!is_dry_run && (rh_workload_options_read(&options, &workload, &err) ||
+                        rh_workload_check(&workload, options.arena, &err))) {
+        rh_workload_reader_free(workload.reader);
         return rh_cli_fail_as(output.json, &err);
     }
     struct progress *progress = rh_run_begin(&options);
@@ -708,10 +709,10 @@ static int run(const struct options *parsed)
     rehearsal.workload = workload;
     struct dry_run_options dry_run = dry_run_options(&options);
 
-    if (rh_option_flag(&options, "rollback")) {
+    if (is_dry_run) {
         rehearsal.dry_run = &dry_run;
         rehearsal.query_count = 0;
-        rehearsal.check_count = 0; /* from the configuration: those of a sandbox */
+        rehearsal.check_count = 0;
     }
 
     if (output.json) {
@@ -720,7 +721,7 @@ static int run(const struct options *parsed)
     }
     status = has_nothing_new(&rehearsal, &output) ? 0 : rehearse(&output, &rehearsal);
     rh_progress_free(progress);
-    explicit_bzero(key, sizeof(key));
+    rh_workload_reader_free(workload.reader);
     return status;
 }
 

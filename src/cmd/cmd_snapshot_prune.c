@@ -68,10 +68,9 @@ static json_t *entry_json(const struct cache_entry *entry)
 {
     json_t *json = json_object();
 
-    json_object_set_new(json, "path", json_string(entry->path));
-    json_object_set_new(json, "source", json_string(entry->source));
-    json_object_set_new(json, "server_version",
-                        entry->server_version ? json_string(entry->server_version) : json_null());
+    json_object_set_new(json, "path", rh_json_text(entry->path));
+    json_object_set_new(json, "source", rh_json_text(entry->source));
+    json_object_set_new(json, "server_version", rh_json_text(entry->server_version));
     json_object_set_new(json, "bytes", json_integer(entry->bytes));
     json_object_set_new(json, "unused_s", json_integer(entry->unused_s));
     json_object_set_new(json, "in_use", json_boolean(entry->is_in_use));
@@ -85,8 +84,7 @@ static json_t *show_json(const struct cache_listing *listing, bool is_dry_run)
     json_t *json = json_object(), *sandboxes = json_array();
 
     json_object_set_new(json, "format_version", json_string("1.0"));
-    json_object_set_new(json, "directory",
-                        listing->directory ? json_string(listing->directory) : json_null());
+    json_object_set_new(json, "directory", rh_json_text(listing->directory));
     json_object_set_new(json, "dry_run", json_boolean(is_dry_run));
     for (size_t i = 0; i < listing->entries.count; i++)
         json_array_append_new(sandboxes, entry_json(&listing->entries.items[i]));

@@ -176,15 +176,20 @@ static enum err_code export_events(struct workload_reader *reader, bool shows_va
 
 static enum err_code export_patterns(const struct workload_reader *reader, struct err *err)
 {
+    enum err_code code = RH_OK;
     RH_CLEANUP_BUF struct buf out;
-    rh_buf_init(&out, OUTPUT_MAX_BYTES);
-    for (uint32_t i = 1; i <= rh_workload_reader_pattern_count(reader); i++) {
+    rh_buf_init(&out, WRITE_BYTES + 2 * (size_t)WORKLOAD_QUERY_BYTES_MAX);
+    for (uint32_t i = 1; code == RH_OK && i <= rh_workload_reader_pattern_count(reader); i++) {
         const struct workload_pattern *pattern = rh_workload_reader_pattern(reader, i);
         const struct workload_pattern_sums *sums = rh_workload_reader_sums(reader, i);
         rh_buf_printf(&out, "-- pattern %u: %lld calls, %lld us\n%s;\n", (unsigned)i,
                       (long long)sums->calls, (long long)sums->total_us, pattern->query);
+        if (out.len < WRITE_BYTES)
+            continue;
+        code = rh_cli_write(rh_buf_text(&out), err);
+        rh_buf_clear(&out);
     }
-    return rh_cli_write(rh_buf_text(&out), err);
+    return code == RH_OK ? rh_cli_write(rh_buf_text(&out), err) : code;
 }
 
 static int run(const struct options *parsed)

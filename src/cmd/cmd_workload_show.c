@@ -111,30 +111,11 @@ static struct workload_report report_of(const struct options *options, const cha
     };
 }
 
-/* Texts of a log may be of any encoding: what is no UTF-8 is replaced. */
-static json_t *json_text(const char *text)
-{
-    struct text rest = rh_text(text);
-    RH_CLEANUP_BUF struct buf clean;
-    rh_buf_init(&clean, 3 * rest.len + 1);
-    while (rest.len > 0) {
-        size_t valid = rh_text_utf8_valid_prefix(rest);
-        rh_buf_add(&clean, rest.data, valid);
-        if (valid < rest.len)
-            rh_buf_add_str(&clean, "\xef\xbf\xbd");
-        valid += valid < rest.len;
-        rest.data += valid;
-        rest.len -= valid;
-    }
-    struct text whole = rh_buf_text(&clean);
-    return json_stringn(whole.data, whole.len);
-}
-
 static json_t *names_json(const char *const *names, size_t count)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(list, json_text(names[i]));
+        json_array_append_new(list, rh_json_text(names[i]));
     return list;
 }
 
@@ -147,7 +128,7 @@ static json_t *pattern_json(const struct workload_report_row *row)
     return json_pack(
         "{s:I, s:s, s:o, s:b, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}",
         "number", (json_int_t)pattern->number, "fingerprint", fingerprint, "query",
-        json_text(pattern->query), "is_parsed", (pattern->flags & PATTERN_IS_PARSED) != 0,
+        rh_json_text(pattern->query), "is_parsed", (pattern->flags & PATTERN_IS_PARSED) != 0,
         "writes_something", (pattern->flags & PATTERN_WRITES) != 0, "reads",
         names_json(pattern->reads.items, pattern->reads.count), "writes",
         names_json(pattern->writes.items, pattern->writes.count), "calls", (json_int_t)sums->calls,
@@ -176,8 +157,8 @@ static json_t *coverage_json(const struct workload_coverage *coverage)
     json_t *named = json_array();
     for (size_t i = 0; i < coverage->named.count; i++)
         json_array_append_new(named, json_pack("{s:o, s:f, s:f}", "query",
-                                               json_text(coverage->named.items[i].query), "calls",
-                                               coverage->named.items[i].calls, "total_us",
+                                               rh_json_text(coverage->named.items[i].query),
+                                               "calls", coverage->named.items[i].calls, "total_us",
                                                coverage->named.items[i].total_us));
     return json_pack("{s:f, s:I, s:o}", "share", coverage->share, "never_seen",
                      (json_int_t)coverage->never_seen, "never_seen_patterns", named);
@@ -203,15 +184,17 @@ static json_t *report_json(const struct workload_report *report)
     for (size_t i = 0; i < report->pattern_count; i++)
         json_array_append_new(patterns, pattern_json(&report->patterns[i]));
     for (size_t i = 0; i < totals->gaps.count; i++)
-        json_array_append_new(gaps, json_pack("{s:s, s:I, s:o}", "kind", totals->gaps.items[i].kind,
-                                              "count", (json_int_t)totals->gaps.items[i].count,
-                                              "detail", json_text(totals->gaps.items[i].detail)));
+        json_array_append_new(gaps,
+                              json_pack("{s:s, s:I, s:o}", "kind", totals->gaps.items[i].kind,
+                                        "count", (json_int_t)totals->gaps.items[i].count, "detail",
+                                        rh_json_text(totals->gaps.items[i].detail)));
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, "
+        "{s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, "
         "s:o, s:o, s:o}",
         "format_version", "1.0", "origin", rh_workload_origin_name(about->origin), "server_version",
-        about->server_version, "encoding", about->encoding, "started_at", about->started_at,
-        "is_masked", about->is_masked, "masking_key_id", about->masking_key_id, "duration_us",
+        rh_json_text(about->server_version), "encoding", rh_json_text(about->encoding),
+        "started_at", rh_json_text(about->started_at), "is_masked", about->is_masked,
+        "masking_key_id", rh_json_text(about->masking_key_id), "duration_us",
         (json_int_t)totals->duration_us, "sessions", (json_int_t)totals->sessions,
         "sessions_most_at_once", (json_int_t)totals->sessions_most_at_once, "requests",
         (json_int_t)totals->requests, "executions", (json_int_t)totals->executions, "errors",

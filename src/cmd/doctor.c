@@ -3,6 +3,7 @@
 #include "base/wrap.h"
 #include "cmd/cli.h"
 #include "cmd/help.h"
+#include "model/result.h"
 
 #include <string.h>
 
@@ -95,9 +96,8 @@ json_t *rh_doctor_json(const struct doctor *doctor)
         json_object_set_new(item, "area", json_string(check->area));
         json_object_set_new(item, "check", json_string(check->name));
         json_object_set_new(item, "status", json_string(status_name(check->status)));
-        json_object_set_new(item, "text", rh_cli_json_text(check->text));
-        json_object_set_new(item, "advice",
-                            check->advice ? rh_cli_json_text(check->advice) : json_null());
+        json_object_set_new(item, "text", rh_json_text(check->text));
+        json_object_set_new(item, "advice", rh_json_text(check->advice));
         json_array_append_new(checks, item);
     }
     json_object_set_new(json, "checks", checks);

@@ -5,7 +5,7 @@
 #include "base/interrupt.h"
 #include "base/isolate.h"
 #include "base/say.h"
-#include "cmd/cli.h"
+#include "model/result.h"
 
 #include <unistd.h>
 
@@ -48,8 +48,8 @@ static enum err_code look_for_servers(struct doctor *doctor, const struct sandbo
         const struct server_programs *server = &servers.items[i];
         json_t *item = json_object();
 
-        json_object_set_new(item, "version", json_string(server->version));
-        json_object_set_new(item, "directory", rh_cli_json_text(server->bin_directory));
+        json_object_set_new(item, "version", rh_json_text(server->version));
+        json_object_set_new(item, "directory", rh_json_text(server->bin_directory));
         json_array_append_new(list, item);
         *RH_PUSH(doctor->arena, &names) = rh_arena_printf(doctor->arena, "PostgreSQL %s (%s)",
                                                           server->version, server->bin_directory);
@@ -76,8 +76,7 @@ static void look_at_clones(struct doctor *doctor, const struct clone_trial *tria
         json_object_set_new(item, "method", json_string(trial->method));
         json_object_set_new(item, "works", json_boolean(trial->works));
         json_object_set_new(item, "duration_us", json_integer(trial->duration_us));
-        json_object_set_new(item, "why_not",
-                            trial->why_not ? rh_cli_json_text(trial->why_not) : json_null());
+        json_object_set_new(item, "why_not", rh_json_text(trial->why_not));
         json_array_append_new(list, item);
         if (trial->works)
             *RH_PUSH(arena, &works) = rh_arena_printf(arena, "%s (%s)", trial->method,

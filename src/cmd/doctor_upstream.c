@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "base/say.h"
 #include "engine/engine.h"
+#include "model/result.h"
 #include "net/listen.h"
 #include "net/pg_probe.h"
 #include "workload/channel_binding.h"
@@ -81,8 +82,7 @@ static json_t *client_json(const struct binding_facts *facts, bool is_encrypted,
     json_object_set_new(json, "channel_binding", json_string(rh_binding_wish_name(wish)));
     json_object_set_new(json, "gets_in", json_boolean(outcome.gets_in));
     json_object_set_new(json, "binds", json_boolean(outcome.binds));
-    json_object_set_new(json, "why_not",
-                        outcome.why_not ? json_string(outcome.why_not) : json_null());
+    json_object_set_new(json, "why_not", rh_json_text(outcome.why_not));
     return json;
 }
 
@@ -158,7 +158,7 @@ static void add_login(struct doctor *doctor, const struct url_upstream *upstream
     const char *asked = rh_pg_asked_name(answer->asked);
 
     json_object_set_new(doctor->facts, "upstream_asks", json_string(asked));
-    json_object_set_new(doctor->facts, "upstream_mechanisms", json_string(answer->mechanisms));
+    json_object_set_new(doctor->facts, "upstream_mechanisms", rh_json_text(answer->mechanisms));
     switch (answer->asked) {
     case PG_ASKED_NOTHING:
         rh_doctor_add(doctor, DOCTOR_CAPTURE, "login", DOCTOR_NOTE,

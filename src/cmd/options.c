@@ -477,20 +477,3 @@ const char *const *rh_option_list(const struct options *options, const char *nam
         *ret_count = value->list.count;
     return list;
 }
-
-const char *rh_option_origin_name(enum option_origin origin)
-{
-    switch (origin) {
-    case ORIGIN_NONE:
-        return "not set";
-    case ORIGIN_FLAG:
-        return "flag";
-    case ORIGIN_ENVIRONMENT:
-        return "environment";
-    case ORIGIN_FILE:
-        return "file";
-    case ORIGIN_DEFAULT:
-        return "default";
-    }
-    return "unknown";
-}

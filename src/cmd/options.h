@@ -113,6 +113,5 @@ int64_t rh_option_number(const struct options *options, const char *name, int64_
 /* NULL-terminated; *ret_count may be NULL. */
 const char *const *rh_option_list(const struct options *options, const char *name,
                                   size_t *ret_count);
-const char *rh_option_origin_name(enum option_origin origin);
 
 #endif

@@ -247,8 +247,8 @@ static json_t *lacks_json(const struct snapshot *snapshot)
     for (size_t i = 0; i < snapshot->lacks.items.count; i++) {
         json_t *item = json_object();
 
-        json_object_set_new(item, "what", json_string(snapshot->lacks.items.items[i].what));
-        json_object_set_new(item, "remedy", json_string(snapshot->lacks.items.items[i].remedy));
+        json_object_set_new(item, "what", rh_json_text(snapshot->lacks.items.items[i].what));
+        json_object_set_new(item, "remedy", rh_json_text(snapshot->lacks.items.items[i].remedy));
         json_array_append_new(list, item);
     }
     json_object_set_new(event, "event", json_string("missing-rights"));
@@ -298,7 +298,7 @@ static int show_result(const struct run *run, const struct snapshot_options *opt
         json_t *event = json_object(), *manifest = rh_manifest_to_json(&snapshot->manifest);
 
         json_object_set_new(event, "event", json_string("snapshot"));
-        json_object_set_new(event, "directory", json_string(options->out));
+        json_object_set_new(event, "directory", rh_json_text(options->out));
         json_object_set_new(event, "manifest", manifest);
         return rh_cli_finish_json(event);
     }

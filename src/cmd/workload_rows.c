@@ -10,21 +10,26 @@ const char *const rh_blocker_choices[] = {
 #undef X
         NULL};
 
-static enum err_code read_speed(const char *text, double *ret_speed, struct err *err)
+enum err_code rh_workload_speed(const struct options *options, bool takes_max, double *ret_speed,
+                                struct err *err)
 {
+    const char *text = rh_option_text(options, "speed");
     char *end = NULL;
     double speed = strtod(text, &end);
-    if (end == text || *end || !(speed >= 0.1 && speed <= 100))
-        return rh_err_set(err, RH_ERR_USAGE, "--speed: \"%s\" is no number from 0.1 to 100", text);
-    *ret_speed = speed;
+    bool is_max = takes_max && strcmp(text, "max") == 0;
+    if (!is_max &&
+        (end == text || (*end && strcmp(end, "x") != 0) || !(speed >= 0.1 && speed <= 100))) {
+        rh_err_set(err, RH_ERR_USAGE, "--speed: \"%s\" is no speed", text);
+        rh_err_hint(err, "Give a number from 0.1 to 100%s.", takes_max ? ", or max" : "");
+        return RH_ERR_USAGE;
+    }
+    *ret_speed = is_max ? 0 : speed;
     return RH_OK;
 }
 
 enum err_code rh_workload_options_read(const struct options *options,
-                                       uint8_t key[static WORKLOAD_KEY_BYTES],
                                        struct workload_options *ret_workload, struct err *err)
 {
-    bool has_key = false;
     struct workload_options workload = {
         .path = rh_option_text(options, "workload"),
         .key_path = rh_option_text(options, "workload-key"),
@@ -34,7 +39,7 @@ enum err_code rh_workload_options_read(const struct options *options,
         .blocker_us = rh_option_number(options, "blocker-time", 0),
         .compare_budget_us = rh_option_number(options, "compare-budget", 0),
     };
-    enum err_code code = read_speed(rh_option_text(options, "speed"), &workload.speed, err);
+    enum err_code code = rh_workload_speed(options, false, &workload.speed, err);
     if (!code && workload.blocker != BLOCKER_NONE && workload.blocker_us < 1000)
         code = rh_err_set(err, RH_ERR_USAGE, "--blocker-time must be 1ms at least");
     size_t query_files = 0;
@@ -48,10 +53,8 @@ enum err_code rh_workload_options_read(const struct options *options,
     if (!code && workload.transform && !workload.path)
         code = rh_err_set(err, RH_ERR_USAGE, "--transform needs --workload");
     if (!code && workload.path)
-        code = rh_workload_read_key(options, key, &has_key, err);
-    if (code)
-        return code;
-    workload.key = has_key ? key : NULL;
-    *ret_workload = workload;
-    return RH_OK;
+        code = rh_workload_open(options, workload.path, &workload.reader, err);
+    if (!code)
+        *ret_workload = workload;
+    return code;
 }

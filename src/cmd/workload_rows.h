@@ -56,10 +56,12 @@ extern const char *const rh_blocker_choices[]; /* in the order of enum blocker_k
         .details = "Without it the one that the migration locks longest.",   \
     }
 
-/* From those rows and those of query_rows.h; the key of an encrypted workload is read into `key`,
-   which stays the caller's to wipe. */
+/* "speed"; 0 is "max", which a replay takes by itself. RH_ERR_USAGE: it is none. */
+enum err_code rh_workload_speed(const struct options *options, bool takes_max, double *ret_speed,
+                                struct err *err) RH_MUST_CHECK;
+/* From those rows and those of query_rows.h. The workload is opened: its reader is the caller's to
+   free. */
 enum err_code rh_workload_options_read(const struct options *options,
-                                       uint8_t key[static WORKLOAD_KEY_BYTES],
                                        struct workload_options *ret_workload,
                                        struct err *err) RH_MUST_CHECK;
 

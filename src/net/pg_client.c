@@ -38,7 +38,7 @@ struct pg_client {
     struct pg_framer framer;
     struct buf unsent; /* bytes.data[sent ..] */
     size_t sent;
-    bool is_paused, is_broken, was_full;
+    bool is_broken, was_full;
     unsigned depth; /* of us on the stack */
     bool is_freed;  /* by a callback of ours, while depth > 0 */
 };
@@ -123,7 +123,7 @@ static void end_errno(struct pg_client *client, int errno_value)
 
 static void set_watch(struct pg_client *client)
 {
-    unsigned events = client->is_paused ? 0 : LOOP_READABLE;
+    unsigned events = LOOP_READABLE;
     if (client->unsent.len > client->sent ||
         (client->tls && rh_tls_read_waits_writable(client->tls)))
         events |= LOOP_WRITABLE;
@@ -288,7 +288,7 @@ static void on_end(struct pg_client *client)
 static void read_some(struct pg_client *client)
 {
     char chunk[READ_BYTES];
-    for (unsigned i = 0; i < READS_MAX && is_live(client) && !client->is_paused; i++) {
+    for (unsigned i = 0; i < READS_MAX && is_live(client); i++) {
         ssize_t got = client->tls ? rh_tls_read(client->tls, chunk, sizeof(chunk))
                                   : recv(client->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
@@ -304,7 +304,7 @@ static void read_some(struct pg_client *client)
             return;
     }
     /* What OpenSSL has read already makes no descriptor readable. */
-    if (is_live(client) && client->tls && !client->is_paused && client->state == CLIENT_READY &&
+    if (is_live(client) && client->tls && client->state == CLIENT_READY &&
         rh_tls_has_pending(client->tls))
         rh_loop_timer_start(client->timer, 0, 0);
 }
@@ -320,7 +320,7 @@ static void on_ready(void *context, unsigned events)
         if (client->handler->drained && client->state == CLIENT_READY)
             client->handler->drained(client->context);
     }
-    if (is_live(client) && !client->is_paused)
+    if (is_live(client))
         read_some(client);
     if (is_live(client))
         set_watch(client);
@@ -336,8 +336,7 @@ static void on_timer(void *context)
     if (client->state == CLIENT_NEW) {
         begin(client);
     } else if (client->state == CLIENT_READY) {
-        if (!client->is_paused)
-            read_some(client);
+        read_some(client);
         if (is_live(client))
             set_watch(client);
     } else if (is_live(client)) {
@@ -347,16 +346,6 @@ static void on_timer(void *context)
         end(client, &err);
     }
     leave(client);
-}
-
-void rh_pg_client_pause(struct pg_client *client, bool is_paused)
-{
-    if (client->is_paused == is_paused || !is_live(client))
-        return;
-    client->is_paused = is_paused;
-    set_watch(client);
-    if (!is_paused && client->tls && client->state == CLIENT_READY)
-        rh_loop_timer_start(client->timer, 0, 0);
 }
 
 /* --- begin and end ---------------------------------------------------------------------------- */
@@ -445,11 +434,6 @@ void rh_pg_client_free(struct pg_client *client)
         destroy(client);
     else
         hang_up(client);
-}
-
-bool rh_pg_client_is_ready(const struct pg_client *client)
-{
-    return client->state == CLIENT_READY;
 }
 
 const struct pg_cancel_key *rh_pg_client_key(const struct pg_client *client)

@@ -48,7 +48,6 @@ struct pg_client *rh_pg_client_open(struct loop *loop, struct dialer *dialer,
 /* NULL allowed. Says Terminate where the kernel takes it, so that the server need not guess. */
 void rh_pg_client_free(struct pg_client *client);
 
-bool rh_pg_client_is_ready(const struct pg_client *client);
 /*
  * Sends whole messages, after ready. What the kernel does not take now waits in memory: look at
  * rh_pg_client_unsent and `drained`, and send no more while much waits. Of a broken connection the
@@ -56,8 +55,6 @@ bool rh_pg_client_is_ready(const struct pg_client *client);
  */
 void rh_pg_client_send(struct pg_client *client, struct text bytes);
 size_t rh_pg_client_unsent(const struct pg_client *client);
-/* Reads no more of the server's bytes from now on; what was read already is still handed out. */
-void rh_pg_client_pause(struct pg_client *client, bool is_paused);
 /* After ready. `length` 0: the server gave none. Lives as long as the session. */
 const struct pg_cancel_key *rh_pg_client_key(const struct pg_client *client);
 

@@ -354,11 +354,6 @@ void rh_observer_learn(struct observer *observer, int64_t relation_id, const cha
     record->facts.rows_estimate = record->facts.rows_now = NOT_OBSERVED;
 }
 
-size_t rh_observer_relation_count(const struct observer *observer)
-{
-    return observer->relations.count;
-}
-
 /* --- storage reads
  * --------------------------------------------------------------------------------- */
 

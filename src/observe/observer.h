@@ -82,7 +82,6 @@ const struct observed_relation *rh_observer_find(const struct observer *observer
    What is known already stays. kind NULL: not known; table NULL: itself. */
 void rh_observer_learn(struct observer *observer, int64_t relation_id, const char *kind,
                        const char *name, int64_t table_id, const char *table);
-size_t rh_observer_relation_count(const struct observer *observer);
 
 /* Sessions to sample, by backend pid. */
 void rh_observer_watch(struct observer *observer, int64_t pid);

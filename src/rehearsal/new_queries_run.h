@@ -12,7 +12,6 @@ struct new_queries_options {
     struct paired_place place; /* of a clone: it is analyzed, and indexes are built and dropped */
     const char *role;          /* that queries without a role of their own run as */
     int64_t budget_us;
-    uint64_t seed;
 };
 
 /* Fills what came of each. Those whose outcome has a reason already are left alone. */

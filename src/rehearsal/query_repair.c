@@ -227,8 +227,9 @@ static enum err_code try_index(const struct query_repair *repair, const json_t *
     if (!code)
         code = rh_paired_ask(
             repair->paired, SIDE_CANDIDATE,
-            rh_arena_printf(arena, "SELECT pg_relation_size('%s'::regclass)", tried), arena, &bytes,
-            err);
+            rh_arena_printf(arena, "SELECT pg_catalog.pg_relation_size(%s::pg_catalog.regclass)",
+                            rh_quote_literal(arena, tried)),
+            arena, &bytes, err);
     if (bytes)
         proposal.bytes = strtoll(bytes, NULL, 10);
     if ((code = drop(repair, tried, code, err)))

@@ -23,16 +23,17 @@ struct dry_run_options {
 
 /* --workload: production's queries, replayed while the migration runs and compared behind it. */
 struct workload_options {
-    const char *path;     /* NULL: none */
-    const uint8_t *key;   /* NULL: it is not encrypted */
-    const char *key_path; /* where that was read; NULL: the default place, or no key */
-    double speed;         /* of the replay */
-    int64_t pool;         /* connections of the application; 0: not said */
+    const char *path;               /* NULL: none */
+    struct workload_reader *reader; /* of that file, the caller's; NULL: none */
+    const char *key_path;           /* where its key was read; NULL: the default place, or no key */
+    double speed;                   /* of the replay */
+    int64_t pool;                   /* connections of the application; 0: not said */
     enum blocker_kind blocker;
     const char *blocker_relation; /* NULL: the table that the migration locks longest */
     int64_t blocker_us;
     int64_t compare_budget_us;
-    const struct transform *transform; /* what the new release says otherwise; NULL: nothing */
+    const struct transform *transform;     /* what the new release says otherwise; NULL: nothing */
+    const struct transform_survey *survey; /* what that does to its queries; rh_workload_check */
     struct query_limits limits;
 };
 

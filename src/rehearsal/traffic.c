@@ -4,6 +4,7 @@
 #include "rehearsal/in_the_way.h"
 #include "rehearsal/lock_chances.h"
 #include "rehearsal/replaying.h"
+#include "store/workload_file.h"
 #include "trace/trace.h"
 
 #include <stdlib.h>
@@ -15,8 +16,7 @@ struct staging {
     struct rehearsal *rehearsal;
     const struct workload_options *options;
     struct traffic *traffic;
-    struct workload_reader *reader; /* NULL: a blocker alone */
-    int64_t length_us;              /* that the replay was given, the migration included */
+    int64_t length_us; /* that the replay was given, the migration included */
     struct traffic_fold baseline, here;
 };
 
@@ -79,10 +79,10 @@ static struct locked_tables locked_tables(const struct rehearsal *rehearsal)
 static void take_patterns(struct staging *staging)
 {
     struct arena *arena = staging->rehearsal->arena;
-    size_t count = rh_workload_reader_pattern_count(staging->reader);
+    size_t count = rh_workload_reader_pattern_count(staging->options->reader);
     for (uint32_t number = 1; number <= count; number++) {
-        const struct workload_pattern *pattern = rh_workload_reader_pattern(staging->reader,
-                                                                            number);
+        const struct workload_pattern *pattern = rh_workload_reader_pattern(
+            staging->options->reader, number);
         struct traffic_pattern *taken = RH_PUSH(arena, &staging->traffic->patterns);
         *taken = (struct traffic_pattern){
             .number = number,
@@ -133,7 +133,7 @@ static enum err_code start_replay(struct staging *staging, struct sandbox *clone
 /* Short recordings are not spent on it. */
 static int64_t lead_in_us(const struct staging *staging)
 {
-    double recorded_us = (double)rh_workload_reader_totals(staging->reader)->duration_us /
+    double recorded_us = (double)rh_workload_reader_totals(staging->options->reader)->duration_us /
                          staging->options->speed;
     return recorded_us / 4 < (double)TRAFFIC_LEAD_IN_US ? (int64_t)(recorded_us / 4)
                                                         : TRAFFIC_LEAD_IN_US;
@@ -189,7 +189,7 @@ static enum err_code run_loaded(struct staging *staging, struct err *err)
     RH_CLEANUP_REPLAYING struct replaying replaying = REPLAYING_INIT;
     struct in_the_way *session = NULL;
     struct replaying_end end = {0};
-    bool has_workload = staging->reader;
+    bool has_workload = staging->options->reader;
     enum err_code code = rh_sandbox_clone(staging->rehearsal->prepared, &clone, err);
 
     if (!code && has_workload && !(code = start_replay(staging, clone, &replaying, err)) &&
@@ -255,9 +255,9 @@ static enum err_code find_timeouts(struct staging *staging, const struct locked_
     if (relations.count == 0)
         return RH_OK;
     const struct lock_chances_options options = {
-        .source = rh_workload_reader_source(staging->reader),
+        .source = rh_workload_reader_source(staging->options->reader),
         .pattern = pattern_of,
-        .context = staging->reader,
+        .context = staging->options->reader,
         .relations = relations.items,
         .relation_count = relations.count,
         .limit_us = rehearsal->options->limits.blocked_us,
@@ -284,9 +284,9 @@ static enum err_code run(struct staging *staging, struct err *err)
             traffic->blocker_relation = tables.items.items[0].relation;
         }
     }
-    if (!staging->reader && traffic->blocker == BLOCKER_NONE)
+    if (!staging->options->reader && traffic->blocker == BLOCKER_NONE)
         return RH_OK;
-    if (staging->reader) {
+    if (staging->options->reader) {
         take_patterns(staging);
         rh_traffic_fold_init(&staging->baseline, rehearsal->arena, traffic, true);
         rh_traffic_fold_init(&staging->here, rehearsal->arena, traffic, false);
@@ -297,22 +297,20 @@ static enum err_code run(struct staging *staging, struct err *err)
             return code;
     }
     rh_progress_phase(rehearsal->options->progress, "migrate under %s",
-                      staging->reader ? "the workload" : "a blocker");
+                      staging->options->reader ? "the workload" : "a blocker");
     if ((code = run_loaded(staging, err)))
         return code;
-    if (staging->reader && (code = find_timeouts(staging, &tables, err)))
+    if (staging->options->reader && (code = find_timeouts(staging, &tables, err)))
         return code;
     traffic->was_run = true;
     return RH_OK;
 }
 
-enum err_code rh_traffic_run(struct rehearsal *rehearsal, struct workload_reader *reader,
-                             struct err *err)
+enum err_code rh_traffic_run(struct rehearsal *rehearsal, struct err *err)
 {
     const struct workload_options *options = &rehearsal->options->workload;
     struct traffic *traffic = &rehearsal->result.traffic;
-    struct staging staging = {
-        .rehearsal = rehearsal, .options = options, .traffic = traffic, .reader = reader};
+    struct staging staging = {.rehearsal = rehearsal, .options = options, .traffic = traffic};
 
     traffic->speed = options->speed;
     traffic->pool = options->pool;

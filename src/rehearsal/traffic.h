@@ -7,15 +7,13 @@
 #define RH_REHEARSAL_TRAFFIC_H
 
 #include "rehearsal/rehearsal_int.h"
-#include "store/workload_file.h"
 
 /* So long the replay goes on by itself before the migration begins, and after its end: for what is
    usual to be seen, and for queues to go. */
 #define TRAFFIC_LEAD_IN_US (3 * INT64_C(1000000))
 #define TRAFFIC_LEAD_OUT_US (3 * INT64_C(1000000))
 
-/* `reader` NULL: no workload, but a blocker. */
-enum err_code rh_traffic_run(struct rehearsal *rehearsal, struct workload_reader *reader,
-                             struct err *err) RH_MUST_CHECK;
+/* With a workload, a blocker or both. */
+enum err_code rh_traffic_run(struct rehearsal *rehearsal, struct err *err) RH_MUST_CHECK;
 
 #endif

@@ -6,22 +6,19 @@
 #include "rehearsal/traffic.h"
 #include "store/workload_file.h"
 
-enum err_code rh_workload_check(const struct workload_options *options, struct err *err)
+enum err_code rh_workload_check(struct workload_options *options, struct arena *arena,
+                                struct err *err)
 {
-    struct workload_reader *reader = NULL;
+    struct queries_options queries = {0};
     if (!options->path)
         return RH_OK;
-    enum err_code code = rh_workload_reader_open(options->path, options->key, &reader, err);
-    if (!code)
-        code = rh_workload_reader_need_executions(reader, err);
-    if (!code && options->transform) {
-        RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
-        struct queries_options queries = {0};
-        struct transform_survey survey;
-        rh_queries_take_patterns(reader, arena, &queries);
-        code = rh_queries_survey(options->transform, arena, &queries, &survey, err);
-    }
-    rh_workload_reader_free(reader);
+    enum err_code code = rh_workload_reader_need_executions(options->reader, err);
+    if (code || !options->transform)
+        return code;
+    struct transform_survey *survey = RH_NEW(arena, struct transform_survey);
+    rh_queries_take_patterns(options->reader, arena, &queries);
+    code = rh_queries_survey(options->transform, arena, &queries, survey, err);
+    options->survey = queries.survey;
     return code;
 }
 
@@ -29,9 +26,8 @@ enum err_code rh_workload_check(const struct workload_options *options, struct e
 
 /* What the new release sends, on a candidate as fresh as the old one's was: that may have been
    analyzed since. */
-static enum err_code compare_new(struct rehearsal *rehearsal, struct workload_reader *reader,
-                                 struct queries_options *queries, struct sandbox **candidate,
-                                 struct err *err)
+static enum err_code compare_new(struct rehearsal *rehearsal, struct queries_options *queries,
+                                 struct sandbox **candidate, struct err *err)
 {
     struct upstream_host host;
     struct upstream upstream;
@@ -41,14 +37,13 @@ static enum err_code compare_new(struct rehearsal *rehearsal, struct workload_re
     if (code)
         return code;
     queries->places[SIDE_CANDIDATE] = rh_migrated_place(*candidate, &host, &upstream);
-    queries->source = rh_workload_reader_source(reader);
+    queries->source = rh_workload_reader_source(rehearsal->options->workload.reader);
     queries->is_new_application = true;
     rh_progress_phase(rehearsal->options->progress, "compare queries of the new release");
     return rh_compare_queries(queries, rehearsal->arena, &rehearsal->result.new_application, err);
 }
 
-static enum err_code compare(struct rehearsal *rehearsal, struct workload_reader *reader,
-                             const struct transform_survey *survey,
+static enum err_code compare(struct rehearsal *rehearsal,
                              struct sandbox *clones[static COMPARED_SIDES], struct err *err)
 {
     const struct workload_options *options = &rehearsal->options->workload;
@@ -56,12 +51,12 @@ static enum err_code compare(struct rehearsal *rehearsal, struct workload_reader
     struct upstream upstreams[COMPARED_SIDES];
     struct queries_options queries = {
         .has_own_twin = true,
-        .source = rh_workload_reader_source(reader),
+        .source = rh_workload_reader_source(options->reader),
         .budget_us = options->compare_budget_us,
         .statement_timeout_us = QUERIES_STATEMENT_TIMEOUT_US,
         .may_change_candidate = true,
         .limits = options->limits,
-        .survey = survey,
+        .survey = options->survey,
     };
     for (size_t side = 0; side < COMPARED_SIDES; side++) {
         enum err_code code = side == SIDE_CANDIDATE
@@ -71,20 +66,19 @@ static enum err_code compare(struct rehearsal *rehearsal, struct workload_reader
             return code;
         queries.places[side] = rh_migrated_place(clones[side], &hosts[side], &upstreams[side]);
     }
-    rh_queries_take_patterns(reader, rehearsal->arena, &queries);
+    rh_queries_take_patterns(options->reader, rehearsal->arena, &queries);
     rh_progress_phase(rehearsal->options->progress, "compare queries");
     enum err_code code = rh_compare_queries(&queries, rehearsal->arena, &rehearsal->result.workload,
                                             err);
-    if (!code && survey)
-        code = compare_new(rehearsal, reader, &queries, &clones[SIDE_CANDIDATE], err);
+    if (!code && options->survey)
+        code = compare_new(rehearsal, &queries, &clones[SIDE_CANDIDATE], err);
     return code;
 }
 
-static enum err_code compare_on_clones(struct rehearsal *rehearsal, struct workload_reader *reader,
-                                       const struct transform_survey *survey, struct err *err)
+static enum err_code compare_on_clones(struct rehearsal *rehearsal, struct err *err)
 {
     struct sandbox *clones[COMPARED_SIDES] = {0};
-    enum err_code code = compare(rehearsal, reader, survey, clones, err);
+    enum err_code code = compare(rehearsal, clones, err);
     for (size_t side = 0; side < COMPARED_SIDES; side++)
         rh_sandbox_destroy(clones[side]);
     rehearsal->result.workload.workload = rehearsal->options->workload.path;
@@ -104,35 +98,23 @@ static void mark_transformed(const struct transform_survey *survey, struct traff
     }
 }
 
-static enum err_code run(struct rehearsal *rehearsal, struct workload_reader **ret_reader,
-                         struct err *err)
+static enum err_code run(struct rehearsal *rehearsal, struct err *err)
 {
     const struct workload_options *options = &rehearsal->options->workload;
-    struct transform_survey survey;
-    struct queries_options queries = {0};
-    enum err_code code = RH_OK;
-    if (options->path)
-        code = rh_workload_reader_open(options->path, options->key, ret_reader, err);
-    if (!code && options->transform) {
-        rh_queries_take_patterns(*ret_reader, rehearsal->arena, &queries);
-        code = rh_queries_survey(options->transform, rehearsal->arena, &queries, &survey, err);
+    enum err_code code = rh_traffic_run(rehearsal, err);
+    if (code || !options->path)
+        return code;
+    if (options->survey) {
+        mark_transformed(options->survey, &rehearsal->result.traffic);
+        rehearsal->result.transformation = options->survey->summary;
     }
-    if (!code)
-        code = rh_traffic_run(rehearsal, *ret_reader, err);
-    if (!code && queries.survey) {
-        mark_transformed(&survey, &rehearsal->result.traffic);
-        rehearsal->result.transformation = survey.summary;
-    }
-    if (!code && options->path)
-        code = compare_on_clones(rehearsal, *ret_reader, queries.survey, err);
-    return code;
+    return compare_on_clones(rehearsal, err);
 }
 
 enum err_code rh_workload_stage(struct rehearsal *rehearsal, struct err *err)
 {
     const struct workload_options *options = &rehearsal->options->workload;
     struct traffic *traffic = &rehearsal->result.traffic;
-    struct workload_reader *reader = NULL;
     struct err why = RH_ERR_INIT;
 
     if (!options->path && options->blocker == BLOCKER_NONE)
@@ -141,8 +123,7 @@ enum err_code rh_workload_stage(struct rehearsal *rehearsal, struct err *err)
     traffic->why_not = rh_rehearsal_why_not_again(rehearsal);
     if (traffic->why_not)
         return RH_OK;
-    enum err_code code = run(rehearsal, &reader, &why);
-    rh_workload_reader_free(reader);
+    enum err_code code = run(rehearsal, &why);
     if (!code)
         return RH_OK;
     if (rh_interrupt_check(err))

@@ -11,8 +11,9 @@
 /* Does nothing where neither a workload nor a blocker is wanted. Errors are the user's interrupt
    and the clock of the run alone: whatever else fails is a reason in the result. */
 enum err_code rh_workload_stage(struct rehearsal *rehearsal, struct err *err) RH_MUST_CHECK;
-/* RH_ERR_USAGE, before anything is started: the workload is none, or cannot be read. */
-enum err_code rh_workload_check(const struct workload_options *options,
+/* Before anything is started; fills `survey`, in `arena`. RH_ERR_USAGE: the workload has nothing
+   that could be sent, or a rule of the transform concerns none of it. */
+enum err_code rh_workload_check(struct workload_options *options, struct arena *arena,
                                 struct err *err) RH_MUST_CHECK;
 
 #endif

@@ -458,11 +458,6 @@ const char *rh_sandbox_log_path(const struct sandbox *sandbox)
     return sandbox->log_path;
 }
 
-const char *rh_sandbox_bin_directory(const struct sandbox *sandbox)
-{
-    return sandbox->server.bin_directory;
-}
-
 int rh_sandbox_server_pidfd(const struct sandbox *sandbox)
 {
     return sandbox->process.pidfd;

@@ -136,7 +136,6 @@ rh_sandbox_directory(const struct sandbox *sandbox); /* 0700, ours; for sockets 
 /* As the server sees it: only by this process, while its server runs and until it is destroyed. */
 const char *rh_sandbox_data_directory(const struct sandbox *sandbox);
 const char *rh_sandbox_log_path(const struct sandbox *sandbox);
-const char *rh_sandbox_bin_directory(const struct sandbox *sandbox);
 /* Readable when the server ended: a sandbox that dies is a finding. */
 int rh_sandbox_server_pidfd(const struct sandbox *sandbox);
 /* True when the server ended (or crashed and restarted); text "terminated by signal 9". */

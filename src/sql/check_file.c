@@ -3,7 +3,6 @@
 #include "base/quote.h"
 #include "sql/directive.h"
 #include "sql/lexer.h"
-#include "sql/split.h"
 
 #include <strings.h>
 
@@ -16,8 +15,6 @@ struct directives {
     bool has_expect;
     enum check_expect expect;
     const char *limit;
-    size_t offset; /* of the first */
-    bool has_any;
 };
 
 struct parsing {
@@ -25,6 +22,7 @@ struct parsing {
     struct text text;
     struct arena *arena;
     VEC(struct check) checks;
+    struct directives directives; /* before the next query */
     struct err *err;
 };
 
@@ -81,73 +79,44 @@ static bool parse_expectation(struct text value, struct arena *arena, enum check
     return false;
 }
 
-static enum err_code take_comment(struct parsing *parsing, const struct sql_token *token,
-                                  struct directives *directives)
-{
-    struct text comment = {parsing->text.data + token->offset, token->len};
-    struct arena *arena = parsing->arena;
-    struct text key, value;
+static const char *const keys[] = {"name", "expect", NULL};
 
-    if (!rh_sql_directive_split(comment, &key, &value))
-        return RH_OK;
+static enum err_code take_comment(void *context, size_t offset, struct text key, struct text value)
+{
+    struct parsing *parsing = context;
+    struct directives *directives = &parsing->directives;
+    struct arena *arena = parsing->arena;
     bool is_name = rh_sql_directive_is(key, "name"), is_expect = rh_sql_directive_is(key, "expect");
     if (!is_name && !is_expect) {
         /* "expects:", "expected:" would otherwise be a check that expects something else. */
         if (key.len >= 6 && strncasecmp(key.data, "expect", 6) == 0 &&
             !memchr(key.data, ' ', key.len))
-            return fail(parsing, token->offset,
+            return fail(parsing, offset,
                         rh_arena_printf(arena, "unknown comment \"%.*s:\"", (int)key.len, key.data),
                         "Write \"-- expect: ...\".");
         return RH_OK;
     }
-    if (!directives->has_any)
-        directives->offset = token->offset;
-    directives->has_any = true;
     if (is_name) {
         if (directives->name)
             return fail(parsing, directives->name_offset,
                         rh_arena_printf(arena, "check \"%s\" has no query", directives->name),
                         "Each name stands before one query.");
         if (value.len == 0)
-            return fail(parsing, token->offset, "a check without a name behind \"name:\"",
+            return fail(parsing, offset, "a check without a name behind \"name:\"",
                         "Name it, or leave the comment out.");
         directives->name = rh_text_dup(arena, value);
-        directives->name_offset = token->offset;
+        directives->name_offset = offset;
         return RH_OK;
     }
     if (directives->has_expect)
-        return fail(parsing, token->offset, "a second expectation for the same check",
+        return fail(parsing, offset, "a second expectation for the same check",
                     "One check expects one thing: write the query twice, or leave one out.");
     directives->has_expect = true;
     if (!parse_expectation(value, arena, &directives->expect, &directives->limit))
         return fail(
-            parsing, token->offset,
+            parsing, offset,
             rh_arena_printf(arena, "unknown expectation \"%.*s\"", (int)value.len, value.data),
             expectations_hint);
-    return RH_OK;
-}
-
-/* The comments in [from, to), which lies between two statements; `is_behind`: a statement ended at
-   `from`. */
-static enum err_code take_comments(struct parsing *parsing, size_t from, size_t to, bool is_behind,
-                                   struct directives *directives)
-{
-    struct sql_lexer lexer = {.text = {parsing->text.data, to}, .offset = from};
-    struct sql_token token;
-    enum err_code code;
-
-    while (rh_sql_lexer_next(&lexer, &token)) {
-        struct text before = {parsing->text.data + from, token.offset - from};
-        bool had_any = directives->has_any;
-
-        if (token.kind != SQL_TOKEN_COMMENT)
-            continue;
-        if ((code = take_comment(parsing, &token, directives)))
-            return code;
-        if (is_behind && directives->has_any && !had_any && !memchr(before.data, '\n', before.len))
-            return fail(parsing, token.offset, "this comment stands behind a query",
-                        "Write it on a line of its own, before the query it is about.");
-    }
     return RH_OK;
 }
 
@@ -210,10 +179,9 @@ static void scan_order(struct order_scan *scan, struct text text, const struct s
     }
 }
 
-/* One look at the tokens of a query: its first word, ORDER BY outside all parentheses, and comments
-   that would be taken for expectations. */
-static enum err_code look_at_query(struct parsing *parsing, const struct sql_statement *statement,
-                                   struct query_facts *facts)
+/* One look at the tokens of a query: its first word, and ORDER BY outside all parentheses. */
+static void look_at_query(struct parsing *parsing, const struct sql_statement *statement,
+                          struct query_facts *facts)
 {
     static const char *const words[] = {"select", "with", "values", "table", NULL};
     struct sql_lexer lexer = {
@@ -226,13 +194,6 @@ static enum err_code look_at_query(struct parsing *parsing, const struct sql_sta
     bool saw_order = false;
 
     while (rh_sql_lexer_next(&lexer, &token)) {
-        struct text key, value;
-        if (token.kind == SQL_TOKEN_COMMENT &&
-            rh_sql_directive_split((struct text){parsing->text.data + token.offset, token.len},
-                                   &key, &value) &&
-            rh_sql_directive_is(key, "expect"))
-            return fail(parsing, token.offset, "this comment stands inside a query",
-                        "Write it before the query it is about.");
         if (!rh_sql_token_is_significant(&token))
             continue;
         if (significant++ == 0)
@@ -248,19 +209,17 @@ static enum err_code look_at_query(struct parsing *parsing, const struct sql_sta
             scan.is_open = true;
         saw_order = depth == 0 && rh_sql_token_is_word(lexer.text, &token, "order");
     }
-    return RH_OK;
 }
 
-static enum err_code take_query(struct parsing *parsing, const struct sql_statement *statement,
-                                const struct directives *directives)
+static enum err_code take_query(void *context, const struct sql_statement *statement)
 {
+    struct parsing *parsing = context;
+    const struct directives *directives = &parsing->directives;
     struct arena *arena = parsing->arena;
     struct text sql = statement->text;
     struct query_facts facts = {0};
-    enum err_code code = look_at_query(parsing, statement, &facts);
 
-    if (code)
-        return code;
+    look_at_query(parsing, statement, &facts);
     if (!facts.is_query)
         return fail(parsing, statement->offset, "this statement is no query",
                     "A check only reads: SELECT, WITH, VALUES or TABLE. For a setting, SELECT "
@@ -286,37 +245,7 @@ static enum err_code take_query(struct parsing *parsing, const struct sql_statem
     };
     for (size_t i = 0; i < facts.order_by.count; i++)
         *RH_PUSH(arena, &check->order_by) = facts.order_by.items[i];
-    return RH_OK;
-}
-
-static enum err_code take_statements(struct parsing *parsing)
-{
-    struct sql_script script;
-    size_t behind = 0;
-    enum err_code code;
-
-    rh_sql_split(parsing->text, parsing->arena, &script);
-    for (size_t i = 0; i < script.statements.count; i++) {
-        const struct sql_statement *statement = &script.statements.items[i];
-        struct directives directives = {0};
-
-        if ((code = take_comments(parsing, behind, statement->offset, i > 0, &directives)) ||
-            (code = take_query(parsing, statement, &directives)))
-            return code;
-        behind = statement->offset + statement->text.len;
-    }
-    struct directives left = {0};
-    if ((code = take_comments(parsing, behind, parsing->text.len, script.statements.count > 0,
-                              &left)))
-        return code;
-    if (left.has_any)
-        return fail(parsing, left.offset, "no query follows this comment",
-                    "Each name and expectation stands before one query.");
-    if (script.statements.count == 0) {
-        rh_err_set(parsing->err, RH_ERR_USAGE, "%s holds no check", parsing->path);
-        rh_err_hint(parsing->err, "Write queries, each ended with a semicolon.");
-        return RH_ERR_USAGE;
-    }
+    parsing->directives = (struct directives){0};
     return RH_OK;
 }
 
@@ -346,25 +275,10 @@ static bool is_pgtap(struct text text)
     return false;
 }
 
-static const char *psql_thing(enum psql_need need)
-{
-    switch (need) {
-    case PSQL_NEED_NONE:
-    case PSQL_NEED_META_COMMAND:
-        return "psql commands cannot be checks";
-    case PSQL_NEED_VARIABLE:
-        return "psql variables cannot be in checks";
-    case PSQL_NEED_COPY_DATA:
-        return "COPY cannot be a check";
-    }
-    return "";
-}
-
 enum err_code rh_check_file_parse(const char *path, struct text text, struct arena *arena,
                                   struct checks *checks, struct err *err)
 {
     struct parsing parsing = {.path = path, .text = text, .arena = arena, .err = err};
-    size_t offset = 0;
     enum err_code code = rh_sql_directive_open(path, &parsing.text, err);
 
     if (code)
@@ -378,11 +292,17 @@ enum err_code rh_check_file_parse(const char *path, struct text text, struct are
             .expect = CHECK_TESTS,
         };
     } else {
-        enum psql_need need = rh_sql_psql_need(parsing.text, &offset);
-        if (need != PSQL_NEED_NONE)
-            return fail(&parsing, offset, psql_thing(need),
-                        "Write plain SQL; only pgTAP files, which call plan(), run through psql.");
-        if ((code = take_statements(&parsing)))
+        const struct directive_file file = {
+            .path = path,
+            .text = parsing.text,
+            .arena = arena,
+            .thing = "check",
+            .keys = keys,
+            .psql_hint = "Write plain SQL; only pgTAP files, which call plan(), run through psql.",
+            .comment = take_comment,
+            .statement = take_query,
+            .context = &parsing};
+        if ((code = rh_sql_directive_read(&file, err)))
             return code;
     }
     for (size_t i = 0; i < parsing.checks.count; i++)

@@ -4,7 +4,6 @@
 #include "sql/directive.h"
 #include "sql/lexer.h"
 #include "sql/pattern.h"
-#include "sql/split.h"
 
 #include <stdlib.h>
 #include <strings.h>
@@ -16,19 +15,19 @@
 /* More calls a second than any server answers. */
 #define FREQUENCY_MAX 1e7
 
+/* What the comments before one statement said: `query` holds it. */
+struct said {
+    struct new_query query;
+    bool has_frequency, has_limit, has_repeat;
+};
+
 struct parsing {
     const char *path;
     struct text text;
     struct arena *arena;
     VEC(struct new_query) queries;
+    struct said said; /* before the next statement */
     struct err *err;
-};
-
-/* Of the comments before one statement: `query` holds what they say. */
-struct said {
-    struct new_query query;
-    bool has_any, has_frequency, has_limit, has_repeat;
-    size_t offset; /* of the first */
 };
 
 static enum err_code fail(struct parsing *parsing, size_t offset, const char *what,
@@ -224,54 +223,33 @@ static bool is_near_miss(struct text key)
     return false;
 }
 
-static enum err_code take_comment(struct parsing *parsing, const struct sql_token *token,
-                                  struct said *said)
-{
-    struct text comment = {parsing->text.data + token->offset, token->len};
-    struct text key, value;
-    enum err_code code = RH_OK;
+static const char *const keys[] = {"name",  "parameters", "frequency", "repeat",
+                                   "limit", "role",       NULL};
 
-    if (!rh_sql_directive_split(comment, &key, &value))
-        return RH_OK;
-    bool is_number = rh_sql_directive_is(key, "frequency") || rh_sql_directive_is(key, "repeat") ||
-                     rh_sql_directive_is(key, "limit");
-    bool is_role = rh_sql_directive_is(key, "role");
-    bool is_known = is_number || is_role || rh_sql_directive_is(key, "name") ||
-                    rh_sql_directive_is(key, "parameters");
-    if (!is_known && is_near_miss(key))
+static enum err_code take_comment(void *context, size_t offset, struct text key, struct text value)
+{
+    struct parsing *parsing = context;
+    struct said *said = &parsing->said;
+
+    if (rh_sql_directive_is(key, "frequency") || rh_sql_directive_is(key, "repeat") ||
+        rh_sql_directive_is(key, "limit"))
+        return take_numbers(parsing, offset, key, value, said);
+    if (rh_sql_directive_is(key, "name"))
+        return take_name(parsing, offset, value, said);
+    if (rh_sql_directive_is(key, "parameters"))
+        return take_parameters(parsing, offset, value, &said->query);
+    if (rh_sql_directive_is(key, "role")) {
+        if (said->query.role || value.len == 0)
+            return fail(parsing, offset, "a role without a name, or a second one",
+                        "A query runs as one role, by its name.");
+        said->query.role = rh_text_dup(parsing->arena, value);
+    } else if (is_near_miss(key)) {
         return fail(
-            parsing, token->offset,
+            parsing, offset,
             rh_arena_printf(parsing->arena, "unknown comment \"%.*s:\"", (int)key.len, key.data),
             "There are name, parameters, frequency, repeat, limit and role. What a "
             "query's result has to be is said in a file of --checks.");
-    if (!is_known)
-        return RH_OK;
-    if (!said->has_any)
-        said->offset = token->offset;
-    said->has_any = true;
-    if (is_number)
-        code = take_numbers(parsing, token->offset, key, value, said);
-    else if (rh_sql_directive_is(key, "name"))
-        code = take_name(parsing, token->offset, value, said);
-    else if (!is_role)
-        code = take_parameters(parsing, token->offset, value, &said->query);
-    else if (said->query.role || value.len == 0)
-        code = fail(parsing, token->offset, "a role without a name, or a second one",
-                    "A query runs as one role, by its name.");
-    else
-        said->query.role = rh_text_dup(parsing->arena, value);
-    return code;
-}
-
-static enum err_code take_comments(struct parsing *parsing, size_t from, size_t to,
-                                   struct said *said)
-{
-    struct sql_lexer lexer = {.text = {parsing->text.data, to}, .offset = from};
-    struct sql_token token;
-    enum err_code code;
-    while (rh_sql_lexer_next(&lexer, &token))
-        if (token.kind == SQL_TOKEN_COMMENT && (code = take_comment(parsing, &token, said)))
-            return code;
+    }
     return RH_OK;
 }
 
@@ -298,11 +276,20 @@ static enum err_code check_parameters(struct parsing *parsing, size_t offset,
     return RH_OK;
 }
 
-static enum err_code take_statement(struct parsing *parsing, const struct sql_statement *statement,
-                                    const struct said *said)
+static struct said nothing_said(void)
 {
+    struct said said = {.query = {.calls_per_s = -1, .limit_us = -1}};
+    said.query.effort = (struct query_effort){
+        .blocks = -1, .temp_blocks = -1, .rows_scanned = -1, .rows = -1, .estimate_ratio = 1};
+    said.query.proposal = (struct index_proposal){.build_us = -1, .bytes = -1};
+    return said;
+}
+
+static enum err_code take_statement(void *context, const struct sql_statement *statement)
+{
+    struct parsing *parsing = context;
     struct arena *arena = parsing->arena;
-    struct new_query query = said->query;
+    struct new_query query = parsing->said.query;
     struct workload_pattern pattern;
     struct text sql = statement->text;
     const char *executes;
@@ -329,76 +316,31 @@ static enum err_code take_statement(struct parsing *parsing, const struct sql_st
                     rh_arena_printf(arena, "A file may hold %d.", NEW_QUERIES_MAX));
     if (!code)
         *RH_PUSH(arena, &parsing->queries) = query;
+    parsing->said = nothing_said();
     return code;
-}
-
-static struct said nothing_said(void)
-{
-    struct said said = {.query = {.calls_per_s = -1, .limit_us = -1}};
-    said.query.effort = (struct query_effort){
-        .blocks = -1, .temp_blocks = -1, .rows_scanned = -1, .rows = -1, .estimate_ratio = 1};
-    said.query.proposal = (struct index_proposal){.build_us = -1, .bytes = -1};
-    return said;
-}
-
-static enum err_code take_statements(struct parsing *parsing)
-{
-    struct sql_script script;
-    size_t behind = 0;
-    enum err_code code;
-
-    rh_sql_split(parsing->text, parsing->arena, &script);
-    for (size_t i = 0; i < script.statements.count; i++) {
-        const struct sql_statement *statement = &script.statements.items[i];
-        struct said said = nothing_said();
-        if ((code = take_comments(parsing, behind, statement->offset, &said)) ||
-            (code = take_statement(parsing, statement, &said)))
-            return code;
-        behind = statement->offset + statement->text.len;
-    }
-    struct said left = nothing_said();
-    if ((code = take_comments(parsing, behind, parsing->text.len, &left)))
-        return code;
-    if (left.has_any)
-        return fail(parsing, left.offset, "no query follows this comment",
-                    "Comments stand before the query that they are about.");
-    if (script.statements.count == 0) {
-        rh_err_set(parsing->err, RH_ERR_USAGE, "%s holds no query", parsing->path);
-        rh_err_hint(parsing->err, "Write statements, each ended with a semicolon.");
-        return RH_ERR_USAGE;
-    }
-    return RH_OK;
-}
-
-static const char *psql_thing(enum psql_need need)
-{
-    switch (need) {
-    case PSQL_NEED_NONE:
-    case PSQL_NEED_META_COMMAND:
-        return "psql commands cannot be run here";
-    case PSQL_NEED_VARIABLE:
-        return "psql variables cannot be in queries";
-    case PSQL_NEED_COPY_DATA:
-        return "COPY cannot be measured";
-    }
-    return "";
 }
 
 enum err_code rh_query_file_parse(const char *path, struct text text, struct arena *arena,
                                   struct new_queries *queries, struct err *err)
 {
-    struct parsing parsing = {.path = path, .text = text, .arena = arena, .err = err};
-    size_t offset = 0;
+    struct parsing parsing = {
+        .path = path, .text = text, .arena = arena, .said = nothing_said(), .err = err};
     enum err_code code = rh_sql_directive_open(path, &parsing.text, err);
 
     for (size_t i = 0; i < queries->list.count; i++)
         *RH_PUSH(arena, &parsing.queries) = queries->list.items[i];
     if (code)
         return code;
-    enum psql_need need = rh_sql_psql_need(parsing.text, &offset);
-    if (need != PSQL_NEED_NONE)
-        return fail(&parsing, offset, psql_thing(need), "Write plain SQL, with $1, $2 for values.");
-    if ((code = take_statements(&parsing)))
+    const struct directive_file file = {.path = path,
+                                        .text = parsing.text,
+                                        .arena = arena,
+                                        .thing = "query",
+                                        .keys = keys,
+                                        .psql_hint = "Write plain SQL, with $1, $2 for values.",
+                                        .comment = take_comment,
+                                        .statement = take_statement,
+                                        .context = &parsing};
+    if ((code = rh_sql_directive_read(&file, err)))
         return code;
     queries->list.items = parsing.queries.items;
     queries->list.count = parsing.queries.count;

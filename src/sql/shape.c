@@ -1,5 +1,7 @@
 #include "sql/shape.h"
 
+#include "base/quote.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -98,19 +100,6 @@ static bool take_kind(struct sql_lexer *lexer, enum sql_token_kind kind)
     return next_significant(lexer, &token) && token.kind == kind;
 }
 
-/* "Name" as written, name as the catalogue has it. */
-static const char *identifier(struct arena *arena, struct text part)
-{
-    char *name = rh_text_dup(arena, part);
-    if (part.len >= 2 && part.data[0] == '"') {
-        name[part.len - 1] = '\0';
-        return name + 1;
-    }
-    for (char *c = name; *c; c++)
-        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
-    return name;
-}
-
 static void split_name(struct arena *arena, struct text name, const char **ret_schema,
                        const char **ret_name)
 {
@@ -121,9 +110,10 @@ static void split_name(struct arena *arena, struct text name, const char **ret_s
         if (name.data[i] == '.' && !is_quoted)
             dot = i;
     }
-    *ret_schema = dot > 0 ? identifier(arena, (struct text){name.data, dot}) : NULL;
-    *ret_name = dot > 0 ? identifier(arena, (struct text){name.data + dot + 1, name.len - dot - 1})
-                        : identifier(arena, name);
+    *ret_schema = dot > 0 ? rh_quote_read_name(arena, (struct text){name.data, dot}) : NULL;
+    *ret_name = dot > 0 ? rh_quote_read_name(arena,
+                                             (struct text){name.data + dot + 1, name.len - dot - 1})
+                        : rh_quote_read_name(arena, name);
 }
 
 static bool is_same(const char *a, const char *b)

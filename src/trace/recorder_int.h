@@ -45,9 +45,9 @@ struct running {
     int index; /* into trace.statements; -1: none, or not recorded */
     bool is_active;
     bool has_error;
-    bool saw_start, saw_end; /* evidence of the client's own command */
-    bool saw_evidence;       /* any */
-    bool is_concurrent;      /* it did its work in transactions of its own, without the lock */
+    bool saw_end;       /* evidence of the end of the client's own command */
+    bool saw_evidence;  /* any */
+    bool is_concurrent; /* it did its work in transactions of its own, without the lock */
     int64_t sample_count;
     int64_t wal_position; /* at its end, as it reported itself; 0: not */
     /* Pieces of a multi-statement string (session->pieces); 0: one command. */

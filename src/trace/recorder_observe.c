@@ -489,7 +489,6 @@ bool rh_recorder_take_evidence(struct recorder_session *session, const char *det
                    reported_before && evidence.depth > 0
                        ? rh_recorder_at(recorder, rh_recorder_home(session))
                        : NULL);
-        running->saw_start |= evidence.depth == 0;
         break;
     case EVIDENCE_COMMAND_END:
         see_evidence_locks(session, &evidence, place, at_us, evidence.depth > 0);

@@ -55,7 +55,6 @@ void rh_capture_commit(struct capture_session *session, struct capture_record *r
     struct capture_path *path = session->path;
 
     path->figures.records++;
-    path->figures.record_bytes += rh_capture_record_size(record->body_length);
     rh_capture_ring_commit(path->options.ring, record);
 }
 

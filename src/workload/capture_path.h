@@ -62,7 +62,7 @@ void rh_capture_path_give_up(struct capture_path *path);
 void rh_capture_path_tick(struct capture_path *path);
 
 struct capture_path_figures {
-    uint64_t sessions_now, sessions, recorded_now, records, record_bytes;
+    uint64_t sessions_now, sessions, recorded_now, records;
     uint64_t frontend_bytes, backend_bytes, queries;
     int64_t gaps[CAPTURE_GAP_COUNT];
     int64_t paused_us, left_out_bytes;

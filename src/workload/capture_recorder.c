@@ -168,7 +168,12 @@ static enum err_code on_parse(struct capture_recorder *recorder, struct recorded
 
     if (code)
         return code;
-    rh_recorded_names_set(&session->statements, rh_text_dup(arena, name), *ret_query);
+    name.data = rh_text_dup(arena, name);
+    rh_recorded_names_set(&session->statements, name.data, *ret_query);
+    if (recorder->options.mask)
+        rh_recorded_names_declare(
+            &session->statements, name.data,
+            (struct text){query.data + query.len, message->body.len - before - query.len});
     message->body = treat_text(recorder, arena, *ret_query, message->body, before, query, message);
     return RH_OK;
 }
@@ -197,8 +202,9 @@ static void on_bind(struct capture_recorder *recorder, struct recorded_session *
     } else if (recorder->options.mask) {
         int64_t by_default = 0;
 
-        message->body = rh_value_mask_bind(recorder->options.mask, known, message->body, arena,
-                                           &by_default);
+        message->body = rh_value_mask_bind(recorder->options.mask, known,
+                                           rh_recorded_names_types(&session->statements, name),
+                                           message->body, arena, &by_default);
         count(recorder, RECORDED_UNMASKED, by_default);
     }
 }

@@ -21,7 +21,8 @@
 struct named {
     char *name;
     struct known_query *query;
-    bool is_closed; /* still known, for the server may have skipped the Close; goes first */
+    struct text types; /* of its parameters, as Parse declared them; owned */
+    bool is_closed;    /* still known, for the server may have skipped the Close; goes first */
 };
 struct names {
     struct named *items; /* open addressing; a power of two, at most half full */
@@ -87,6 +88,10 @@ struct capture_recorder {
 /* --- recorded_session.c: what a session knows by name, and what it waits for */
 
 void rh_recorded_names_set(struct names *names, const char *name, struct known_query *query);
+/* Of one that was set: `behind` is what a Parse has behind its text. Gone when it is set again. */
+void rh_recorded_names_declare(struct names *names, const char *name, struct text behind);
+/* As rh_value_mask_bind takes them. */
+struct text rh_recorded_names_types(const struct names *names, const char *name);
 void rh_recorded_names_close(struct names *names, const char *name);
 struct known_query *rh_recorded_names_get(const struct names *names, const char *name);
 void rh_recorded_names_clear(struct names *names);

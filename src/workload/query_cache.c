@@ -1,5 +1,6 @@
 #include "workload/query_cache.h"
 
+#include "base/quote.h"
 #include "sql/copy_from.h"
 #include "sql/lexer.h"
 #include "sql/pattern.h"
@@ -154,14 +155,8 @@ static struct text statement_prepared(struct text query, struct arena *arena, co
         if (words == 0 && !rh_sql_token_is_word(query, &token, "prepare"))
             break;
         if (words == 1) {
-            char *name = rh_arena_strndup(arena, query.data + token.offset, token.len);
-
-            if (token.kind == SQL_TOKEN_WORD)
-                for (char *c = name; *c; c++)
-                    *c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
-            *ret_name = name;
-            if (token.kind == SQL_TOKEN_QUOTED_IDENTIFIER && token.len >= 2)
-                *ret_name = rh_arena_strndup(arena, name + 1, token.len - 2);
+            *ret_name = rh_quote_read_name(arena,
+                                           (struct text){query.data + token.offset, token.len});
             if (rh_sql_token_is_word(query, &token, "transaction"))
                 break;
         }
@@ -348,9 +343,4 @@ void rh_query_cache_free(struct query_cache *cache)
     rh_arena_free(cache->scratch);
     rh_buf_deinit(&cache->shape);
     free(cache);
-}
-
-size_t rh_query_cache_pattern_count(const struct query_cache *cache)
-{
-    return cache->number_count;
 }

@@ -58,6 +58,5 @@ void rh_query_cache_free(struct query_cache *cache); /* NULL allowed */
 /* *ret_query is held for the caller. Errors are those of on_pattern. */
 enum err_code rh_query_cache_find(struct query_cache *cache, struct text query,
                                   struct known_query **ret_query, struct err *err) RH_MUST_CHECK;
-size_t rh_query_cache_pattern_count(const struct query_cache *cache);
 
 #endif

@@ -1,6 +1,11 @@
 #include "workload/capture_recorder_int.h"
 
+#include "net/pg_codec.h"
+
 #include <stdlib.h>
+
+/* Of a statement's parameters: more are those of rows in bulk, whose columns are known. */
+#define TYPES_BYTES_MAX ((size_t)4 * 2048)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
@@ -27,6 +32,13 @@ static bool is_live(const struct named *named)
     return named->query && !named->is_closed;
 }
 
+static void clear(struct named *named)
+{
+    free(named->name);
+    free((char *)named->types.data);
+    rh_known_query_drop(named->query);
+}
+
 /* Names that stand for nothing any more go when the table grows: clients that count their names up
    never use one twice. */
 static void grow(struct names *names)
@@ -44,12 +56,10 @@ static void grow(struct names *names)
     if (!names->items)
         RH_PANIC("out of memory for names");
     for (size_t i = 0; i < old.size; i++) {
-        if (is_live(&old.items[i])) {
+        if (is_live(&old.items[i]))
             *slot_of(names, old.items[i].name) = old.items[i];
-        } else {
-            free(old.items[i].name);
-            rh_known_query_drop(old.items[i].query);
-        }
+        else
+            clear(&old.items[i]);
     }
     free(old.items);
 }
@@ -71,6 +81,33 @@ void rh_recorded_names_set(struct names *names, const char *name, struct known_q
     rh_known_query_drop(slot->query);
     slot->query = query;
     slot->is_closed = false;
+    free((char *)slot->types.data);
+    slot->types = (struct text){0};
+}
+
+void rh_recorded_names_declare(struct names *names, const char *name, struct text behind)
+{
+    struct named *slot = slot_of(names, name);
+    struct pg_reader reader = {.rest = behind};
+
+    (void)rh_pg_read_u8(&reader); /* the text's end */
+
+    struct text types = rh_pg_read_bytes(&reader, (size_t)4 * rh_pg_read_u16(&reader));
+
+    types.len = types.len < TYPES_BYTES_MAX ? types.len : TYPES_BYTES_MAX;
+    char *copy = types.len > 0 ? malloc(types.len) : NULL;
+
+    if (types.len > 0 && !copy)
+        RH_PANIC("out of memory for types");
+    if (copy)
+        memcpy(copy, types.data, types.len);
+    free((char *)slot->types.data);
+    slot->types = (struct text){copy, types.len};
+}
+
+struct text rh_recorded_names_types(const struct names *names, const char *name)
+{
+    return names->size ? slot_of(names, name)->types : (struct text){0};
 }
 
 void rh_recorded_names_close(struct names *names, const char *name)
@@ -86,10 +123,8 @@ struct known_query *rh_recorded_names_get(const struct names *names, const char 
 
 void rh_recorded_names_clear(struct names *names)
 {
-    for (size_t i = 0; i < names->size; i++) {
-        free(names->items[i].name);
-        rh_known_query_drop(names->items[i].query);
-    }
+    for (size_t i = 0; i < names->size; i++)
+        clear(&names->items[i]);
     free(names->items);
     *names = (struct names){0};
 }

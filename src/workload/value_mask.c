@@ -412,19 +412,50 @@ static bool has_letters(struct text value)
     return run >= 3;
 }
 
-/* An array of numbers, times or UUIDs (array_send: dimensions, flags, the type of an element; the
-   types by their numbers in pg_type.dat). */
-static bool is_array_of_numbers(struct text value)
+/* Types by their numbers in pg_type.dat. */
+static bool is_text_type(uint32_t type)
 {
-    static const uint32_t types[] = {16,   20,   21,   23,   26,   700,  701, 790,
-                                     1082, 1083, 1114, 1184, 1186, 1700, 2950};
+    static const uint32_t types[] = {18, 19, 25, 114, 142, 705, 1042, 1043};
 
-    if (value.len < 12 || rh_load_be32(value.data) > 6 || rh_load_be32(value.data + 4) > 1)
-        return false;
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-        if (rh_load_be32(value.data + 8) == types[i])
+        if (types[i] == type)
             return true;
     return false;
+}
+
+/* Numbers, times and UUIDs. *ret_len: of every value; 0: they differ. */
+static bool is_plain_type(uint32_t type, size_t *ret_len)
+{
+    static const struct {
+        uint32_t type;
+        size_t len;
+    } plain[] = {{16, 1},    {20, 8},    {21, 2},   {23, 4},   {26, 4},   {700, 4},
+                 {701, 8},   {790, 8},   {1082, 4}, {1083, 8}, {1114, 8}, {1184, 8},
+                 {1186, 16}, {1266, 12}, {1700, 0}, {2950, 16}};
+
+    for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
+        if (plain[i].type == type) {
+            *ret_len = plain[i].len;
+            return true;
+        }
+    return false;
+}
+
+/* What was declared must be what came: nobody else looks, and the server would refuse it. */
+static bool is_plain(uint32_t type, struct text value)
+{
+    size_t len = 0;
+
+    return is_plain_type(type, &len) && value.len == len;
+}
+
+/* array_send: dimensions, flags, the type of an element. */
+static bool is_array_of_numbers(struct text value)
+{
+    size_t ignored;
+
+    return value.len >= 12 && rh_load_be32(value.data) <= 6 && rh_load_be32(value.data + 4) <= 1 &&
+           is_plain_type(rh_load_be32(value.data + 8), &ignored);
 }
 
 /*
@@ -532,12 +563,13 @@ static bool mask_binary(const struct column_answer *answer, struct text value, s
     return false;
 }
 
-/* False: NULL. */
-static bool mask_parameter(struct value_mask *mask, const char *column, bool is_binary,
-                           struct text value, struct arena *arena, struct text *ret_masked,
-                           int64_t *count)
+/* `type` 0: not declared. False: NULL. */
+static bool mask_parameter(struct value_mask *mask, const char *column, uint32_t type,
+                           bool is_binary, struct text value, struct arena *arena,
+                           struct text *ret_masked, int64_t *count)
 {
     const struct column_answer *answer = ask(mask, column);
+    bool is_text = !is_binary || is_text_type(type) || is_printable(value);
     int64_t number;
 
     *ret_masked = value;
@@ -552,13 +584,15 @@ static bool mask_parameter(struct value_mask *mask, const char *column, bool is_
     case COLUMN_UNKNOWN:
         break;
     }
+    /* Numbers stay: LIMIT, OFFSET, what is counted. */
+    if (is_binary ? is_plain(type, value) : rh_text_parse_int64(value, &number))
+        return true;
     /* Nothing can be put in the place of what lies within. */
-    if (is_binary && !is_printable(value) && holds_text(value)) {
+    if (!is_text && holds_text(value)) {
         ++*count;
         return false;
     }
-    /* Numbers stay: LIMIT, OFFSET, what is counted. */
-    if (is_binary ? !is_printable(value) : rh_text_parse_int64(value, &number))
+    if (!is_text)
         return true;
     *ret_masked = by_default(mask, value, arena, count);
     return true;
@@ -569,19 +603,20 @@ bool rh_value_mask_text(struct value_mask *mask, const char *column, struct text
 {
     int64_t ignored = 0;
 
-    return mask_parameter(mask, column, false, value, arena, ret_masked, &ignored);
+    return mask_parameter(mask, column, 0, false, value, arena, ret_masked, &ignored);
 }
 
 static void add_u32(struct buf *out, uint32_t value)
 {
-    const char bytes[] = {(char)(value >> 24), (char)(value >> 16), (char)(value >> 8),
-                          (char)value};
+    char bytes[4];
 
+    rh_store_be32(bytes, value);
     rh_buf_add(out, bytes, sizeof(bytes));
 }
 
 struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query *known,
-                               struct text body, struct arena *arena, int64_t *count)
+                               struct text types, struct text body, struct arena *arena,
+                               int64_t *count)
 {
     struct pg_reader reader = {.rest = body};
     RH_CLEANUP_BUF struct buf out;
@@ -600,6 +635,7 @@ struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query
         size_t which = formats > 1 ? i : 0;
         bool is_binary = which < formats && format_codes.data[2 * which + 1] == 1;
         const char *column = known && i < known->parameter_count ? known->parameters[i] : NULL;
+        uint32_t type = types.len / 4 > i ? rh_load_be32(types.data + (size_t)4 * i) : 0;
         struct text value, masked;
 
         if (length == UINT32_MAX) {
@@ -609,7 +645,7 @@ struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query
         value = rh_pg_read_bytes(&reader, length);
         if (reader.failed)
             break;
-        if (mask_parameter(mask, column, is_binary, value, arena, &masked, count)) {
+        if (mask_parameter(mask, column, type, is_binary, value, arena, &masked, count)) {
             add_u32(&out, (uint32_t)masked.len);
             rh_buf_add_text(&out, masked);
         } else {

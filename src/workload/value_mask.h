@@ -7,7 +7,9 @@
  *
  * Text and binary parameters of types whose binary form is their text (text, varchar, bpchar, json,
  * bytea, uuid, ...) are masked; other binary ones are numbers and times, which a rule turns to
- * NULL if it says that the column is to be masked. Not for two threads at once. No I/O.
+ * NULL if it says that the column is to be masked. Of no known column, a binary parameter is what
+ * its client declared it to be; without that it is text if it can be read as such. Not for two
+ * threads at once. No I/O.
  */
 #ifndef RH_WORKLOAD_VALUE_MASK_H
 #define RH_WORKLOAD_VALUE_MASK_H
@@ -28,9 +30,11 @@ void rh_value_mask_free(struct value_mask *mask); /* NULL allowed */
 /* A text with its constants masked. In `arena`; *count goes up by those without a known column. */
 struct text rh_value_mask_query(struct value_mask *mask, const struct known_query *known,
                                 struct text query, struct arena *arena, int64_t *count);
-/* The body of a Bind message. */
+/* The body of a Bind message. `types` are those of its parameters as Parse has them, behind their
+   number: 0, or missing: the client left it to the server. */
 struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query *known,
-                               struct text body, struct arena *arena, int64_t *count);
+                               struct text types, struct text body, struct arena *arena,
+                               int64_t *count);
 /* For the rows that this COPY FROM STDIN sends (sql/copy_from.h), in the order of their columns.
    NULL: the statement is another, the table is not known or several have that name, or a column
    has no rule. The caller's to free; `mask` must outlive it. */

@@ -379,6 +379,8 @@ def test_values_are_masked_by_their_column(capture_of, tmp_path):
         assert connection.execute("SELECT id FROM users WHERE email = %b", (address,)).fetchone() == (7,)
         psycopg.ClientCursor(connection).execute("SELECT id FROM users WHERE email = %s AND city = 'Town'", (address,))
         connection.execute("SELECT %s::text /* user7@example.com */", ("somebody's name",))
+        # A smallint whose bytes could be a text, "AA", is no text.
+        assert connection.execute("SELECT 1 + %b", (0x4141,)).fetchone() == (0x4142,)
         connection.execute("SET search_path = 'public'")
         # Masked as the statements are; csv is not.
         with connection.cursor().copy("COPY users (email, id, city) FROM STDIN WITH (FORMAT csv)") as copy:
@@ -394,7 +396,7 @@ def test_values_are_masked_by_their_column(capture_of, tmp_path):
     assert len(pseudonym) == len(address) and b"@" in pseudonym
     # The same pseudonym in a text, in a text parameter and in a binary one.
     assert sum(pseudonym in body for body in bodies) == 3
-    assert b"SET search_path = 'public'\0" in everything
+    assert b"SET search_path = 'public'\0" in everything and b"\0\0\0\2AA" in everything
     assert capture.head["gaps"]["copy-data-masked-out"] == len("new@example.com,200,Town\n")
     assert capture.head["gaps"]["values-masked-by-default"] == 1
 

@@ -46,7 +46,7 @@ static void read_query(struct text text, bool is_bind, struct arena *arena)
     RH_ASSERT(rh_value_mask_new(&catalog, &masking, &key, &mask, &err) == RH_OK);
     RH_ASSERT(rh_query_cache_find(cache, query, &known, &err) == RH_OK);
     if (is_bind)
-        (void)rh_value_mask_bind(mask, known, text, arena, &count);
+        (void)rh_value_mask_bind(mask, known, text, text, arena, &count);
     else
         (void)rh_value_mask_query(mask, known, query, arena, &count);
     rh_known_query_drop(known);

@@ -161,8 +161,8 @@ static void test_check_file_says_where_a_mistake_is(void **state)
         {"SELECT -- expect: zero\n 1;", "c.sql:1:8: this comment stands inside a query"},
         {"SELECT 1;\nDELETE FROM t;", "c.sql:2:1: this statement is no query"},
         {"EXPLAIN SELECT 1;", "c.sql:1:1: this statement is no query"},
-        {"SELECT 1;\n\\i other.sql\n", "c.sql:2:1: psql commands cannot be checks"},
-        {"SELECT :'x';", "c.sql:1:8: psql variables cannot be in checks"},
+        {"SELECT 1;\n\\i other.sql\n", "c.sql:2:1: psql commands cannot be run here"},
+        {"SELECT :'x';", "c.sql:1:8: psql variables cannot be used here"},
         {"SELECT '\xff';", "c.sql:1:9: this is not UTF-8 text"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -28,7 +28,7 @@ static void test_query_file_takes_what_comments_say(void **state)
                                               "-- repeat: 50\n"
                                               "-- limit: 50ms\n"
                                               "-- role: shop_app\n"
-                                              "SELECT $1, $2, $3, 'x';\n\n"
+                                              "SELECT $1, $2, $3, 'x'; -- all of it: yes\n\n"
                                               "-- parameters: SELECT id FROM t;\n"
                                               "UPDATE t SET a = 1 WHERE id = $1");
     assert_int_equal(queries.list.count, 2);
@@ -92,6 +92,8 @@ static void test_query_file_refuses_what_is_wrong(void **state)
         {"-- expect: zero\nSELECT 1;", "unknown comment \"expect:\""},
         {"-- limits: 5ms\nSELECT 1;", "unknown comment \"limits:\""},
         {"-- role:\nSELECT 1;", "a role without a name"},
+        {"SELECT 1; -- limit: 5ms\nSELECT 2;", "q.sql:1:11: this comment stands behind a query"},
+        {"SELECT 1\n-- limit: 5ms\n;", "q.sql:2:1: this comment stands inside a query"},
         {"BEGIN;", "this statement is no query"},
         {"SET work_mem = '1GB';", "this statement is no query"},
         {"ALTER ROLE a PASSWORD 'x';", "this statement is no query"},

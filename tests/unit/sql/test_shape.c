@@ -41,6 +41,8 @@ static void test_sequence_call_names_its_sequence(void **state)
     call = call_of(arena, "select NEXTVAL ( 'app.\"Orders.Seq\"'::regclass ) from t", true);
     assert_string_equal(call.schema, "app");
     assert_string_equal(call.sequence, "Orders.Seq");
+    call = call_of(arena, "SELECT nextval('\"The \"\"Ids\"\"\"')", true);
+    assert_string_equal(call.sequence, "The \"Ids\"");
     call = call_of(arena, "SELECT currval(pg_get_serial_sequence('app.orders', 'Id'))", true);
     assert_string_equal(call.schema, "app");
     assert_string_equal(call.table, "orders");

@@ -297,6 +297,13 @@ static void test_capture_recorder_forgets_what_was_closed(void **state)
         rh_recorded_names_close(&names, name);
     }
     assert_ptr_equal(rh_recorded_names_get(&names, "open"), query);
+    rh_recorded_names_declare(&names, "open", TEXT_LITERAL("\0\0\1\0\0\0\x15"));
+    assert_int_equal(rh_recorded_names_types(&names, "open").len, 4);
+    rh_recorded_names_declare(&names, "open", TEXT_LITERAL("\0\0\2\0\0\0\x15")); /* cut */
+    assert_int_equal(rh_recorded_names_types(&names, "open").len, 0);
+    rh_recorded_names_declare(&names, "open", TEXT_LITERAL("\0\0\1\0\0\0\x15"));
+    rh_recorded_names_set(&names, "open", query);
+    assert_int_equal(rh_recorded_names_types(&names, "open").len, 0);
     rh_recorded_names_clear(&names);
     assert_int_equal(query->holders, 1);
     rh_known_query_drop(query);
