@@ -110,13 +110,13 @@ static uint32_t domain_of(const struct id_texts *texts, const char *column, bool
 static struct id_text *look(struct id_texts *texts, struct text query)
 {
     struct id_text *text = RH_NEW(texts->arena, struct id_text);
-    const char **columns = NULL;
+    struct sql_value *parameters = NULL;
     sql_constants constants = {0};
     size_t count = 0;
-    rh_sql_parameter_columns(texts->scratch, query, &columns, &count);
+    rh_sql_parameters(texts->scratch, query, &parameters, &count);
     uint32_t *domains = rh_arena_alloc_array(texts->arena, count + 1, sizeof(*domains));
     for (size_t i = 0; i < count; i++)
-        domains[i] = domain_of(texts, columns[i], &text->has_parameters);
+        domains[i] = domain_of(texts, parameters[i].column, &text->has_parameters);
     text->parameters = domains;
     text->parameter_count = count;
     /* Constants are told by their tokens later: those must be the same ones. */
@@ -124,7 +124,7 @@ static struct id_text *look(struct id_texts *texts, struct text query)
         constants.count == rh_sql_constant_count(query)) {
         domains = rh_arena_alloc_array(texts->arena, constants.count + 1, sizeof(*domains));
         for (size_t i = 0; i < constants.count; i++)
-            domains[i] = domain_of(texts, constants.items[i].column, &text->has_constants);
+            domains[i] = domain_of(texts, constants.items[i].value.column, &text->has_constants);
         text->constants = domains;
         text->constant_count = constants.count;
     }

@@ -264,17 +264,17 @@ bool rh_sql_constants(struct arena *arena, struct text query, sql_constants *ret
     return is_parsed;
 }
 
-void rh_sql_parameter_columns(struct arena *arena, struct text query, const char ***ret_columns,
-                              size_t *ret_count)
+void rh_sql_parameters(struct arena *arena, struct text query, struct sql_value **ret_values,
+                       size_t *ret_count)
 {
     size_t count = rh_sql_most_parameter(query);
-    const char **columns = rh_arena_alloc_array(arena, count + 1, sizeof(*columns));
+    struct sql_value *values = rh_arena_alloc_array(arena, count + 1, sizeof(*values));
     struct workload_pattern unused = {0};
     struct sql_tree_facts facts = {
-        .pattern = &unused, .parameters = columns, .parameter_count = count};
+        .pattern = &unused, .parameters = values, .parameter_count = count};
     const char *text = rh_sql_parseable(arena, query);
     if (text != NULL)
         (void)rh_sql_tree_facts(arena, text, &facts);
-    *ret_columns = columns;
+    *ret_values = values;
     *ret_count = count;
 }

@@ -36,16 +36,37 @@ struct sql_pattern_key {
 };
 struct sql_pattern_key rh_sql_pattern_key(struct text query);
 
+/* What a value is, whatever its column. */
+enum sql_value_kind {
+    SQL_VALUE_ANY,   /* it may say something of somebody */
+    SQL_VALUE_PLAIN, /* a number, a time, a uuid: it is cast to a type of such values */
+    SQL_VALUE_NAME,  /* of a unit, format, setting, object of the server, member of a document */
+    SQL_VALUE_JSON,  /* a document: it is cast to json or jsonb */
+};
+
+/* How a value stands to its column's. */
+enum sql_value_form {
+    SQL_VALUE_SAME,
+    SQL_VALUE_ARRAY,   /* it is an array of them: column = ANY ($1), unnest($1) */
+    SQL_VALUE_ELEMENT, /* they are arrays, it is in one: $1 = ANY (column) */
+};
+
+struct sql_value {
+    const char *column; /* it is compared with, or assigned to: "users.email", "email"; NULL */
+    enum sql_value_kind kind;
+    enum sql_value_form form;
+};
+
 /* Where the text's constants lie, in their order: for masking them in place. */
 struct sql_constant {
     size_t offset, length; /* in the text, quotes included */
-    const char *column;    /* it is compared with, or assigned to: "users.email", "email"; NULL */
+    struct sql_value value;
 };
 typedef VEC(struct sql_constant) sql_constants;
 /* False: the text cannot be parsed, and constants are only told by their tokens. */
 bool rh_sql_constants(struct arena *arena, struct text query, sql_constants *ret_constants);
-/* The same of $1, $2, ...: the column each is compared with or assigned to; NULL entries. */
-void rh_sql_parameter_columns(struct arena *arena, struct text query, const char ***ret_columns,
-                              size_t *ret_count);
+/* Of $1, $2, ... */
+void rh_sql_parameters(struct arena *arena, struct text query, struct sql_value **ret_values,
+                       size_t *ret_count);
 
 #endif

@@ -53,9 +53,9 @@ bool rh_sql_has_secret(struct text query);
 struct sql_tree_facts {
     struct workload_pattern *pattern; /* flags and tables are added to it */
     const char *executes;
-    /* Columns of what is compared with one or assigned to one. */
-    sql_constants *constants; /* in their order; NULL: not wanted */
-    const char **parameters;  /* by number less 1; NULL */
+    /* What is told of values. */
+    sql_constants *constants;     /* in their order; NULL: not wanted */
+    struct sql_value *parameters; /* by number less 1; NULL */
     size_t parameter_count;
 };
 /* False: it cannot be parsed; nothing was added. */

@@ -43,11 +43,11 @@ struct known_query *rh_known_query_hold(struct known_query *query)
     return query;
 }
 
-static void free_texts(char **texts, size_t count)
+static void free_values(struct known_value *values, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        free(texts[i]);
-    free(texts);
+        free(values[i].column);
+    free(values);
 }
 
 void rh_known_query_drop(struct known_query *query)
@@ -55,8 +55,8 @@ void rh_known_query_drop(struct known_query *query)
     if (!query || --query->holders > 0)
         return;
     rh_known_query_drop(query->prepared);
-    free_texts(query->parameters, query->parameter_count);
-    free_texts(query->constants, query->constant_count);
+    free_values(query->parameters, query->parameter_count);
+    free_values(query->constants, query->constant_count);
     free(query->statements);
     free(query->executes);
     free(query->prepares);
@@ -194,20 +194,25 @@ static enum err_code look_at_statements(struct query_cache *cache, struct text q
     return RH_OK;
 }
 
-static void look_at_columns(struct query_cache *cache, struct text query, struct known_query *known)
+static struct known_value known_value(const struct sql_value *value)
+{
+    return (struct known_value){duplicate(value->column), value->kind, value->form};
+}
+
+static void look_at_values(struct query_cache *cache, struct text query, struct known_query *known)
 {
     sql_constants constants = {0};
-    const char **columns = NULL;
+    struct sql_value *parameters = NULL;
     struct sql_copy_from copy;
     size_t count = 0;
 
     if (rh_sql_copy_from(query, cache->scratch, &copy))
         known->copies = duplicate(rh_text_dup(cache->scratch, query));
-    rh_sql_parameter_columns(cache->scratch, query, &columns, &count);
+    rh_sql_parameters(cache->scratch, query, &parameters, &count);
     known->parameters = allocate(count, sizeof(*known->parameters));
     known->parameter_count = count;
     for (size_t i = 0; i < count; i++)
-        known->parameters[i] = duplicate(columns[i]);
+        known->parameters[i] = known_value(&parameters[i]);
     known->has_constants = rh_sql_constants(cache->scratch, query, &constants) &&
                            constants.count == rh_sql_constant_count(query);
     if (!known->has_constants)
@@ -215,7 +220,7 @@ static void look_at_columns(struct query_cache *cache, struct text query, struct
     known->constants = allocate(constants.count, sizeof(*known->constants));
     known->constant_count = constants.count;
     for (size_t i = 0; i < constants.count; i++)
-        known->constants[i] = duplicate(constants.items[i].column);
+        known->constants[i] = known_value(&constants.items[i].value);
 }
 
 static void look_at_sequence(struct query_cache *cache, struct text query,
@@ -258,7 +263,7 @@ static enum err_code look(struct query_cache *cache, struct text query, bool is_
     if (!code)
         look_at_sequence(cache, query, known);
     if (!code && cache->options.wants_columns)
-        look_at_columns(cache, query, known);
+        look_at_values(cache, query, known);
     if (code)
         rh_known_query_drop(known);
     else

@@ -1,6 +1,6 @@
 /*
  * What is known of a query's text: its pattern, its statements' patterns, whether it prepares or
- * executes by name, which columns its constants and parameters are compared with. Parsing costs
+ * executes by name, what its constants and parameters are and are compared with. Parsing costs
  * tens of microseconds, so it is remembered by the text's shape (its tokens, constants as one), and
  * production's queries have few of those. Bounded. Not for two threads.
  */
@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 #include "model/workload.h"
-#include "sql/lexer.h"
+#include "sql/pattern.h"
 #include "store/workload_file.h"
 
 /* Shapes that are remembered; when there are more, those that no session holds are forgotten. */
@@ -23,6 +23,12 @@ struct sequence_call {
     char *schema, *name, *column;
 };
 
+struct known_value {
+    char *column; /* NULL: it is compared with none */
+    enum sql_value_kind kind;
+    enum sql_value_form form;
+};
+
 struct known_query { /* held by whoever was given it */
     unsigned holders;
     uint32_t pattern; /* 0: there are too many */
@@ -33,8 +39,8 @@ struct known_query { /* held by whoever was given it */
     char *executes;               /* EXECUTE name; NULL */
     char *prepares;               /* PREPARE name; NULL */
     struct known_query *prepared; /* what it prepares */
-    /* Columns, NULL where a value is compared with none; only where the cache was told to ask. */
-    char **parameters, **constants;
+    /* Only where the cache was told to ask. */
+    struct known_value *parameters, *constants;
     size_t parameter_count, constant_count;
     char *copies;               /* a COPY FROM STDIN (sql/copy_from.h), its text; NULL */
     struct sequence_call *call; /* nextval() and its like; NULL */

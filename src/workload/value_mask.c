@@ -6,14 +6,26 @@
 #include "sql/copy_from.h"
 #include "sql/lexer.h"
 #include "sql/shape.h"
+#include "workload/plain_value.h"
 
 #include <ctype.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define DEFAULT_DOMAIN "workload"
+/* Of a constant in a text: a flag, a unit, the code of a country; initials at most. */
+#define CONSTANT_BYTES_KEPT 2
 /* Names of columns that were looked up: those of queries, which are few. */
 #define COLUMNS_MAX 65536
+
+/* What jsonb_send begins with. */
+#define JSONB_VERSION 1
+/* MAXDIM of the server. */
+#define ARRAY_DIMENSIONS_MAX 6
+
+/* Of a value that nothing is known of. */
+static const struct known_value nothing = {0};
 
 enum verdict { COLUMN_UNKNOWN, COLUMN_KEPT, COLUMN_MASKED };
 
@@ -21,14 +33,24 @@ struct column_answer {
     char *name; /* NULL: free */
     enum verdict verdict;
     struct mask_map *map;
+    size_t table;
     const struct catalog_column *column;
+};
+
+/* Of the same domain and rule: for arrays of what the other is for, or for elements. */
+struct counterpart {
+    const struct mask_map *of;
+    struct mask_map *map; /* NULL: there can be none */
 };
 
 struct value_mask {
     const struct catalog *catalog;
+    const struct masking *masking;
+    struct mask_master_key key;
     struct column_maps *maps;
+    VEC(struct counterpart) counterparts;
     struct arena *arena;
-    struct mask_map *by_default;
+    struct mask_map *by_default, *by_default_document;
     struct column_answer *answers; /* open addressing */
     size_t answer_size, answer_count;
 };
@@ -59,9 +81,21 @@ static void consider(struct value_mask *mask, size_t table, const struct catalog
     enum verdict verdict = map ? COLUMN_MASKED : COLUMN_KEPT;
 
     if (answer->verdict == COLUMN_UNKNOWN)
-        *answer = (struct column_answer){answer->name, verdict, map, column};
+        *answer = (struct column_answer){answer->name, verdict, map, table, column};
     else if (answer->verdict != verdict || answer->map != map)
         *is_ambiguous = true;
+}
+
+/* Tables of the server's own hold names of objects, which nobody masks. */
+static bool is_of_server(struct text table)
+{
+    static const char *const schemas[] = {"pg_catalog.", "information_schema.", "pg_"};
+
+    for (size_t i = 0; i < sizeof(schemas) / sizeof(*schemas); i++)
+        if (table.len >= strlen(schemas[i]) &&
+            memcmp(table.data, schemas[i], strlen(schemas[i])) == 0)
+            return true;
+    return false;
 }
 
 /* "schema.table.column", "table.column" or "column". */
@@ -92,6 +126,8 @@ static void look_up(struct value_mask *mask, struct column_answer *answer)
     }
     if (is_ambiguous)
         *answer = (struct column_answer){.name = answer->name};
+    else if (answer->verdict == COLUMN_UNKNOWN && is_of_server(table))
+        answer->verdict = COLUMN_KEPT;
 }
 
 static struct column_answer *slot_of(const struct value_mask *mask, const char *name)
@@ -157,6 +193,38 @@ static struct text apply(struct mask_map *map, struct text value, struct arena *
     return masked;
 }
 
+/* The map for what stands to the column's values as `form` says; NULL: there is none. */
+static struct mask_map *map_for(struct value_mask *mask, const struct column_answer *answer,
+                                enum sql_value_form form)
+{
+    bool is_array = answer->column->is_array;
+    struct counterpart made = {.of = answer->map};
+    struct err ignored = RH_ERR_INIT;
+
+    if (form == SQL_VALUE_SAME || is_array == (form == SQL_VALUE_ARRAY))
+        return answer->map;
+    for (size_t i = 0; i < mask->counterparts.count; i++)
+        if (mask->counterparts.items[i].of == answer->map)
+            return mask->counterparts.items[i].map;
+
+    struct mask_map_options options = rh_masking_map_options(
+        mask->catalog, rh_masking_column(mask->masking, answer->table, answer->column->number),
+        &mask->key, mask->arena);
+
+    options.is_array = !is_array;
+    if (rh_mask_map_new(&options, mask->arena, &made.map, &ignored))
+        made.map = NULL;
+    *RH_PUSH(mask->arena, &mask->counterparts) = made;
+    return made.map;
+}
+
+/* Says nothing of anybody where it stands. */
+static bool stays(const struct known_value *known, struct text value)
+{
+    return (known->kind == SQL_VALUE_PLAIN && rh_plain_value_is(value)) ||
+           (known->kind == SQL_VALUE_NAME && rh_plain_value_is_name(value));
+}
+
 /* Says nothing of anybody, and queries would break without it. */
 static bool is_harmless(struct text value)
 {
@@ -169,13 +237,14 @@ static bool is_harmless(struct text value)
     return false;
 }
 
-static struct text by_default(struct value_mask *mask, struct text value, struct arena *arena,
-                              int64_t *count)
+static struct text by_default(struct value_mask *mask, const struct known_value *known,
+                              struct text value, struct arena *arena, int64_t *count)
 {
-    if (is_harmless(value))
+    if (is_harmless(value) || stays(known, value))
         return value;
     ++*count;
-    return apply(mask->by_default, value, arena);
+    return apply(known->kind == SQL_VALUE_JSON ? mask->by_default_document : mask->by_default,
+                 value, arena);
 }
 
 /* --- constants of a text ---------------------------------------------------------------------- */
@@ -225,43 +294,14 @@ static void add_quoted(struct buf *out, struct text value)
     rh_buf_add_char(out, '\'');
 }
 
-/* interval '1 day', '1 day'::interval: a unit of time, a count; not somebody's. */
-static bool is_time_word(struct text text, const struct sql_token *token)
+static void add_string(struct value_mask *mask, const struct known_value *known, struct text token,
+                       struct arena *arena, struct buf *out, int64_t *count)
 {
-    static const char *const words[] = {"interval", "regclass", "regtype", "regproc", "oid"};
-
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-        if (rh_sql_token_is_word(text, token, words[i]))
-            return true;
-    return false;
-}
-
-static bool is_cast_to_time(struct text text, size_t offset)
-{
-    struct sql_lexer lexer = {.text = text, .offset = offset};
-    struct sql_token token;
-
-    for (int colons = 0; rh_sql_lexer_next(&lexer, &token);) {
-        if (!rh_sql_token_is_significant(&token))
-            continue;
-        if (colons < 2 && token.len == 1 && text.data[token.offset] == ':')
-            colons++;
-        else if (colons < 2 && token.len == 2 && memcmp(text.data + token.offset, "::", 2) == 0)
-            colons = 2;
-        else
-            return colons == 2 && is_time_word(text, &token);
-    }
-    return false;
-}
-
-static void add_string(struct value_mask *mask, const char *column, struct text token,
-                       bool is_kept_kind, struct arena *arena, struct buf *out, int64_t *count)
-{
-    const struct column_answer *answer = ask(mask, column);
-    struct text value, masked;
+    const struct column_answer *answer = ask(mask, known->column);
+    struct text value, masked = {0};
     char first = token.data[0];
 
-    if (answer->verdict == COLUMN_KEPT || (answer->verdict == COLUMN_UNKNOWN && is_kept_kind)) {
+    if (answer->verdict == COLUMN_KEPT) {
         rh_buf_add_text(out, token);
         return;
     }
@@ -275,22 +315,28 @@ static void add_string(struct value_mask *mask, const char *column, struct text 
         ++*count;
         return;
     }
-    masked = answer->verdict == COLUMN_MASKED ? apply(answer->map, value, arena)
-                                              : by_default(mask, value, arena, count);
+    if (answer->verdict == COLUMN_UNKNOWN && value.len <= CONSTANT_BYTES_KEPT)
+        masked = value;
+    else if (answer->verdict == COLUMN_UNKNOWN)
+        masked = by_default(mask, known, value, arena, count);
+    else if (map_for(mask, answer, known->form))
+        masked = apply(map_for(mask, answer, known->form), value, arena);
     if (masked.data)
         add_quoted(out, masked);
     else
         rh_buf_add_str(out, "NULL");
 }
 
-static void add_number(struct value_mask *mask, const char *column, struct text token,
+static void add_number(struct value_mask *mask, const struct known_value *known, struct text token,
                        struct arena *arena, struct buf *out)
 {
-    const struct column_answer *answer = ask(mask, column);
+    const struct column_answer *answer = ask(mask, known->column);
+    struct mask_map *map = answer->verdict == COLUMN_MASKED ? map_for(mask, answer, known->form)
+                                                            : NULL;
     struct text masked = token;
 
     if (answer->verdict == COLUMN_MASKED)
-        masked = apply(answer->map, token, arena);
+        masked = map ? apply(map, token, arena) : (struct text){0};
     rh_buf_add_text(out, masked.data ? masked : TEXT_LITERAL("NULL"));
 }
 
@@ -322,7 +368,6 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
     struct sql_lexer lexer = rh_sql_lexer(query);
     struct sql_token token;
     size_t constant = 0;
-    bool after_time_word = false;
     RH_CLEANUP_BUF struct buf out;
 
     /* Quotes are doubled, and a rule may put something longer in the place of a value. */
@@ -332,24 +377,21 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
     while (rh_sql_lexer_next(&lexer, &token)) {
         struct text text = {query.data + token.offset, token.len};
         bool is_constant = rh_sql_token_is_constant(query, &token);
-        const char *column = NULL;
+        const struct known_value *value = &nothing;
 
         if (is_constant) {
             if (known->has_constants && constant < known->constant_count)
-                column = known->constants[constant];
+                value = &known->constants[constant];
             constant++;
         }
         if (is_constant && token.kind == SQL_TOKEN_STRING)
-            add_string(mask, column, text, after_time_word || is_cast_to_time(query, lexer.offset),
-                       arena, &out, count);
+            add_string(mask, value, text, arena, &out, count);
         else if (is_constant)
-            add_number(mask, column, text, arena, &out);
+            add_number(mask, value, text, arena, &out);
         else if (token.kind == SQL_TOKEN_COMMENT)
             rh_buf_add_char(&out, ' '); /* trace ids, user names */
         else
             rh_buf_add_text(&out, text);
-        if (rh_sql_token_is_significant(&token))
-            after_time_word = is_time_word(query, &token);
     }
     /* What does not fit is no query any more, and nothing of it is in clear. */
     char *copy = rh_arena_alloc(arena, out.len + 1);
@@ -458,6 +500,12 @@ static bool is_array_of_numbers(struct text value)
            is_plain_type(rh_load_be32(value.data + 8), &ignored);
 }
 
+/* As long as numbers, times and UUIDs are. */
+static bool has_plain_length(struct text value)
+{
+    return value.len <= 2 || value.len == 4 || value.len == 8 || value.len == 12 || value.len == 16;
+}
+
 /*
  * Whether a binary value that is no text has text in it: a document, an array, a row, bytes. What
  * is as long as numbers, times and UUIDs are is one of these, unless it begins as a jsonb or a row
@@ -465,8 +513,7 @@ static bool is_array_of_numbers(struct text value)
  */
 static bool holds_text(struct text value)
 {
-    bool is_fixed = value.len <= 2 || value.len == 4 || value.len == 8 || value.len == 12 ||
-                    value.len == 16;
+    bool is_fixed = has_plain_length(value);
     bool is_jsonb = value.len > 2 && value.data[0] == 1 &&
                     is_printable((struct text){value.data + 1, value.len - 1});
     bool is_row = value.len > 8 && memcmp(value.data, "\0\0\0", 3) == 0;
@@ -531,6 +578,21 @@ static bool apply_hex(struct mask_map *map, struct text value, const char *prefi
     return filled == value.len;
 }
 
+/* jsonb_send: a version, and the text. */
+static bool mask_document(struct mask_map *map, struct text value, struct arena *arena,
+                          struct text *ret_masked)
+{
+    struct text masked = apply(map, (struct text){value.data + 1, value.len - 1}, arena);
+    char *out = masked.data ? rh_arena_alloc(arena, masked.len + 1) : NULL;
+
+    if (!out)
+        return false;
+    out[0] = JSONB_VERSION;
+    memcpy(out + 1, masked.data, masked.len);
+    *ret_masked = (struct text){out, masked.len + 1};
+    return true;
+}
+
 /* False: it becomes NULL. */
 static bool mask_binary(const struct column_answer *answer, struct text value, struct arena *arena,
                         struct text *ret_masked)
@@ -548,62 +610,9 @@ static bool mask_binary(const struct column_answer *answer, struct text value, s
         return apply_hex(answer->map, value, "", true, arena, ret_masked);
     if (is_type(column, "bytea"))
         return apply_hex(answer->map, value, "\\x", false, arena, ret_masked);
-    if (is_type(column, "jsonb") && value.len > 1 && value.data[0] == 1) {
-        struct text masked = apply(answer->map, (struct text){value.data + 1, value.len - 1},
-                                   arena);
-        char *out = masked.data ? rh_arena_alloc(arena, masked.len + 1) : NULL;
-
-        if (!out)
-            return false;
-        out[0] = 1;
-        memcpy(out + 1, masked.data, masked.len);
-        *ret_masked = (struct text){out, masked.len + 1};
-        return true;
-    }
+    if (is_type(column, "jsonb") && value.len > 1 && value.data[0] == JSONB_VERSION)
+        return mask_document(answer->map, value, arena, ret_masked);
     return false;
-}
-
-/* `type` 0: not declared. False: NULL. */
-static bool mask_parameter(struct value_mask *mask, const char *column, uint32_t type,
-                           bool is_binary, struct text value, struct arena *arena,
-                           struct text *ret_masked, int64_t *count)
-{
-    const struct column_answer *answer = ask(mask, column);
-    bool is_text = !is_binary || is_text_type(type) || is_printable(value);
-    int64_t number;
-
-    *ret_masked = value;
-    switch (answer->verdict) {
-    case COLUMN_KEPT:
-        return true;
-    case COLUMN_MASKED:
-        if (is_binary)
-            return mask_binary(answer, value, arena, ret_masked);
-        *ret_masked = apply(answer->map, value, arena);
-        return ret_masked->data != NULL;
-    case COLUMN_UNKNOWN:
-        break;
-    }
-    /* Numbers stay: LIMIT, OFFSET, what is counted. */
-    if (is_binary ? is_plain(type, value) : rh_text_parse_int64(value, &number))
-        return true;
-    /* Nothing can be put in the place of what lies within. */
-    if (!is_text && holds_text(value)) {
-        ++*count;
-        return false;
-    }
-    if (!is_text)
-        return true;
-    *ret_masked = by_default(mask, value, arena, count);
-    return true;
-}
-
-bool rh_value_mask_text(struct value_mask *mask, const char *column, struct text value,
-                        struct arena *arena, struct text *ret_masked)
-{
-    int64_t ignored = 0;
-
-    return mask_parameter(mask, column, 0, false, value, arena, ret_masked, &ignored);
 }
 
 static void add_u32(struct buf *out, uint32_t value)
@@ -612,6 +621,110 @@ static void add_u32(struct buf *out, uint32_t value)
 
     rh_store_be32(bytes, value);
     rh_buf_add(out, bytes, sizeof(bytes));
+}
+
+/* array_send: dimensions, flags, the type of an element; of each dimension its length and lower
+   bound; of each element its length, and it. */
+static bool mask_binary_array(const struct column_answer *answer, struct text value,
+                              struct arena *arena, struct text *ret_masked)
+{
+    struct pg_reader reader = {.rest = value};
+    uint32_t dimensions = rh_pg_read_u32(&reader);
+    RH_CLEANUP_BUF struct buf out;
+
+    rh_buf_init(&out, 16 * value.len + 4096);
+    if (dimensions > ARRAY_DIMENSIONS_MAX)
+        return false;
+    rh_pg_read_bytes(&reader, 8 + (size_t)8 * dimensions);
+    if (reader.failed)
+        return false;
+    rh_buf_add(&out, value.data, (size_t)(reader.rest.data - value.data));
+    while (reader.rest.len > 0) {
+        uint32_t length = rh_pg_read_u32(&reader);
+        struct text masked, element = {0};
+
+        if (length != UINT32_MAX)
+            element = rh_pg_read_bytes(&reader, length);
+        if (reader.failed)
+            return false;
+        if (length != UINT32_MAX && mask_binary(answer, element, arena, &masked)) {
+            add_u32(&out, (uint32_t)masked.len);
+            rh_buf_add_text(&out, masked);
+        } else {
+            add_u32(&out, UINT32_MAX);
+        }
+    }
+    *ret_masked = (struct text){rh_arena_memdup(arena, out.data, out.len), out.len};
+    return !out.failed;
+}
+
+/* Of a known column that is to be masked. False: NULL. */
+static bool mask_known(struct value_mask *mask, const struct column_answer *answer,
+                       enum sql_value_form form, bool is_binary, struct text value,
+                       struct arena *arena, struct text *ret_masked)
+{
+    struct mask_map *map = map_for(mask, answer, is_binary ? SQL_VALUE_ELEMENT : form);
+    struct catalog_column of_element = *answer->column;
+    const struct column_answer element = {.map = map, .column = &of_element};
+    bool is_array = of_element.is_array ? form != SQL_VALUE_ELEMENT : form == SQL_VALUE_ARRAY;
+
+    of_element.is_array = false;
+    if (!map)
+        return false;
+    if (is_binary)
+        return is_array ? mask_binary_array(&element, value, arena, ret_masked)
+                        : mask_binary(&element, value, arena, ret_masked);
+    *ret_masked = apply(map, value, arena);
+    return ret_masked->data != NULL;
+}
+
+/* `type` 0: not declared. False: NULL. */
+static bool mask_parameter(struct value_mask *mask, const struct known_value *known, uint32_t type,
+                           bool is_binary, struct text value, struct arena *arena,
+                           struct text *ret_masked, int64_t *count)
+{
+    const struct column_answer *answer = ask(mask, known->column);
+    bool is_text = !is_binary || is_text_type(type) || is_printable(value);
+    int64_t number;
+
+    *ret_masked = value;
+    switch (answer->verdict) {
+    case COLUMN_KEPT:
+        return true;
+    case COLUMN_MASKED:
+        return mask_known(mask, answer, known->form, is_binary, value, arena, ret_masked);
+    case COLUMN_UNKNOWN:
+        break;
+    }
+    /* Numbers stay: LIMIT, OFFSET, what is counted. */
+    if (is_binary ? is_plain(type, value) ||
+                        (type == 0 && known->kind == SQL_VALUE_PLAIN && has_plain_length(value))
+                  : rh_text_parse_int64(value, &number))
+        return true;
+    if (known->kind == SQL_VALUE_JSON && is_binary && value.len > 1 &&
+        value.data[0] == JSONB_VERSION) {
+        ++*count;
+        return mask_document(mask->by_default_document, value, arena, ret_masked);
+    }
+    /* Nothing can be put in the place of what lies within. */
+    if (!is_text && holds_text(value)) {
+        ++*count;
+        return false;
+    }
+    if (!is_text)
+        return true;
+    *ret_masked = by_default(mask, known, value, arena, count);
+    return ret_masked->data != NULL;
+}
+
+bool rh_value_mask_text(struct value_mask *mask, const char *column, struct text value,
+                        struct arena *arena, struct text *ret_masked)
+{
+    int64_t ignored = 0;
+
+    const struct known_value known = {.column = (char *)column};
+
+    return mask_parameter(mask, &known, 0, false, value, arena, ret_masked, &ignored);
 }
 
 struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query *known,
@@ -634,7 +747,8 @@ struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query
         uint32_t length = rh_pg_read_u32(&reader);
         size_t which = formats > 1 ? i : 0;
         bool is_binary = which < formats && format_codes.data[2 * which + 1] == 1;
-        const char *column = known && i < known->parameter_count ? known->parameters[i] : NULL;
+        const struct known_value *is = known && i < known->parameter_count ? &known->parameters[i]
+                                                                           : &nothing;
         uint32_t type = types.len / 4 > i ? rh_load_be32(types.data + (size_t)4 * i) : 0;
         struct text value, masked;
 
@@ -645,7 +759,7 @@ struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query
         value = rh_pg_read_bytes(&reader, length);
         if (reader.failed)
             break;
-        if (mask_parameter(mask, column, type, is_binary, value, arena, &masked, count)) {
+        if (mask_parameter(mask, is, type, is_binary, value, arena, &masked, count)) {
             add_u32(&out, (uint32_t)masked.len);
             rh_buf_add_text(&out, masked);
         } else {
@@ -672,15 +786,21 @@ enum err_code rh_value_mask_new(const struct catalog *catalog, const struct mask
     struct value_mask *mask = calloc(1, sizeof(*mask));
     const struct mask_map_options options = {
         .key = key, .domain = DEFAULT_DOMAIN, .rule = MASK_TEXT, .type = "text"};
+    const struct mask_map_options of_documents = {
+        .key = key, .domain = DEFAULT_DOMAIN, .rule = MASK_JSON, .type = "json"};
     enum err_code code;
 
     if (!mask)
         RH_PANIC("out of memory (%zu bytes)", sizeof(*mask));
     mask->catalog = catalog;
+    mask->masking = masking;
+    mask->key = *key;
     mask->arena = rh_arena_new();
     code = rh_column_maps_new(catalog, masking, key, &mask->maps, err);
     if (!code)
         code = rh_mask_map_new(&options, mask->arena, &mask->by_default, err);
+    if (!code)
+        code = rh_mask_map_new(&of_documents, mask->arena, &mask->by_default_document, err);
     if (code)
         rh_value_mask_free(mask);
     else
@@ -693,6 +813,10 @@ void rh_value_mask_free(struct value_mask *mask)
     if (!mask)
         return;
     rh_mask_map_free(mask->by_default);
+    rh_mask_map_free(mask->by_default_document);
+    for (size_t i = 0; i < mask->counterparts.count; i++)
+        rh_mask_map_free(mask->counterparts.items[i].map);
+    OPENSSL_cleanse(&mask->key, sizeof(mask->key));
     rh_column_maps_free(mask->maps);
     rh_arena_free(mask->arena);
     for (size_t i = 0; i < mask->answer_size; i++)

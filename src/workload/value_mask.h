@@ -2,8 +2,10 @@
  * Masking of what clients sent: constants in texts and parameters of Bind messages, each by the
  * column that it is compared with or assigned to, with the key and the domains of a snapshot, so
  * that WHERE email = $1 finds in the snapshot the row that it found in production. What is compared
- * with no column that is known is masked as text, unless it is a number, a time or another value
- * that is no text; so nothing personal is left because nobody said what it is.
+ * with no column that is known is masked as text, or as a document where it is cast to one; unless
+ * it is a number, a time or another value that is no text, by its cast, or a word of the server's
+ * by its place (workload/plain_value.h); so nothing personal is left because nobody said what it
+ * is.
  *
  * Text and binary parameters of types whose binary form is their text (text, varchar, bpchar, json,
  * bytea, uuid, ...) are masked; other binary ones are numbers and times, which a rule turns to

@@ -145,6 +145,14 @@ static void test_pattern_is_the_same_but_for_constants(void **state)
     }
 }
 
+static const char *said(struct arena *arena, const struct sql_value *value)
+{
+    static const char *const kinds[] = {"", "!plain", "!name", "!json"};
+    static const char *const forms[] = {"", "[]", "{}"};
+    return rh_arena_printf(arena, "%s%s%s", value->column ? value->column : "-", forms[value->form],
+                           kinds[value->kind]);
+}
+
 static const char *constants_of(struct arena *arena, const char *query)
 {
     sql_constants constants;
@@ -153,19 +161,19 @@ static const char *constants_of(struct arena *arena, const char *query)
     for (size_t i = 0; i < constants.count; i++) {
         const struct sql_constant *constant = &constants.items[i];
         all = rh_arena_printf(arena, "%s%s%.*s:%s", all, i ? " " : "", (int)constant->length,
-                              query + constant->offset, constant->column ? constant->column : "-");
+                              query + constant->offset, said(arena, &constant->value));
     }
     return is_parsed ? all : rh_arena_printf(arena, "? %s", all);
 }
 
 static const char *parameters_of(struct arena *arena, const char *query)
 {
-    const char **columns;
+    struct sql_value *values;
     size_t count;
     const char *all = "";
-    rh_sql_parameter_columns(arena, rh_text(query), &columns, &count);
+    rh_sql_parameters(arena, rh_text(query), &values, &count);
     for (size_t i = 0; i < count; i++)
-        all = rh_arena_printf(arena, "%s%s%s", all, i ? " " : "", columns[i] ? columns[i] : "-");
+        all = rh_arena_printf(arena, "%s%s%s", all, i ? " " : "", said(arena, &values[i]));
     return all;
 }
 
@@ -180,7 +188,7 @@ static void test_pattern_tells_columns_of_values(void **state)
          "WHERE lower(u.email) = lower($1) AND o.total BETWEEN 5 AND -6 AND x = $2",
          "'new':shop.orders.state 5:shop.orders.total 6:shop.orders.total", "users.email x"},
         {"SELECT * FROM t WHERE a IN (1, $1, 3) AND b = ANY($2::int[]) AND c LIKE '%' || $3 || '%'",
-         "1:t.a 3:t.a '%':- '%':-", "t.a t.b t.c"},
+         "1:t.a 3:t.a '%':- '%':-", "t.a t.b[]!plain t.c"},
         {"SELECT * FROM t WHERE (a, b) = (1, 'x') AND c = ANY(ARRAY['p', 'q']) AND $1 = d",
          "1:t.a 'x':t.b 'p':t.c 'q':t.c", "t.d"},
         {"SELECT * FROM t WHERE (a, b) IN ((1, 2), (3, $1))", "1:t.a 2:t.b 3:t.a", "t.b"},
@@ -196,7 +204,7 @@ static void test_pattern_tells_columns_of_values(void **state)
         {"UPDATE t SET a = CASE WHEN b = 1 THEN 'x' ELSE coalesce($1, 'y') END",
          "1:t.b 'x':t.a 'y':t.a", "t.a"},
         {"DELETE FROM t USING u WHERE u.a = 7 AND t.b = 8", "7:u.a 8:t.b", ""},
-        {"WITH c AS (SELECT * FROM t WHERE a = 1) SELECT * FROM c WHERE b = 2", "1:t.a 2:b", ""},
+        {"WITH c AS (SELECT * FROM t WHERE a = 1) SELECT * FROM c WHERE b = 2", "1:t.a 2:t.b", ""},
         {"SELECT * FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.a = t.b AND t.c = $1 AND d = $2)",
          "1:-", "t.c u.d"},
         {"SELECT * FROM t WHERE id = ANY (VALUES ($1), ($2))", "", "t.id t.id"},
@@ -205,6 +213,59 @@ static void test_pattern_tells_columns_of_values(void **state)
         {"MERGE INTO t USING s ON t.a = s.a AND s.b = 3 WHEN MATCHED THEN UPDATE SET c = 'x' WHEN "
          "NOT MATCHED THEN INSERT (a, d) VALUES (s.a, 'y')",
          "3:s.b 'x':t.c 'y':t.d", ""},
+        {"SELECT * FROM (SELECT lower(email) AS e FROM users) AS x WHERE x.e = 'k'",
+         "'k':users.email", ""},
+        {"SELECT * FROM (SELECT id, email FROM users) AS x (i, e) WHERE e = 'k' AND i = 3",
+         "'k':users.email 3:users.id", ""},
+        {"INSERT INTO job (id, name, at) SELECT j.id, coalesce(j.name, 'n'), now() + cast(coalesce("
+         "j.at, '0') AS interval) FROM (SELECT $1::uuid AS id, $2 AS name, $3::text AS at) AS j",
+         "'n':job.name '0':-!plain", "job.id!plain job.name -!plain"},
+        {"WITH new (e, n) AS (VALUES ($1, 'a'), ($2, 'b')) INSERT INTO users (email, name) SELECT "
+         "e, "
+         "n FROM new",
+         "'a':users.name 'b':users.name", "users.email users.email"},
+        {"INSERT INTO users (email, id) SELECT * FROM unnest($1::text[], $2::int[]) AS u (a, b)",
+         "", "users.email[] users.id[]!plain"},
+        {"INSERT INTO users (email, id) SELECT * FROM (VALUES ($1, 1), ('x', $2)) AS v",
+         "1:users.id 'x':users.email", "users.email users.id"},
+        {"INSERT INTO users (email, id) SELECT * FROM (SELECT 'k', $1) AS v", "'k':users.email",
+         "users.id"},
+        {"INSERT INTO users (email, id) SELECT u.a, u.b FROM unnest($1::text[], $2::int[]) AS u "
+         "(a, b)",
+         "", "users.email[] users.id[]!plain"},
+        {"INSERT INTO users (email, id) SELECT unnest($1), unnest($2::int[])", "",
+         "users.email[] users.id[]!plain"},
+        {"SELECT * FROM users JOIN unnest($1::text[]) AS e ON e = users.email", "",
+         "users.email[]"},
+        {"SELECT * FROM users WHERE email <> ALL ('{a,b}') AND id = ANY ($1)",
+         "'{a,b}':users.email[]", "users.id[]"},
+        {"SELECT * FROM users WHERE $1 = ANY (tags) AND 'x' <> ALL (tags)", "'x':users.tags{}",
+         "users.tags{}"},
+        {"WITH RECURSIVE r AS (SELECT * FROM r) INSERT INTO t (a) SELECT * FROM r WHERE a = 'x'",
+         "'x':a", ""},
+        {"WITH RECURSIVE r AS (SELECT a FROM r, r AS s, r AS t WHERE a = 'x') SELECT a FROM r "
+         "WHERE a "
+         "= 'y'",
+         "'x':a 'y':a", ""},
+        {"SELECT date_trunc('day', at), extract(epoch FROM at), to_char(at, 'YYYY') FROM t WHERE "
+         "at > "
+         "now() - interval '3 days' AND at < ($1 || ' hours')::interval",
+         "'day':-!name 'YYYY':-!name '3 days':-!plain ' hours':-!plain", "t.at!plain"},
+        {"SELECT extract(epoch FROM now()), E'a', U&'b', $$c$$ FROM t WHERE x = E'd' AND y = U&'e' "
+         "AND z = "
+         "$x$f$x$",
+         "E'a':- U&'b':- $$c$$:- E'd':t.x U&'e':t.y $x$f$x$:t.z", ""},
+        {"SELECT current_setting('a.b'), at AT TIME ZONE 'UTC', nextval('s'), 't'::regclass FROM t",
+         "'a.b':-!name 'UTC':-!name 's':-!name 't':-!name", ""},
+        {"SELECT doc->>'email', doc #>> '{a,b}', jsonb_build_object('k', 'v', $1, $2) FROM t WHERE "
+         "doc "
+         "? $3 AND doc->'a'->>$4 = 'x'",
+         "'email':-!name '{a,b}':-!name 'k':-!name 'v':- 'a':-!name 'x':-",
+         "-!name - -!name -!name"},
+        {"SELECT add_job($1::text, $2::json, '{}'::jsonb, $3::app.date)", "'{}':-!json",
+         "- -!json -"},
+        {"SELECT CASE WHEN right($1, 1) = 'Z' THEN CAST($1 AS timestamptz) END", "1:- 'Z':-",
+         "-!plain"},
         {"SELEKT 'a' WHERE b = 2", "? 'a':- 2:-", ""},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -269,12 +330,13 @@ static void test_pattern_survives_deep_texts(void **state)
                 rh_buf_add_str(&query, pieces[i]);
             RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
             struct workload_pattern pattern;
-            const char *executes, **columns;
+            const char *executes;
+            struct sql_value *values;
             sql_constants constants;
             size_t count;
             rh_sql_pattern(arena, rh_buf_text(&query), &pattern, &executes);
             (void)rh_sql_constants(arena, rh_buf_text(&query), &constants);
-            rh_sql_parameter_columns(arena, rh_buf_text(&query), &columns, &count);
+            rh_sql_parameters(arena, rh_buf_text(&query), &values, &count);
             rh_buf_add_str(&query, "1");
         }
     }

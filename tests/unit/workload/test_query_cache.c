@@ -102,10 +102,10 @@ static void test_query_cache_tells_columns_where_it_was_asked_to(void **state)
 
     assert_true(known->has_constants);
     assert_int_equal(known->constant_count, 2);
-    assert_null(known->constants[0]);
-    assert_string_equal(known->constants[1], "users.email");
+    assert_null(known->constants[0].column);
+    assert_string_equal(known->constants[1].column, "users.email");
     assert_int_equal(known->parameter_count, 1);
-    assert_string_equal(known->parameters[0], "users.id");
+    assert_string_equal(known->parameters[0].column, "users.id");
     rh_known_query_drop(known);
     rh_query_cache_free(cache);
 }

@@ -153,6 +153,13 @@ static void test_value_mask_leaves_what_is_kept_and_what_is_no_text(void **state
         "SELECT now() - interval '1 day'",
         "SELECT '1 hour'::interval",
         "SELECT true, 't', ''",
+        "SELECT date_trunc('day', now()), to_char(now(), 'YYYY-MM-DD'), "
+        "current_setting('app.user_id')",
+        "SELECT now() AT TIME ZONE 'Europe/Berlin' WHERE right('Z', 1) = 'Z'",
+        "SELECT CAST('2024-05-01T10:00:00Z' AS timestamptz), ('3' || ' hours')::interval",
+        "SELECT doc->'address'->>'street' FROM anything",
+        "SELECT 1 FROM pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+        "n.nspname = 'public' AND c.relname LIKE 'users%'",
     };
 
     open_mask(&f);
@@ -174,6 +181,9 @@ static void test_value_mask_denies_what_it_does_not_know(void **state)
         "SET app.user_name = 'Ada Lovelace'",
         "SELECT id FROM users WHERE name LIKE 'Ada Lovelace%'",
         "INSERT INTO nowhere VALUES ('Ada Lovelace')",
+        "SELECT 'Ada Lovelace'::interval, date_trunc('Ada@Lovelace', now())",
+        "SELECT '{\"name\": \"Ada Lovelace\"}'::jsonb",
+        "SELECT lower('Ada Lovelace')::text, doc->>'Ada''Lovelace' FROM anything",
     };
     size_t length;
 
@@ -188,6 +198,80 @@ static void test_value_mask_denies_what_it_does_not_know(void **state)
     assert_int_equal(f.by_default, 1);
     assert_string_not_equal(mask_parameter(&f, "SELECT $1", true, "Ada", 3, &length), "Ada");
     assert_string_equal(mask_parameter(&f, "SELECT $1", false, "12", 2, &length), "12");
+    close_mask(&f);
+}
+
+static void test_value_mask_takes_documents_for_documents(void **state)
+{
+    (void)state;
+    struct fixture f;
+    size_t length;
+    const char *clear = "{\"n\": 12, \"name\": \"Ada Lovelace\", \"ok\": true, \"x\": null}";
+
+    open_mask(&f);
+
+    const char *text = mask_parameter(&f, "SELECT add_job($1::json)", false, clear, strlen(clear),
+                                      &length);
+
+    assert_int_equal(strncmp(text, "{\"n\": 12, \"name\": \"", 19), 0);
+    assert_non_null(strstr(text, "\"ok\": true, \"x\": null}"));
+    assert_null(strstr(text, "Lovelace"));
+
+    const char *binary = mask_parameter(&f, "SELECT add_job($1::jsonb)", true,
+                                        "\1{\"name\": \"Ada Lovelace\"}", 25, &length);
+
+    assert_int_equal(strncmp(binary, "\1{\"name\": \"", 11), 0);
+    assert_null(strstr(binary, "Lovelace"));
+    close_mask(&f);
+}
+
+/* array_send of two texts and a NULL. */
+#define TWO_MAILS                                                         \
+    "\0\0\0\1\0\0\0\1\0\0\0\031\0\0\0\3\0\0\0\1\0\0\0\017ada@example.com" \
+    "\377\377\377\377\0\0\0\017bob@example.com"
+
+static void test_value_mask_gives_elements_of_arrays_the_pseudonyms_of_values(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static const char *const queries[] = {
+        "SELECT id FROM users WHERE email = ANY ($1)",
+        "SELECT id FROM users WHERE email <> ALL ($1::text[])",
+        "SELECT id FROM users JOIN unnest($1::text[]) AS e ON e = email",
+        "INSERT INTO users (email) SELECT unnest($1::text[])",
+        "INSERT INTO users (email) SELECT * FROM unnest($1::text[]) AS t (a)",
+    };
+    size_t length;
+
+    open_mask(&f);
+
+    const char *ada = mask_parameter(&f, BY_EMAIL, false, "ada@example.com", 15, &length);
+    const char *bob = mask_parameter(&f, BY_EMAIL, false, "bob@example.com", 15, &length);
+    const char *both = rh_arena_printf(f.arena, "{%s,NULL,%s}", ada, bob);
+
+    for (size_t i = 0; i < sizeof(queries) / sizeof(*queries); i++) {
+        const char *text = mask_parameter(&f, queries[i], false,
+                                          "{ada@example.com,NULL,bob@example.com}", 38, &length);
+
+        if (strcmp(text, both) != 0)
+            fail_msg("%s: %s", queries[i], text);
+
+        const char *binary = mask_parameter(&f, queries[i], true, TWO_MAILS, sizeof(TWO_MAILS) - 1,
+                                            &length);
+
+        assert_int_equal(length, sizeof(TWO_MAILS) - 1);
+        assert_memory_equal(binary, TWO_MAILS, 24);
+        assert_memory_equal(binary + 24, ada, 15);
+        assert_memory_equal(binary + 39, "\377\377\377\377\0\0\0\017", 8);
+        assert_memory_equal(binary + 47, bob, 15);
+    }
+    assert_string_equal(
+        mask_query(&f, "SELECT id FROM users WHERE email = ANY ('{ada@example.com}')"),
+        rh_arena_printf(f.arena, "SELECT id FROM users WHERE email = ANY ('{%s}')", ada));
+    /* Cut, or with too many dimensions: it is no array of the server's. */
+    assert_null(mask_parameter(&f, queries[0], true, TWO_MAILS, 30, &length));
+    assert_null(mask_parameter(&f, queries[0], true, "\0\0\0\7\0\0\0\1\0\0\0\031", 12, &length));
+    assert_int_equal(f.by_default, 0);
     close_mask(&f);
 }
 
@@ -300,6 +384,8 @@ int main(void)
         cmocka_unit_test(test_value_mask_denies_text_within_binary_values),
         cmocka_unit_test(test_value_mask_takes_binary_values_for_what_they_were_declared),
         cmocka_unit_test(test_value_mask_turns_binary_values_through_their_text),
+        cmocka_unit_test(test_value_mask_takes_documents_for_documents),
+        cmocka_unit_test(test_value_mask_gives_elements_of_arrays_the_pseudonyms_of_values),
         cmocka_unit_test(test_value_mask_leaves_nothing_of_a_message_it_cannot_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
