@@ -1,6 +1,7 @@
 #include "workload/value_mask.h"
 
 #include "base/big_endian.h"
+#include "mask/binary_value.h"
 #include "mask/column_maps.h"
 #include "net/pg_codec.h"
 #include "sql/copy_from.h"
@@ -8,7 +9,6 @@
 #include "sql/shape.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define DEFAULT_DOMAIN "workload"
@@ -361,24 +361,6 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
 
 /* --- parameters ------------------------------------------------------------------------------- */
 
-static bool has_text_form(const struct catalog_column *column)
-{
-    static const char *const types[] = {"text", "varchar", "bpchar", "name",
-                                        "json", "xml",     "citext", "public.citext"};
-
-    if (!column || column->is_array)
-        return false;
-    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-        if (strcmp(column->base_type, types[i]) == 0)
-            return true;
-    return column->type_kind == 'e';
-}
-
-static bool is_type(const struct catalog_column *column, const char *name)
-{
-    return column && !column->is_array && strcmp(column->base_type, name) == 0;
-}
-
 static bool is_printable(struct text value)
 {
     if (value.len == 0 || rh_text_utf8_valid_prefix(value) != value.len)
@@ -445,93 +427,6 @@ static bool holds_text(struct text value)
     return has_letters(value) && !is_array_of_numbers(value);
 }
 
-/* A big-endian integer of 2, 4 or 8 bytes through its text. False: it does not fit any more. */
-static bool apply_integer(struct mask_map *map, struct text value, struct arena *arena,
-                          struct text *ret_masked)
-{
-    char digits[32], *out = rh_arena_alloc(arena, value.len);
-    uint64_t bits = (unsigned char)value.data[0] & 0x80 ? UINT64_MAX : 0;
-    int64_t number;
-    struct text masked;
-
-    for (size_t i = 0; i < value.len; i++)
-        bits = bits << 8 | (unsigned char)value.data[i];
-    snprintf(digits, sizeof(digits), "%lld", (long long)(int64_t)bits);
-    masked = apply(map, rh_text(digits), arena);
-    if (!masked.data || !rh_text_parse_int64(masked, &number) ||
-        (value.len < 8 && (number >= INT64_C(1) << (8 * value.len - 1) ||
-                           number < -(INT64_C(1) << (8 * value.len - 1)))))
-        return false;
-    for (size_t i = 0; i < value.len; i++)
-        out[i] = (char)((uint64_t)number >> 8 * (value.len - 1 - i));
-    *ret_masked = (struct text){out, value.len};
-    return true;
-}
-
-static bool apply_hex(struct mask_map *map, struct text value, const char *prefix, bool is_uuid,
-                      struct arena *arena, struct text *ret_masked)
-{
-    char *text = rh_arena_alloc(arena, 2 * value.len + 8),
-         *out = rh_arena_alloc(arena, value.len + 1);
-    size_t length = (size_t)snprintf(text, 8, "%s", prefix), filled = 0;
-    struct text masked;
-
-    for (size_t i = 0; i < value.len; i++) {
-        if (is_uuid && (i == 4 || i == 6 || i == 8 || i == 10))
-            text[length++] = '-';
-        length += (size_t)snprintf(text + length, 3, "%02x", (unsigned char)value.data[i]);
-    }
-    masked = apply(map, (struct text){text, length}, arena);
-    if (!masked.data)
-        return false;
-    for (size_t i = strlen(prefix); i + 1 < masked.len && filled < value.len;) {
-        int high = rh_hex_value(masked.data[i]), low = rh_hex_value(masked.data[i + 1]);
-
-        if (masked.data[i] == '-') {
-            i++;
-            continue;
-        }
-        if (high < 0 || low < 0)
-            return false;
-        out[filled++] = (char)(high << 4 | low);
-        i += 2;
-    }
-    *ret_masked = (struct text){out, filled};
-    return filled == value.len;
-}
-
-/* False: it becomes NULL. */
-static bool mask_binary(const struct column_answer *answer, struct text value, struct arena *arena,
-                        struct text *ret_masked)
-{
-    const struct catalog_column *column = answer->column;
-    bool is_integer = is_type(column, "int2") || is_type(column, "int4") || is_type(column, "int8");
-
-    if (has_text_form(column)) {
-        *ret_masked = apply(answer->map, value, arena);
-        return ret_masked->data != NULL;
-    }
-    if (is_integer && (value.len == 2 || value.len == 4 || value.len == 8))
-        return apply_integer(answer->map, value, arena, ret_masked);
-    if (is_type(column, "uuid") && value.len == 16)
-        return apply_hex(answer->map, value, "", true, arena, ret_masked);
-    if (is_type(column, "bytea"))
-        return apply_hex(answer->map, value, "\\x", false, arena, ret_masked);
-    if (is_type(column, "jsonb") && value.len > 1 && value.data[0] == 1) {
-        struct text masked = apply(answer->map, (struct text){value.data + 1, value.len - 1},
-                                   arena);
-        char *out = masked.data ? rh_arena_alloc(arena, masked.len + 1) : NULL;
-
-        if (!out)
-            return false;
-        out[0] = 1;
-        memcpy(out + 1, masked.data, masked.len);
-        *ret_masked = (struct text){out, masked.len + 1};
-        return true;
-    }
-    return false;
-}
-
 /* False: NULL. */
 static bool mask_parameter(struct value_mask *mask, const char *column, bool is_binary,
                            struct text value, struct arena *arena, struct text *ret_masked,
@@ -545,8 +440,9 @@ static bool mask_parameter(struct value_mask *mask, const char *column, bool is_
     case COLUMN_KEPT:
         return true;
     case COLUMN_MASKED:
-        if (is_binary)
-            return mask_binary(answer, value, arena, ret_masked);
+        if (is_binary) /* what nobody can mask becomes NULL too */
+            return rh_mask_binary_value(answer->map, answer->column, value, arena, ret_masked) ==
+                   BINARY_VALUE_MASKED;
         *ret_masked = apply(answer->map, value, arena);
         return ret_masked->data != NULL;
     case COLUMN_UNKNOWN:
