@@ -329,6 +329,8 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
     rh_buf_init(&out, 16 * query.len + 4096);
     if (sets_server(query))
         return query;
+    /* The constants of a COPY FROM STDIN say how its rows are written. */
+    bool is_copy = known->copies != NULL;
     while (rh_sql_lexer_next(&lexer, &token)) {
         struct text text = {query.data + token.offset, token.len};
         bool is_constant = rh_sql_token_is_constant(query, &token);
@@ -339,7 +341,9 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
                 column = known->constants[constant];
             constant++;
         }
-        if (is_constant && token.kind == SQL_TOKEN_STRING)
+        if (is_constant && is_copy)
+            rh_buf_add_text(&out, text);
+        else if (is_constant && token.kind == SQL_TOKEN_STRING)
             add_string(mask, column, text, after_time_word || is_cast_to_time(query, lexer.offset),
                        arena, &out, count);
         else if (is_constant)
@@ -581,11 +585,28 @@ static size_t table_of(const struct catalog *catalog, const struct sql_copy_from
     return found;
 }
 
-struct copy_mask *rh_value_mask_copy(struct value_mask *mask, struct text statement)
+static bool is_named(const char *const *names, size_t count, const char *name)
 {
-    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* The server refuses a list that names another column than those of the COPY. */
+static bool are_columns(const struct sql_copy_from *copy, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!is_named(copy->columns.items, copy->columns.count, names[i]))
+            return false;
+    return true;
+}
+
+struct copy_client *rh_value_mask_copy(struct value_mask *mask, struct text statement,
+                                       struct arena *arena, const char **ret_encoding)
+{
     struct sql_copy_from copy;
-    VEC(struct mask_map *) maps = {0};
+    VEC(struct copy_client_column) columns = {0};
     size_t at = rh_sql_copy_from(statement, arena, &copy) ? table_of(mask->catalog, &copy)
                                                           : SIZE_MAX;
 
@@ -600,15 +621,46 @@ struct copy_mask *rh_value_mask_copy(struct value_mask *mask, struct text statem
         if (!table->columns.items[i].is_generated)
             *RH_PUSH(arena, &copy.columns) = table->columns.items[i].name;
     for (size_t i = 0; i < copy.columns.count; i++) {
-        const struct catalog_column *column = rh_catalog_column_named(table, copy.columns.items[i]);
-        struct mask_map *map = NULL;
+        const char *name = copy.columns.items[i];
+        struct copy_client_column column = {
+            .column = rh_catalog_column_named(table, name),
+            .forces_null = copy.forces_all_null ||
+                           is_named(copy.force_null.items, copy.force_null.count, name),
+            .forces_not_null = copy.forces_all_not_null ||
+                               is_named(copy.force_not_null.items, copy.force_not_null.count,
+                                        name)};
 
-        if (!column || !rh_column_maps_find(mask->maps, at, column->number, &map))
+        if (!column.column ||
+            !rh_column_maps_find(mask->maps, at, column.column->number, &column.map))
             return NULL;
-        *RH_PUSH(arena, &maps) = map;
+        *RH_PUSH(arena, &columns) = column;
     }
-    if (maps.count == 0)
+    if (columns.count == 0 || !are_columns(&copy, copy.force_null.items, copy.force_null.count) ||
+        !are_columns(&copy, copy.force_not_null.items, copy.force_not_null.count))
         return NULL;
-    return rh_copy_mask_new(
-        &(struct copy_mask_options){.maps = maps.items, .column_count = maps.count});
+    *ret_encoding = copy.encoding;
+    return rh_copy_client_new(&copy.format, columns.items, columns.count);
+}
+
+/* "utf-8" is UTF8: letters and digits count (clean_encoding_name). */
+static bool is_same_encoding(const char *left, const char *right)
+{
+    do {
+        while (*left && !isalnum((unsigned char)*left))
+            left++;
+        while (*right && !isalnum((unsigned char)*right))
+            right++;
+        if (tolower((unsigned char)*left) != tolower((unsigned char)*right))
+            return false;
+    } while (*left && *left++ && *right++);
+    return true;
+}
+
+bool rh_value_mask_reads(const struct value_mask *mask, const char *encoding)
+{
+    const char *own = mask->catalog->encoding ? mask->catalog->encoding : "UTF8";
+
+    /* Nothing is converted for a client that says SQL_ASCII. */
+    return is_same_encoding(encoding, own) || is_same_encoding(encoding, "SQL_ASCII") ||
+           (is_same_encoding(encoding, "UNICODE") && is_same_encoding(own, "UTF8"));
 }
