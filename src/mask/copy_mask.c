@@ -287,9 +287,11 @@ static enum err_code mask_rows(struct copy_mask *mask, size_t len, struct buf *o
     for (size_t i = 0; i < mask->masked_count && batch.rows > 0; i++)
         map_column(mask, &batch, mask->masked_columns[i], &unescaped,
                    mask->masked + i * batch.rows);
-    size_t made = join(mask, &batch);
+    /* None, where the end-of-data marker stands alone. */
+    size_t made = batch.rows > 0 ? join(mask, &batch) : 0;
     rh_arena_clear(mask->scratch);
-    code = rh_copy_emit(mask->digest, (struct text){mask->made, made}, out, err);
+    if (made > 0)
+        code = rh_copy_emit(mask->digest, (struct text){mask->made, made}, out, err);
     if (code != RH_OK || !batch.is_over)
         return code;
     mask->phase = PHASE_OVER;

@@ -323,6 +323,8 @@ static void on_parameter(struct capture_session *session, struct text body)
     found->value = strdup(value);
     if (!found->name || !found->value)
         RH_PANIC("out of memory for settings");
+    if (session->number && strcmp(name, "client_encoding") == 0)
+        rh_capture_put(session, RECORD_ENCODING, 0, 0, 0, (struct text){value, strlen(value) + 1});
 }
 
 static void on_message(struct capture_session *session, unsigned char type, struct text body)

@@ -20,8 +20,9 @@ enum capture_record_kind {
     RECORD_RESULTS, /* of the unit under way: struct workload_result, one or more */
     RECORD_ANSWER,  /* struct capture_answer, then results as above: the unit is over */
     RECORD_CANCEL,
-    RECORD_ENDED, /* flags: RECORD_WAS_CUT, RECORD_IS_GAP */
-    RECORD_IDS    /* of the unit under way: struct capture_id, one or more; before its results */
+    RECORD_ENDED,   /* flags: RECORD_WAS_CUT, RECORD_IS_GAP */
+    RECORD_IDS,     /* of the unit under way: struct capture_id, one or more; before its results */
+    RECORD_ENCODING /* the client's from here on: its name, and a NUL */
 };
 
 #define RECORD_IS_MIDWAY 1u

@@ -237,7 +237,8 @@ static void on_copy_data(struct capture_recorder *recorder, struct recorded_sess
     /* What the path left out is missing within a row, perhaps: the COPY ends there. */
     if (message->left_out_bytes > 0)
         rh_recorded_copy_end(&session->copy);
-    left_out = rh_recorded_copy_take(&session->copy, message->body, arena, &message->body);
+    left_out = rh_recorded_copy_take(&session->copy, message->body, session->encoding, arena,
+                                     &message->body);
     count(recorder, RECORDED_COPY_MASKED, (int64_t)left_out);
     message->left_out_bytes += left_out;
 }
@@ -325,15 +326,17 @@ static bool ends_request(const struct recorded_session *session, unsigned char t
     return (type && strchr("QSHFcf", type)) || (type == 'd' && session->messages.count == 1);
 }
 
-/* The last row may have no line feed. */
-static void end_copy(struct recorded_session *session)
+/* The last row may have no line feed; or it is half a row. */
+static void end_copy(struct capture_recorder *recorder, struct recorded_session *session)
 {
-    struct text last = rh_recorded_copy_finish(&session->copy, session->request_arena);
+    struct workload_message last = {.type = 'd'};
 
-    if (last.len > 0)
-        *RH_PUSH(session->request_arena,
-                 &session->messages) = (struct workload_message){.type = 'd', .body = last};
-    session->message_bytes += last.len;
+    last.left_out_bytes = rh_recorded_copy_finish(&session->copy, session->encoding,
+                                                  session->request_arena, &last.body);
+    count(recorder, RECORDED_COPY_MASKED, (int64_t)last.left_out_bytes);
+    if (last.body.len > 0 || last.left_out_bytes > 0)
+        *RH_PUSH(session->request_arena, &session->messages) = last;
+    session->message_bytes += last.body.len;
 }
 
 /* Beyond the cap the first message stays as one that has lost its body, and the last as the end:
@@ -377,7 +380,7 @@ static enum err_code on_message(struct capture_recorder *recorder, struct record
         return code;
     follow_copy(recorder, session, message.type, query);
     if (message.type == 'c')
-        end_copy(session);
+        end_copy(recorder, session);
     keep_message(recorder, session, &message, chunk);
     if (record->flags & RECORD_IN_UNIT) {
         rh_recorded_session_add_unit(session, (struct unit){.type = message.type,
@@ -464,28 +467,6 @@ static enum err_code on_answer(struct capture_recorder *recorder, struct recorde
 
 /* --- beginnings and ends ---------------------------------------------------------------------- */
 
-static void on_hello(struct recorded_session *session, struct text body)
-{
-    struct pg_reader reader = {.rest = body};
-    struct capture_hello hello;
-    struct text head = rh_pg_read_bytes(&reader, sizeof(hello));
-
-    memcpy(&hello, head.data, sizeof(hello));
-    session->begun.number = session->number;
-    session->begun.user = rh_arena_strdup(session->arena, rh_pg_read_string(&reader));
-    session->begun.database = rh_arena_strdup(session->arena, rh_pg_read_string(&reader));
-    session->begun.lacks = rh_arena_strdup(session->arena, rh_pg_read_string(&reader));
-    for (uint32_t i = 0; i < hello.startup_count + hello.reported_count; i++) {
-        const char *name = rh_pg_read_string(&reader), *value = rh_pg_read_string(&reader);
-        struct workload_setting *setting = i < hello.startup_count
-                                               ? RH_PUSH(session->arena, &session->begun.startup)
-                                               : RH_PUSH(session->arena, &session->begun.reported);
-
-        setting->name = rh_arena_strdup(session->arena, name);
-        setting->value = rh_arena_strdup(session->arena, value);
-    }
-}
-
 static enum err_code on_prologue(struct capture_recorder *recorder,
                                  struct recorded_session *session,
                                  const struct capture_record *record, struct text chunk,
@@ -565,7 +546,8 @@ static enum err_code take_record(struct capture_recorder *recorder,
     }
     switch ((enum capture_record_kind)record->kind) {
     case RECORD_HELLO:
-        on_hello(session, (struct text){(const char *)(record + 1), record->body_length});
+        rh_recorded_session_hello(session,
+                                  (struct text){(const char *)(record + 1), record->body_length});
         break;
     case RECORD_PROLOGUE:
         return on_prologue(recorder, session, record, chunk, err);
@@ -584,6 +566,9 @@ static enum err_code take_record(struct capture_recorder *recorder,
             session->answer_arena = take_arena(recorder);
         rh_recorded_ids_add(recorder, session,
                             (struct text){(const char *)(record + 1), record->body_length});
+        break;
+    case RECORD_ENCODING:
+        rh_recorded_session_encode(session, (const char *)(record + 1));
         break;
     case RECORD_ANSWER:
         return on_answer(recorder, session, record, err);

@@ -17,6 +17,9 @@
    adds to the one that reaches it. */
 #define REQUEST_BYTES_MAX ((size_t)48 * 1024 * 1024)
 
+/* A name of an encoding (NAMEDATALEN). */
+#define ENCODING_BYTES 64
+
 /* A prepared statement or portal by name; the unnamed ones as well. */
 struct named {
     char *name;
@@ -54,6 +57,7 @@ struct recorded_session {
     size_t message_bytes;
     uint64_t missing; /* of the next message */
     struct recorded_copy copy;
+    char encoding[ENCODING_BYTES]; /* client_encoding */
     uint64_t requests;
 
     struct arena *answer_arena; /* NULL: no results yet */
@@ -98,6 +102,10 @@ void rh_recorded_names_clear(struct names *names);
 
 struct recorded_session *rh_recorded_session_new(uint32_t number);
 void rh_recorded_session_free(struct recorded_session *session);
+/* The body of RECORD_HELLO; the session has an arena for it. */
+void rh_recorded_session_hello(struct recorded_session *session, struct text body);
+/* Its client_encoding. */
+void rh_recorded_session_encode(struct recorded_session *session, const char *encoding);
 void rh_recorded_session_add_step(struct recorded_session *session, unsigned char type,
                                   struct known_query *query);
 void rh_recorded_session_add_unit(struct recorded_session *session, struct unit unit);

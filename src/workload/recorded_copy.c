@@ -5,56 +5,76 @@
 
 void rh_recorded_copy_end(struct recorded_copy *copy)
 {
-    rh_copy_mask_free(copy->mask);
-    *copy = (struct recorded_copy){.mask = NULL};
+    rh_copy_client_free(copy->client);
+    rh_arena_free(copy->arena);
+    *copy = (struct recorded_copy){.client = NULL};
 }
 
 void rh_recorded_copy_begin(struct recorded_copy *copy, struct value_mask *mask,
                             const char *statement)
 {
     rh_recorded_copy_end(copy);
-    if (statement)
-        copy->mask = rh_value_mask_copy(mask, rh_text(statement));
+    if (!statement)
+        return;
+    copy->mask = mask;
+    copy->arena = rh_arena_new();
+    copy->client = rh_value_mask_copy(mask, rh_text(statement), copy->arena, &copy->encoding);
+    if (!copy->client)
+        rh_recorded_copy_end(copy);
+}
+
+static bool is_ascii(struct text bytes)
+{
+    for (size_t i = 0; i < bytes.len; i++)
+        if ((unsigned char)bytes.data[i] >= 0x80)
+            return false;
+    return true;
+}
+
+/* Maps read values of one encoding; in ASCII all others of a client's are the same. */
+static bool is_readable(const struct recorded_copy *copy, const char *encoding, struct text bytes)
+{
+    if (rh_value_mask_reads(copy->mask, copy->encoding ? copy->encoding : encoding))
+        return true;
+    return !rh_copy_client_is_binary(copy->client) && is_ascii(bytes);
 }
 
 /* False: these rows cannot be masked, and nothing was let out. */
-static bool feed(struct recorded_copy *copy, struct text bytes, bool at_end, struct arena *arena,
-                 struct text *ret_masked)
+static bool feed(struct recorded_copy *copy, struct text bytes, bool at_end, const char *encoding,
+                 struct arena *arena, struct text *ret_masked)
 {
     RH_CLEANUP_BUF struct buf out;
-    struct err ignored = RH_ERR_INIT; /* "row 7 has 3 columns" */
 
     rh_buf_init(&out, MASKED_BYTES_MAX);
-    /* A carriage return stands bare where lines end with it ("File Formats, Text Format"), which
-       is not the format that snapshots are masked in. */
-    if (memchr(bytes.data, '\r', bytes.len) ||
-        rh_copy_mask_feed(copy->mask, bytes, &out, &ignored) ||
-        rh_copy_mask_flush(copy->mask, at_end, &out, &ignored) || out.failed)
+    if (!is_readable(copy, encoding, bytes) ||
+        !(at_end ? rh_copy_client_finish(copy->client, &out)
+                 : rh_copy_client_feed(copy->client, bytes, &out)) ||
+        !is_readable(copy, encoding, rh_buf_text(&out)))
         return false;
     *ret_masked = (struct text){rh_arena_memdup(arena, out.len ? out.data : "", out.len), out.len};
     return true;
 }
 
-size_t rh_recorded_copy_take(struct recorded_copy *copy, struct text bytes, struct arena *arena,
-                             struct text *ret_masked)
+size_t rh_recorded_copy_take(struct recorded_copy *copy, struct text bytes, const char *encoding,
+                             struct arena *arena, struct text *ret_masked)
 {
+    size_t waiting = copy->client ? rh_copy_client_waiting(copy->client) : 0;
+
     *ret_masked = (struct text){"", 0};
-    if (bytes.len == 0)
+    if (bytes.len == 0 || (copy->client && feed(copy, bytes, false, encoding, arena, ret_masked)))
         return 0;
-    if (!copy->mask || !feed(copy, bytes, false, arena, ret_masked)) {
-        rh_recorded_copy_end(copy);
-        return bytes.len;
-    }
-    copy->is_within_row = bytes.data[bytes.len - 1] != '\n';
-    return 0;
+    rh_recorded_copy_end(copy);
+    return waiting + bytes.len;
 }
 
-struct text rh_recorded_copy_finish(struct recorded_copy *copy, struct arena *arena)
+size_t rh_recorded_copy_finish(struct recorded_copy *copy, const char *encoding,
+                               struct arena *arena, struct text *ret_masked)
 {
-    struct text last = {"", 0};
+    size_t waiting = copy->client ? rh_copy_client_waiting(copy->client) : 0;
 
-    if (copy->mask && copy->is_within_row && !feed(copy, TEXT_LITERAL("\n"), true, arena, &last))
-        last = (struct text){"", 0};
+    *ret_masked = (struct text){"", 0};
+    if (waiting > 0 && feed(copy, (struct text){"", 0}, true, encoding, arena, ret_masked))
+        waiting = 0;
     rh_recorded_copy_end(copy);
-    return last;
+    return waiting;
 }

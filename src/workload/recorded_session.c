@@ -2,6 +2,7 @@
 
 #include "net/pg_codec.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Of a statement's parameters: more are those of rows in bulk, whose columns are known. */
@@ -170,6 +171,35 @@ static void *make_room(void *items, size_t count, size_t *capacity, size_t size)
     if (!items)
         RH_PANIC("out of memory for messages under way");
     return items;
+}
+
+void rh_recorded_session_encode(struct recorded_session *session, const char *encoding)
+{
+    snprintf(session->encoding, sizeof(session->encoding), "%s", encoding);
+}
+
+void rh_recorded_session_hello(struct recorded_session *session, struct text body)
+{
+    struct pg_reader reader = {.rest = body};
+    struct capture_hello hello;
+    struct text head = rh_pg_read_bytes(&reader, sizeof(hello));
+
+    memcpy(&hello, head.data, sizeof(hello));
+    session->begun.number = session->number;
+    session->begun.user = rh_arena_strdup(session->arena, rh_pg_read_string(&reader));
+    session->begun.database = rh_arena_strdup(session->arena, rh_pg_read_string(&reader));
+    session->begun.lacks = rh_arena_strdup(session->arena, rh_pg_read_string(&reader));
+    for (uint32_t i = 0; i < hello.startup_count + hello.reported_count; i++) {
+        const char *name = rh_pg_read_string(&reader), *value = rh_pg_read_string(&reader);
+        struct workload_setting *setting = i < hello.startup_count
+                                               ? RH_PUSH(session->arena, &session->begun.startup)
+                                               : RH_PUSH(session->arena, &session->begun.reported);
+
+        if (i >= hello.startup_count && strcmp(name, "client_encoding") == 0)
+            rh_recorded_session_encode(session, value);
+        setting->name = rh_arena_strdup(session->arena, name);
+        setting->value = rh_arena_strdup(session->arena, value);
+    }
 }
 
 void rh_recorded_session_add_step(struct recorded_session *session, unsigned char type,

@@ -1,6 +1,7 @@
 #include "workload/value_mask.h"
 
 #include "base/big_endian.h"
+#include "mask/binary_value.h"
 #include "mask/column_maps.h"
 #include "net/pg_codec.h"
 #include "sql/copy_from.h"
@@ -10,7 +11,6 @@
 
 #include <ctype.h>
 #include <openssl/crypto.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define DEFAULT_DOMAIN "workload"
@@ -19,13 +19,10 @@
 /* Names of columns that were looked up: those of queries, which are few. */
 #define COLUMNS_MAX 65536
 
-/* What jsonb_send begins with. */
-#define JSONB_VERSION 1
-/* MAXDIM of the server. */
-#define ARRAY_DIMENSIONS_MAX 6
-
 /* Of a value that nothing is known of. */
 static const struct known_value nothing = {0};
+/* Of no table: what is cast to jsonb. */
+static const struct catalog_column document = {.base_type = "jsonb", .type_kind = 'b'};
 
 enum verdict { COLUMN_UNKNOWN, COLUMN_KEPT, COLUMN_MASKED };
 
@@ -374,6 +371,8 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
     rh_buf_init(&out, 16 * query.len + 4096);
     if (sets_server(query))
         return query;
+    /* The constants of a COPY FROM STDIN say how its rows are written. */
+    bool is_copy = known->copies != NULL;
     while (rh_sql_lexer_next(&lexer, &token)) {
         struct text text = {query.data + token.offset, token.len};
         bool is_constant = rh_sql_token_is_constant(query, &token);
@@ -384,7 +383,9 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
                 value = &known->constants[constant];
             constant++;
         }
-        if (is_constant && token.kind == SQL_TOKEN_STRING)
+        if (is_constant && is_copy)
+            rh_buf_add_text(&out, text);
+        else if (is_constant && token.kind == SQL_TOKEN_STRING)
             add_string(mask, value, text, arena, &out, count);
         else if (is_constant)
             add_number(mask, value, text, arena, &out);
@@ -402,24 +403,6 @@ struct text rh_value_mask_query(struct value_mask *mask, const struct known_quer
 }
 
 /* --- parameters ------------------------------------------------------------------------------- */
-
-static bool has_text_form(const struct catalog_column *column)
-{
-    static const char *const types[] = {"text", "varchar", "bpchar", "name",
-                                        "json", "xml",     "citext", "public.citext"};
-
-    if (!column || column->is_array)
-        return false;
-    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-        if (strcmp(column->base_type, types[i]) == 0)
-            return true;
-    return column->type_kind == 'e';
-}
-
-static bool is_type(const struct catalog_column *column, const char *name)
-{
-    return column && !column->is_array && strcmp(column->base_type, name) == 0;
-}
 
 static bool is_printable(struct text value)
 {
@@ -523,157 +506,22 @@ static bool holds_text(struct text value)
     return has_letters(value) && !is_array_of_numbers(value);
 }
 
-/* A big-endian integer of 2, 4 or 8 bytes through its text. False: it does not fit any more. */
-static bool apply_integer(struct mask_map *map, struct text value, struct arena *arena,
-                          struct text *ret_masked)
-{
-    char digits[32], *out = rh_arena_alloc(arena, value.len);
-    uint64_t bits = (unsigned char)value.data[0] & 0x80 ? UINT64_MAX : 0;
-    int64_t number;
-    struct text masked;
-
-    for (size_t i = 0; i < value.len; i++)
-        bits = bits << 8 | (unsigned char)value.data[i];
-    snprintf(digits, sizeof(digits), "%lld", (long long)(int64_t)bits);
-    masked = apply(map, rh_text(digits), arena);
-    if (!masked.data || !rh_text_parse_int64(masked, &number) ||
-        (value.len < 8 && (number >= INT64_C(1) << (8 * value.len - 1) ||
-                           number < -(INT64_C(1) << (8 * value.len - 1)))))
-        return false;
-    for (size_t i = 0; i < value.len; i++)
-        out[i] = (char)((uint64_t)number >> 8 * (value.len - 1 - i));
-    *ret_masked = (struct text){out, value.len};
-    return true;
-}
-
-static bool apply_hex(struct mask_map *map, struct text value, const char *prefix, bool is_uuid,
-                      struct arena *arena, struct text *ret_masked)
-{
-    char *text = rh_arena_alloc(arena, 2 * value.len + 8),
-         *out = rh_arena_alloc(arena, value.len + 1);
-    size_t length = (size_t)snprintf(text, 8, "%s", prefix), filled = 0;
-    struct text masked;
-
-    for (size_t i = 0; i < value.len; i++) {
-        if (is_uuid && (i == 4 || i == 6 || i == 8 || i == 10))
-            text[length++] = '-';
-        length += (size_t)snprintf(text + length, 3, "%02x", (unsigned char)value.data[i]);
-    }
-    masked = apply(map, (struct text){text, length}, arena);
-    if (!masked.data)
-        return false;
-    for (size_t i = strlen(prefix); i + 1 < masked.len && filled < value.len;) {
-        int high = rh_hex_value(masked.data[i]), low = rh_hex_value(masked.data[i + 1]);
-
-        if (masked.data[i] == '-') {
-            i++;
-            continue;
-        }
-        if (high < 0 || low < 0)
-            return false;
-        out[filled++] = (char)(high << 4 | low);
-        i += 2;
-    }
-    *ret_masked = (struct text){out, filled};
-    return filled == value.len;
-}
-
-/* jsonb_send: a version, and the text. */
-static bool mask_document(struct mask_map *map, struct text value, struct arena *arena,
-                          struct text *ret_masked)
-{
-    struct text masked = apply(map, (struct text){value.data + 1, value.len - 1}, arena);
-    char *out = masked.data ? rh_arena_alloc(arena, masked.len + 1) : NULL;
-
-    if (!out)
-        return false;
-    out[0] = JSONB_VERSION;
-    memcpy(out + 1, masked.data, masked.len);
-    *ret_masked = (struct text){out, masked.len + 1};
-    return true;
-}
-
-/* False: it becomes NULL. */
-static bool mask_binary(const struct column_answer *answer, struct text value, struct arena *arena,
-                        struct text *ret_masked)
-{
-    const struct catalog_column *column = answer->column;
-    bool is_integer = is_type(column, "int2") || is_type(column, "int4") || is_type(column, "int8");
-
-    if (has_text_form(column)) {
-        *ret_masked = apply(answer->map, value, arena);
-        return ret_masked->data != NULL;
-    }
-    if (is_integer && (value.len == 2 || value.len == 4 || value.len == 8))
-        return apply_integer(answer->map, value, arena, ret_masked);
-    if (is_type(column, "uuid") && value.len == 16)
-        return apply_hex(answer->map, value, "", true, arena, ret_masked);
-    if (is_type(column, "bytea"))
-        return apply_hex(answer->map, value, "\\x", false, arena, ret_masked);
-    if (is_type(column, "jsonb") && value.len > 1 && value.data[0] == JSONB_VERSION)
-        return mask_document(answer->map, value, arena, ret_masked);
-    return false;
-}
-
-static void add_u32(struct buf *out, uint32_t value)
-{
-    char bytes[4];
-
-    rh_store_be32(bytes, value);
-    rh_buf_add(out, bytes, sizeof(bytes));
-}
-
-/* array_send: dimensions, flags, the type of an element; of each dimension its length and lower
-   bound; of each element its length, and it. */
-static bool mask_binary_array(const struct column_answer *answer, struct text value,
-                              struct arena *arena, struct text *ret_masked)
-{
-    struct pg_reader reader = {.rest = value};
-    uint32_t dimensions = rh_pg_read_u32(&reader);
-    RH_CLEANUP_BUF struct buf out;
-
-    rh_buf_init(&out, 16 * value.len + 4096);
-    if (dimensions > ARRAY_DIMENSIONS_MAX)
-        return false;
-    rh_pg_read_bytes(&reader, 8 + (size_t)8 * dimensions);
-    if (reader.failed)
-        return false;
-    rh_buf_add(&out, value.data, (size_t)(reader.rest.data - value.data));
-    while (reader.rest.len > 0) {
-        uint32_t length = rh_pg_read_u32(&reader);
-        struct text masked, element = {0};
-
-        if (length != UINT32_MAX)
-            element = rh_pg_read_bytes(&reader, length);
-        if (reader.failed)
-            return false;
-        if (length != UINT32_MAX && mask_binary(answer, element, arena, &masked)) {
-            add_u32(&out, (uint32_t)masked.len);
-            rh_buf_add_text(&out, masked);
-        } else {
-            add_u32(&out, UINT32_MAX);
-        }
-    }
-    *ret_masked = (struct text){rh_arena_memdup(arena, out.data, out.len), out.len};
-    return !out.failed;
-}
-
-/* Of a known column that is to be masked. False: NULL. */
+/* Of a known column that is to be masked. False: NULL, as for what nobody can mask. */
 static bool mask_known(struct value_mask *mask, const struct column_answer *answer,
                        enum sql_value_form form, bool is_binary, struct text value,
                        struct arena *arena, struct text *ret_masked)
 {
     struct mask_map *map = map_for(mask, answer, is_binary ? SQL_VALUE_ELEMENT : form);
-    struct catalog_column of_element = *answer->column;
-    const struct column_answer element = {.map = map, .column = &of_element};
-    bool is_array = of_element.is_array ? form != SQL_VALUE_ELEMENT : form == SQL_VALUE_ARRAY;
+    struct catalog_column element = *answer->column;
+    bool is_array = element.is_array ? form != SQL_VALUE_ELEMENT : form == SQL_VALUE_ARRAY;
 
-    of_element.is_array = false;
+    element.is_array = false;
     if (!map)
         return false;
     if (is_binary)
-        return is_array ? mask_binary_array(&element, value, arena, ret_masked)
-                        : mask_binary(&element, value, arena, ret_masked);
+        return (is_array ? rh_mask_binary_array(map, &element, value, arena, ret_masked)
+                         : rh_mask_binary_value(map, &element, value, arena, ret_masked)) ==
+               BINARY_VALUE_MASKED;
     *ret_masked = apply(map, value, arena);
     return ret_masked->data != NULL;
 }
@@ -701,10 +549,10 @@ static bool mask_parameter(struct value_mask *mask, const struct known_value *kn
                         (type == 0 && known->kind == SQL_VALUE_PLAIN && has_plain_length(value))
                   : rh_text_parse_int64(value, &number))
         return true;
-    if (known->kind == SQL_VALUE_JSON && is_binary && value.len > 1 &&
-        value.data[0] == JSONB_VERSION) {
+    if (known->kind == SQL_VALUE_JSON && is_binary && !is_text) {
         ++*count;
-        return mask_document(mask->by_default_document, value, arena, ret_masked);
+        return rh_mask_binary_value(mask->by_default_document, &document, value, arena,
+                                    ret_masked) == BINARY_VALUE_MASKED;
     }
     /* Nothing can be put in the place of what lies within. */
     if (!is_text && holds_text(value)) {
@@ -725,6 +573,14 @@ bool rh_value_mask_text(struct value_mask *mask, const char *column, struct text
     const struct known_value known = {.column = (char *)column};
 
     return mask_parameter(mask, &known, 0, false, value, arena, ret_masked, &ignored);
+}
+
+static void add_u32(struct buf *out, uint32_t value)
+{
+    char bytes[4];
+
+    rh_store_be32(bytes, value);
+    rh_buf_add(out, bytes, sizeof(bytes));
 }
 
 struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query *known,
@@ -845,11 +701,28 @@ static size_t table_of(const struct catalog *catalog, const struct sql_copy_from
     return found;
 }
 
-struct copy_mask *rh_value_mask_copy(struct value_mask *mask, struct text statement)
+static bool is_named(const char *const *names, size_t count, const char *name)
 {
-    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* The server refuses a list that names another column than those of the COPY. */
+static bool are_columns(const struct sql_copy_from *copy, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!is_named(copy->columns.items, copy->columns.count, names[i]))
+            return false;
+    return true;
+}
+
+struct copy_client *rh_value_mask_copy(struct value_mask *mask, struct text statement,
+                                       struct arena *arena, const char **ret_encoding)
+{
     struct sql_copy_from copy;
-    VEC(struct mask_map *) maps = {0};
+    VEC(struct copy_client_column) columns = {0};
     size_t at = rh_sql_copy_from(statement, arena, &copy) ? table_of(mask->catalog, &copy)
                                                           : SIZE_MAX;
 
@@ -864,15 +737,46 @@ struct copy_mask *rh_value_mask_copy(struct value_mask *mask, struct text statem
         if (!table->columns.items[i].is_generated)
             *RH_PUSH(arena, &copy.columns) = table->columns.items[i].name;
     for (size_t i = 0; i < copy.columns.count; i++) {
-        const struct catalog_column *column = rh_catalog_column_named(table, copy.columns.items[i]);
-        struct mask_map *map = NULL;
+        const char *name = copy.columns.items[i];
+        struct copy_client_column column = {
+            .column = rh_catalog_column_named(table, name),
+            .forces_null = copy.forces_all_null ||
+                           is_named(copy.force_null.items, copy.force_null.count, name),
+            .forces_not_null = copy.forces_all_not_null ||
+                               is_named(copy.force_not_null.items, copy.force_not_null.count,
+                                        name)};
 
-        if (!column || !rh_column_maps_find(mask->maps, at, column->number, &map))
+        if (!column.column ||
+            !rh_column_maps_find(mask->maps, at, column.column->number, &column.map))
             return NULL;
-        *RH_PUSH(arena, &maps) = map;
+        *RH_PUSH(arena, &columns) = column;
     }
-    if (maps.count == 0)
+    if (columns.count == 0 || !are_columns(&copy, copy.force_null.items, copy.force_null.count) ||
+        !are_columns(&copy, copy.force_not_null.items, copy.force_not_null.count))
         return NULL;
-    return rh_copy_mask_new(
-        &(struct copy_mask_options){.maps = maps.items, .column_count = maps.count});
+    *ret_encoding = copy.encoding;
+    return rh_copy_client_new(&copy.format, columns.items, columns.count);
+}
+
+/* "utf-8" is UTF8: letters and digits count (clean_encoding_name). */
+static bool is_same_encoding(const char *left, const char *right)
+{
+    do {
+        while (*left && !isalnum((unsigned char)*left))
+            left++;
+        while (*right && !isalnum((unsigned char)*right))
+            right++;
+        if (tolower((unsigned char)*left) != tolower((unsigned char)*right))
+            return false;
+    } while (*left && *left++ && *right++);
+    return true;
+}
+
+bool rh_value_mask_reads(const struct value_mask *mask, const char *encoding)
+{
+    const char *own = mask->catalog->encoding ? mask->catalog->encoding : "UTF8";
+
+    /* Nothing is converted for a client that says SQL_ASCII. */
+    return is_same_encoding(encoding, own) || is_same_encoding(encoding, "SQL_ASCII") ||
+           (is_same_encoding(encoding, "UNICODE") && is_same_encoding(own, "UTF8"));
 }

@@ -7,16 +7,15 @@
  * by its place (workload/plain_value.h); so nothing personal is left because nobody said what it
  * is.
  *
- * Text and binary parameters of types whose binary form is their text (text, varchar, bpchar, json,
- * bytea, uuid, ...) are masked; other binary ones are numbers and times, which a rule turns to
- * NULL if it says that the column is to be masked. Of no known column, a binary parameter is what
- * its client declared it to be; without that it is text if it can be read as such. Not for two
- * threads at once. No I/O.
+ * Text and binary parameters of the types of mask/binary_value.h are masked; other binary ones are
+ * numbers and times, which a rule turns to NULL if it says that the column is to be masked. Of no
+ * known column, a binary parameter is what its client declared it to be; without that it is text if
+ * it can be read as such. Not for two threads at once. No I/O.
  */
 #ifndef RH_WORKLOAD_VALUE_MASK_H
 #define RH_WORKLOAD_VALUE_MASK_H
 
-#include "mask/copy_mask.h"
+#include "mask/copy_client.h"
 #include "mask/mask_map.h"
 #include "mask/masking.h"
 #include "workload/query_cache.h"
@@ -39,8 +38,12 @@ struct text rh_value_mask_bind(struct value_mask *mask, const struct known_query
                                int64_t *count);
 /* For the rows that this COPY FROM STDIN sends (sql/copy_from.h), in the order of their columns.
    NULL: the statement is another, the table is not known or several have that name, or a column
-   has no rule. The caller's to free; `mask` must outlive it. */
-struct copy_mask *rh_value_mask_copy(struct value_mask *mask, struct text statement);
+   has no rule. The caller's to free; `mask` must outlive it. *ret_encoding, in `arena`: that of the
+   rows; NULL: the session's. */
+struct copy_client *rh_value_mask_copy(struct value_mask *mask, struct text statement,
+                                       struct arena *arena, const char **ret_encoding);
+/* Whether the maps read values of this client_encoding: it is the database's. */
+bool rh_value_mask_reads(const struct value_mask *mask, const char *encoding);
 
 /* A value, as text, of the column "schema.table.column". False: it becomes NULL. */
 bool rh_value_mask_text(struct value_mask *mask, const char *column, struct text value,

@@ -375,6 +375,75 @@ static void test_value_mask_leaves_nothing_of_a_message_it_cannot_read(void **st
     close_mask(&f);
 }
 
+/* The constants of a COPY say how its rows are written: they stay, and so do the rows' meanings. */
+static void test_value_mask_leaves_the_options_of_a_copy(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const char *copy = "COPY users (id, name) FROM STDIN WITH CSV DELIMITER ';' NULL 'NONE'";
+
+    open_mask(&f);
+    assert_string_equal(mask_query(&f, copy), copy);
+    assert_string_equal(mask_query(&f, "COPY users FROM STDIN /* Ada */ CSV"),
+                        "COPY users FROM STDIN   CSV");
+    assert_null(strstr(mask_query(&f, "COPY users FROM STDIN CSV; SELECT 'Lovelace'"), "Lovelace"));
+    assert_null(
+        strstr(mask_query(&f, "COPY users FROM STDIN WHERE name <> 'Lovelace'"), "Lovelace"));
+    close_mask(&f);
+}
+
+static bool has_copy(struct fixture *f, const char *statement)
+{
+    const char *encoding = NULL;
+    struct copy_client *client = rh_value_mask_copy(f->mask, rh_text(statement), f->arena,
+                                                    &encoding);
+
+    rh_copy_client_free(client);
+    return client != NULL;
+}
+
+static void test_value_mask_knows_the_rows_of_a_copy(void **state)
+{
+    (void)state;
+    struct fixture f;
+    const char *encoding = NULL;
+
+    open_mask(&f);
+    assert_true(has_copy(&f, "COPY users FROM STDIN CSV"));
+    assert_true(has_copy(&f, "COPY BINARY users (name) FROM STDIN"));
+    assert_true(has_copy(&f, "COPY users (name) FROM STDIN CSV FORCE NULL name"));
+    assert_false(has_copy(&f, "COPY users (name) FROM STDIN CSV FORCE NULL email"));
+    assert_false(has_copy(&f, "COPY users (name) FROM STDIN CSV FORCE NOT NULL email"));
+    assert_false(has_copy(&f, "COPY users (nobody) FROM STDIN CSV"));
+    assert_false(has_copy(&f, "COPY nobody FROM STDIN CSV"));
+    rh_copy_client_free(rh_value_mask_copy(
+        f.mask, TEXT_LITERAL("COPY users FROM STDIN CSV ENCODING 'latin1'"), f.arena, &encoding));
+    assert_string_equal(encoding, "latin1");
+    close_mask(&f);
+}
+
+static void test_value_mask_reads_the_encoding_of_the_database(void **state)
+{
+    (void)state;
+    struct fixture f;
+
+    open_mask(&f);
+    f.made.catalog.encoding = "UTF8";
+    assert_true(rh_value_mask_reads(f.mask, "UTF8"));
+    assert_true(rh_value_mask_reads(f.mask, "utf-8"));
+    assert_true(rh_value_mask_reads(f.mask, "Unicode"));
+    assert_true(rh_value_mask_reads(f.mask, "SQL_ASCII"));
+    assert_false(rh_value_mask_reads(f.mask, "LATIN1"));
+    assert_false(rh_value_mask_reads(f.mask, "UTF88"));
+    assert_false(rh_value_mask_reads(f.mask, "UTF"));
+    assert_false(rh_value_mask_reads(f.mask, ""));
+    f.made.catalog.encoding = "LATIN1";
+    assert_true(rh_value_mask_reads(f.mask, "latin-1"));
+    assert_false(rh_value_mask_reads(f.mask, "UTF8"));
+    assert_false(rh_value_mask_reads(f.mask, "LATIN10"));
+    close_mask(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +456,9 @@ int main(void)
         cmocka_unit_test(test_value_mask_takes_documents_for_documents),
         cmocka_unit_test(test_value_mask_gives_elements_of_arrays_the_pseudonyms_of_values),
         cmocka_unit_test(test_value_mask_leaves_nothing_of_a_message_it_cannot_read),
+        cmocka_unit_test(test_value_mask_leaves_the_options_of_a_copy),
+        cmocka_unit_test(test_value_mask_knows_the_rows_of_a_copy),
+        cmocka_unit_test(test_value_mask_reads_the_encoding_of_the_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
