@@ -1,3 +1,4 @@
+#include "base/interrupt.h"
 #include "cmd/capture_options.h"
 #include "cmd/cli.h"
 #include "cmd/doctor.h"
@@ -61,7 +62,10 @@ static enum err_code examine(struct doctor *doctor, const struct options *run,
         if ((code = rh_doctor_capture(doctor, &path, err)))
             return code;
     }
-    return from ? rh_doctor_source(doctor, &rh_engine_postgres, from, err) : RH_OK;
+    if (from && (code = rh_doctor_source(doctor, &rh_engine_postgres, from, err)))
+        return code;
+    /* What was ended by it may have been told as a finding. */
+    return rh_interrupt_check(err);
 }
 
 static int tell(const struct doctor *doctor, bool is_json)

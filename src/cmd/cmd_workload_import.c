@@ -218,6 +218,7 @@ static int run(const struct options *parsed)
         code = read_key(&options, &key, &import.key, &err);
     if (code == RH_OK)
         code = read_sums(&options, &sums, &import.sums, &err);
+    (void)unsetenv("REHEARSE_FROM"); /* no child of ours has a use for it */
     if (code == RH_OK)
         code = rh_workload_import(&import, options.arena, &report, &err);
     rh_master_key_wipe(&key);

@@ -127,6 +127,11 @@ struct query_effort {
     const char *estimate_node; /* where; NULL */
     double estimate_rows, estimate_actual;
 };
+#define QUERY_EFFORT_INIT                                                                   \
+    {                                                                                       \
+        .blocks = -1, .temp_blocks = -1, .rows_scanned = -1, .rows = -1, .wal_records = -1, \
+        .estimate_ratio = 1,                                                                \
+    }
 
 struct plan_line {
     int depth;

@@ -220,7 +220,7 @@ static enum err_code explain(struct measuring *measuring, struct measured *measu
 {
     struct new_query *query = measured->query;
     for (size_t i = 0; i < measured->count && i < EXPLAINED_EACH; i++) {
-        struct query_effort effort = {.blocks = -1};
+        struct query_effort effort = QUERY_EFFORT_INIT;
         struct query_plan plan;
         json_t *json = NULL;
         enum err_code code = rh_paired_explain(measuring->paired, SIDE_CANDIDATE,

@@ -219,12 +219,7 @@ static struct candidate_pattern make_pattern(struct queries *queries, size_t ind
     if (queries->options->survey)
         take_transformed(queries, index, &pattern.query);
     for (size_t side = 0; side < COMPARED_SIDES; side++)
-        pattern.query.effort[side] = (struct query_effort){.blocks = -1,
-                                                           .temp_blocks = -1,
-                                                           .rows_scanned = -1,
-                                                           .rows = -1,
-                                                           .wal_records = -1,
-                                                           .estimate_ratio = 1};
+        pattern.query.effort[side] = (struct query_effort)QUERY_EFFORT_INIT;
     for (size_t i = 0; i < sampled->count; i++)
         pattern.query.is_prepared |= sampled->executions[i].is_named;
     if (pattern.query.is_refused)

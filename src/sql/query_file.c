@@ -279,8 +279,7 @@ static enum err_code check_parameters(struct parsing *parsing, size_t offset,
 static struct said nothing_said(void)
 {
     struct said said = {.query = {.calls_per_s = -1, .limit_us = -1}};
-    said.query.effort = (struct query_effort){
-        .blocks = -1, .temp_blocks = -1, .rows_scanned = -1, .rows = -1, .estimate_ratio = 1};
+    said.query.effort = (struct query_effort)QUERY_EFFORT_INIT;
     said.query.proposal = (struct index_proposal){.build_us = -1, .bytes = -1};
     return said;
 }

@@ -168,11 +168,6 @@ void **rh_tap_session_data(struct tap_session *session)
     return &session->data;
 }
 
-uint64_t rh_tap_session_number(const struct tap_session *session)
-{
-    return session->number;
-}
-
 void rh_tap_session_release(struct tap_session *session)
 {
     struct tap *tap = session->tap;

@@ -143,8 +143,6 @@ size_t rh_tap_open_sessions(const struct tap *tap);
 
 /* The handler's own pointer, NULL at first. */
 void **rh_tap_session_data(struct tap_session *session);
-uint64_t
-rh_tap_session_number(const struct tap_session *session); /* 1, 2, ... in order of accept */
 /*
  * Lets a held message go, and shows the messages that queued up behind it before this returns (so
  * the session may be closed, and dead, by then). Called from within the callback that is about to
@@ -182,13 +180,6 @@ void rh_tap_session_send_client_message(struct tap_session *session, char type, 
 /* Stops reading from the server, until told otherwise: what was read already is still shown. For a
    limit on the load of the server, and for handlers that cannot keep up. */
 void rh_tap_session_pause_server(struct tap_session *session, bool is_paused);
-/*
- * Ends the session with an error for the client: behind what was passed on so far it gets an
- * ErrorResponse (FATAL; message, detail and hint) and the end of the connection; the server's leg
- * is closed at once. No message is shown any more. Texts go to the client: no row values. No-op on
- * a session that is not connected (any more).
- */
-void rh_tap_session_fail(struct tap_session *session, const char *sqlstate, const struct err *err);
 /* Whether the client has ended its direction of the connection, or all of it: the tap passes that
    on and goes on with the server's answer. A handler that takes the answer, and so sends nothing
    that would fail, asks whether anybody waits for it. */

@@ -85,7 +85,6 @@ struct chunk;
 struct tap_session {
     struct tap *tap;
     struct tap_session *previous, *next; /* in tap->sessions; next alone in tap->dead */
-    uint64_t number;
     void *data;
     enum session_state state;
     struct leg client, server;
@@ -140,7 +139,6 @@ struct tap {
     struct tap_listener *listeners;
     struct tap_session *sessions, *dead;
     size_t session_count;
-    uint64_t last_number;
     unsigned depth; /* functions of the tap on the stack */
     struct tap_statistics statistics;
     char chunk[TAP_CHUNK_BYTES]; /* receive buffer of all sessions: its bytes never outlive a

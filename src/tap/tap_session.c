@@ -113,17 +113,6 @@ void rh_tap_session_leave(struct tap_session *session, const char *sqlstate, con
     leave(session);
 }
 
-void rh_tap_session_fail(struct tap_session *session, const char *sqlstate, const struct err *err)
-{
-    struct tap *tap = session->tap;
-    if (session->state != SESSION_RELAYING)
-        return;
-    rh_tap_enter(tap);
-    rh_tap_session_leave(session, sqlstate, err);
-    rh_tap_session_settle(session);
-    rh_tap_leave(tap);
-}
-
 /* --- watching --------------------------------------------------------------------------------- */
 
 /*
@@ -604,7 +593,6 @@ enum err_code rh_tap_session_new(struct tap *tap, int client_fd, struct err *err
     rh_tap_relay_init(session);
     session->timer = rh_loop_timer_new(tap->loop, on_timer, session);
     rh_loop_timer_start(session->timer, STARTUP_TIMEOUT_US, 0);
-    session->number = ++tap->last_number;
     session->next = tap->sessions;
     if (session->next)
         session->next->previous = session;

@@ -266,7 +266,7 @@ static enum err_code take_line(struct parsing *parsing, struct text line, struct
     return code;
 }
 
-/* \if and its like fit together, and a pipeline has an end. */
+/* \if and its like fit together. */
 static enum err_code check_structure(const struct pgbench_script *script, struct err *err)
 {
     bool has_else[IF_DEPTH_MAX] = {false};

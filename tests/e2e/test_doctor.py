@@ -3,6 +3,7 @@ says of the machine is what was tried."""
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import tempfile
@@ -259,6 +260,23 @@ def test_address_to_listen_at(tls_cluster, tmp_path):  # noqa: F811
 
 
 # --- a snapshot's source -------------------------------------------------------------------------------
+
+def test_doctor_that_is_interrupted_tells_nothing_else():
+    """The server answers the first session, and says nothing in the second one."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(30)
+        done = subprocess.Popen(
+            [conftest.PROGRAM, "doctor", "--no-config", "--upstream",
+             f"postgresql://app@127.0.0.1:{listener.getsockname()[1]}/shop?sslmode=disable"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        first, _ = listener.accept()
+        first.sendall(b"R\0\0\0\x08\0\0\0\0")
+        second, _ = listener.accept()
+        done.send_signal(signal.SIGINT)
+        out, error = done.communicate(timeout=30)
+    assert (done.returncode, out) == (130, ""), error
+    assert "interrupted" in error
+
 
 def test_what_a_role_may_not_read(tls_cluster):  # noqa: F811
     tls_cluster.sql("CREATE ROLE half LOGIN; CREATE TABLE bills (id int); CREATE TABLE open_to_all (id int);"

@@ -1,4 +1,5 @@
 """What a live server's pg_stat_statements says of production, and what it does to a workload."""
+import gzip
 import json
 import pathlib
 import tempfile
@@ -102,6 +103,20 @@ def test_statement_sums_weigh_a_workload(rehearse, production):
         assert workload["executions"] == 5
     text = rehearse("workload", "show", "w0")
     assert "of production's time" in text.stdout, text
+
+
+def test_statement_sums_url_is_not_handed_on(rehearse, production):
+    """It may have a password; gzip has no use for it."""
+    line = b"2026-11-20 10:00:00.000 UTC [7] a@shop LOG:  execute <unnamed>: SELECT 1\n"
+    rehearse.write("app.log.gz", gzip.compress(line))
+    rehearse.write("bin/gzip", f'#!/bin/sh\nenv >{rehearse.directory}/seen\nPATH=$OLD exec gzip "$@"\n').chmod(0o755)
+    path = rehearse.environment["PATH"]
+    done = rehearse("workload", "import", "app.log.gz", "--format", "stderr", "--unencrypted", "-o", "w",
+                    env={"REHEARSE_FROM": url(production, "stats"), "OLD": path,
+                         "PATH": f"{rehearse.directory}/bin:{path}"})
+    assert done.status == 0, done
+    seen = (rehearse.directory / "seen").read_text()
+    assert "OLD=" in seen and "REHEARSE_FROM" not in seen
 
 
 def test_statement_sums_count_in_a_comparison(rehearse, debian_cluster):

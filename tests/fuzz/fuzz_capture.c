@@ -59,7 +59,7 @@ static enum err_code on_finish(void *context, const struct err *failure, struct 
 static void converse(struct capture_path *path, const uint8_t *data, size_t size)
 {
     const struct tap_handler handler = rh_capture_path_handler(path);
-    struct tap_session session = {.number = 1};
+    struct tap_session session = {.data = NULL};
     handler.session_opened(handler.context, &session);
     handler.frontend_bytes(handler.context, &session, (struct text){startup, sizeof(startup) - 1});
     handler.backend_bytes(handler.context, &session, (struct text){welcome, sizeof(welcome) - 1});

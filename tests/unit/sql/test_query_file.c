@@ -54,6 +54,7 @@ static void test_query_file_takes_what_comments_say(void **state)
     assert_string_equal(second->name, "UPDATE t SET a = 1 WHERE id = $1");
     assert_string_equal(second->parameters_sql, "SELECT id FROM t");
     assert_true(second->flags & PATTERN_WRITES);
+    assert_true(second->effort.blocks == -1 && second->effort.wal_records == -1);
     assert_true(second->limit_us == -1 && second->calls_per_s == -1 && second->repeat == 0);
 }
 

@@ -36,7 +36,6 @@ static void test_tap_forwards_both_ways_and_shows_what_was_asked_for(void **stat
     fixture_open(&f, "-Q", "CZ", 1000);
     fixture_start(&f);
     assert_int_equal(f.opened, 1);
-    assert_int_equal(rh_tap_session_number(f.session), 1);
     peer_send(&f.client, QUERY);
     UNTIL(&f, peer_has(&f.server, QUERY));
     struct text answer = TEXT_LITERAL("D\0\0\0\6\0\0C\0\0\0\x0dSELECT 1\0Z\0\0\0\5I");

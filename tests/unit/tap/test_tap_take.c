@@ -356,43 +356,6 @@ static void test_take_may_pause_the_server(void **state)
 
 /* --- ends --- */
 
-static void fail_session(struct fixture *f, struct tap_session *session)
-{
-    struct err err = RH_ERR_INIT;
-    (void)f;
-    rh_err_set(&err, RH_ERR_LIMIT, "this row cannot be masked");
-    rh_err_hint(&err, "Exclude it.");
-    rh_tap_session_fail(session, "XX000", &err);
-    /* Both are no-ops from now on. */
-    rh_err_set(&err, RH_ERR_LIMIT, "again");
-    rh_tap_session_fail(session, "XX000", &err);
-    rh_tap_session_send_client(session, READY);
-}
-
-static void test_take_that_fails_tells_the_client_and_lets_nothing_through(void **state)
-{
-    (void)state;
-    struct fixture f;
-    struct taker taker;
-    taker_open(&f, &taker, "d");
-    taker.instead = fail_session;
-    peer_send(&f.server,
-              TEXT_LITERAL("H\0\0\0\7\0\0\0d\0\0\0\x0asecretd\0\0\0\x0asecretZ\0\0\0\5I"));
-    UNTIL(&f, f.client.has_ended && f.server.has_ended);
-    assert_int_equal(taker.parts, 1);
-    assert_int_equal(taker.followed_count, 0);
-    struct text head = TEXT_LITERAL("H\0\0\0\7\0\0\0E\0\0\0");
-    assert_memory_equal(f.client.received.data, head.data, head.len);
-    assert_null(memmem(f.client.received.data, f.client.received.len, "secret", 6));
-    assert_null(memmem(f.client.received.data, f.client.received.len, "again", 5));
-    assert_non_null(
-        memmem(f.client.received.data, f.client.received.len, "this row cannot be masked", 25));
-    assert_non_null(memmem(f.client.received.data, f.client.received.len, "HExclude it.", 12));
-    peer_close(&f.client);
-    UNTIL(&f, f.closed == 1);
-    taker_close(&f, &taker);
-}
-
 static void close_session(struct fixture *f, struct tap_session *session)
 {
     (void)f;
@@ -537,7 +500,6 @@ int main(void)
         cmocka_unit_test(test_take_streams_a_huge_message_in_flat_memory),
         cmocka_unit_test(test_take_streams_many_small_messages_in_flat_memory),
         cmocka_unit_test(test_take_may_pause_the_server),
-        cmocka_unit_test(test_take_that_fails_tells_the_client_and_lets_nothing_through),
         cmocka_unit_test(test_take_may_close_its_session),
         cmocka_unit_test(test_take_can_ask_whether_the_client_is_gone),
         cmocka_unit_test(test_take_that_sends_more_than_can_wait_fails_the_session),
