@@ -121,7 +121,8 @@ static void add_step(struct making *making, const struct workload_message *messa
     if (!is_execution(message->type))
         return;
     *RH_PUSH(making->arena, &making->steps) = (struct replay_step){
-        message->pattern, (uint32_t)item->recorded_executions};
+        message->pattern, (uint32_t)item->recorded_executions,
+        message->type == 'E' && rh_portals_is_binary(&making->session->portals, message->body)};
     rh_commit_order_request(making->replay->order, message->pattern, &making->session->touched,
                             &making->order);
 }
@@ -151,6 +152,8 @@ static void add_message(struct making *making, const struct workload_message *me
     if (making->session->id_session && !making->bytes.failed)
         rh_ids_take_message(making->session, item, message->type, making->bytes.data + at, body.len,
                             at - 5);
+    if (making->replay->options->about->widens_integers)
+        rh_portals_take(&making->session->portals, message->type, message->body);
     add_step(making, message);
     item->acks += message->type == 'P' || message->type == 'B' || message->type == 'C' ||
                   message->type == 'D' || message->type == 'E';

@@ -22,6 +22,7 @@
 #include "replay/due_heap.h"
 #include "replay/id_texts.h"
 #include "replay/oid_map.h"
+#include "replay/portals.h"
 #include "replay/replay.h"
 
 /* At the greatest speed: requests ready to be sent, in all, and that many more each time that a
@@ -31,6 +32,7 @@
 /* Something that is executed, and where it stands among its request's executions. */
 struct replay_step {
     uint32_t pattern, index;
+    bool is_binary; /* columns of its rows are asked for in that format */
 };
 
 struct outcome {
@@ -136,6 +138,7 @@ struct replay_session {
     bool is_in_transaction;
     bool source_ended;
     struct order_touched touched;
+    struct portals portals;
     struct oid_session *oids;
     struct id_session *id_session;
     uint32_t last_domain; /* of the value that a sequence gave it last, in the recording */

@@ -417,6 +417,8 @@ static void look_for_ids(struct capture_session *session, const struct pg_piece 
 static void take_row(struct capture_session *session, const struct pg_piece *piece)
 {
     const struct capture_path *path = session->path;
+    const struct pending *front = rh_capture_front(session);
+    bool widens = piece->type == 'D' && front && front->type == 'E' && front->binary;
     bool hashes = path->options.has_digests && session->number;
 
     if (piece->ends)
@@ -425,14 +427,14 @@ static void take_row(struct capture_session *session, const struct pg_piece *pie
         look_for_ids(session, piece);
     if (!hashes)
         return;
-    if (piece->begins && piece->ends) {
+    if (piece->begins && piece->ends && !widens) {
         rh_row_digest_add(&session->digest, &path->digest_key, piece->bytes);
         return;
     }
     if (!session->row)
         session->row = rh_row_digest_stream_new(&path->digest_key);
     if (piece->begins)
-        rh_row_digest_stream_begin(session->row);
+        rh_row_digest_stream_begin(session->row, widens);
     rh_row_digest_stream_feed(session->row, piece->bytes);
     if (piece->ends)
         rh_row_digest_stream_end(session->row, &session->digest);

@@ -138,8 +138,6 @@ struct id_keys *rh_capture_id_keys_new(const struct workload_key *keys, size_t c
 /* Of a RowDescription's body; NULL: no such column. The caller's to free(). */
 struct id_columns *rh_capture_id_columns(const struct id_keys *keys, struct text description,
                                          struct text query);
-/* Which columns of a result are binary, as a Bind's body says. */
-uint64_t rh_capture_binary_columns(struct text bind);
 /* Of a row that was counted. `binary` NULL: as `columns` say. */
 void rh_capture_take_ids(struct capture_session *session, const struct id_columns *columns,
                          const uint64_t *binary, struct text row);
