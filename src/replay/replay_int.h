@@ -24,6 +24,7 @@
 #include "replay/oid_map.h"
 #include "replay/portals.h"
 #include "replay/replay.h"
+#include "sql/two_phase.h"
 
 /* At the greatest speed: requests ready to be sent, in all, and that many more each time that a
    session had none although others had (REPLAY_AHEAD_BYTES bounds them all). */
@@ -78,6 +79,9 @@ struct item {
     struct order_mark *turns; /* done when it was sent */
     size_t turn_count;
     bool has_had_turns;
+
+    enum two_phase two_phase; /* what it asks for of the transaction of that name */
+    struct text two_phase_name;
 
     struct id_place *places; /* until it is sent */
     size_t place_count;

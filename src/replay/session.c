@@ -272,6 +272,7 @@ void rh_item_free(struct item *item)
     free(item->needs);
     free(item->turns);
     free(item->marks);
+    free((char *)item->two_phase_name.data);
     free(item->outcomes);
     free(item->places);
     free(item->ids);
