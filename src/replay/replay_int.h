@@ -99,7 +99,6 @@ struct item {
     size_t outcome_count, outcome_capacity;
     bool is_cancelled; /* in the recording, while it ran */
     int64_t cancel_after_us;
-    bool cancel_was_sent;
     struct cancel *cancel;
 };
 
