@@ -192,6 +192,7 @@ def test_types_have_other_numbers_there(rehearse, target):
     assert in_app(target, "SELECT DISTINCT m::text, ms::text, p::text, ps::text FROM t") == [
         ("ok", "{sad}", "(ok,7)", '{"(ok,7)"}')]
     assert done["target"]["types_moved"] == 4
+    assert done["target"]["type_missing"] == "public.gone"
     assert not_as_recorded(done) == {"types-missing": 1}
 
 
