@@ -407,13 +407,11 @@ bool rh_pg_decode_bind(struct text body, struct pg_bind_message *ret_bind)
 }
 
 /* Formats: none, one for all, one for each. */
-uint64_t rh_pg_bind_binary_columns(struct text body)
+uint64_t rh_pg_bind_binary_columns(struct text rest)
 {
-    struct pg_reader reader = {.rest = body};
+    struct pg_reader reader = {.rest = rest};
     uint64_t binary = 0;
 
-    rh_pg_read_string(&reader);
-    rh_pg_read_string(&reader);
     (void)rh_pg_read_bytes(&reader, 2 * (size_t)rh_pg_read_u16(&reader));
     for (uint16_t i = 0, count = rh_pg_read_u16(&reader); i < count && !reader.failed; i++) {
         uint32_t length = rh_pg_read_u32(&reader);

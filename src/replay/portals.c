@@ -43,12 +43,16 @@ static void set(struct portals *portals, const char *name, bool is_binary)
 
 void rh_portals_take(struct portals *portals, unsigned char type, struct text body)
 {
-    struct pg_bind_message bind;
+    struct pg_reader reader = {.rest = body};
     const char *name;
     char kind;
-    if (type == 'B' && rh_pg_decode_bind(body, &bind))
-        set(portals, bind.portal, rh_pg_bind_binary_columns(body) != 0);
-    else if (type == 'C' && rh_pg_decode_target(body, &kind, &name) && kind == 'P')
+    if (type == 'B') {
+        name = rh_pg_read_string(&reader);
+        (void)rh_pg_read_string(&reader);
+        if (!reader.failed)
+            set(portals, name, rh_pg_bind_binary_columns(reader.rest) != 0);
+    }
+    if (type == 'C' && rh_pg_decode_target(body, &kind, &name) && kind == 'P')
         set(portals, name, false);
 }
 

@@ -144,7 +144,7 @@ static void on_bind(struct capture_session *session, struct text body, struct pe
     if (reader.failed)
         return;
     pending->statement = rh_prepared_hold(rh_session_state_find(session->state, name));
-    set_portal(session, portal, pending->statement, rh_pg_bind_binary_columns(body));
+    set_portal(session, portal, pending->statement, rh_pg_bind_binary_columns(reader.rest));
 }
 
 static void on_execute(struct capture_session *session, struct text body, struct pending *pending)

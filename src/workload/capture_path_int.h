@@ -91,7 +91,8 @@ struct capture_session {
     /* The result under way. */
     struct result_digest digest;
     int64_t returned;
-    struct row_digest_stream *row; /* of a row in pieces; made when there is one */
+    bool widens;                   /* its rows (model/row_digest.h); set by its first one */
+    struct row_digest_stream *row; /* of a row in pieces, or widened; made when there is one */
     bool copies_in, copies_out;
     struct id_columns *columns; /* of a Q's result under way; NULL: none is looked at */
     struct capture_id *ids;     /* of the result under way */

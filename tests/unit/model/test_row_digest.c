@@ -1,4 +1,5 @@
 /* Digests of rows: the order counts in one and not in the other, pieces make no difference. */
+#include "base/arena.h"
 #include "model/row_digest.h"
 
 #include <setjmp.h>
@@ -70,13 +71,13 @@ static void test_row_digest_in_pieces_is_that_of_the_whole(void **state)
 {
     (void)state;
     struct row_digest_key key;
-    char row[1000];
+    char row[4000];
 
     for (size_t i = 0; i < sizeof(row); i++)
         row[i] = (char)(i * 7);
     rh_row_digest_key_init(&key, key_bytes);
     for (size_t piece = 1; piece < 300; piece = piece * 3 + 1) {
-        for (size_t length = 0; length <= sizeof(row); length += 125) {
+        for (size_t length = 0; length <= sizeof(row); length += 500) {
             struct result_digest whole = {0}, pieces = {0};
             struct row_digest_stream *stream = rh_row_digest_stream_new(&key);
 
@@ -151,6 +152,48 @@ static void test_row_digest_widened_is_that_of_the_integer(void **state)
     }
 }
 
+/* Longer than what is hashed at once: integers of `size` bytes, a text among them. */
+static struct text long_row(struct arena *arena, size_t size)
+{
+    struct buf row;
+
+    rh_buf_init(&row, 100000);
+    rh_buf_add(&row, "\1\x2d", 2);
+    for (int i = 0; i < 300; i++) {
+        const char bytes[] = {0, 0, 0, (char)size, 0, 0, 0, 0, 0, 0, (char)(i >> 8), (char)i};
+
+        rh_buf_add(&row, bytes, 4);
+        rh_buf_add(&row, bytes + sizeof(bytes) - size, size);
+        if (i != 150)
+            continue;
+        rh_buf_add(&row, "\0\0\x7\xd0", 4);
+        for (int k = 0; k < 2000; k++)
+            rh_buf_add_char(&row, (char)(k * 7));
+    }
+
+    struct text copy = {rh_text_dup(arena, rh_buf_text(&row)), row.len};
+
+    rh_buf_deinit(&row);
+    return copy;
+}
+
+static void test_row_digest_widened_of_long_rows(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct result_digest wide = {0};
+    struct row_digest_key key;
+
+    rh_row_digest_key_init(&key, key_bytes);
+    rh_row_digest_add(&wide, &key, long_row(arena, 8));
+    for (size_t size = 2; size <= 8; size *= 2)
+        for (size_t piece = 1; piece < 10000; piece = piece * 3 + 1) {
+            struct result_digest it = widened(long_row(arena, size), piece);
+
+            assert_memory_equal(&it, &wide, sizeof(wide));
+        }
+}
+
 static void test_row_digest_widened_tells_values_apart(void **state)
 {
     (void)state;
@@ -182,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_row_digest_of_no_rows_is_zeros),
         cmocka_unit_test(test_row_digest_in_pieces_is_that_of_the_whole),
         cmocka_unit_test(test_row_digest_widened_is_that_of_the_integer),
+        cmocka_unit_test(test_row_digest_widened_of_long_rows),
         cmocka_unit_test(test_row_digest_widened_tells_values_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
