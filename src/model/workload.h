@@ -93,7 +93,7 @@ struct workload_result {
     bool is_suspended; /* more rows were to be had from the portal */
     bool has_digest;
     /*
-     * Of the rows that came back, as bytes of their messages: `unordered` is the sum of the rows'
+     * Of the rows that came back, by their messages: `unordered` is the sum of the rows'
      * hashes, equal for the same rows in whatever order; `ordered` is the hash of their hashes in
      * their order (model/row_digest.h). Keyed by the workload's digest key, so that they tell
      * nothing of a value.
@@ -231,6 +231,9 @@ struct workload_about {
     /* Random, of model/row_digest.h. Who can read it can try values against the digests: what is
        masked has none in it, and this is zeros then. */
     uint8_t digest_key[WORKLOAD_DIGEST_KEY_BYTES];
+    /* Rows with columns in binary format were widened (there); false: recorded by a version that
+       did not. */
+    bool widens_integers;
     VEC(struct workload_type) types;
     VEC(struct workload_function) functions;
     VEC(struct workload_key) keys;

@@ -406,6 +406,30 @@ bool rh_pg_decode_bind(struct text body, struct pg_bind_message *ret_bind)
     return true;
 }
 
+/* Formats: none, one for all, one for each. */
+uint64_t rh_pg_bind_binary_columns(struct text rest)
+{
+    struct pg_reader reader = {.rest = rest};
+    uint64_t binary = 0;
+
+    (void)rh_pg_read_bytes(&reader, 2 * (size_t)rh_pg_read_u16(&reader));
+    for (uint16_t i = 0, count = rh_pg_read_u16(&reader); i < count && !reader.failed; i++) {
+        uint32_t length = rh_pg_read_u32(&reader);
+
+        if (length != UINT32_MAX)
+            (void)rh_pg_read_bytes(&reader, length);
+    }
+    for (uint16_t i = 0, count = rh_pg_read_u16(&reader); i < count && !reader.failed; i++) {
+        bool is_binary = rh_pg_read_u16(&reader) == 1;
+
+        if (count == 1)
+            return is_binary ? UINT64_MAX : 0;
+        if (is_binary && i < 64)
+            binary |= UINT64_C(1) << i;
+    }
+    return reader.failed ? 0 : binary;
+}
+
 bool rh_pg_decode_execute(struct text body, const char **ret_portal, uint32_t *ret_max_rows)
 {
     struct pg_reader reader = {.rest = body};

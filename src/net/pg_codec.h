@@ -165,6 +165,10 @@ struct pg_bind_message {
     const char *portal, *statement;
 };
 bool rh_pg_decode_bind(struct text body, struct pg_bind_message *ret_bind);
+/* Of what lies behind a Bind's names: the columns of its result that are asked for in binary
+   format, as bits from the lowest; beyond the 64th none is told, but for all bits: then it is all
+   columns. 0 when malformed. */
+uint64_t rh_pg_bind_binary_columns(struct text rest);
 bool rh_pg_decode_execute(struct text body, const char **ret_portal, uint32_t *ret_max_rows);
 /* Close and Describe: kind 'S' statement or 'P' portal. */
 bool rh_pg_decode_target(struct text body, char *ret_kind, const char **ret_name);

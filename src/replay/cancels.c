@@ -62,7 +62,6 @@ static void on_due(void *context)
         free_cancel(cancel);
         return;
     }
-    item->cancel_was_sent = true;
     cancel->session->cancels_under_way++;
     replay->result->cancels_sent++;
     rh_pg_cancel_start(replay->loop, replay->dialer, rh_pg_client_key(cancel->session->client),

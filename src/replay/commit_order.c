@@ -25,11 +25,25 @@ struct touch {
     bool writes;
 };
 
+/* Prepared transactions that wait to be ended, more than a server has room for: of those beyond it
+   is as if they ended with PREPARE TRANSACTION. */
+#define PREPARED_MAX 4096
+
+struct prepared {
+    char *name;
+    struct order_touched touched;
+    uint64_t number; /* of the line of the prepared */
+};
+
 struct commit_order {
     struct arena *arena;
-    struct table *tables;
+    struct table
+        *tables; /* one more than there are: what was prepared stands in its LINE_WRITTEN */
     size_t table_count;
+    struct prepared *prepared;
+    size_t prepared_count;
     VEC(struct touch) * touches; /* by pattern number */
+    bool *may_prepare;           /* by pattern number */
     size_t pattern_count;
 };
 
@@ -92,9 +106,10 @@ static void find_written(struct commit_order *order, const struct workload_patte
             continue;
         struct table *table = &order->tables[order->table_count++];
         table->name = rh_arena_strdup(order->arena, names.items[i]);
-        for (unsigned k = 0; k < LINES; k++)
-            table->lines[k].base = 1;
     }
+    for (size_t i = 0; i <= order->table_count; i++)
+        for (unsigned k = 0; k < LINES; k++)
+            order->tables[i].lines[k].base = 1;
 }
 
 static void add_touches(struct commit_order *order, size_t pattern, const char *const *names,
@@ -116,21 +131,33 @@ struct commit_order *rh_commit_order_new(const struct workload_pattern *const *p
     order->arena = arena;
     order->pattern_count = count;
     order->touches = rh_arena_alloc_array(arena, count + 1, sizeof(*order->touches));
+    order->may_prepare = rh_arena_alloc_array(arena, count + 1, sizeof(*order->may_prepare));
     find_written(order, patterns, count);
     for (size_t i = 0; i < count; i++) {
         add_touches(order, i + 1, patterns[i]->writes.items, patterns[i]->writes.count, true);
         add_touches(order, i + 1, patterns[i]->reads.items, patterns[i]->reads.count, false);
+        order->may_prepare[i + 1] = patterns[i]->query && strcasestr(patterns[i]->query, "PREPARE");
     }
     return order;
+}
+
+static void forget(struct commit_order *order, struct prepared *prepared)
+{
+    free(prepared->name);
+    rh_order_touched_deinit(&prepared->touched);
+    *prepared = order->prepared[--order->prepared_count];
 }
 
 void rh_commit_order_free(struct commit_order *order)
 {
     if (!order)
         return;
-    for (size_t i = 0; i < order->table_count; i++)
+    for (size_t i = 0; i <= order->table_count; i++)
         for (unsigned k = 0; k < LINES; k++)
             free(order->tables[i].lines[k].done);
+    while (order->prepared_count > 0)
+        forget(order, &order->prepared[0]);
+    free(order->prepared);
     rh_arena_free(order->arena);
 }
 
@@ -233,6 +260,63 @@ struct order_mark *rh_commit_order_end(struct commit_order *order, struct order_
     }
     touched->count = 0;
     *ret_count = count;
+    return marks;
+}
+
+/* --- prepared transactions -------------------------------------------------------------------- */
+
+bool rh_commit_order_may_prepare(const struct commit_order *order, uint32_t pattern)
+{
+    return pattern <= order->pattern_count && order->may_prepare[pattern];
+}
+
+static struct prepared *find_prepared(const struct commit_order *order, struct text name)
+{
+    for (size_t i = 0; i < order->prepared_count; i++)
+        if (rh_text_is(name, order->prepared[i].name))
+            return &order->prepared[i];
+    return NULL;
+}
+
+bool rh_commit_order_prepare(struct commit_order *order, struct text name,
+                             struct order_touched *touched, struct order_mark *ret_mark)
+{
+    struct prepared *prepared = find_prepared(order, name);
+    if (prepared)
+        forget(order, prepared);
+    if (order->prepared_count == PREPARED_MAX)
+        return false;
+    order->prepared = grow_array(order->prepared, order->prepared_count + 1, sizeof(*prepared));
+    struct line *line = &order->tables[order->table_count].lines[LINE_WRITTEN];
+    char *copy = strndup(name.data, name.len);
+    if (!copy)
+        RH_PANIC("out of memory for the order of commits");
+    uint64_t number = append(line);
+    order->prepared[order->prepared_count++] = (struct prepared){copy, *touched, number};
+    *touched = (struct order_touched){0};
+    *ret_mark = (struct order_mark){(uint32_t)LINE(order->table_count, LINE_WRITTEN), number};
+    return true;
+}
+
+void rh_commit_order_need_prepared(struct commit_order *order, struct text name,
+                                   struct order_request *request)
+{
+    const struct prepared *prepared = find_prepared(order, name);
+    if (prepared && request->need_count < ORDER_NEEDS_MAX)
+        request->needs[request->need_count++] = (struct order_need){
+            (uint32_t)LINE(order->table_count, LINE_WRITTEN), prepared->number};
+}
+
+struct order_mark *rh_commit_order_end_prepared(struct commit_order *order, struct text name,
+                                                size_t *ret_count)
+{
+    struct prepared *prepared = find_prepared(order, name);
+    struct order_mark *marks = NULL;
+    *ret_count = 0;
+    if (!prepared)
+        return NULL;
+    marks = rh_commit_order_end(order, &prepared->touched, ret_count);
+    forget(order, prepared);
     return marks;
 }
 

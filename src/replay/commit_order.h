@@ -12,6 +12,9 @@
  * here. (Without it pgbench's hot rows are locked in another order now and then, and the session
  * that is waited for waits itself for a lock.)
  *
+ * A transaction that is prepared ends with its COMMIT PREPARED or ROLLBACK PREPARED, in whatever
+ * session; that one waits for the PREPARE TRANSACTION.
+ *
  * It is fed in the order of the recording (intake) and told what the replay has done; it knows no
  * sessions and no clock. Each table has three lines: of all its transactions and of those that
  * wrote it, numbered as their commits were recorded, and of the statements that write it, numbered
@@ -68,6 +71,20 @@ void rh_commit_order_answered(struct commit_order *order, const struct order_mar
    array, NULL for none. */
 struct order_mark *rh_commit_order_end(struct commit_order *order, struct order_touched *touched,
                                        size_t *ret_count);
+
+/* May the pattern hold a command of two-phase commit (sql/two_phase.h)? */
+bool rh_commit_order_may_prepare(const struct commit_order *order, uint32_t pattern);
+/* The session's transaction was prepared in the recording, under that name: it keeps what *touched
+   holds, which is empty again. *ret_mark is done with the request. False: too many are prepared. */
+bool rh_commit_order_prepare(struct commit_order *order, struct text name,
+                             struct order_touched *touched, struct order_mark *ret_mark);
+/* The request ends the prepared transaction of that name: adds to `request` that it is prepared. */
+void rh_commit_order_need_prepared(struct commit_order *order, struct text name,
+                                   struct order_request *request);
+/* It was ended in the recording: as rh_commit_order_end. */
+struct order_mark *rh_commit_order_end_prepared(struct commit_order *order, struct text name,
+                                                size_t *ret_count);
+
 /* The replay is done with it. True: a line moved on, somebody may go. */
 bool rh_commit_order_done(struct commit_order *order, const struct order_mark *marks, size_t count);
 bool rh_commit_order_has(const struct commit_order *order, const struct order_need *needs,

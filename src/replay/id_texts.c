@@ -187,7 +187,8 @@ static struct session_slot *session_slot_of(const struct id_session *session, ui
     return &session->slots[at];
 }
 
-static void remember(struct id_session *session, const char *name, struct id_statement statement)
+/* Its place, to be filled; NULL: there are too many. */
+static struct id_statement *remember(struct id_session *session, const char *name)
 {
     uint64_t hash = hash_of(name);
     if (2 * (session->count + 1) > session->size) {
@@ -201,9 +202,10 @@ static void remember(struct id_session *session, const char *name, struct id_sta
     }
     struct session_slot *slot = session_slot_of(session, hash);
     if (!slot->name && session->count >= STATEMENTS_MAX)
-        return;
+        return NULL;
     session->count += !slot->name;
-    *slot = (struct session_slot){hash, statement};
+    *slot = (struct session_slot){.name = hash};
+    return &slot->statement;
 }
 
 static uint64_t widen_types(const struct id_text *text, char *types, size_t count)
@@ -229,9 +231,12 @@ static struct id_statement take_parse(struct id_session *session, struct id_text
     if (reader.failed || reader.rest.len != 4 * count)
         return statement;
     statement.text = rh_id_texts_find(texts, rh_text(query));
-    if (statement.text)
+    struct id_statement *kept = remember(session, name);
+    /* Who declares another type must know of it when the values come. */
+    if (statement.text && kept)
         statement.widened = widen_types(statement.text, body + (reader.rest.data - body), count);
-    remember(session, name, statement);
+    if (kept)
+        *kept = statement;
     if (!statement.text || !statement.text->has_constants)
         return (struct id_statement){0};
     return statement;

@@ -76,6 +76,7 @@ static void take_begun(struct replay *replay, const struct workload_event *event
 struct making {
     struct replay *replay;
     struct replay_session *session;
+    const struct workload_event *event;
     struct item *item;
     struct buf bytes;
     VEC(struct replay_step) steps;
@@ -115,15 +116,57 @@ static enum replay_gap obstacle(const struct making *making, const struct worklo
     return REPLAY_GAPS;
 }
 
+static void *copy_of(const void *items, size_t count, size_t size)
+{
+    if (count == 0)
+        return NULL;
+    void *copy = malloc(count * size);
+    if (!copy)
+        RH_PANIC("out of memory for a request");
+    memcpy(copy, items, count * size);
+    return copy;
+}
+
+/* The query that an Execute runs, where its Parse is in the same batch: nobody prepares a statement
+   of two-phase commit for later, as each has a text of its own. */
+static struct text query_of(const struct workload_event *event,
+                            const struct workload_message *message)
+{
+    struct pg_parse_message parse;
+    if (message->type == 'Q')
+        return (struct text){message->body.data, strnlen(message->body.data, message->body.len)};
+    while (message-- > event->messages)
+        if (message->type == 'P')
+            return rh_pg_decode_parse(message->body, &parse) ? rh_text(parse.query)
+                                                             : (struct text){"", 0};
+    return (struct text){"", 0};
+}
+
+static void find_two_phase(struct making *making, const struct workload_message *message)
+{
+    struct item *item = making->item;
+    struct text name;
+    if (item->two_phase || !rh_commit_order_may_prepare(making->replay->order, message->pattern))
+        return;
+    item->two_phase = rh_sql_two_phase(query_of(making->event, message), &name);
+    if (!item->two_phase)
+        return;
+    item->two_phase_name = (struct text){copy_of(name.data, name.len, 1), name.len};
+    if (item->two_phase == TWO_PHASE_ENDS)
+        rh_commit_order_need_prepared(making->replay->order, name, &making->order);
+}
+
 static void add_step(struct making *making, const struct workload_message *message)
 {
     struct item *item = making->item;
     if (!is_execution(message->type))
         return;
     *RH_PUSH(making->arena, &making->steps) = (struct replay_step){
-        message->pattern, (uint32_t)item->recorded_executions};
+        message->pattern, (uint32_t)item->recorded_executions,
+        message->type == 'E' && rh_portals_is_binary(&making->session->portals, message->body)};
     rh_commit_order_request(making->replay->order, message->pattern, &making->session->touched,
                             &making->order);
+    find_two_phase(making, message);
 }
 
 /* Of data that was cut: up to its last line. Binary data has no such place, and goes on as it is
@@ -151,6 +194,8 @@ static void add_message(struct making *making, const struct workload_message *me
     if (making->session->id_session && !making->bytes.failed)
         rh_ids_take_message(making->session, item, message->type, making->bytes.data + at, body.len,
                             at - 5);
+    if (making->replay->options->about->widens_integers)
+        rh_portals_take(&making->session->portals, message->type, message->body);
     add_step(making, message);
     item->acks += message->type == 'P' || message->type == 'B' || message->type == 'C' ||
                   message->type == 'D' || message->type == 'E';
@@ -161,17 +206,6 @@ static void add_message(struct making *making, const struct workload_message *me
 static void leave_out(struct making *making, enum replay_gap gap)
 {
     making->replay->result->gaps[gap]++;
-}
-
-static void *copy_of(const void *items, size_t count, size_t size)
-{
-    if (count == 0)
-        return NULL;
-    void *copy = malloc(count * size);
-    if (!copy)
-        RH_PANIC("out of memory for a request");
-    memcpy(copy, items, count * size);
-    return copy;
 }
 
 static void finish_making(struct making *making, const struct workload_event *event)
@@ -211,6 +245,7 @@ static void take_request(struct replay *replay, struct replay_session *session,
         RH_PANIC("out of memory for a request");
     making.replay = replay;
     making.session = session;
+    making.event = event;
     making.arena = arena;
     making.item = item;
     making.steps.items = NULL;
@@ -290,6 +325,30 @@ static struct item *spread_results(struct replay_session *session,
     return last;
 }
 
+static bool has_failed(const struct workload_event *event)
+{
+    for (size_t i = 0; i < event->result_count; i++)
+        if (event->results[i].sqlstate[0])
+            return true;
+    return false;
+}
+
+/* A transaction that was prepared is over when it is ended, by whatever session. */
+static void answer_two_phase(struct replay *replay, struct replay_session *session,
+                             struct item *item)
+{
+    struct order_mark mark, *marks = NULL;
+    size_t count = 0;
+    if (item->two_phase == TWO_PHASE_PREPARES) {
+        if (rh_commit_order_prepare(replay->order, item->two_phase_name, &session->touched, &mark))
+            add_marks(replay, item, &mark, 1);
+        return;
+    }
+    marks = rh_commit_order_end_prepared(replay->order, item->two_phase_name, &count);
+    add_marks(replay, item, marks, count);
+    free(marks);
+}
+
 static void take_answer(struct replay *replay, struct replay_session *session,
                         const struct workload_event *event)
 {
@@ -300,6 +359,8 @@ static void take_answer(struct replay *replay, struct replay_session *session,
     session->heard_request = event->request;
     session->heard_at_us = event->at_us;
     session->is_in_transaction = !is_over;
+    if (item && item->two_phase && is_over && !has_failed(event))
+        answer_two_phase(replay, session, item);
     if (is_over && session->touched.count > 0) {
         size_t count = 0;
         struct order_mark *marks = rh_commit_order_end(replay->order, &session->touched, &count);

@@ -144,12 +144,6 @@ static const struct entry *find(const struct oid_map *map, uint32_t oid)
     return bsearch(&wanted, map->entries, map->count, sizeof(wanted), compare_entries);
 }
 
-uint32_t rh_oid_map_find(const struct oid_map *map, uint32_t oid)
-{
-    const struct entry *entry = find(map, oid);
-    return entry ? entry->to : oid;
-}
-
 /* --- sessions --------------------------------------------------------------------------------- */
 
 struct oid_session *rh_oid_session_new(void)

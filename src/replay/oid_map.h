@@ -52,8 +52,6 @@ void rh_oid_map_add_functions(struct oid_map *map, struct arena *arena,
 struct oid_map_facts rh_oid_map_facts(const struct oid_map *map);
 /* False: nothing has moved, messages can go as they are. */
 bool rh_oid_map_is_needed(const struct oid_map *map);
-/* The number of the target; the same for what is not known. */
-uint32_t rh_oid_map_find(const struct oid_map *map, uint32_t oid);
 
 /* Statements that a session has prepared, with the types that it declared for their parameters. */
 struct oid_session;

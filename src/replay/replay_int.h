@@ -22,7 +22,9 @@
 #include "replay/due_heap.h"
 #include "replay/id_texts.h"
 #include "replay/oid_map.h"
+#include "replay/portals.h"
 #include "replay/replay.h"
+#include "sql/two_phase.h"
 
 /* At the greatest speed: requests ready to be sent, in all, and that many more each time that a
    session had none although others had (REPLAY_AHEAD_BYTES bounds them all). */
@@ -31,6 +33,7 @@
 /* Something that is executed, and where it stands among its request's executions. */
 struct replay_step {
     uint32_t pattern, index;
+    bool is_binary; /* columns of its rows are asked for in that format */
 };
 
 struct outcome {
@@ -77,6 +80,9 @@ struct item {
     size_t turn_count;
     bool has_had_turns;
 
+    enum two_phase two_phase; /* what it asks for of the transaction of that name */
+    struct text two_phase_name;
+
     struct id_place *places; /* until it is sent */
     size_t place_count;
     struct workload_id *ids; /* recorded of its results; values lie behind them */
@@ -93,7 +99,6 @@ struct item {
     size_t outcome_count, outcome_capacity;
     bool is_cancelled; /* in the recording, while it ran */
     int64_t cancel_after_us;
-    bool cancel_was_sent;
     struct cancel *cancel;
 };
 
@@ -136,6 +141,7 @@ struct replay_session {
     bool is_in_transaction;
     bool source_ended;
     struct order_touched touched;
+    struct portals portals;
     struct oid_session *oids;
     struct id_session *id_session;
     uint32_t last_domain; /* of the value that a sequence gave it last, in the recording */

@@ -135,6 +135,7 @@ static json_t *target_json(const struct replay_options *options, const struct re
     set(json, "place", json_string(options->place));
     set(json, "server_version", json_string(result->server_version));
     set(json, "types_moved", json_integer(result->types_moved));
+    set(json, "type_missing", json_string(result->first_missing_type));
     set(json, "users_replaced", json_string(result->users_replaced));
     return json;
 }

@@ -272,6 +272,7 @@ void rh_item_free(struct item *item)
     free(item->needs);
     free(item->turns);
     free(item->marks);
+    free((char *)item->two_phase_name.data);
     free(item->outcomes);
     free(item->places);
     free(item->ids);
@@ -629,6 +630,7 @@ void rh_session_bury(struct replay *replay)
         rh_oid_session_free(it->oids);
         rh_id_session_free(it->id_session);
         rh_order_touched_deinit(&it->touched);
+        rh_portals_deinit(&it->portals);
         rh_row_digest_stream_free(it->stream);
         free(it);
     }

@@ -233,6 +233,12 @@ void rh_session_message(void *context, const struct pg_message *message)
     rh_replay_rearm(session->replay);
 }
 
+static bool is_binary(const struct item *item)
+{
+    return item && !item->is_simple && item->step_at < item->step_count &&
+           item->steps[item->step_at].is_binary;
+}
+
 void rh_session_part(void *context, const struct pg_part *part)
 {
     struct replay_session *session = context;
@@ -243,7 +249,8 @@ void rh_session_part(void *context, const struct pg_part *part)
         session->flying->first_us = rh_clock_mono().us;
     if (session->replay->ids && session->flying)
         rh_ids_take_row(session, part);
-    if (part->begins && part->ends) {
+    bool widens = is_binary(session->flying);
+    if (part->begins && part->ends && !widens) {
         rh_row_digest_add(&session->digest, key, part->bytes);
         session->returned++;
         return;
@@ -251,7 +258,7 @@ void rh_session_part(void *context, const struct pg_part *part)
     if (!session->stream)
         session->stream = rh_row_digest_stream_new(key);
     if (part->begins)
-        rh_row_digest_stream_begin(session->stream);
+        rh_row_digest_stream_begin(session->stream, widens);
     rh_row_digest_stream_feed(session->stream, part->bytes);
     if (part->ends) {
         rh_row_digest_stream_end(session->stream, &session->digest);

@@ -15,6 +15,10 @@
 #define CACHED_MAX ((size_t)8192)
 #define CACHED_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
+/* Prepared statements of a session that were rewritten and not closed: beyond that the oldest is
+   forgotten, which a driver has dropped long ago (by DEALLOCATE, which is not looked at). */
+#define CHANGED_MAX 10000
+
 /* By a text, or by what it has in common with those that differ in constants only. */
 struct cached {
     struct cached *next;
@@ -32,7 +36,8 @@ struct changed {
 struct session {
     struct session *next;
     uint64_t number;
-    struct changed *statements;
+    struct changed *statements; /* the latest first */
+    size_t count;
 };
 
 struct transformed_source {
@@ -143,6 +148,7 @@ static void forget_statement(struct session *session, const char *name)
         return;
     struct changed *gone = *place;
     *place = gone->next;
+    session->count--;
     free_changed(gone);
 }
 
@@ -182,6 +188,11 @@ static void keep_statement(struct transformed_source *source, uint64_t number, c
     COPY_NUMBERS(changed->rewrite.dropped_results, rewrite->dropped_results);
     changed->next = (*place)->statements;
     (*place)->statements = changed;
+    if (++(*place)->count <= CHANGED_MAX)
+        return;
+    while (changed->next)
+        changed = changed->next;
+    forget_statement(*place, changed->name);
 }
 
 /* --- messages --------------------------------------------------------------------------------- */

@@ -40,22 +40,6 @@ void rh_histogram_add(struct histogram *histogram, int64_t value)
     histogram->sum += value;
 }
 
-void rh_histogram_merge(struct histogram *into, const struct histogram *from)
-{
-    if (from->count == 0)
-        return;
-    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        uint64_t sum = (uint64_t)into->counts[i] + from->counts[i];
-        into->counts[i] = sum > UINT32_MAX ? UINT32_MAX : (uint32_t)sum;
-    }
-    if (into->count == 0 || from->min < into->min)
-        into->min = from->min;
-    if (from->max > into->max)
-        into->max = from->max;
-    into->count += from->count;
-    into->sum += from->sum;
-}
-
 int64_t rh_histogram_quantile(const struct histogram *histogram, double level)
 {
     if (histogram->count == 0)

@@ -24,7 +24,6 @@ struct histogram {
 
 /* Negative values count as 0, those beyond HISTOGRAM_VALUE_MAX as that. */
 void rh_histogram_add(struct histogram *histogram, int64_t value);
-void rh_histogram_merge(struct histogram *into, const struct histogram *from);
 /* The value at the nearest rank, 0 <= level <= 1: the middle of its bucket, never beyond what was
    recorded. 0 when there is none. */
 int64_t rh_histogram_quantile(const struct histogram *histogram, double level);

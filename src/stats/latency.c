@@ -319,7 +319,6 @@ static void count_parts(const struct columns *columns, const struct latency_rule
         total += direction > 0 ? fmax(columns->side[BASELINE][i], columns->side[TWIN][i])
                                : columns->side[CANDIDATE][i];
     }
-    double share = (double)hits[CANDIDATE] / (double)columns->count;
     bool sums_show = direction > 0
                          ? sums[CANDIDATE] >= PART_SUM_LEAST * fmax(sums[BASELINE], sums[TWIN])
                          : sums[CANDIDATE] * PART_SUM_LEAST <= fmin(sums[BASELINE], sums[TWIN]);
@@ -337,12 +336,10 @@ static void count_parts(const struct columns *columns, const struct latency_rule
                          costs[CANDIDATE] > 2 * fmax(costs[BASELINE], costs[TWIN]);
         comparison->may_be_partly_slower = hits[CANDIDATE] > chance + 3 ||
                                            (hits[CANDIDATE] >= 2 && is_costly);
-        comparison->slower_share = share;
+        comparison->slower_share = (double)hits[CANDIDATE] / (double)columns->count;
         comparison->is_partly_slower = counts;
         comparison->p_slower = fmin(comparison->p_slower, p);
     } else {
-        comparison->faster_share = share;
-        comparison->is_partly_faster = counts;
         comparison->p_faster = fmin(comparison->p_faster, p);
     }
 }

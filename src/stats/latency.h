@@ -88,15 +88,14 @@ struct latency_comparison {
     size_t rounds;
     struct latency_quantile quantiles[LATENCY_LEVELS];
     double baseline_mean_us, twin_mean_us, candidate_mean_us;
-    /* Shares of the rounds in which the candidate took twice the time of both others, or half. */
-    double slower_share, faster_share;
-    bool is_partly_slower, is_partly_faster; /* ... that say something, significance apart */
-    bool may_be_partly_slower;               /* ... or might, with more rounds */
-    double p_slower, p_faster;               /* the least of the tests, corrected for their number;
-                                                1 where nothing points there */
-    enum latency_outcome outcome;            /* by rh_latency_compare for this pattern alone; by
-                                                rh_latency_settle among all of them */
-    bool is_open; /* more rounds may tell: it is neither excluded nor established */
+    double slower_share;       /* of the rounds: the candidate took twice the time of both others */
+    bool is_partly_slower;     /* ... which says something, significance apart */
+    bool may_be_partly_slower; /* ... or might, with more rounds */
+    double p_slower, p_faster; /* the least of the tests, corrected for their number;
+                                  1 where nothing points there */
+    enum latency_outcome outcome; /* by rh_latency_compare for this pattern alone; by
+                                     rh_latency_settle among all of them */
+    bool is_open;                 /* more rounds may tell: it is neither excluded nor established */
 };
 
 /*

@@ -162,6 +162,8 @@ static bool take_about(struct workload_reader *reader, sqlite3_stmt *row)
         about->is_masked = number_of(value) != 0;
     else if (strcmp(name, "masking_key_id") == 0)
         about->masking_key_id = value;
+    else if (strcmp(name, "widens_integers") == 0)
+        about->widens_integers = number_of(value) != 0;
     else if (strcmp(name, "is_complete") == 0)
         reader->totals.is_complete = number_of(value) != 0;
     else

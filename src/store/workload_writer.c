@@ -172,8 +172,9 @@ static bool put_head(struct workload_writer *writer, const struct workload_about
            put_about(writer, "encoding", about->encoding) &&
            put_about(writer, "started_at", about->started_at) &&
            put_about_number(writer, "is_masked", about->is_masked) &&
-           put_about(writer, "masking_key_id", about->masking_key_id) && put_types(writer, about) &&
-           put_functions(writer, about) && put_keys(writer, about);
+           put_about(writer, "masking_key_id", about->masking_key_id) &&
+           put_about_number(writer, "widens_integers", about->widens_integers) &&
+           put_types(writer, about) && put_functions(writer, about) && put_keys(writer, about);
 }
 
 static bool put_totals(struct workload_writer *writer)

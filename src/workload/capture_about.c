@@ -155,6 +155,7 @@ enum err_code rh_capture_about(struct capture *capture, struct err *err)
         .encoding = "",
         .started_at = rh_arena_strdup(capture->arena, now),
         .is_masked = options->masking_path != NULL,
+        .widens_integers = true,
         .masking_key_id = options->mask_key_id ? options->mask_key_id : "",
     };
     if (!about->is_masked && RAND_bytes(about->digest_key, sizeof(about->digest_key)) != 1)

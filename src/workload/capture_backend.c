@@ -416,25 +416,35 @@ static void look_for_ids(struct capture_session *session, const struct pg_piece 
         rh_capture_take_ids(session, columns, front->type == 'E' ? &front->binary : NULL, row);
 }
 
+/* Whether columns of the result that begins are in binary format. */
+static bool asks_binary(struct capture_session *session)
+{
+    const struct pending *front = rh_capture_front(session);
+
+    return front && front->type == 'E' && front->binary;
+}
+
 static void take_row(struct capture_session *session, const struct pg_piece *piece)
 {
     const struct capture_path *path = session->path;
     bool hashes = path->options.has_digests && session->number;
 
+    if (piece->begins && session->returned == 0)
+        session->widens = piece->type == 'D' && asks_binary(session);
     if (piece->ends)
         session->returned++;
     if (path->id_keys && session->number && piece->type == 'D')
         look_for_ids(session, piece);
     if (!hashes)
         return;
-    if (piece->begins && piece->ends) {
+    if (piece->begins && piece->ends && !session->widens) {
         rh_row_digest_add(&session->digest, &path->digest_key, piece->bytes);
         return;
     }
     if (!session->row)
         session->row = rh_row_digest_stream_new(&path->digest_key);
     if (piece->begins)
-        rh_row_digest_stream_begin(session->row);
+        rh_row_digest_stream_begin(session->row, session->widens);
     rh_row_digest_stream_feed(session->row, piece->bytes);
     if (piece->ends)
         rh_row_digest_stream_end(session->row, &session->digest);

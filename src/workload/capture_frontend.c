@@ -96,9 +96,11 @@ static struct prepared *portal_statement(const struct capture_session *session, 
 {
     const struct portal *portal = name[0] ? find_portal(session, name) : NULL;
 
-    *ret_binary = portal ? portal->binary : session->unnamed_binary;
-    if (!name[0])
+    *ret_binary = portal ? portal->binary : 0;
+    if (!name[0]) {
+        *ret_binary = session->unnamed_binary;
         return session->unnamed_portal;
+    }
     return portal ? portal->statement : NULL;
 }
 
@@ -142,8 +144,7 @@ static void on_bind(struct capture_session *session, struct text body, struct pe
     if (reader.failed)
         return;
     pending->statement = rh_prepared_hold(rh_session_state_find(session->state, name));
-    set_portal(session, portal, pending->statement,
-               session->path->id_keys ? rh_capture_binary_columns(body) : 0);
+    set_portal(session, portal, pending->statement, rh_pg_bind_binary_columns(reader.rest));
 }
 
 static void on_execute(struct capture_session *session, struct text body, struct pending *pending)

@@ -117,32 +117,6 @@ struct id_columns *rh_capture_id_columns(const struct id_keys *keys, struct text
     return columns;
 }
 
-/* Formats as Bind has them: none, one for all, one for each. */
-uint64_t rh_capture_binary_columns(struct text bind)
-{
-    struct pg_reader reader = {.rest = bind};
-    uint64_t binary = 0;
-
-    rh_pg_read_string(&reader);
-    rh_pg_read_string(&reader);
-    (void)rh_pg_read_bytes(&reader, 2 * (size_t)rh_pg_read_u16(&reader));
-    for (uint16_t i = 0, count = rh_pg_read_u16(&reader); i < count && !reader.failed; i++) {
-        uint32_t length = rh_pg_read_u32(&reader);
-
-        if (length != UINT32_MAX)
-            (void)rh_pg_read_bytes(&reader, length);
-    }
-    for (uint16_t i = 0, count = rh_pg_read_u16(&reader); i < count && !reader.failed; i++) {
-        bool is_binary = rh_pg_read_u16(&reader) == 1;
-
-        if (count == 1)
-            return is_binary ? UINT64_MAX : 0;
-        if (is_binary && i < 64)
-            binary |= UINT64_C(1) << i;
-    }
-    return reader.failed ? 0 : binary;
-}
-
 /* --- values ----------------------------------------------------------------------------------- */
 
 static bool take_integer(struct text value, bool is_binary, int64_t *ret_number)

@@ -91,7 +91,8 @@ struct capture_session {
     /* The result under way. */
     struct result_digest digest;
     int64_t returned;
-    struct row_digest_stream *row; /* of a row in pieces; made when there is one */
+    bool widens;                   /* its rows (model/row_digest.h); set by its first one */
+    struct row_digest_stream *row; /* of a row in pieces, or widened; made when there is one */
     bool copies_in, copies_out;
     struct id_columns *columns; /* of a Q's result under way; NULL: none is looked at */
     struct capture_id *ids;     /* of the result under way */
@@ -138,8 +139,6 @@ struct id_keys *rh_capture_id_keys_new(const struct workload_key *keys, size_t c
 /* Of a RowDescription's body; NULL: no such column. The caller's to free(). */
 struct id_columns *rh_capture_id_columns(const struct id_keys *keys, struct text description,
                                          struct text query);
-/* Which columns of a result are binary, as a Bind's body says. */
-uint64_t rh_capture_binary_columns(struct text bind);
 /* Of a row that was counted. `binary` NULL: as `columns` say. */
 void rh_capture_take_ids(struct capture_session *session, const struct id_columns *columns,
                          const uint64_t *binary, struct text row);

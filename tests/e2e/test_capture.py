@@ -225,6 +225,76 @@ def test_digests_tell_rows_and_their_order(capture_of):
     assert results[4]["unordered"] == results[5]["unordered"] and results[4]["returned"] == 5
 
 
+COUNTED = """
+CREATE TABLE counted (id {integer} PRIMARY KEY, small {small}, name {text}, price {numeric}, at timestamp, mark uuid);
+INSERT INTO counted SELECT i, CASE WHEN i % 7 > 0 THEN -i END, 'item ' || i, (i / 4.0)::numeric(10,2),
+    timestamp '2026-01-01' + i * interval '1 min', md5(i::text)::uuid FROM generate_series(1, 300) i;
+"""
+
+
+def test_integer_that_became_wider_is_the_same_answer_in_binary(cluster, capture_of, tmp_path):
+    """Digests are of values where a client reads integers in binary: text, and binary by unnamed and by named
+    portals, replayed on wider columns; a value that is another one is still told."""
+    cluster.new_database("narrow", COUNTED.format(integer="int", small="smallint", text="varchar(40)",
+                                                  numeric="numeric(10,2)"))
+    cluster.new_database("wide", COUNTED.format(integer="bigint", small="int", text="text", numeric="numeric"))
+    capture = capture_of("--upstream", f"host={cluster.directory} port={cluster.port} user=postgres dbname=narrow")
+    with psycopg.connect(capture.url(database="narrow"), autocommit=True) as connection:
+        for binary in (False, True):
+            for upto in (1, 300, 300):
+                rows = connection.cursor(binary=binary).execute(
+                    "SELECT * FROM counted WHERE id <= %s ORDER BY id", (upto,)).fetchall()
+                assert len(rows) == upto
+        # Portals with names.
+        with socket.create_connection(("127.0.0.1", capture.port), timeout=30) as by_hand:
+            named_portals(by_hand)
+    capture.end()
+    assert capture.told
+
+    def digests(database):
+        out = tmp_path / f"{database}.json"
+        done = subprocess.run([conftest.PROGRAM, "replay", capture.out, "--no-config", "--speed", "max", "--out", out,
+                               "--to", f"postgresql://postgres@/{database}?host={cluster.directory}&port={cluster.port}"],
+                              capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(tmp_path)})
+        assert done.returncode == 0, done.stdout + done.stderr
+        told = json.loads(out.read_text())
+        assert told["errors"] == {"as_recorded": 0, "new": 0, "resolved": 0}
+        return {pattern["query"]: (pattern["digests"]["same"], pattern["digests"]["differ"])
+                for pattern in told["patterns"] if "counted" in pattern["query"]}
+
+    same = digests("narrow")
+    assert len(same) == 2 and sorted(same.values()) == [(3, 0), (6, 0)]
+    assert digests("wide") == same
+    cluster.sql("UPDATE counted SET small = small - 1 WHERE id = 1", "wide")
+    assert sorted(digests("wide").values()) == [(0, 3), (0, 6)]
+
+
+def named_portals(connection):
+    """The protocol by hand: "b" in binary, read in two parts, and "t" in text, of one statement."""
+    def message(kind, body=b""):
+        return kind + struct.pack("!I", len(body) + 4) + body
+
+    def bind(portal, format_):
+        return message(b"B", portal + b"\0s\0" + struct.pack("!HHHH", 0, 0, 1, format_))
+
+    def until_ready():
+        received = b""
+        while not received.endswith(b"Z\0\0\0\5I"):
+            chunk = connection.recv(65536)
+            assert chunk, received
+            received += chunk
+        return received
+
+    startup = struct.pack("!I", 196608) + b"user\0postgres\0database\0narrow\0\0"
+    connection.sendall(struct.pack("!I", len(startup) + 4) + startup)
+    until_ready()
+    connection.sendall(message(b"P", b"s\0SELECT id, small FROM counted\0\0\0") + bind(b"b", 1) + bind(b"t", 0) +
+                       message(b"E", b"b\0" + struct.pack("!I", 200)) + message(b"E", b"b\0" + struct.pack("!I", 0)) +
+                       message(b"E", b"t\0" + struct.pack("!I", 0)) + message(b"S"))
+    assert until_ready().count(b"SELECT 100\0") == 1
+    connection.sendall(message(b"X"))
+
+
 def test_copy_beyond_the_cap_is_counted(capture_of):
     capture = capture_of("--copy-max", "10kB")
     with capture.connect(autocommit=True) as connection:

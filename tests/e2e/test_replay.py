@@ -192,6 +192,7 @@ def test_types_have_other_numbers_there(rehearse, target):
     assert in_app(target, "SELECT DISTINCT m::text, ms::text, p::text, ps::text FROM t") == [
         ("ok", "{sad}", "(ok,7)", '{"(ok,7)"}')]
     assert done["target"]["types_moved"] == 4
+    assert done["target"]["type_missing"] == "public.gone"
     assert not_as_recorded(done) == {"types-missing": 1}
 
 
@@ -465,6 +466,44 @@ def own_cluster():
     yield start
     for cluster in clusters:
         cluster.stop()
+
+
+@pytest.mark.parametrize("late", ["the first phase", "the second phase"])
+@pytest.mark.parametrize("protocol", ["simple", "extended"])
+def test_two_phase_commit_is_in_the_order_of_commits(rehearse, own_cluster, late, protocol):
+    """Who had seen what COMMIT PREPARED of another session brought waits for it, and that for its PREPARE
+    TRANSACTION, though either is later here than it was there."""
+    cluster = own_cluster(max_prepared_transactions="5")
+    in_app(cluster, "CREATE TABLE t (v int)")
+    w = Workload()
+
+    def said(sql, pattern):
+        return ([query(sql, pattern)] if protocol == "simple"
+                else [parse("", sql), bind(), execute(pattern), SYNC])
+    begin, sleep = w.pattern("BEGIN"), w.pattern("SELECT pg_sleep($1)")
+    prepare, commit = w.pattern("PREPARE TRANSACTION $1"), w.pattern("COMMIT PREPARED $1")
+    insert, select = w.pattern("INSERT INTO t VALUES ($1)", writes=["t"]), w.pattern("SELECT * FROM t", reads=["t"])
+    for session in (1, 2, 3):
+        w.begin(session)
+    w.ask(1, 1000, query("BEGIN", begin), status="T", results=[result(pattern=begin)])
+    w.ask(1, 2000, query("INSERT INTO t VALUES (1)", insert), status="T", results=[result(1, pattern=insert)])
+    if late == "the first phase":
+        w.ask(1, 3000, query("SELECT pg_sleep(0.5)", sleep), status="T", results=[result(1, 1, pattern=sleep)])
+    w.ask(1, 4000, *said("PREPARE TRANSACTION 'g'", prepare), results=[result(pattern=prepare)])
+    if late == "the second phase":
+        w.ask(2, 4500, query("SELECT pg_sleep(0.5)", sleep), results=[result(1, 1, pattern=sleep)])
+    w.ask(2, 5000, *said("COMMIT PREPARED 'g'", commit), results=[result(pattern=commit)])
+    w.ask(3, 6000, query("SELECT * FROM t", select), results=[result(1, 1, pattern=select)])
+    for session in (1, 2, 3):
+        w.end(session, 7000)
+    for speed in ("1", "max"):
+        in_app(cluster, "TRUNCATE t")
+        (rehearse.directory / "w.workload").unlink(missing_ok=True)
+        done = replay(rehearse, w, cluster, "--speed", speed)
+        assert done["errors"] == {"as_recorded": 0, "new": 0, "resolved": 0}
+        assert pattern_of(done, "SELECT * FROM t")["rows"] == {"same": 1, "differ": 0}
+        assert done["commit_order"]["escapes_deadline"] == done["commit_order"]["escapes_lock"] == 0
+        assert done["commit_order"]["waits"] >= 1
 
 
 def test_a_thousand_sessions_on_one_thread(rehearse, own_cluster):

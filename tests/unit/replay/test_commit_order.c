@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -207,6 +208,59 @@ static void test_commit_order_write_waits_for_the_writes_that_were_answered(void
     rh_commit_order_free(order);
 }
 
+static void test_commit_order_prepared_transaction_ends_with_its_second_phase(void **state)
+{
+    struct commit_order *order = new_order();
+    struct transaction writer = {0}, early = {0}, late = {0}, ends = {0}, stranger = {0};
+    const struct text name = rh_text("'g'");
+    struct order_mark prepared;
+    (void)state;
+    request(order, &writer, WRITES_A);
+    send_all(order, &writer);
+    assert_true(rh_commit_order_prepare(order, name, &writer.touched, &prepared));
+    assert_int_equal(writer.touched.count, 0);
+    request(order, &early, READS_A); /* between the phases: it saw nothing */
+    rh_commit_order_need_prepared(order, name, &ends.order);
+    rh_commit_order_need_prepared(order, rh_text("'h'"), &stranger.order); /* of before */
+    ends.marks = rh_commit_order_end_prepared(order, name, &ends.mark_count);
+    assert_int_equal(ends.mark_count, 2);
+    request(order, &late, READS_A);
+    assert_true(has(order, &early));
+    assert_true(has(order, &stranger));
+    assert_false(has(order, &ends));
+    assert_true(rh_commit_order_done(order, &prepared, 1));
+    assert_true(has(order, &ends));
+    assert_false(has(order, &late));
+    assert_true(done(order, &ends));
+    assert_true(has(order, &late));
+    /* It is known no more. */
+    assert_null(rh_commit_order_end_prepared(order, name, &ends.mark_count));
+    assert_int_equal(ends.mark_count, 0);
+    rh_order_touched_deinit(&writer.touched);
+    rh_order_touched_deinit(&early.touched);
+    rh_order_touched_deinit(&late.touched);
+    rh_commit_order_free(order);
+}
+
+static void test_commit_order_prepared_transactions_are_bounded(void **state)
+{
+    struct commit_order *order = new_order();
+    char name[16];
+    (void)state;
+    for (int i = 0; i < 5000; i++) {
+        struct transaction writer = {0};
+        struct order_mark mark;
+        size_t length = (size_t)snprintf(name, sizeof(name), "'%d'", i);
+        request(order, &writer, WRITES_A);
+        bool is_kept = rh_commit_order_prepare(order, (struct text){name, length}, &writer.touched,
+                                               &mark);
+        assert_int_equal(is_kept, i < 4096);
+        assert_int_equal(writer.touched.count, is_kept ? 0 : 1);
+        rh_order_touched_deinit(&writer.touched);
+    }
+    rh_commit_order_free(order);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +271,8 @@ int main(void)
         cmocka_unit_test(test_commit_order_one_statement_of_several_tables_needs_each),
         cmocka_unit_test(test_commit_order_writes_of_a_table_are_sent_in_their_order),
         cmocka_unit_test(test_commit_order_write_waits_for_the_writes_that_were_answered),
+        cmocka_unit_test(test_commit_order_prepared_transaction_ends_with_its_second_phase),
+        cmocka_unit_test(test_commit_order_prepared_transactions_are_bounded),
     };
     return cmocka_run_group_tests_name("commit_order", tests, NULL, NULL);
 }

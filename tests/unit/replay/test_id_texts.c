@@ -222,6 +222,19 @@ static void test_id_texts_malformed_messages_stay(void **state)
     assert_int_equal(parse[sizeof(parse) - 2], 0x15);
 }
 
+/* Of a statement that is not remembered nobody would know that its values must be wider, too. */
+static void test_id_texts_types_of_too_many_statements_stay(void **state)
+{
+    struct fixture *f = *state;
+    char name[16];
+    for (int i = 0; i < 10000; i++) {
+        snprintf(name, sizeof(name), "S_%d", i);
+        prepare(f, name, "SELECT * FROM customers WHERE id = $1", 21, 20);
+    }
+    prepare(f, "late", "SELECT * FROM customers WHERE id = $1", 21, 21);
+    prepare(f, "S_5", "SELECT * FROM customers WHERE id = $1", 21, 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +248,8 @@ int main(void)
                                         close_fixture),
         cmocka_unit_test_setup_teardown(test_id_texts_malformed_messages_stay, open_fixture,
                                         close_fixture),
+        cmocka_unit_test_setup_teardown(test_id_texts_types_of_too_many_statements_stay,
+                                        open_fixture, close_fixture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

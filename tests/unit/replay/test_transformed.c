@@ -267,6 +267,40 @@ static void test_transformed_source_follows_prepared_statements(void **state)
     rh_transformed_source_free(transformed);
 }
 
+/* A name of five digits, and what comes behind it. */
+static struct text named(struct story *story, int number, const char *rest, size_t length)
+{
+    char *body = rh_arena_alloc(story->arena, length + 6);
+    snprintf(body, 6, "%05d", number);
+    memcpy(body + 6, rest, length);
+    return (struct text){body, length + 6};
+}
+
+static void test_transformed_source_remembers_so_many_statements(void **state)
+{
+    struct story *story = *state;
+    static const char parse[] = INSERT "\0" TYPES, bind[] = "\0"
+                                                            "00000\0" VALUES "\0\0";
+    read_rules(story, "- drop_column: orders.note\n");
+    for (int i = 0; i < 10001; i++)
+        add_message(story, 1, 'P', named(story, i, parse, sizeof(parse) - 1));
+    for (int i = 0; i < 2; i++) {
+        struct text body = bytes(story, bind, sizeof(bind) - 1);
+        ((char *)body.data)[5] = (char)('0' + i);
+        add_message(story, 1, 'B', body);
+    }
+    struct transformed_source *transformed = rh_transformed_source_new(
+        &story->transform, (struct workload_source){next, story});
+    struct workload_source source = rh_transformed_source(transformed);
+    for (int i = 0; i < 10001; i++)
+        (void)next_body(source);
+    ASSERT_BYTES(next_body(source), "\0"
+                                    "00000\0" VALUES "\0\0"); /* the oldest one is forgotten */
+    ASSERT_BYTES(next_body(source), "\0"
+                                    "00001\0" VALUES_LEFT "\0\0");
+    rh_transformed_source_free(transformed);
+}
+
 static void test_transformed_source_changes_what_a_session_brings_along(void **state)
 {
     struct story *story = *state;
@@ -309,6 +343,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_transformed_sample_leaves_out_an_execution_that_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_transformed_source_follows_prepared_statements, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_transformed_source_remembers_so_many_statements, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_transformed_source_changes_what_a_session_brings_along,
                                         setup, teardown),

@@ -57,18 +57,6 @@ static void test_histogram_takes_values_of_any_size(void **state)
     assert_int_equal(rh_histogram_quantile(&histogram, 1), HISTOGRAM_VALUE_MAX);
 }
 
-static void test_histogram_merge_is_as_if_all_had_been_added(void **state)
-{
-    struct histogram a = {{0}}, b = {{0}}, all = {{0}};
-    (void)state;
-    for (int64_t i = 0; i < 3000; i++) {
-        rh_histogram_add(i % 3 ? &a : &b, i * i);
-        rh_histogram_add(&all, i * i);
-    }
-    rh_histogram_merge(&a, &b);
-    assert_memory_equal(&a, &all, sizeof(all));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -76,7 +64,6 @@ int main(void)
         cmocka_unit_test(test_histogram_one_value_is_every_quantile),
         cmocka_unit_test(test_histogram_quantiles_are_within_a_step),
         cmocka_unit_test(test_histogram_takes_values_of_any_size),
-        cmocka_unit_test(test_histogram_merge_is_as_if_all_had_been_added),
     };
     return cmocka_run_group_tests_name("histogram", tests, NULL, NULL);
 }

@@ -49,7 +49,8 @@ static struct workload_about about_of(struct arena *arena)
                                    .started_at = "2026-11-20T10:49:12.123Z",
                                    .is_masked = true,
                                    .masking_key_id = "ab12",
-                                   .digest_key = "the key of the digests, 32 byte"};
+                                   .digest_key = "the key of the digests, 32 byte",
+                                   .widens_integers = true};
     *RH_PUSH(arena, &about.types) = (struct workload_type){
         .oid = 16400, .schema = "public", .name = "mood", .kind = 'e', .element = 0};
     *RH_PUSH(arena, &about.types) = (struct workload_type){
@@ -150,6 +151,7 @@ static void check_head(const struct workload_reader *reader)
     assert_true(about->is_masked);
     assert_string_equal(about->masking_key_id, "ab12");
     assert_string_equal((const char *)about->digest_key, "the key of the digests, 32 byte");
+    assert_true(about->widens_integers);
     assert_int_equal(about->types.count, 2);
     assert_string_equal(about->types.items[1].name, "_mood");
     assert_int_equal(about->types.items[1].element, 16400);
