@@ -8,13 +8,6 @@
 
 #define COSTS_SHOWN 3
 
-static const char *say_us(struct arena *arena, double us)
-{
-    if (us < 1000)
-        return rh_arena_printf(arena, us < 10 ? "%.1f us" : "%.0f us", us);
-    return rh_say_duration(arena, llround(us));
-}
-
 static const char *say_name(struct arena *arena, const struct new_query *query)
 {
     return rh_arena_printf(arena, "new query \"%s\"", query->name);
@@ -100,7 +93,7 @@ static const char *say_too_slow(struct arena *arena, const struct new_query *que
 {
     if (query->limit_us < 0)
         return query->reason ? query->reason : "is slow";
-    return rh_arena_printf(arena, "takes %s (p95, limit %s)", say_us(arena, query->p95.us),
+    return rh_arena_printf(arena, "takes %s (p95, limit %s)", rh_say_us(arena, query->p95.us),
                            rh_say_limit(arena, query->limit_us));
 }
 
@@ -143,7 +136,7 @@ void rh_rule_new_query_slow(const struct rule *rule, struct judgement *judgement
             costs, costs[0] ? ". " : "", say_load(arena, query),
             rh_say_count(arena, query->executions, "time"),
             query->p95.low_us >= 0 ? rh_arena_printf(arena, "; its p95 is %s at least",
-                                                     say_us(arena, query->p95.low_us))
+                                                     rh_say_us(arena, query->p95.low_us))
                                    : "");
         advise(query, &found->finding);
     }
@@ -195,8 +188,8 @@ void rh_rule_missing_index_of_new(const struct rule *rule, struct judgement *jud
         rh_evidence_count(found, "index_bytes", proposal->bytes);
         finding->title = rh_arena_printf(arena, "an index on %s brings %s to %s from %s",
                                          proposal->table, say_name(arena, query),
-                                         say_us(arena, proposal->retry.p50_us),
-                                         say_us(arena, query->p50.us));
+                                         rh_say_us(arena, proposal->retry.p50_us),
+                                         rh_say_us(arena, query->p50.us));
         finding->why = rh_arena_printf(
             arena, "It was built on the candidate%s%s, and the query measured again%s%s.",
             proposal->build_us >= 0
@@ -226,8 +219,8 @@ void rh_rule_statistics_lost_of_new(const struct rule *rule, struct judgement *j
         rh_evidence_json(found, "ratio", json_real(query->after_analyze.ratio));
         found->finding.title = rh_arena_printf(
             arena, "%s is slow until ANALYZE: then %s, right after the migration %s",
-            say_name(arena, query), say_us(arena, query->after_analyze.p50_us),
-            say_us(arena, query->p50.us));
+            say_name(arena, query), rh_say_us(arena, query->after_analyze.p50_us),
+            rh_say_us(arena, query->p50.us));
         found->finding.why = rh_arena_printf(
             arena,
             "Its tables were analyzed and it was measured again%s%s. Autovacuum would do the "
@@ -267,7 +260,7 @@ void rh_judgement_measure_new_query_gate(struct judgement *judgement)
                           .ok = !is_over,
                           .observed = shown != open};
     if (gate->observed)
-        gate->measured = rh_arena_printf(arena, "%s (%s)", say_us(arena, shown->p95.us),
+        gate->measured = rh_arena_printf(arena, "%s (%s)", rh_say_us(arena, shown->p95.us),
                                          shown->name);
     else
         gate->reason = rh_arena_printf(arena, "%s was not decided%s%s", say_name(arena, shown),

@@ -29,13 +29,6 @@ static const char *say_query(struct arena *arena, const struct query_comparison 
                            rh_text_one_line(arena, rh_text(text ? text : "?"), QUERY_SHOWN));
 }
 
-static const char *say_us(struct arena *arena, double us)
-{
-    if (us < 1000)
-        return rh_arena_printf(arena, us < 10 ? "%.1f us" : "%.0f us", us);
-    return rh_say_duration(arena, llround(us));
-}
-
 /* "94", "1.6" */
 static const char *say_times(struct arena *arena, double ratio)
 {
@@ -283,15 +276,15 @@ static const char *say_slower(struct arena *arena, const struct query_comparison
         return query->reason ? query->reason : "became more expensive";
     if (query->ratio >= 1.2)
         return rh_arena_printf(arena, "takes %s%s times as long: p50 %s, was %s", least,
-                               say_times(arena, query->ratio), say_us(arena, after->p50_us),
-                               say_us(arena, before->p50_us));
+                               say_times(arena, query->ratio), rh_say_us(arena, after->p50_us),
+                               rh_say_us(arena, before->p50_us));
     if (query->p95_ratio >= 1.2)
         return rh_arena_printf(arena, "takes %s%s times as long at p95: %s, was %s", least,
-                               say_times(arena, query->p95_ratio), say_us(arena, after->p95_us),
-                               say_us(arena, before->p95_us));
+                               say_times(arena, query->p95_ratio), rh_say_us(arena, after->p95_us),
+                               rh_say_us(arena, before->p95_us));
     return rh_arena_printf(arena, "takes %s%s times as long on average: %s, was %s%s%s", least,
                            say_times(arena, after->mean_us / fmax(before->mean_us, 0.001)),
-                           say_us(arena, after->mean_us), say_us(arena, before->mean_us),
+                           rh_say_us(arena, after->mean_us), rh_say_us(arena, before->mean_us),
                            query->reason ? "; " : "", query->reason ? query->reason : "");
 }
 
@@ -534,8 +527,8 @@ void rh_rule_missing_index(const struct rule *rule, struct judgement *judgement)
         found->weight = (int64_t)query->added_ms_per_s;
         finding->title = rh_arena_printf(arena, "an index on %s brings %s back to %s from %s",
                                          proposal->table, say_query(arena, query),
-                                         say_us(arena, proposal->retry.p50_us),
-                                         say_us(arena, query->sides[SIDE_CANDIDATE].p50_us));
+                                         rh_say_us(arena, proposal->retry.p50_us),
+                                         rh_say_us(arena, query->sides[SIDE_CANDIDATE].p50_us));
         finding->why = rh_arena_printf(
             arena, "It was built on the candidate%s%s, and the query measured again%s%s.",
             proposal->build_us >= 0
@@ -566,8 +559,8 @@ void rh_rule_queries_statistics_lost(const struct rule *rule, struct judgement *
         found->weight = (int64_t)query->added_ms_per_s;
         found->finding.title = rh_arena_printf(
             arena, "%s is slow until ANALYZE: then %s, right after the migration %s",
-            say_query(arena, query), say_us(arena, query->after_analyze.p50_us),
-            say_us(arena, query->sides[SIDE_CANDIDATE].p50_us));
+            say_query(arena, query), rh_say_us(arena, query->after_analyze.p50_us),
+            rh_say_us(arena, query->sides[SIDE_CANDIDATE].p50_us));
         found->finding.why = rh_arena_printf(
             arena,
             "The candidate's tables were analyzed and the query measured again%s%s. Autovacuum "

@@ -4,23 +4,12 @@
 #include "base/say.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <string.h>
 
 /* Patterns shown before the rest is only counted, and the columns left of a query's text. */
 #define QUERIES_SHOWN 12
 #define QUERY_COLUMNS_MIN ((size_t)16)
 /* Of a query that a rule could not be followed for. */
 #define REFUSED_COLUMNS ((size_t)60)
-
-static const char *say_us(struct arena *arena, double us)
-{
-    char text[24];
-    if (us < 1000)
-        return rh_arena_printf(arena, us < 10 ? "%.1f us" : "%.0f us", us);
-    rh_duration_format((int64_t)llround(us), text);
-    return rh_arena_strdup(arena, text);
-}
 
 static const char *say_ratio(struct arena *arena, const struct query_comparison *query)
 {
@@ -69,8 +58,8 @@ static void add_query(const struct layout *layout, const struct query_comparison
     const char *mark = mark_of(layout, query->verdict, &style);
     const char *times = query->rounds > 0
                             ? rh_arena_printf(arena, "%9s %9s %7s",
-                                              say_us(arena, query->sides[SIDE_BASELINE].p50_us),
-                                              say_us(arena, query->sides[SIDE_CANDIDATE].p50_us),
+                                              rh_say_us(arena, query->sides[SIDE_BASELINE].p50_us),
+                                              rh_say_us(arena, query->sides[SIDE_CANDIDATE].p50_us),
                                               say_ratio(arena, query))
                             : rh_arena_printf(arena, "%9s %9s %7s", "-", "-", "-");
     const char *head = rh_arena_printf(arena, "  %s %-14s %s  ", mark,
