@@ -199,17 +199,11 @@ static void add_columns(const struct view *view, const struct manifest_table *ta
 {
     for (size_t i = 0; i < table->columns.count; i++) {
         const struct manifest_column *column = &table->columns.items[i];
-        struct layout_lines lines = {0};
-
-        rh_layout_wrap(view->layout, &lines, STYLE_DIM, "      ",
-                       text(view, "%s %s: %s%s%s%s%s", column->name, column->type, column->rule,
-                            column->domain ? " in domain " : "",
-                            column->domain ? column->domain : "", column->reason ? "; " : "",
-                            column->reason ? column->reason : ""));
-        for (size_t n = 0; n < lines.count; n++) {
-            rh_layout_add(view->layout, lines.items[n].style, lines.items[n].text);
-            rh_layout_end_line(view->layout);
-        }
+        rh_layout_add_wrapped(view->layout, STYLE_DIM, "      ",
+                              text(view, "%s %s: %s%s%s%s%s", column->name, column->type,
+                                   column->rule, column->domain ? " in domain " : "",
+                                   column->domain ? column->domain : "", column->reason ? "; " : "",
+                                   column->reason ? column->reason : ""));
     }
 }
 

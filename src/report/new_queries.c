@@ -6,6 +6,7 @@
 /* Queries shown before the rest is only counted. */
 #define QUERIES_SHOWN 12
 #define NAME_COLUMNS_MIN ((size_t)16)
+#define INDENT "      "
 
 static const char *mark_of(const struct layout *layout, const struct new_query *query,
                            enum style *ret_style)
@@ -52,16 +53,6 @@ static const char *say_more(struct arena *arena, const struct new_query *query)
                            rh_say_number(arena, cost->kept), rh_say_number(arena, cost->scanned));
 }
 
-static void add_indented(const struct layout *layout, const char *text)
-{
-    struct layout_lines lines = {0};
-    rh_layout_wrap(layout, &lines, STYLE_DIM, "      ", text);
-    for (size_t i = 0; i < lines.count; i++) {
-        rh_layout_add(layout, lines.items[i].style, lines.items[i].text);
-        rh_layout_end_line(layout);
-    }
-}
-
 static void add_query(const struct layout *layout, const struct new_query *query,
                       enum report_detail detail)
 {
@@ -84,10 +75,11 @@ static void add_query(const struct layout *layout, const struct new_query *query
     rh_layout_end_line(layout);
     const char *more = say_more(arena, query);
     if (more)
-        add_indented(layout, more);
+        rh_layout_add_wrapped(layout, STYLE_DIM, INDENT, more);
     for (size_t i = 0; detail == REPORT_VERBOSE && i < query->plan.lines.count; i++)
-        add_indented(layout, rh_arena_printf(arena, "%*s%s", 2 * query->plan.lines.items[i].depth,
-                                             "", query->plan.lines.items[i].text));
+        rh_layout_add_wrapped(layout, STYLE_DIM, INDENT,
+                              rh_arena_printf(arena, "%*s%s", 2 * query->plan.lines.items[i].depth,
+                                              "", query->plan.lines.items[i].text));
 }
 
 static bool is_bad(const struct new_query *query)

@@ -70,14 +70,8 @@ static void add_query(const struct layout *layout, const struct query_comparison
     rh_layout_add(layout, style, head);
     rh_layout_add(layout, STYLE_PLAIN, rh_layout_one_line(layout, text_of(query), left));
     rh_layout_end_line(layout);
-    if (query->reason && query->verdict != QUERY_WORSE) {
-        struct layout_lines lines = {0};
-        rh_layout_wrap(layout, &lines, STYLE_DIM, "      ", query->reason);
-        for (size_t i = 0; i < lines.count; i++) {
-            rh_layout_add(layout, lines.items[i].style, lines.items[i].text);
-            rh_layout_end_line(layout);
-        }
-    }
+    if (query->reason && query->verdict != QUERY_WORSE)
+        rh_layout_add_wrapped(layout, STYLE_DIM, "      ", query->reason);
 }
 
 static void add_plan(const struct layout *layout, const char *side, const struct query_plan *plan)
