@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/say.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 struct view {
@@ -114,6 +115,10 @@ static void add_coverage(const struct view *view)
 
 #define NUMBER_COLUMNS 10
 #define SHARE_COLUMNS 7
+/* Behind the numbers, where there is room for it: "replace" of a transform names a pattern by it.
+ */
+#define FINGERPRINT_COLUMNS 18
+#define ROW_COLUMNS (5 * NUMBER_COLUMNS + SHARE_COLUMNS + FINGERPRINT_COLUMNS)
 /* The query stands below its numbers, where there is room for it. */
 #define QUERY_INDENT 4
 
@@ -122,6 +127,13 @@ static void add_cell(const struct view *view, const char *text, size_t columns)
     size_t width = rh_layout_width(text);
     rh_layout_pad(view->layout, width < columns ? columns - width : 1);
     rh_layout_add(view->layout, STYLE_PLAIN, text);
+}
+
+static void add_fingerprint(const struct view *view, const char *text)
+{
+    if (view->layout->columns >= ROW_COLUMNS)
+        add_cell(view, text, FINGERPRINT_COLUMNS);
+    rh_layout_end_line(view->layout);
 }
 
 static void add_row(const struct view *view, const struct workload_report_row *row,
@@ -139,7 +151,7 @@ static void add_row(const struct view *view, const struct workload_report_row *r
              NUMBER_COLUMNS);
     add_cell(view, duration_text(arena, sums->max_us), NUMBER_COLUMNS);
     add_cell(view, rh_layout_count(arena, sums->errors), NUMBER_COLUMNS);
-    rh_layout_end_line(view->layout);
+    add_fingerprint(view, rh_arena_printf(arena, "%016" PRIx64, row->pattern->fingerprint));
     rh_layout_pad(view->layout, QUERY_INDENT);
     rh_layout_add(view->layout, STYLE_BOLD,
                   rh_layout_one_line(view->layout, row->pattern->query,
@@ -159,7 +171,7 @@ static void add_patterns(const struct view *view)
     rh_layout_end_line(view->layout);
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
         add_cell(view, heads[i], i == 1 ? SHARE_COLUMNS : NUMBER_COLUMNS);
-    rh_layout_end_line(view->layout);
+    add_fingerprint(view, "fingerprint");
     size_t shown = report->pattern_count < report->limit ? report->pattern_count : report->limit;
     for (size_t i = 0; i < shown; i++)
         add_row(view, &report->patterns[i], total_us);

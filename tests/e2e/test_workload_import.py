@@ -213,7 +213,11 @@ def test_import_of_sql_files(rehearse):
     assert done.status == 0, done
     sessions = sessions_of(rehearse, "w")
     assert [len(statements) for statements in sessions.values()] == [6, 9]
-    assert rehearse("workload", "show", "w").stdout.count("UPDATE t SET a = $1 WHERE id = $2") == 1
+    text = rehearse("workload", "show", "w").stdout
+    assert text.count("UPDATE t SET a = $1 WHERE id = $2") == 1
+    # What "replace" of a transform names it by.
+    for row in json.loads(rehearse("workload", "show", "w", "--json").stdout)["patterns"]:
+        assert f"{row['fingerprint']}\n    {row['query']}\n" in text, text
     assert "'x'" not in rehearse("workload", "export", "w", "--format", "sql").stdout
 
 
