@@ -159,6 +159,7 @@ def test_run_workloads_that_cannot_be_read_are_said_before_anything_is_started(r
         assert outcome.status == 2 and words in outcome.stderr, outcome
 
 
+@pytest.mark.alone
 def test_run_an_encrypted_workload_with_the_key_that_was_made_for_it(rehearse, shop):
     home = {"HOME": str(rehearse.directory), "XDG_CONFIG_HOME": ""}
     queries = rehearse.write("queries.sql", "SELECT count(*) FROM customers WHERE id < 10;\n")
