@@ -84,20 +84,24 @@ static void add_fidelity(const struct view *view)
     }
 }
 
+static void add_covered(const struct view *view, double share, int64_t never_seen)
+{
+    add_labelled(view, "covers", "%.1f %% of production's time; %s of it never seen here",
+                 100 * share, rh_say_count(view->arena, never_seen, "pattern"));
+}
+
 static void add_coverage(const struct view *view)
 {
     const struct workload_coverage *coverage = view->report->coverage;
     const struct workload_production *production = &view->report->totals->production;
-    if (coverage == NULL && production->is_known && production->total_us > 0 &&
-        view->report->about->origin != WORKLOAD_STATEMENT_SUMS)
-        add_labelled(view, "covers", "%.1f %% of production's time; %s of it never seen here",
-                     100 * (double)production->covered_us / (double)production->total_us,
-                     rh_say_count(view->arena, production->never_seen, "pattern"));
-    if (coverage == NULL)
+    if (coverage == NULL) {
+        if (production->is_known && production->total_us > 0 &&
+            view->report->about->origin != WORKLOAD_STATEMENT_SUMS)
+            add_covered(view, (double)production->covered_us / (double)production->total_us,
+                        production->never_seen);
         return;
-    add_labelled(view, "covers", "%.1f %% of production's time; %s of it never seen here",
-                 100 * coverage->share,
-                 rh_say_count(view->arena, (int64_t)coverage->never_seen, "pattern"));
+    }
+    add_covered(view, coverage->share, (int64_t)coverage->never_seen);
     for (size_t i = 0; i < coverage->named.count; i++) {
         const struct workload_never_seen *never = &coverage->named.items[i];
         const char *label = rh_arena_printf(
