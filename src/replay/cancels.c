@@ -11,8 +11,8 @@
 struct cancel {
     struct cancel *previous, *next;
     struct replay *replay;
-    struct replay_session *session;
-    struct item *item; /* NULL: it is over */
+    struct replay_session *session; /* NULL: it is over */
+    struct item *item;              /* NULL: it is over */
     struct due due;
     struct pg_cancel *request;
 };
@@ -33,12 +33,21 @@ static void free_cancel(struct cancel *cancel)
     free(cancel);
 }
 
+/* The server closes when it has sent the signal: until then the session sends nothing, as no client
+   does that waits for its cancel request. The postmaster signals the backend and then its process
+   group; of the two the second would hit the next request. */
 static void on_sent(void *context, const struct err *err)
 {
     struct cancel *cancel = context;
     struct replay *replay = cancel->replay;
+    struct replay_session *session = cancel->session;
     (void)err; /* the request then simply goes on to its end */
     free_cancel(cancel);
+    if (session) {
+        session->cancels_under_way--;
+        session->free_us = rh_replay_virtual(replay, rh_clock_mono().us);
+        rh_session_advance(session);
+    }
     rh_replay_rearm(replay);
 }
 
@@ -54,6 +63,7 @@ static void on_due(void *context)
         return;
     }
     item->cancel_was_sent = true;
+    cancel->session->cancels_under_way++;
     replay->result->cancels_sent++;
     rh_pg_cancel_start(replay->loop, replay->dialer, rh_pg_client_key(cancel->session->client),
                        on_sent, cancel, &cancel->request);
@@ -88,7 +98,7 @@ void rh_cancel_disarm(struct item *item)
         return;
     item->cancel = NULL;
     cancel->item = NULL;
-    /* One that is on its way goes on: the server drops what comes too late. */
+    /* One that is on its way goes on, and the session's next request waits for it. */
     if (!cancel->request) {
         cancel->replay->result->cancels_not_needed++;
         free_cancel(cancel);
@@ -109,6 +119,13 @@ void rh_cancel_event(struct replay *replay, const struct workload_event *event)
     item->cancel_after_us = event->at_us - item->at_us;
     if (item->is_sent)
         rh_cancel_arm(session, item);
+}
+
+void rh_cancel_leave(const struct replay_session *session)
+{
+    for (struct cancel *it = session->replay->cancels; it; it = it->next)
+        if (it->session == session)
+            it->session = NULL;
 }
 
 void rh_cancel_free_all(struct replay *replay)

@@ -149,6 +149,7 @@ struct replay_session {
     int64_t complete_us;     /* of the last execution; real */
     bool is_skipping;        /* after an error, up to the Sync */
     bool is_in_copy;         /* the server takes CopyData */
+    unsigned cancels_under_way; /* until the server has dealt with them nothing is sent */
 
     /* the result under way */
     struct result_digest digest;
@@ -322,6 +323,8 @@ void rh_cancel_event(struct replay *replay, const struct workload_event *event);
 /* The item was sent; it is over. */
 void rh_cancel_arm(struct replay_session *session, struct item *item);
 void rh_cancel_disarm(struct item *item);
+/* The session ends: what is under way for it goes on without it. */
+void rh_cancel_leave(const struct replay_session *session);
 void rh_cancel_free_all(struct replay *replay);
 
 /* --- measure.c --------------------------------------------------------------------------------

@@ -333,7 +333,7 @@ static bool may_go(const struct replay_session *session, const struct item *item
     const struct item *flying = session->flying;
     if (flying && flying->request <= item->waits_for)
         return false;
-    if (rh_pg_client_unsent(session->client) > UNSENT_MAX)
+    if (session->cancels_under_way > 0 || rh_pg_client_unsent(session->client) > UNSENT_MAX)
         return false;
     if (!flying)
         return true;
@@ -535,6 +535,7 @@ void rh_session_end(struct replay_session *session)
     rh_pg_client_free(session->client);
     session->client = NULL;
     drop_items(session);
+    rh_cancel_leave(session);
     session->touched.count = 0;
     replay->live--;
     replay->ended++;
