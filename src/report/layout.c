@@ -306,6 +306,13 @@ void rh_layout_labelled(const struct layout *layout, const char *label, const ch
                           rh_arena_printf(layout->arena, "%-*s", LABEL_COLUMNS, label), text);
 }
 
+const char *rh_layout_duration(struct arena *arena, int64_t us)
+{
+    char text[24];
+    rh_duration_format(us, text);
+    return rh_arena_strdup(arena, text);
+}
+
 const char *rh_layout_count(struct arena *arena, int64_t count)
 {
     int64_t tenths_of_billions = count / 100000000 + (count % 100000000 >= 50000000);

@@ -36,14 +36,6 @@ static const char *count_text(const struct view *view, int64_t count)
     return count < 0 ? "?" : rh_say_number(view->arena, count);
 }
 
-static const char *duration_text(const struct view *view, int64_t us)
-{
-    char out[24];
-
-    rh_duration_format(us, out);
-    return rh_arena_strdup(view->arena, out);
-}
-
 /* "all", "5 %", "0.03 %", "none" */
 static const char *share_text(const struct view *view, double share)
 {
@@ -125,7 +117,7 @@ static const char *footprint_text(const struct view *view)
     return text(view, "%s, %s read, its snapshot held %s%s",
                 rh_say_count(view->arena, manifest->footprint.statements, "statement"),
                 bytes_text(view, manifest->footprint.bytes_read),
-                duration_text(view, manifest->footprint.snapshot_age_us), locks);
+                rh_layout_duration(view->arena, manifest->footprint.snapshot_age_us), locks);
 }
 
 /* ", 3 days ago"; "" when nobody knows. */

@@ -60,9 +60,7 @@ static void add_query(const struct layout *layout, const struct new_query *query
     enum style style;
     const char *mark = mark_of(layout, query, &style);
     bool is_timed = query->executions > 0;
-    char limit[24] = "";
-    if (query->limit_us >= 0)
-        rh_duration_format(query->limit_us, limit);
+    const char *limit = query->limit_us >= 0 ? rh_layout_duration(arena, query->limit_us) : "";
     const char *head = rh_arena_printf(arena, "  %s %9s %9s %9s %9s  ", mark,
                                        is_timed ? rh_say_us(arena, query->p50.us) : "-",
                                        is_timed ? rh_say_us(arena, query->p95.us) : "-",

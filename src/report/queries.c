@@ -102,11 +102,10 @@ static void add_summary(const struct layout *layout, const struct workload_compa
                         const char *whose)
 {
     struct arena *arena = layout->arena;
-    char duration[24];
-    rh_duration_format(comparison->duration_us, duration);
     const char *text = rh_arena_printf(
         arena, "%s, %s in %s", rh_say_count(arena, (int64_t)comparison->queries.count, "pattern"),
-        rh_say_count(arena, comparison->executions, "timed execution"), duration);
+        rh_say_count(arena, comparison->executions, "timed execution"),
+        rh_layout_duration(arena, comparison->duration_us));
     text = rh_report_join(
         layout, text,
         rh_arena_printf(arena, "%.0f %% of the workload's time", comparison->covered * 100));

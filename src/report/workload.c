@@ -1,6 +1,5 @@
 #include "report/report_int.h"
 
-#include "base/clock.h"
 #include "base/say.h"
 
 #include <inttypes.h>
@@ -11,13 +10,6 @@ struct view {
     const struct workload_report *report;
     struct arena *arena;
 };
-
-static const char *duration_text(struct arena *arena, int64_t us)
-{
-    char out[24];
-    rh_duration_format(us, out);
-    return rh_arena_strdup(arena, out);
-}
 
 static void add_labelled(const struct view *view, const char *label, const char *fmt, ...)
     RH_PRINTF(3, 4);
@@ -38,8 +30,8 @@ static void add_head(const struct view *view)
     add_labelled(view, "workload", "%s: %s%s%s, %s%s%s", view->report->path,
                  rh_workload_origin_name(about->origin),
                  about->server_version[0] ? " of PostgreSQL " : "", about->server_version,
-                 duration_text(arena, totals->duration_us), about->started_at[0] ? ", from " : "",
-                 about->started_at);
+                 rh_layout_duration(arena, totals->duration_us),
+                 about->started_at[0] ? ", from " : "", about->started_at);
     add_labelled(view, "holds", "%s (%s at once), %s, %s, %s, %s",
                  rh_say_count(arena, totals->sessions, "session"),
                  rh_say_number(arena, totals->sessions_most_at_once),
@@ -145,15 +137,15 @@ static void add_row(const struct view *view, const struct workload_report_row *r
 {
     const struct workload_pattern_sums *sums = row->sums;
     struct arena *arena = view->arena;
-    add_cell(view, duration_text(arena, sums->total_us), NUMBER_COLUMNS);
+    add_cell(view, rh_layout_duration(arena, sums->total_us), NUMBER_COLUMNS);
     add_cell(view,
              rh_arena_printf(arena, "%.1f %%",
                              total_us > 0 ? 100.0 * (double)sums->total_us / (double)total_us : 0),
              SHARE_COLUMNS);
     add_cell(view, rh_layout_count(arena, sums->calls), NUMBER_COLUMNS);
-    add_cell(view, duration_text(arena, sums->calls > 0 ? sums->total_us / sums->calls : 0),
+    add_cell(view, rh_layout_duration(arena, sums->calls > 0 ? sums->total_us / sums->calls : 0),
              NUMBER_COLUMNS);
-    add_cell(view, duration_text(arena, sums->max_us), NUMBER_COLUMNS);
+    add_cell(view, rh_layout_duration(arena, sums->max_us), NUMBER_COLUMNS);
     add_cell(view, rh_layout_count(arena, sums->errors), NUMBER_COLUMNS);
     add_fingerprint(view, rh_arena_printf(arena, "%016" PRIx64, row->pattern->fingerprint));
     rh_layout_pad(view->layout, QUERY_INDENT);
