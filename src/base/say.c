@@ -3,6 +3,7 @@
 #include "base/clock.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #define MINUTE_S 60
@@ -26,6 +27,17 @@ const char *rh_say_bytes(struct arena *arena, int64_t bytes)
 {
     char text[24];
     rh_bytes_format(bytes, text);
+    return rh_arena_strdup(arena, text);
+}
+
+const char *rh_say_us(struct arena *arena, double us)
+{
+    char text[24];
+    if (us < 0)
+        return "-";
+    if (us < 1000)
+        return rh_arena_printf(arena, us < 10 ? "%.1f us" : "%.0f us", us);
+    rh_duration_format(us < 9e17 ? llround(us) : INT64_MAX, text);
     return rh_arena_strdup(arena, text);
 }
 

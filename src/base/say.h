@@ -17,6 +17,9 @@ const char *rh_say_number(struct arena *arena, int64_t number);
 const char *rh_say_count(struct arena *arena, int64_t count, const char *noun);
 /* "4.2 GB" */
 const char *rh_say_bytes(struct arena *arena, int64_t bytes);
+/* Of a measured time: "9.4 us", "250 us", from a millisecond on as rh_duration_format; "-" below
+   zero, which is none. */
+const char *rh_say_us(struct arena *arena, double us);
 /* "a, b and c"; of more than `most`, "a, b and 3 more". */
 const char *rh_say_list(struct arena *arena, const char *const *items, size_t count, size_t most);
 /* Of something old, in words that stay true for a while: "45 min", "7 h", "12 days". */

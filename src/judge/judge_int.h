@@ -309,6 +309,12 @@ void rh_rule_missing_index(const struct rule *rule, struct judgement *judgement)
 void rh_rule_cached_plan_broken(const struct rule *rule, struct judgement *judgement);
 /* What statistics-lost says of queries that were measured before and after an ANALYZE. */
 void rh_rule_queries_statistics_lost(const struct rule *rule, struct judgement *judgement);
+/* What is said of an index that was tried: all but the title and the advice. */
+void rh_judgement_put_index(struct arena *arena, struct found *found,
+                            const struct index_proposal *proposal);
+/* All that is said of an ANALYZE that was tried. */
+void rh_judgement_put_analyze(struct arena *arena, struct found *found, const char *name,
+                              double before_us, const struct query_retry *retry);
 /* rules_new_queries.c: the queries that the release brings */
 void rh_rule_new_query_error(const struct rule *rule, struct judgement *judgement);
 void rh_rule_new_query_slow(const struct rule *rule, struct judgement *judgement);

@@ -10,31 +10,23 @@
 #define DECIDED_LEAST 0.8
 #define QUERY_SHOWN 50
 
-/* SIZE_MAX: it is not one of them. */
-static size_t index_in(const struct workload_comparison *comparison,
+static bool is_last_of(const struct workload_comparison *comparison,
                        const struct query_comparison *query)
 {
-    for (size_t i = 0; i < comparison->queries.count; i++)
-        if (&comparison->queries.items[i] == query)
-            return i;
-    return SIZE_MAX;
+    return query && comparison->queries.count > 0 &&
+           query == &comparison->queries.items[comparison->queries.count - 1];
 }
 
 const struct query_comparison *rh_judgement_next_query(const struct judgement *judgement,
                                                        const struct query_comparison *query)
 {
-    const struct workload_comparison *const all[] = {&judgement->result->workload,
-                                                     &judgement->result->new_application};
-    bool is_next = query == NULL;
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        size_t at = is_next ? SIZE_MAX : index_in(all[i], query);
-        if (is_next && all[i]->queries.count > 0)
-            return all[i]->queries.items;
-        if (at != SIZE_MAX && at + 1 < all[i]->queries.count)
-            return query + 1;
-        is_next |= at != SIZE_MAX;
-    }
-    return NULL;
+    const struct workload_comparison *old = &judgement->result->workload;
+    const struct workload_comparison *new = &judgement->result->new_application;
+    if (query && !is_last_of(old, query) && !is_last_of(new, query))
+        return query + 1;
+    if (!query && old->queries.count > 0)
+        return old->queries.items;
+    return !is_last_of(new, query) && new->queries.count > 0 ? new->queries.items : NULL;
 }
 
 bool rh_judgement_is_moot(const struct judgement *judgement, const struct query_comparison *query)

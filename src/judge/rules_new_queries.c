@@ -8,13 +8,6 @@
 
 #define COSTS_SHOWN 3
 
-static const char *say_us(struct arena *arena, double us)
-{
-    if (us < 1000)
-        return rh_arena_printf(arena, us < 10 ? "%.1f us" : "%.0f us", us);
-    return rh_say_duration(arena, llround(us));
-}
-
 static const char *say_name(struct arena *arena, const struct new_query *query)
 {
     return rh_arena_printf(arena, "new query \"%s\"", query->name);
@@ -100,7 +93,7 @@ static const char *say_too_slow(struct arena *arena, const struct new_query *que
 {
     if (query->limit_us < 0)
         return query->reason ? query->reason : "is slow";
-    return rh_arena_printf(arena, "takes %s (p95, limit %s)", say_us(arena, query->p95.us),
+    return rh_arena_printf(arena, "takes %s (p95, limit %s)", rh_say_us(arena, query->p95.us),
                            rh_say_limit(arena, query->limit_us));
 }
 
@@ -143,7 +136,7 @@ void rh_rule_new_query_slow(const struct rule *rule, struct judgement *judgement
             costs, costs[0] ? ". " : "", say_load(arena, query),
             rh_say_count(arena, query->executions, "time"),
             query->p95.low_us >= 0 ? rh_arena_printf(arena, "; its p95 is %s at least",
-                                                     say_us(arena, query->p95.low_us))
+                                                     rh_say_us(arena, query->p95.low_us))
                                    : "");
         advise(query, &found->finding);
     }
@@ -188,29 +181,13 @@ void rh_rule_missing_index_of_new(const struct rule *rule, struct judgement *jud
             continue;
         struct found *found = add_query(rule, judgement, SEVERITY_WARNING, query);
         struct finding *finding = &found->finding;
-        finding->relation = proposal->table;
-        rh_evidence_json(found, "p50_us", json_real(proposal->retry.p50_us));
-        rh_evidence_json(found, "ratio", json_real(proposal->retry.ratio));
-        rh_evidence_ms(found, "build_ms", proposal->build_us);
-        rh_evidence_count(found, "index_bytes", proposal->bytes);
+        rh_judgement_put_index(arena, found, proposal);
         finding->title = rh_arena_printf(arena, "an index on %s brings %s to %s from %s",
                                          proposal->table, say_name(arena, query),
-                                         say_us(arena, proposal->retry.p50_us),
-                                         say_us(arena, query->p50.us));
-        finding->why = rh_arena_printf(
-            arena, "It was built on the candidate%s%s, and the query measured again%s%s.",
-            proposal->build_us >= 0
-                ? rh_arena_printf(arena, " in %s", rh_say_duration(arena, proposal->build_us))
-                : "",
-            proposal->bytes >= 0
-                ? rh_arena_printf(arena, " (%s)", rh_say_bytes(arena, proposal->bytes))
-                : "",
-            proposal->retry.difference ? ": " : "",
-            proposal->retry.difference ? proposal->retry.difference : "");
+                                         rh_say_us(arena, proposal->retry.p50_us),
+                                         rh_say_us(arena, query->p50.us));
         finding->advice = "Build it before the release that sends the query, outside of a "
                           "transaction.";
-        finding->advice_sql = proposal->sql;
-        finding->advice_tried = true;
     }
 }
 
@@ -222,21 +199,8 @@ void rh_rule_statistics_lost_of_new(const struct rule *rule, struct judgement *j
         if (!query->after_analyze.is_repaired)
             continue;
         struct found *found = add_query(rule, judgement, SEVERITY_WARNING, query);
-        rh_evidence_json(found, "p50_us", json_real(query->after_analyze.p50_us));
-        rh_evidence_json(found, "ratio", json_real(query->after_analyze.ratio));
-        found->finding.title = rh_arena_printf(
-            arena, "%s is slow until ANALYZE: then %s, right after the migration %s",
-            say_name(arena, query), say_us(arena, query->after_analyze.p50_us),
-            say_us(arena, query->p50.us));
-        found->finding.why = rh_arena_printf(
-            arena,
-            "Its tables were analyzed and it was measured again%s%s. Autovacuum would do the "
-            "same, but only after a tenth of the rows changed.",
-            query->after_analyze.difference ? ": " : "",
-            query->after_analyze.difference ? query->after_analyze.difference : "");
-        found->finding.advice = "Let the migration end with ANALYZE of the tables that it "
-                                "changed, outside of the transaction that locks them.";
-        found->finding.advice_tried = true;
+        rh_judgement_put_analyze(arena, found, say_name(arena, query), query->p50.us,
+                                 &query->after_analyze);
     }
 }
 
@@ -267,7 +231,7 @@ void rh_judgement_measure_new_query_gate(struct judgement *judgement)
                           .ok = !is_over,
                           .observed = shown != open};
     if (gate->observed)
-        gate->measured = rh_arena_printf(arena, "%s (%s)", say_us(arena, shown->p95.us),
+        gate->measured = rh_arena_printf(arena, "%s (%s)", rh_say_us(arena, shown->p95.us),
                                          shown->name);
     else
         gate->reason = rh_arena_printf(arena, "%s was not decided%s%s", say_name(arena, shown),

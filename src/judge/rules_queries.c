@@ -29,13 +29,6 @@ static const char *say_query(struct arena *arena, const struct query_comparison 
                            rh_text_one_line(arena, rh_text(text ? text : "?"), QUERY_SHOWN));
 }
 
-static const char *say_us(struct arena *arena, double us)
-{
-    if (us < 1000)
-        return rh_arena_printf(arena, us < 10 ? "%.1f us" : "%.0f us", us);
-    return rh_say_duration(arena, llround(us));
-}
-
 /* "94", "1.6" */
 static const char *say_times(struct arena *arena, double ratio)
 {
@@ -283,15 +276,15 @@ static const char *say_slower(struct arena *arena, const struct query_comparison
         return query->reason ? query->reason : "became more expensive";
     if (query->ratio >= 1.2)
         return rh_arena_printf(arena, "takes %s%s times as long: p50 %s, was %s", least,
-                               say_times(arena, query->ratio), say_us(arena, after->p50_us),
-                               say_us(arena, before->p50_us));
+                               say_times(arena, query->ratio), rh_say_us(arena, after->p50_us),
+                               rh_say_us(arena, before->p50_us));
     if (query->p95_ratio >= 1.2)
         return rh_arena_printf(arena, "takes %s%s times as long at p95: %s, was %s", least,
-                               say_times(arena, query->p95_ratio), say_us(arena, after->p95_us),
-                               say_us(arena, before->p95_us));
+                               say_times(arena, query->p95_ratio), rh_say_us(arena, after->p95_us),
+                               rh_say_us(arena, before->p95_us));
     return rh_arena_printf(arena, "takes %s%s times as long on average: %s, was %s%s%s", least,
                            say_times(arena, after->mean_us / fmax(before->mean_us, 0.001)),
-                           say_us(arena, after->mean_us), say_us(arena, before->mean_us),
+                           rh_say_us(arena, after->mean_us), rh_say_us(arena, before->mean_us),
                            query->reason ? "; " : "", query->reason ? query->reason : "");
 }
 
@@ -516,6 +509,49 @@ void rh_rule_estimate_off(const struct rule *rule, struct judgement *judgement)
 
 /* --- repairs -------------------------------------------------------------------------------- */
 
+void rh_judgement_put_index(struct arena *arena, struct found *found,
+                            const struct index_proposal *proposal)
+{
+    struct finding *finding = &found->finding;
+    const char *difference = proposal->retry.difference;
+
+    finding->relation = proposal->table;
+    rh_evidence_json(found, "p50_us", json_real(proposal->retry.p50_us));
+    rh_evidence_json(found, "ratio", json_real(proposal->retry.ratio));
+    rh_evidence_ms(found, "build_ms", proposal->build_us);
+    rh_evidence_count(found, "index_bytes", proposal->bytes);
+    finding->why = rh_arena_printf(
+        arena, "It was built on the candidate%s%s, and the query measured again%s%s.",
+        proposal->build_us >= 0
+            ? rh_arena_printf(arena, " in %s", rh_say_duration(arena, proposal->build_us))
+            : "",
+        proposal->bytes >= 0 ? rh_arena_printf(arena, " (%s)", rh_say_bytes(arena, proposal->bytes))
+                             : "",
+        difference ? ": " : "", difference ? difference : "");
+    finding->advice_sql = proposal->sql;
+    finding->advice_tried = true;
+}
+
+void rh_judgement_put_analyze(struct arena *arena, struct found *found, const char *name,
+                              double before_us, const struct query_retry *retry)
+{
+    struct finding *finding = &found->finding;
+
+    rh_evidence_json(found, "p50_us", json_real(retry->p50_us));
+    rh_evidence_json(found, "ratio", json_real(retry->ratio));
+    finding->title = rh_arena_printf(
+        arena, "%s is slow until ANALYZE: then %s, right after the migration %s", name,
+        rh_say_us(arena, retry->p50_us), rh_say_us(arena, before_us));
+    finding->why = rh_arena_printf(
+        arena,
+        "Its tables were analyzed on the candidate and it was measured again%s%s. Autovacuum "
+        "would do the same, but only after a tenth of the rows changed.",
+        retry->difference ? ": " : "", retry->difference ? retry->difference : "");
+    finding->advice = "Let the migration end with ANALYZE of the tables that it changed, outside "
+                      "of the transaction that locks them.";
+    finding->advice_tried = true;
+}
+
 void rh_rule_missing_index(const struct rule *rule, struct judgement *judgement)
 {
     struct arena *arena = judgement->arena;
@@ -526,29 +562,13 @@ void rh_rule_missing_index(const struct rule *rule, struct judgement *judgement)
             continue;
         struct found *found = add_query(rule, judgement, SEVERITY_WARNING, query);
         struct finding *finding = &found->finding;
-        finding->relation = proposal->table;
-        rh_evidence_json(found, "p50_us", json_real(proposal->retry.p50_us));
-        rh_evidence_json(found, "ratio", json_real(proposal->retry.ratio));
-        rh_evidence_ms(found, "build_ms", proposal->build_us);
-        rh_evidence_count(found, "index_bytes", proposal->bytes);
+        rh_judgement_put_index(arena, found, proposal);
         found->weight = (int64_t)query->added_ms_per_s;
         finding->title = rh_arena_printf(arena, "an index on %s brings %s back to %s from %s",
                                          proposal->table, say_query(arena, query),
-                                         say_us(arena, proposal->retry.p50_us),
-                                         say_us(arena, query->sides[SIDE_CANDIDATE].p50_us));
-        finding->why = rh_arena_printf(
-            arena, "It was built on the candidate%s%s, and the query measured again%s%s.",
-            proposal->build_us >= 0
-                ? rh_arena_printf(arena, " in %s", rh_say_duration(arena, proposal->build_us))
-                : "",
-            proposal->bytes >= 0
-                ? rh_arena_printf(arena, " (%s)", rh_say_bytes(arena, proposal->bytes))
-                : "",
-            proposal->retry.difference ? ": " : "",
-            proposal->retry.difference ? proposal->retry.difference : "");
+                                         rh_say_us(arena, proposal->retry.p50_us),
+                                         rh_say_us(arena, query->sides[SIDE_CANDIDATE].p50_us));
         finding->advice = "Build it before the release, outside of a transaction.";
-        finding->advice_sql = proposal->sql;
-        finding->advice_tried = true;
     }
     rh_rule_missing_index_of_new(rule, judgement);
 }
@@ -561,22 +581,9 @@ void rh_rule_queries_statistics_lost(const struct rule *rule, struct judgement *
         if (!is_slower(query) || !query->after_analyze.is_repaired)
             continue;
         struct found *found = add_query(rule, judgement, SEVERITY_WARNING, query);
-        rh_evidence_json(found, "p50_us", json_real(query->after_analyze.p50_us));
-        rh_evidence_json(found, "ratio", json_real(query->after_analyze.ratio));
+        rh_judgement_put_analyze(arena, found, say_query(arena, query),
+                                 query->sides[SIDE_CANDIDATE].p50_us, &query->after_analyze);
         found->weight = (int64_t)query->added_ms_per_s;
-        found->finding.title = rh_arena_printf(
-            arena, "%s is slow until ANALYZE: then %s, right after the migration %s",
-            say_query(arena, query), say_us(arena, query->after_analyze.p50_us),
-            say_us(arena, query->sides[SIDE_CANDIDATE].p50_us));
-        found->finding.why = rh_arena_printf(
-            arena,
-            "The candidate's tables were analyzed and the query measured again%s%s. Autovacuum "
-            "would do the same, but only after a tenth of the rows changed.",
-            query->after_analyze.difference ? ": " : "",
-            query->after_analyze.difference ? query->after_analyze.difference : "");
-        found->finding.advice = "Let the migration end with ANALYZE of the tables that it "
-                                "changed, outside of the transaction that locks them.";
-        found->finding.advice_tried = true;
     }
     rh_rule_statistics_lost_of_new(rule, judgement);
 }

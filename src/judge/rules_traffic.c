@@ -70,6 +70,8 @@ void rh_rule_pool_exhaustion(const struct rule *rule, struct judgement *judgemen
 #define CACHED_PLAN "0A000"
 /* invalid_sql_statement_name */
 #define NO_SUCH_STATEMENT "26000"
+/* in_failed_sql_transaction */
+#define FAILED_TRANSACTION "25P02"
 
 struct failing {
     const struct traffic_pattern *pattern;
@@ -106,12 +108,14 @@ struct failing_list {
 };
 
 /* Names and types that the migration took from a query that the release no longer sends, where the
-   old application is stopped by then: the replay goes on with it all the same. */
+   old application is stopped by then: the replay goes on with it all the same. A Parse by itself is
+   no execution: that it failed shows in those of its name. */
 static bool is_moot(const struct judgement *judgement, const struct traffic_pattern *pattern,
                     const char *sqlstate)
 {
     return pattern->is_transformed && judgement->result->transformation.is_old_stopped &&
-           (strncmp(sqlstate, "42", 2) == 0 || strcmp(sqlstate, CACHED_PLAN) == 0);
+           (strncmp(sqlstate, "42", 2) == 0 ||
+            RH_IS_ONE_OF(sqlstate, CACHED_PLAN, NO_SUCH_STATEMENT));
 }
 
 /* A name that no statement has because its Parse failed: that failure is the one to tell. */
@@ -123,10 +127,26 @@ static bool is_aftermath(const struct traffic_pattern *pattern, const char *sqls
     return has_cause && strcmp(sqlstate, NO_SUCH_STATEMENT) == 0;
 }
 
+/* Whether anything but statements behind a failure in their transaction fails newly. */
+static bool has_other_failure(const struct traffic *traffic)
+{
+    struct failing failing;
+    for (size_t i = 0; i < traffic->patterns.count; i++) {
+        const struct traffic_pattern *pattern = &traffic->patterns.items[i];
+        for (size_t j = 0; j < pattern->errors.count; j++)
+            if (strcmp(pattern->errors.items[j].sqlstate, FAILED_TRANSACTION) != 0 &&
+                is_new(pattern, &pattern->errors.items[j], &failing))
+                return true;
+    }
+    return false;
+}
+
 static struct failing_list failing_with(struct judgement *judgement, const char *sqlstate)
 {
     const struct traffic *traffic = &judgement->result->traffic;
     struct failing_list list = {0};
+    if (strcmp(sqlstate, FAILED_TRANSACTION) == 0 && has_other_failure(traffic))
+        return list; /* told with what failed before, if that counts */
     for (size_t i = 0; i < traffic->patterns.count; i++) {
         const struct traffic_pattern *pattern = &traffic->patterns.items[i];
         for (size_t j = 0; j < pattern->errors.count; j++) {
@@ -154,6 +174,7 @@ static const char *say_sqlstate(const char *sqlstate)
         {"42883", "a function or operator that is no longer there"},
         {"42501", "a privilege that is no longer there"},
         {"42804", "a type that no longer fits"},
+        {NO_SUCH_STATEMENT, "a statement that could not be prepared"},
         {"22P02", "a value that the new type does not take"},
         {"23502", "a NULL that is no longer allowed"},
         {"23503", "a foreign key"},

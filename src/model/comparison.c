@@ -53,7 +53,7 @@ struct query_limits rh_query_limits_default(void)
 }
 
 /* Three digits behind the point are all that a clock gives. */
-json_t *rh_json_us(double value)
+json_t *rh_json_decimal(double value)
 {
     if (value < 0)
         return json_null();
@@ -63,7 +63,7 @@ json_t *rh_json_us(double value)
 static json_t *signed_number(double value)
 {
     return value < 0 ? json_real(-((double)(int64_t)(-value * 1000 + 0.5) / 1000))
-                     : rh_json_us(value);
+                     : rh_json_decimal(value);
 }
 
 static json_t *limit(double value)
@@ -76,19 +76,19 @@ static json_t *times_json(const struct query_comparison *query, enum compared_si
     const struct query_times *times = &query->sides[side];
     json_t *object = json_object();
     bool is_timed = query->rounds > 0;
-    put(object, "p50_us", is_timed ? rh_json_us(times->p50_us) : json_null());
-    put(object, "p95_us", is_timed ? rh_json_us(times->p95_us) : json_null());
-    put(object, "p99_us", is_timed ? rh_json_us(times->p99_us) : json_null());
-    put(object, "mean_us", is_timed ? rh_json_us(times->mean_us) : json_null());
-    put(object, "p50_low_us", is_timed ? rh_json_us(times->p50_low_us) : json_null());
-    put(object, "p50_high_us", is_timed ? rh_json_us(times->p50_high_us) : json_null());
+    put(object, "p50_us", is_timed ? rh_json_decimal(times->p50_us) : json_null());
+    put(object, "p95_us", is_timed ? rh_json_decimal(times->p95_us) : json_null());
+    put(object, "p99_us", is_timed ? rh_json_decimal(times->p99_us) : json_null());
+    put(object, "mean_us", is_timed ? rh_json_decimal(times->mean_us) : json_null());
+    put(object, "p50_low_us", is_timed ? rh_json_decimal(times->p50_low_us) : json_null());
+    put(object, "p50_high_us", is_timed ? rh_json_decimal(times->p50_high_us) : json_null());
     put(object, "errors", json_integer(times->errors));
     const struct query_effort *effort = &query->effort[side];
-    put(object, "blocks", rh_json_us(effort->blocks));
-    put(object, "temp_blocks", rh_json_us(effort->temp_blocks));
-    put(object, "rows_scanned", rh_json_us(effort->rows_scanned));
-    put(object, "rows", rh_json_us(effort->rows));
-    put(object, "wal_records", rh_json_us(effort->wal_records));
+    put(object, "blocks", rh_json_decimal(effort->blocks));
+    put(object, "temp_blocks", rh_json_decimal(effort->temp_blocks));
+    put(object, "rows_scanned", rh_json_decimal(effort->rows_scanned));
+    put(object, "rows", rh_json_decimal(effort->rows));
+    put(object, "wal_records", rh_json_decimal(effort->wal_records));
     return object;
 }
 
@@ -148,8 +148,8 @@ json_t *rh_json_query_retry(const struct query_retry *retry)
         return json_null();
     object = json_object();
     put(object, "is_repaired", json_boolean(retry->is_repaired));
-    put(object, "p50_us", rh_json_us(retry->p50_us));
-    put(object, "ratio", rh_json_us(retry->ratio));
+    put(object, "p50_us", rh_json_decimal(retry->p50_us));
+    put(object, "ratio", rh_json_decimal(retry->ratio));
     put(object, "difference", rh_json_text(retry->difference));
     return object;
 }
@@ -181,9 +181,9 @@ static json_t *query_json(const struct query_comparison *query)
     if (query->application == APPLICATION_NEW)
         put(object, "sent", rh_json_text(query->sent));
     put(object, "calls", json_integer(query->calls));
-    put(object, "calls_per_s", rh_json_us(query->calls_per_s));
+    put(object, "calls_per_s", rh_json_decimal(query->calls_per_s));
     put(object, "weight", json_real(query->weight));
-    put(object, "share", rh_json_us(query->share));
+    put(object, "share", rh_json_decimal(query->share));
     put(object, "verdict", rh_json_text(rh_query_verdict_name(query->verdict)));
     put(object, "reason", rh_json_text(query->reason));
     put(object, "cause", rh_json_text(query->cause));
@@ -191,13 +191,15 @@ static json_t *query_json(const struct query_comparison *query)
     put(object, "baseline", times_json(query, SIDE_BASELINE));
     put(object, "twin", times_json(query, SIDE_TWIN));
     put(object, "candidate", times_json(query, SIDE_CANDIDATE));
-    put(object, "ratio", is_timed ? rh_json_us(query->ratio) : json_null());
-    put(object, "ratio_low", is_timed ? rh_json_us(query->ratio_low) : json_null());
-    put(object, "ratio_high", is_timed ? rh_json_us(query->ratio_high) : json_null());
-    put(object, "p95_ratio", query->p95_ratio > 0 ? rh_json_us(query->p95_ratio) : json_null());
-    put(object, "p99_ratio", query->p99_ratio > 0 ? rh_json_us(query->p99_ratio) : json_null());
-    put(object, "noise", is_timed ? rh_json_us(query->noise) : json_null());
-    put(object, "slower_share", is_timed ? rh_json_us(query->slower_share) : json_null());
+    put(object, "ratio", is_timed ? rh_json_decimal(query->ratio) : json_null());
+    put(object, "ratio_low", is_timed ? rh_json_decimal(query->ratio_low) : json_null());
+    put(object, "ratio_high", is_timed ? rh_json_decimal(query->ratio_high) : json_null());
+    put(object, "p95_ratio",
+        query->p95_ratio > 0 ? rh_json_decimal(query->p95_ratio) : json_null());
+    put(object, "p99_ratio",
+        query->p99_ratio > 0 ? rh_json_decimal(query->p99_ratio) : json_null());
+    put(object, "noise", is_timed ? rh_json_decimal(query->noise) : json_null());
+    put(object, "slower_share", is_timed ? rh_json_decimal(query->slower_share) : json_null());
     put(object, "p_value", is_timed ? json_real(query->p_value) : json_null());
     put(object, "added_ms_per_s", is_timed ? signed_number(query->added_ms_per_s) : json_null());
     put(object, "timeouts", json_integer(query->timeouts));
@@ -232,7 +234,7 @@ json_t *rh_comparison_to_json(const struct workload_comparison *comparison)
     put(object, "executions", json_integer(comparison->executions));
     put(object, "duration_ms", rh_json_ms(comparison->duration_us));
     put(object, "seed", json_integer((json_int_t)comparison->seed));
-    put(object, "covered", rh_json_us(comparison->covered));
+    put(object, "covered", rh_json_decimal(comparison->covered));
     put(object, "production_covered",
         comparison->knows_production ? json_real(comparison->production_covered) : json_null());
     put(object, "added_ms_per_s", signed_number(comparison->added_ms_per_s));

@@ -28,9 +28,9 @@ const char *rh_query_cost_name(enum query_cost_kind kind)
 static json_t *time_json(const struct new_query_time *time)
 {
     json_t *object = json_object();
-    put(object, "us", rh_json_us(time->us));
-    put(object, "low_us", rh_json_us(time->low_us));
-    put(object, "high_us", rh_json_us(time->high_us));
+    put(object, "us", rh_json_decimal(time->us));
+    put(object, "low_us", rh_json_decimal(time->low_us));
+    put(object, "high_us", rh_json_decimal(time->high_us));
     return object;
 }
 
@@ -58,10 +58,10 @@ static json_t *cost_json(const struct query_cost *cost)
 static json_t *effort_json(const struct query_effort *effort)
 {
     json_t *object = json_object();
-    put(object, "blocks", rh_json_us(effort->blocks));
-    put(object, "temp_blocks", rh_json_us(effort->temp_blocks));
-    put(object, "rows_scanned", rh_json_us(effort->rows_scanned));
-    put(object, "rows", rh_json_us(effort->rows));
+    put(object, "blocks", rh_json_decimal(effort->blocks));
+    put(object, "temp_blocks", rh_json_decimal(effort->temp_blocks));
+    put(object, "rows_scanned", rh_json_decimal(effort->rows_scanned));
+    put(object, "rows", rh_json_decimal(effort->rows));
     return object;
 }
 
@@ -77,7 +77,7 @@ static json_t *query_json(const struct new_query *query)
     put(object, "fingerprint", rh_json_text(fingerprint));
     put(object, "query", rh_json_text(query->query));
     put(object, "role", rh_json_text(query->role));
-    put(object, "calls_per_s", rh_json_us(query->calls_per_s));
+    put(object, "calls_per_s", rh_json_decimal(query->calls_per_s));
     put(object, "limit_ms", rh_json_ms(query->limit_us));
     put(object, "outcome", rh_json_text(rh_new_query_outcome_name(query->outcome)));
     put(object, "reason", rh_json_text(query->reason));
@@ -89,7 +89,7 @@ static json_t *query_json(const struct new_query *query)
     put(object, "p50", is_timed ? time_json(&query->p50) : json_null());
     put(object, "p95", is_timed ? time_json(&query->p95) : json_null());
     put(object, "p99", is_timed ? time_json(&query->p99) : json_null());
-    put(object, "mean_us", is_timed ? rh_json_us(query->mean_us) : json_null());
+    put(object, "mean_us", is_timed ? rh_json_decimal(query->mean_us) : json_null());
     put(object, "effort", effort_json(&query->effort));
     PUT_ARRAY(object, "plan", query->plan.lines, rh_json_plan_line);
     PUT_ARRAY(object, "costs", query->costs.list, cost_json);

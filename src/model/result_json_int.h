@@ -59,7 +59,7 @@ json_t *rh_json_scaled(const struct scaled_duration *scaled);
 void rh_json_put_workload(json_t *result_object, const struct result *result);
 
 /* comparison.c */
-json_t *rh_json_us(double value); /* three digits behind the point; negative: null */
+json_t *rh_json_decimal(double value); /* three digits behind the point; negative: null */
 json_t *rh_json_plan_line(const struct plan_line *line);
 json_t *rh_json_query_retry(const struct query_retry *retry);
 json_t *rh_json_index_proposal(const struct index_proposal *proposal);

@@ -125,6 +125,7 @@ static enum err_code run(struct rehearsal *rehearsal, struct sandbox **ret_clone
     struct new_queries_options options = {
         .budget_us = rehearsal->options->workload.compare_budget_us};
     enum err_code code = rh_migrated_clone(rehearsal, ret_clone, err);
+    rh_progress_phase(rehearsal->options->progress, "run the new queries");
     if (!code)
         code = fill_parameters(rehearsal, *ret_clone, err);
     if (code)
@@ -145,7 +146,6 @@ enum err_code rh_new_queries_stage(struct rehearsal *rehearsal, struct err *err)
     queries->why_not = rh_rehearsal_why_not_again(rehearsal);
     if (queries->why_not)
         return RH_OK;
-    rh_progress_phase(rehearsal->options->progress, "new queries");
     enum err_code code = run(rehearsal, &clone, &why);
     rh_sandbox_destroy(clone);
     if (!code)

@@ -192,6 +192,8 @@ static enum err_code run_loaded(struct staging *staging, struct err *err)
     bool has_workload = staging->options->reader;
     enum err_code code = rh_sandbox_clone(staging->rehearsal->prepared, &clone, err);
 
+    rh_progress_phase(staging->rehearsal->options->progress, "migrate under %s",
+                      has_workload ? "the workload" : "a blocker");
     if (!code && has_workload && !(code = start_replay(staging, clone, &replaying, err)) &&
         !(code = rh_replaying_begin(&replaying, err)))
         code = rh_replaying_rest(&replaying, lead_in_us(staging), err);
@@ -223,6 +225,7 @@ static enum err_code run_baseline(struct staging *staging, int64_t length_us, st
     struct replaying_end end = {0};
     enum err_code code = rh_sandbox_clone(staging->rehearsal->prepared, &clone, err);
 
+    rh_progress_phase(staging->rehearsal->options->progress, "replay the workload on the baseline");
     if (code || (code = start_replay(staging, clone, &replaying, err)) ||
         (code = rh_replaying_begin(&replaying, err)) ||
         (code = rh_replaying_rest(&replaying, length_us, err)) ||
@@ -290,14 +293,11 @@ static enum err_code run(struct staging *staging, struct err *err)
         take_patterns(staging);
         rh_traffic_fold_init(&staging->baseline, rehearsal->arena, traffic, true);
         rh_traffic_fold_init(&staging->here, rehearsal->arena, traffic, false);
-        rh_progress_phase(rehearsal->options->progress, "replay the workload on the baseline");
         int64_t length_us = lead_in_us(staging) + rehearsal->trace.duration_us +
                             TRAFFIC_LEAD_OUT_US;
         if ((code = run_baseline(staging, length_us, err)))
             return code;
     }
-    rh_progress_phase(rehearsal->options->progress, "migrate under %s",
-                      staging->options->reader ? "the workload" : "a blocker");
     if ((code = run_loaded(staging, err)))
         return code;
     if (staging->options->reader && (code = find_timeouts(staging, &tables, err)))

@@ -289,15 +289,28 @@ void rh_layout_wrap_sql(const struct layout *layout, struct layout_lines *lines,
     }
 }
 
-void rh_layout_labelled(const struct layout *layout, const char *label, const char *text)
+void rh_layout_add_wrapped(const struct layout *layout, enum style style, const char *first,
+                           const char *text)
 {
     struct layout_lines lines = {0};
-    rh_layout_wrap(layout, &lines, STYLE_PLAIN,
-                   rh_arena_printf(layout->arena, "%-*s", LABEL_COLUMNS, label), text);
+    rh_layout_wrap(layout, &lines, style, first, text);
     for (size_t i = 0; i < lines.count; i++) {
         rh_layout_add(layout, lines.items[i].style, lines.items[i].text);
         rh_layout_end_line(layout);
     }
+}
+
+void rh_layout_labelled(const struct layout *layout, const char *label, const char *text)
+{
+    rh_layout_add_wrapped(layout, STYLE_PLAIN,
+                          rh_arena_printf(layout->arena, "%-*s", LABEL_COLUMNS, label), text);
+}
+
+const char *rh_layout_duration(struct arena *arena, int64_t us)
+{
+    char text[24];
+    rh_duration_format(us, text);
+    return rh_arena_strdup(arena, text);
 }
 
 const char *rh_layout_count(struct arena *arena, int64_t count)

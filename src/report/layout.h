@@ -62,7 +62,12 @@ void rh_layout_wrap(const struct layout *layout, struct layout_lines *lines, enu
 /* The same for SQL, line by line; what is broken inside a comment goes on as a comment. */
 void rh_layout_wrap_sql(const struct layout *layout, struct layout_lines *lines, const char *indent,
                         const char *sql);
+/* rh_layout_wrap, and the lines written. */
+void rh_layout_add_wrapped(const struct layout *layout, enum style style, const char *first,
+                           const char *text);
 
+/* As rh_duration_format. */
+const char *rh_layout_duration(struct arena *arena, int64_t us);
 /* "842", "12,345", "120 k", "1.0 M", "2.3 bn": rows as a person says them. */
 const char *rh_layout_count(struct arena *arena, int64_t count);
 

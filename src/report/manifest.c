@@ -36,14 +36,6 @@ static const char *count_text(const struct view *view, int64_t count)
     return count < 0 ? "?" : rh_say_number(view->arena, count);
 }
 
-static const char *duration_text(const struct view *view, int64_t us)
-{
-    char out[24];
-
-    rh_duration_format(us, out);
-    return rh_arena_strdup(view->arena, out);
-}
-
 /* "all", "5 %", "0.03 %", "none" */
 static const char *share_text(const struct view *view, double share)
 {
@@ -125,7 +117,7 @@ static const char *footprint_text(const struct view *view)
     return text(view, "%s, %s read, its snapshot held %s%s",
                 rh_say_count(view->arena, manifest->footprint.statements, "statement"),
                 bytes_text(view, manifest->footprint.bytes_read),
-                duration_text(view, manifest->footprint.snapshot_age_us), locks);
+                rh_layout_duration(view->arena, manifest->footprint.snapshot_age_us), locks);
 }
 
 /* ", 3 days ago"; "" when nobody knows. */
@@ -199,17 +191,11 @@ static void add_columns(const struct view *view, const struct manifest_table *ta
 {
     for (size_t i = 0; i < table->columns.count; i++) {
         const struct manifest_column *column = &table->columns.items[i];
-        struct layout_lines lines = {0};
-
-        rh_layout_wrap(view->layout, &lines, STYLE_DIM, "      ",
-                       text(view, "%s %s: %s%s%s%s%s", column->name, column->type, column->rule,
-                            column->domain ? " in domain " : "",
-                            column->domain ? column->domain : "", column->reason ? "; " : "",
-                            column->reason ? column->reason : ""));
-        for (size_t n = 0; n < lines.count; n++) {
-            rh_layout_add(view->layout, lines.items[n].style, lines.items[n].text);
-            rh_layout_end_line(view->layout);
-        }
+        rh_layout_add_wrapped(view->layout, STYLE_DIM, "      ",
+                              text(view, "%s %s: %s%s%s%s%s", column->name, column->type,
+                                   column->rule, column->domain ? " in domain " : "",
+                                   column->domain ? column->domain : "", column->reason ? "; " : "",
+                                   column->reason ? column->reason : ""));
     }
 }
 

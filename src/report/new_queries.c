@@ -3,23 +3,10 @@
 
 #include "base/say.h"
 
-#include <math.h>
-#include <string.h>
-
 /* Queries shown before the rest is only counted. */
 #define QUERIES_SHOWN 12
 #define NAME_COLUMNS_MIN ((size_t)16)
-
-static const char *say_us(struct arena *arena, double us)
-{
-    char text[24];
-    if (us < 0)
-        return "-";
-    if (us < 1000)
-        return rh_arena_printf(arena, us < 10 ? "%.1f us" : "%.0f us", us);
-    rh_duration_format((int64_t)llround(us), text);
-    return rh_arena_strdup(arena, text);
-}
+#define INDENT "      "
 
 static const char *mark_of(const struct layout *layout, const struct new_query *query,
                            enum style *ret_style)
@@ -52,9 +39,9 @@ static const char *say_more(struct arena *arena, const struct new_query *query)
         return query->reason;
     if (query->after_analyze.is_repaired)
         return rh_arena_printf(arena, "%s behind ANALYZE",
-                               say_us(arena, query->after_analyze.p50_us));
+                               rh_say_us(arena, query->after_analyze.p50_us));
     if (query->proposal.retry.is_repaired)
-        return rh_arena_printf(arena, "%s with %s", say_us(arena, query->proposal.retry.p50_us),
+        return rh_arena_printf(arena, "%s with %s", rh_say_us(arena, query->proposal.retry.p50_us),
                                query->proposal.sql);
     if (query->costs.list.count == 0)
         return NULL;
@@ -66,16 +53,6 @@ static const char *say_more(struct arena *arena, const struct new_query *query)
                            rh_say_number(arena, cost->kept), rh_say_number(arena, cost->scanned));
 }
 
-static void add_indented(const struct layout *layout, const char *text)
-{
-    struct layout_lines lines = {0};
-    rh_layout_wrap(layout, &lines, STYLE_DIM, "      ", text);
-    for (size_t i = 0; i < lines.count; i++) {
-        rh_layout_add(layout, lines.items[i].style, lines.items[i].text);
-        rh_layout_end_line(layout);
-    }
-}
-
 static void add_query(const struct layout *layout, const struct new_query *query,
                       enum report_detail detail)
 {
@@ -83,13 +60,11 @@ static void add_query(const struct layout *layout, const struct new_query *query
     enum style style;
     const char *mark = mark_of(layout, query, &style);
     bool is_timed = query->executions > 0;
-    char limit[24] = "";
-    if (query->limit_us >= 0)
-        rh_duration_format(query->limit_us, limit);
+    const char *limit = query->limit_us >= 0 ? rh_layout_duration(arena, query->limit_us) : "";
     const char *head = rh_arena_printf(arena, "  %s %9s %9s %9s %9s  ", mark,
-                                       is_timed ? say_us(arena, query->p50.us) : "-",
-                                       is_timed ? say_us(arena, query->p95.us) : "-",
-                                       is_timed ? say_us(arena, query->p99.us) : "-", limit);
+                                       is_timed ? rh_say_us(arena, query->p50.us) : "-",
+                                       is_timed ? rh_say_us(arena, query->p95.us) : "-",
+                                       is_timed ? rh_say_us(arena, query->p99.us) : "-", limit);
     size_t used = rh_layout_width(head);
     size_t left = layout->columns > used + NAME_COLUMNS_MIN ? layout->columns - used
                                                             : NAME_COLUMNS_MIN;
@@ -98,10 +73,11 @@ static void add_query(const struct layout *layout, const struct new_query *query
     rh_layout_end_line(layout);
     const char *more = say_more(arena, query);
     if (more)
-        add_indented(layout, more);
+        rh_layout_add_wrapped(layout, STYLE_DIM, INDENT, more);
     for (size_t i = 0; detail == REPORT_VERBOSE && i < query->plan.lines.count; i++)
-        add_indented(layout, rh_arena_printf(arena, "%*s%s", 2 * query->plan.lines.items[i].depth,
-                                             "", query->plan.lines.items[i].text));
+        rh_layout_add_wrapped(layout, STYLE_DIM, INDENT,
+                              rh_arena_printf(arena, "%*s%s", 2 * query->plan.lines.items[i].depth,
+                                              "", query->plan.lines.items[i].text));
 }
 
 static bool is_bad(const struct new_query *query)

@@ -4,23 +4,12 @@
 #include "base/say.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <string.h>
 
 /* Patterns shown before the rest is only counted, and the columns left of a query's text. */
 #define QUERIES_SHOWN 12
 #define QUERY_COLUMNS_MIN ((size_t)16)
 /* Of a query that a rule could not be followed for. */
 #define REFUSED_COLUMNS ((size_t)60)
-
-static const char *say_us(struct arena *arena, double us)
-{
-    char text[24];
-    if (us < 1000)
-        return rh_arena_printf(arena, us < 10 ? "%.1f us" : "%.0f us", us);
-    rh_duration_format((int64_t)llround(us), text);
-    return rh_arena_strdup(arena, text);
-}
 
 static const char *say_ratio(struct arena *arena, const struct query_comparison *query)
 {
@@ -69,8 +58,8 @@ static void add_query(const struct layout *layout, const struct query_comparison
     const char *mark = mark_of(layout, query->verdict, &style);
     const char *times = query->rounds > 0
                             ? rh_arena_printf(arena, "%9s %9s %7s",
-                                              say_us(arena, query->sides[SIDE_BASELINE].p50_us),
-                                              say_us(arena, query->sides[SIDE_CANDIDATE].p50_us),
+                                              rh_say_us(arena, query->sides[SIDE_BASELINE].p50_us),
+                                              rh_say_us(arena, query->sides[SIDE_CANDIDATE].p50_us),
                                               say_ratio(arena, query))
                             : rh_arena_printf(arena, "%9s %9s %7s", "-", "-", "-");
     const char *head = rh_arena_printf(arena, "  %s %-14s %s  ", mark,
@@ -81,14 +70,8 @@ static void add_query(const struct layout *layout, const struct query_comparison
     rh_layout_add(layout, style, head);
     rh_layout_add(layout, STYLE_PLAIN, rh_layout_one_line(layout, text_of(query), left));
     rh_layout_end_line(layout);
-    if (query->reason && query->verdict != QUERY_WORSE) {
-        struct layout_lines lines = {0};
-        rh_layout_wrap(layout, &lines, STYLE_DIM, "      ", query->reason);
-        for (size_t i = 0; i < lines.count; i++) {
-            rh_layout_add(layout, lines.items[i].style, lines.items[i].text);
-            rh_layout_end_line(layout);
-        }
-    }
+    if (query->reason && query->verdict != QUERY_WORSE)
+        rh_layout_add_wrapped(layout, STYLE_DIM, "      ", query->reason);
 }
 
 static void add_plan(const struct layout *layout, const char *side, const struct query_plan *plan)
@@ -119,11 +102,10 @@ static void add_summary(const struct layout *layout, const struct workload_compa
                         const char *whose)
 {
     struct arena *arena = layout->arena;
-    char duration[24];
-    rh_duration_format(comparison->duration_us, duration);
     const char *text = rh_arena_printf(
         arena, "%s, %s in %s", rh_say_count(arena, (int64_t)comparison->queries.count, "pattern"),
-        rh_say_count(arena, comparison->executions, "timed execution"), duration);
+        rh_say_count(arena, comparison->executions, "timed execution"),
+        rh_layout_duration(arena, comparison->duration_us));
     text = rh_report_join(
         layout, text,
         rh_arena_printf(arena, "%.0f %% of the workload's time", comparison->covered * 100));

@@ -106,7 +106,6 @@ static void add_cancel(const struct layout *layout, const struct cancel_release 
                        enum report_detail detail)
 {
     struct arena *arena = layout->arena;
-    char release[24], after[24];
     if (cancel->statement == 0)
         return;
     if (cancel->release_us < 0) {
@@ -116,13 +115,13 @@ static void add_cancel(const struct layout *layout, const struct cancel_release 
                                                cancel->statement, cancel->reason));
         return;
     }
-    rh_duration_format(cancel->release_us, release);
-    rh_duration_format(cancel->after_us, after);
     rh_layout_labelled(layout, "cancel",
                        rh_arena_printf(arena,
                                        "statement %d, cancelled after %s, gave its locks back in "
                                        "%s",
-                                       cancel->statement, after, release));
+                                       cancel->statement,
+                                       rh_layout_duration(arena, cancel->after_us),
+                                       rh_layout_duration(arena, cancel->release_us)));
 }
 
 void rh_report_repetition(const struct layout *layout, const struct result *result,

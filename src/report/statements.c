@@ -68,13 +68,6 @@ static const struct lock *heaviest_lock(const struct trace *trace,
     return heaviest;
 }
 
-static const char *duration_text(struct arena *arena, int64_t us)
-{
-    char text[24];
-    rh_duration_format(us, text);
-    return rh_arena_strdup(arena, text);
-}
-
 /* What a SELECT or an UPDATE locked keeps no table from anybody: that it was too short to be seen
    is no news. */
 static bool is_blind(const struct statement *statement)
@@ -109,9 +102,9 @@ static const char *note_of(const struct layout *layout, const struct row *row, s
     if (lock) {
         const char *table = rh_bare_name(lock->table ? lock->table : lock->relation);
         if (lock->acquired_us < 0)
-            return rh_arena_printf(arena, "waited %s", duration_text(arena, lock->waited_us));
+            return rh_arena_printf(arena, "waited %s", rh_layout_duration(arena, lock->waited_us));
         const char *what = rh_arena_printf(
-            arena, "%s%s%s", lock->held_us > 0 ? duration_text(arena, lock->held_us) : "",
+            arena, "%s%s%s", lock->held_us > 0 ? rh_layout_duration(arena, lock->held_us) : "",
             lock->held_us > 0 ? " " : "", table);
         const char *note = rh_arena_printf(arena, "%s %s", what,
                                            say_mode(arena, lock->mode, false));
@@ -205,7 +198,7 @@ static void add_row(const struct layout *layout, const struct row *row, size_t d
     rh_layout_add(layout, STYLE_PLAIN, sql);
     rh_layout_pad(layout, sql_columns - rh_layout_width(sql) + 2);
     add_right(layout,
-              statement->duration_us >= 0 ? duration_text(arena, statement->duration_us) : "",
+              statement->duration_us >= 0 ? rh_layout_duration(arena, statement->duration_us) : "",
               TIME_COLUMNS);
     if (notes) {
         rh_layout_pad(layout, 2);
@@ -244,7 +237,7 @@ static void add_folded(const struct layout *layout, size_t count, int64_t durati
     rh_layout_add(layout, STYLE_DIM,
                   rh_arena_printf(layout->arena, "%s %zu more statement%s, %s",
                                   layout->glyphs->ellipsis, count, count == 1 ? "" : "s",
-                                  duration_text(layout->arena, duration_us)));
+                                  rh_layout_duration(layout->arena, duration_us)));
     rh_layout_end_line(layout);
 }
 

@@ -10,13 +10,6 @@
 /* Columns kept for the figures in front of a query. */
 #define FIGURES_COLUMNS 34
 
-static const char *say_us(const struct layout *layout, int64_t us)
-{
-    char text[24];
-    rh_duration_format(us, text);
-    return rh_arena_strdup(layout->arena, text);
-}
-
 static const char *say_extent(const struct layout *layout, const struct traffic *traffic)
 {
     struct arena *arena = layout->arena;
@@ -32,7 +25,8 @@ static const char *say_extent(const struct layout *layout, const struct traffic 
 static const char *say_blocker(const struct layout *layout, const struct traffic *traffic)
 {
     return rh_arena_printf(layout->arena, "%s on %s for %s: %s", rh_blocker_name(traffic->blocker),
-                           traffic->blocker_relation, say_us(layout, traffic->blocker_us),
+                           traffic->blocker_relation,
+                           rh_layout_duration(layout->arena, traffic->blocker_us),
                            rh_blocker_what(traffic->blocker));
 }
 
@@ -41,18 +35,20 @@ static const char *say_waits(const struct layout *layout, const struct traffic *
     struct arena *arena = layout->arena;
     const char *said = traffic->waited == 0
                            ? "none had to wait for one of its locks"
-                           : rh_arena_printf(arena, "%s had to wait, the longest %s",
-                                             rh_say_number(arena, traffic->waited),
-                                             say_us(layout, traffic->longest_wait_us));
+                           : rh_arena_printf(
+                                 arena, "%s had to wait, the longest %s",
+                                 rh_say_number(arena, traffic->waited),
+                                 rh_layout_duration(layout->arena, traffic->longest_wait_us));
     if (traffic->depth_peak > traffic->depth_before)
         said = rh_report_join(layout, said,
                               rh_arena_printf(arena, "%s at once, as a rule %s",
                                               rh_say_number(arena, traffic->depth_peak),
                                               rh_say_number(arena, traffic->depth_before)));
     if (traffic->recovered_us > 0)
-        said = rh_report_join(layout, said,
-                              rh_arena_printf(arena, "as before %s after its end",
-                                              say_us(layout, traffic->recovered_us)));
+        said = rh_report_join(
+            layout, said,
+            rh_arena_printf(arena, "as before %s after its end",
+                            rh_layout_duration(layout->arena, traffic->recovered_us)));
     else if (traffic->recovered_us < 0)
         said = rh_report_join(layout, said, "not as before until the replay ended");
     return said;
@@ -75,9 +71,9 @@ static const char *say_pattern(const struct layout *layout, const struct traffic
                          ? rh_arena_printf(arena, ", by statement %d",
                                            pattern->waits.items[0].statement)
                          : "";
-    const char *figures = rh_arena_printf(arena,
-                                          "%s, up to %s%s: ", rh_say_number(arena, pattern->waited),
-                                          say_us(layout, pattern->longest_wait_us), by);
+    const char *figures = rh_arena_printf(
+        arena, "%s, up to %s%s: ", rh_say_number(arena, pattern->waited),
+        rh_layout_duration(layout->arena, pattern->longest_wait_us), by);
     size_t left = layout->columns > LABEL_COLUMNS + FIGURES_COLUMNS + 10
                       ? layout->columns - LABEL_COLUMNS - rh_layout_width(figures)
                       : 40;
@@ -116,15 +112,15 @@ static const char *say_timeout(const struct layout *layout, const struct traffic
             arena,
             "a lock on %s would hardly be had: transactions of up to %s use it; lock_timeout "
             "%s gets it in one of %.0f tries",
-            timeout->relation, say_us(layout, timeout->longest_transaction_us),
-            say_us(layout, timeout->lock_timeout_us),
+            timeout->relation, rh_layout_duration(layout->arena, timeout->longest_transaction_us),
+            rh_layout_duration(layout->arena, timeout->lock_timeout_us),
             timeout->chance > 0.001 ? 1 / timeout->chance : 1000);
-    return rh_arena_printf(arena, "lock_timeout %s gets %s%s (its longest transaction: %s)",
-                           say_us(layout, timeout->lock_timeout_us), timeout->relation,
-                           timeout->retries == 1
-                               ? " at the first try"
-                               : rh_arena_printf(arena, " within %d tries", timeout->retries),
-                           say_us(layout, timeout->longest_transaction_us));
+    return rh_arena_printf(
+        arena, "lock_timeout %s gets %s%s (its longest transaction: %s)",
+        rh_layout_duration(layout->arena, timeout->lock_timeout_us), timeout->relation,
+        timeout->retries == 1 ? " at the first try"
+                              : rh_arena_printf(arena, " within %d tries", timeout->retries),
+        rh_layout_duration(layout->arena, timeout->longest_transaction_us));
 }
 
 void rh_report_traffic(const struct layout *layout, const struct result *result,
@@ -142,12 +138,13 @@ void rh_report_traffic(const struct layout *layout, const struct result *result,
     }
     rh_layout_labelled(layout, "traffic", say_extent(layout, traffic));
     if (traffic->is_replayer_bound) {
-        rh_layout_labelled(layout, "",
-                           rh_arena_printf(layout->arena,
-                                           "%s the replay was late by up to %s: no times are drawn "
-                                           "from it",
-                                           layout->glyphs->unknown,
-                                           say_us(layout, traffic->replayer_lag_us)));
+        rh_layout_labelled(
+            layout, "",
+            rh_arena_printf(layout->arena,
+                            "%s the replay was late by up to %s: no times are drawn "
+                            "from it",
+                            layout->glyphs->unknown,
+                            rh_layout_duration(layout->arena, traffic->replayer_lag_us)));
         rh_buf_add_char(layout->out, '\n');
         return;
     }

@@ -1,8 +1,8 @@
 #include "report/report_int.h"
 
-#include "base/clock.h"
 #include "base/say.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 struct view {
@@ -10,13 +10,6 @@ struct view {
     const struct workload_report *report;
     struct arena *arena;
 };
-
-static const char *duration_text(struct arena *arena, int64_t us)
-{
-    char out[24];
-    rh_duration_format(us, out);
-    return rh_arena_strdup(arena, out);
-}
 
 static void add_labelled(const struct view *view, const char *label, const char *fmt, ...)
     RH_PRINTF(3, 4);
@@ -37,8 +30,8 @@ static void add_head(const struct view *view)
     add_labelled(view, "workload", "%s: %s%s%s, %s%s%s", view->report->path,
                  rh_workload_origin_name(about->origin),
                  about->server_version[0] ? " of PostgreSQL " : "", about->server_version,
-                 duration_text(arena, totals->duration_us), about->started_at[0] ? ", from " : "",
-                 about->started_at);
+                 rh_layout_duration(arena, totals->duration_us),
+                 about->started_at[0] ? ", from " : "", about->started_at);
     add_labelled(view, "holds", "%s (%s at once), %s, %s, %s, %s",
                  rh_say_count(arena, totals->sessions, "session"),
                  rh_say_number(arena, totals->sessions_most_at_once),
@@ -83,20 +76,24 @@ static void add_fidelity(const struct view *view)
     }
 }
 
+static void add_covered(const struct view *view, double share, int64_t never_seen)
+{
+    add_labelled(view, "covers", "%.1f %% of production's time; %s of it never seen here",
+                 100 * share, rh_say_count(view->arena, never_seen, "pattern"));
+}
+
 static void add_coverage(const struct view *view)
 {
     const struct workload_coverage *coverage = view->report->coverage;
     const struct workload_production *production = &view->report->totals->production;
-    if (coverage == NULL && production->is_known && production->total_us > 0 &&
-        view->report->about->origin != WORKLOAD_STATEMENT_SUMS)
-        add_labelled(view, "covers", "%.1f %% of production's time; %s of it never seen here",
-                     100 * (double)production->covered_us / (double)production->total_us,
-                     rh_say_count(view->arena, production->never_seen, "pattern"));
-    if (coverage == NULL)
+    if (coverage == NULL) {
+        if (production->is_known && production->total_us > 0 &&
+            view->report->about->origin != WORKLOAD_STATEMENT_SUMS)
+            add_covered(view, (double)production->covered_us / (double)production->total_us,
+                        production->never_seen);
         return;
-    add_labelled(view, "covers", "%.1f %% of production's time; %s of it never seen here",
-                 100 * coverage->share,
-                 rh_say_count(view->arena, (int64_t)coverage->never_seen, "pattern"));
+    }
+    add_covered(view, coverage->share, (int64_t)coverage->never_seen);
     for (size_t i = 0; i < coverage->named.count; i++) {
         const struct workload_never_seen *never = &coverage->named.items[i];
         const char *label = rh_arena_printf(
@@ -114,6 +111,10 @@ static void add_coverage(const struct view *view)
 
 #define NUMBER_COLUMNS 10
 #define SHARE_COLUMNS 7
+/* Behind the numbers, where there is room for it: "replace" of a transform names a pattern by it.
+ */
+#define FINGERPRINT_COLUMNS 18
+#define ROW_COLUMNS (5 * NUMBER_COLUMNS + SHARE_COLUMNS + FINGERPRINT_COLUMNS)
 /* The query stands below its numbers, where there is room for it. */
 #define QUERY_INDENT 4
 
@@ -124,22 +125,29 @@ static void add_cell(const struct view *view, const char *text, size_t columns)
     rh_layout_add(view->layout, STYLE_PLAIN, text);
 }
 
+static void add_fingerprint(const struct view *view, const char *text)
+{
+    if (view->layout->columns >= ROW_COLUMNS)
+        add_cell(view, text, FINGERPRINT_COLUMNS);
+    rh_layout_end_line(view->layout);
+}
+
 static void add_row(const struct view *view, const struct workload_report_row *row,
                     int64_t total_us)
 {
     const struct workload_pattern_sums *sums = row->sums;
     struct arena *arena = view->arena;
-    add_cell(view, duration_text(arena, sums->total_us), NUMBER_COLUMNS);
+    add_cell(view, rh_layout_duration(arena, sums->total_us), NUMBER_COLUMNS);
     add_cell(view,
              rh_arena_printf(arena, "%.1f %%",
                              total_us > 0 ? 100.0 * (double)sums->total_us / (double)total_us : 0),
              SHARE_COLUMNS);
     add_cell(view, rh_layout_count(arena, sums->calls), NUMBER_COLUMNS);
-    add_cell(view, duration_text(arena, sums->calls > 0 ? sums->total_us / sums->calls : 0),
+    add_cell(view, rh_layout_duration(arena, sums->calls > 0 ? sums->total_us / sums->calls : 0),
              NUMBER_COLUMNS);
-    add_cell(view, duration_text(arena, sums->max_us), NUMBER_COLUMNS);
+    add_cell(view, rh_layout_duration(arena, sums->max_us), NUMBER_COLUMNS);
     add_cell(view, rh_layout_count(arena, sums->errors), NUMBER_COLUMNS);
-    rh_layout_end_line(view->layout);
+    add_fingerprint(view, rh_arena_printf(arena, "%016" PRIx64, row->pattern->fingerprint));
     rh_layout_pad(view->layout, QUERY_INDENT);
     rh_layout_add(view->layout, STYLE_BOLD,
                   rh_layout_one_line(view->layout, row->pattern->query,
@@ -159,7 +167,7 @@ static void add_patterns(const struct view *view)
     rh_layout_end_line(view->layout);
     for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
         add_cell(view, heads[i], i == 1 ? SHARE_COLUMNS : NUMBER_COLUMNS);
-    rh_layout_end_line(view->layout);
+    add_fingerprint(view, "fingerprint");
     size_t shown = report->pattern_count < report->limit ? report->pattern_count : report->limit;
     for (size_t i = 0; i < shown; i++)
         add_row(view, &report->patterns[i], total_us);

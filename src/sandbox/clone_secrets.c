@@ -35,7 +35,10 @@ enum err_code rh_clone_open_door(struct sandbox *clone, struct err *err)
                       err);
 }
 
-/* A connection that is asked for after pg_reload_conf() has returned is accepted by a server that
+/* The passwords outlive a crash of the server (rh_sandbox_crash) right after: our sessions do not
+   wait for their commits otherwise.
+
+   A connection that is asked for after pg_reload_conf() has returned is accepted by a server that
    has read the file: it looks at signals first (postmaster.c, ServerLoop). */
 enum err_code rh_clone_shut_door(struct sandbox *clone, struct err *err)
 {
@@ -46,11 +49,13 @@ enum err_code rh_clone_shut_door(struct sandbox *clone, struct err *err)
     if (getrandom(salt, sizeof(salt), 0) != (ssize_t)sizeof(salt))
         RH_PANIC("no random bytes: %s", strerror(errno));
     if ((code = rh_roles_connect(clone, err)) ||
-        (code = rh_roles_execute(clone, err,
-                                 "ALTER ROLE %s PASSWORD '%s'; ALTER ROLE %s PASSWORD '%s'",
-                                 rh_quote_name(arena, clone->superuser),
-                                 rh_secret_verifier(arena, clone->superuser_password, 1, salt),
-                                 rh_quote_name(arena, clone->role), clone->role_password)) ||
+        (code = rh_roles_execute(
+             clone, err,
+             "BEGIN; SET LOCAL synchronous_commit = on;"
+             " ALTER ROLE %s PASSWORD '%s'; ALTER ROLE %s PASSWORD '%s'; COMMIT",
+             rh_quote_name(arena, clone->superuser),
+             rh_secret_verifier(arena, clone->superuser_password, 1, salt),
+             rh_quote_name(arena, clone->role), clone->role_password)) ||
         (code = write_door(clone, shut, err)))
         return code;
     return rh_roles_execute(clone, err, "SELECT pg_reload_conf()");

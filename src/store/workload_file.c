@@ -76,23 +76,14 @@ static bool digest_rows(EVP_MD_CTX *context, sqlite3 *db, const char *query)
     return is_ok && step == SQLITE_DONE;
 }
 
-/* A file of the format before has none. */
-static bool has_keys(sqlite3 *db)
-{
-    sqlite3_stmt *statement = NULL;
-    bool has = sqlite3_prepare_v2(db, KEYS_DIGESTED, -1, &statement, NULL) == SQLITE_OK;
-    sqlite3_finalize(statement);
-    return has;
-}
-
-bool rh_workload_tables_digest(sqlite3 *db, uint8_t ret_digest[static TABLES_DIGEST_BYTES])
+bool rh_workload_tables_digest(sqlite3 *db, bool has_keys,
+                               uint8_t ret_digest[static TABLES_DIGEST_BYTES])
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool is_ok = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1;
     for (size_t i = 0; i < sizeof(digested) / sizeof(digested[0]) && is_ok; i++)
-        is_ok = ((strcmp(digested[i], KEYS_DIGESTED) == 0 ||
-                  strcmp(digested[i], FUNCTIONS_DIGESTED) == 0) &&
-                 !has_keys(db)) ||
+        is_ok = (!has_keys && (strcmp(digested[i], KEYS_DIGESTED) == 0 ||
+                               strcmp(digested[i], FUNCTIONS_DIGESTED) == 0)) ||
                 digest_rows(context, db, digested[i]);
     is_ok = is_ok && EVP_DigestFinal_ex(context, ret_digest, NULL) == 1;
     EVP_MD_CTX_free(context);

@@ -73,9 +73,11 @@
 enum err_code rh_workload_sqlite_error(sqlite3 *db, const char *doing, const char *path,
                                        struct err *err);
 /* Of all that the footer vouches for, beside the batches: about (but the footer), notes, types,
-   functions, keys, gaps, patterns, pattern_tables, sums. False: SQLite failed. */
+   functions, keys, gaps, patterns, pattern_tables, sums. `has_keys`: false of a file of
+   WORKLOAD_FORMAT_WITHOUT_KEYS. False: SQLite failed. */
 #define TABLES_DIGEST_BYTES 32
-bool rh_workload_tables_digest(sqlite3 *db, uint8_t ret_digest[static TABLES_DIGEST_BYTES]);
+bool rh_workload_tables_digest(sqlite3 *db, bool has_keys,
+                               uint8_t ret_digest[static TABLES_DIGEST_BYTES]);
 
 /* The footer: batches and events as 8 bytes each, most significant first, then the digest. */
 #define FOOTER_BYTES (8 + 8 + TABLES_DIGEST_BYTES)

@@ -423,7 +423,7 @@ static enum err_code check_footer(struct workload_reader *reader, struct err *er
     uint8_t digest[TABLES_DIGEST_BYTES], footer[FOOTER_BYTES], said[FOOTER_BYTES];
     if (!rh_workload_unseal_hex(reader->seal, FOOTER_NUMBER, reader->footer, said, sizeof(said)))
         return damaged(reader, "its footer is not readable", err);
-    if (!rh_workload_tables_digest(reader->db, digest))
+    if (!rh_workload_tables_digest(reader->db, reader->has_keys, digest))
         return damaged(reader, sqlite3_errmsg(reader->db), err);
     rh_workload_put_footer(reader->batch_count, reader->event_count, digest, footer);
     if (memcmp(footer, said, 16) != 0)

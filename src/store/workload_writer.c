@@ -654,7 +654,7 @@ static bool put_production(struct workload_writer *writer,
 static bool put_footer(struct workload_writer *writer)
 {
     uint8_t digest[TABLES_DIGEST_BYTES], footer[FOOTER_BYTES];
-    if (!rh_workload_tables_digest(writer->db, digest))
+    if (!rh_workload_tables_digest(writer->db, true, digest))
         return false;
     rh_workload_put_footer(writer->batches, writer->events, digest, footer);
     return put_about(

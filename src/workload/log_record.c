@@ -170,7 +170,9 @@ bool rh_log_csv_record(struct arena *arena, struct text row, struct log_record *
         .statement = fields[CSV_QUERY],
     };
     record.has_time = rh_log_time(fields[CSV_TIME], &record.at_us, &length);
-    if (!record.has_time)
+    /* A line of a stderr log begins with a time as well, and its statement may have many commas. */
+    if (!record.has_time ||
+        memchr(fields[CSV_TIME].data + length, ' ', fields[CSV_TIME].len - length))
         return false;
     *ret_record = record;
     return true;

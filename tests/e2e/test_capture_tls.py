@@ -10,22 +10,11 @@ import subprocess
 import psycopg
 import pytest
 
-import conftest
 import test_tap_tls
 from jdbc import jdbc  # noqa: F401 (a fixture)
 from test_capture import Capture, answers, psql, requests, types
 
-
-@pytest.fixture(scope="module")
-def tls_cluster():
-    found = conftest.debian_server()
-    if not found:
-        pytest.skip("no complete PostgreSQL installation here")
-    cluster = test_tap_tls.open_cluster(*found)
-    try:
-        yield cluster.begin()
-    finally:
-        cluster.stop()
+tls_cluster = test_tap_tls.cluster  # a fixture
 
 
 def tls_capture(cluster, certificate, *arguments, upstream="require"):

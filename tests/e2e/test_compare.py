@@ -342,6 +342,7 @@ def test_compare_refuses_production(sides):
     assert refused.status == 2 and "the baseline is refused" in refused.stderr
 
 
+@conftest.measures
 def test_compare_functions_that_write_are_undone(sides):
     lines = [("Q", f"SELECT note_it({n})") for n in range(30)]
     sides.cluster.sql("CREATE OR REPLACE FUNCTION note_it(int) RETURNS void LANGUAGE sql AS "
@@ -355,6 +356,7 @@ def test_compare_functions_that_write_are_undone(sides):
                                       ).fetchone()[0] == "n" * 50
 
 
+@conftest.measures
 def test_compare_text_report_and_missing_twin(sides):
     sides.make("DROP INDEX orders_customer_idx;\n")
     shown = sides.rehearse("compare", sides.workload(shop_queries(30)), "--baseline",

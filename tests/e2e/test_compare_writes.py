@@ -3,8 +3,7 @@ table has to keep up to date is named with its cause, what did not change is lef
 import pytest
 
 import conftest
-from conftest import SERVERS, Server
-from test_compare import ROWS, Sides, draw, findings, make_template, pattern
+from test_compare import ROWS, draw, findings, pattern, shop, sides  # noqa: F401 (the last two are fixtures)
 
 INSERT = ("INSERT INTO orders (id, customer_id, status, total, day) "
           "SELECT $1::int + n, $2::int, 'open', n, date '2025-03-01' + n FROM generate_series(1, 40) n")
@@ -17,19 +16,6 @@ THREE = ("CREATE INDEX orders_status_idx ON orders (status, day);\n"
 # Over the same blocks by the same plan: only the catalog has it.
 CHECK = ("ALTER TABLE customers ADD CONSTRAINT dear CHECK "
          "(length(repeat(md5(note || email), 100)) > 10);\n")
-
-
-@pytest.fixture(scope="module")
-def shop(cluster_of):
-    major = max(SERVERS)
-    cluster = cluster_of(Server(major, SERVERS[major]))
-    make_template(cluster)
-    return cluster
-
-
-@pytest.fixture
-def sides(shop, rehearse):
-    return Sides(shop, rehearse)
 
 
 def writes(count=60):
@@ -45,7 +31,7 @@ def writes(count=60):
 
 
 @conftest.measures
-def test_compare_writes_that_did_not_change(sides):
+def test_compare_writes_that_did_not_change(sides):  # noqa: F811
     outcome = sides.compare(writes(), budget="8s")
     if outcome.status == 5:  # a false alarm is not tried again
         pytest.fail(outcome.stdout)
@@ -57,7 +43,7 @@ def test_compare_writes_that_did_not_change(sides):
 
 
 @conftest.measures
-def test_compare_writes_that_became_slower(sides):
+def test_compare_writes_that_became_slower(sides):  # noqa: F811
     outcome = sides.compare(writes(), THREE + CHECK, budget="20s")
     assert outcome.status == 5, outcome.stdout
     slower = {f["evidence"]["query"][:10]: f for f in findings(outcome, "query-slower")}

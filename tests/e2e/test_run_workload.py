@@ -1,15 +1,9 @@
 """`run --workload`: a shop application is recorded in front of a real server; what a migration does to its queries
 while it runs and afterwards, against a migration that does nothing to them."""
-import pathlib
-import shutil
-import subprocess
-import tempfile
-
 import pytest
 
 import conftest
-import test_capture
-import test_tap_tls
+from recorded import recorded_shop
 
 SHOP = """
 CREATE TABLE customers (id int PRIMARY KEY, email text NOT NULL, name text, note text);
@@ -34,39 +28,10 @@ COMMIT;
 """
 
 
-class Recorded:
-    """The shop's dump and what its application said for some seconds."""
-
-    def __init__(self, cluster, place):
-        self.dump, self.workload = place / "shop.dump", place / "app.workload"
-        subprocess.run([f"{cluster.server.bin}/pg_dump", "-d", cluster.url("shop"), "-Fc", "-f", self.dump], check=True)
-        script = place / "shop.pgbench"
-        script.write_text(APPLICATION)
-        capture = test_capture.Capture(cluster, place=place, out=self.workload)
-        try:
-            done = subprocess.run(
-                [f"{cluster.server.bin}/pgbench", "-n", "-M", "prepared", "-h", "127.0.0.1", "-p", str(capture.port),
-                 "-U", "app", "-f", script, "-c", "4", "-R", "40", "-T", "10", "shop"],
-                capture_output=True, text=True, timeout=60)
-            assert done.returncode == 0, done.stderr
-        finally:
-            capture.end()
-
-
 @pytest.fixture(scope="module")
 def shop():
-    found = conftest.debian_server()
-    if not found or not pathlib.Path(found[1], "pgbench").exists():
-        pytest.skip("no complete PostgreSQL installation here")
-    place = pathlib.Path(tempfile.mkdtemp(prefix="rh-workload-", dir="/var/tmp"))
-    cluster = test_tap_tls.open_cluster(*found)
-    try:
-        cluster.start(listen_addresses="127.0.0.1", port=cluster.port)
-        with cluster.database("shop", SHOP):
-            yield Recorded(cluster, place)
-    finally:
-        cluster.stop()
-        shutil.rmtree(place)
+    with recorded_shop(SHOP, (APPLICATION, "-M", "prepared", "-c", "4", "-R", "40", "-T", "10")) as shop:
+        yield shop
 
 
 def run(rehearse, shop, migration, *arguments):
@@ -194,6 +159,7 @@ def test_run_workloads_that_cannot_be_read_are_said_before_anything_is_started(r
         assert outcome.status == 2 and words in outcome.stderr, outcome
 
 
+@pytest.mark.alone
 def test_run_an_encrypted_workload_with_the_key_that_was_made_for_it(rehearse, shop):
     home = {"HOME": str(rehearse.directory), "XDG_CONFIG_HOME": ""}
     queries = rehearse.write("queries.sql", "SELECT count(*) FROM customers WHERE id < 10;\n")

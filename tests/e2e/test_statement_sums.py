@@ -119,6 +119,7 @@ def test_statement_sums_url_is_not_handed_on(rehearse, production):
     assert "OLD=" in seen and "REHEARSE_FROM" not in seen
 
 
+@pytest.mark.alone
 def test_statement_sums_count_in_a_comparison(rehearse, debian_cluster):
     """Production runs SELECT nine times as often as UPDATE; the workload has one of each."""
     rehearse.write("app.sql", "SELECT count(*) FROM weighed WHERE id > 5;\nUPDATE weighed SET id = id WHERE id = 1;\n")

@@ -263,8 +263,8 @@ def test_savepoints_keep_the_locks_that_stay(rehearse):
     held = {lock["relation"]: lock["held_ms"] for name in ("users ADD", "orders ADD")
             for lock in outcome.statement(name)["locks"] if lock["mode"] == "AccessExclusiveLock"}
     assert held["public.orders"] >= 300
-    # A lock taken inside a savepoint that was rolled back is given up with it.
-    assert held["public.users"] < 300
+    # A lock taken inside a savepoint that was rolled back is given up with it: to the end it would be the longer one.
+    assert held["public.users"] < held["public.orders"]
 
 
 def test_transaction_boundaries_are_those_of_the_client(rehearse):

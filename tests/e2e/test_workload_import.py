@@ -194,6 +194,14 @@ def test_import_of_gzip_with_its_prefix_encrypted(logs, rehearse):
     assert not list(rehearse.directory.glob("x*"))
 
 
+def test_import_tells_a_stderr_log_from_a_csvlog(rehearse):
+    """Whatever stands in its statements: more commas than a csvlog has."""
+    rehearse.write("server.log", "2026-11-20 10:00:00.000 UTC [7] LOG:  duration: 1.5 ms  statement: SELECT " +
+                   ", ".join(f"c{n}" for n in range(40)) + " FROM t\n")
+    done = rehearse("workload", "import", "server.log", "-o", "w", "--unencrypted")
+    assert done.status == 0 and "stderr log, 1 statement" in done.stderr, done
+
+
 def test_import_ends_sessions_with_their_last_statement(rehearse):
     """log_disconnections is off by default: each session was open to the end of the log, all at once."""
     line = "2026-11-20 {time}.000 UTC [{pid}] LOG:  duration: 1.5 ms  statement: SELECT {pid}\n"
@@ -213,7 +221,11 @@ def test_import_of_sql_files(rehearse):
     assert done.status == 0, done
     sessions = sessions_of(rehearse, "w")
     assert [len(statements) for statements in sessions.values()] == [6, 9]
-    assert rehearse("workload", "show", "w").stdout.count("UPDATE t SET a = $1 WHERE id = $2") == 1
+    text = rehearse("workload", "show", "w").stdout
+    assert text.count("UPDATE t SET a = $1 WHERE id = $2") == 1
+    # What "replace" of a transform names it by.
+    for row in json.loads(rehearse("workload", "show", "w", "--json").stdout)["patterns"]:
+        assert f"{row['fingerprint']}\n    {row['query']}\n" in text, text
     assert "'x'" not in rehearse("workload", "export", "w", "--format", "sql").stdout
 
 

@@ -47,12 +47,24 @@ static void test_say_ages_as_coarse_as_they_are_old(void **state)
     assert_string_equal(rh_say_age(arena, INT64_C(4000) * 86400), "4,000 days");
 }
 
+static void test_say_measured_times_as_finely_as_they_are_short(void **state)
+{
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    (void)state;
+
+    assert_string_equal(rh_say_us(arena, 9.44), "9.4 us");
+    assert_string_equal(rh_say_us(arena, 250.6), "251 us");
+    assert_string_equal(rh_say_us(arena, 12340), "12.3 ms");
+    assert_string_equal(rh_say_us(arena, -1), "-");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_say_counts_with_separators_and_their_plural),
         cmocka_unit_test(test_say_lists_end_with_and),
         cmocka_unit_test(test_say_ages_as_coarse_as_they_are_old),
+        cmocka_unit_test(test_say_measured_times_as_finely_as_they_are_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,7 +141,43 @@ static void test_rules_traffic_the_aftermath_of_a_failure_is_none(void **state)
     /* Without that cause it is a failure as any other. */
     fails(story, pattern(story, "SELECT 1", 100), "26000", 3, 0);
     story_judge(story);
+    finding = story_expect(story, "query-error", SEVERITY_ERROR);
+    assert_non_null(strstr(finding->title, "(a statement that could not be prepared)"));
+}
+
+/* A Parse by itself is no execution: only what is executed under its name is seen to fail. */
+static void test_rules_traffic_statements_that_nobody_prepares_any_more_are_none(void **state)
+{
+    struct story *story = *state;
+    traffic_of(story);
+    struct traffic_pattern *renamed = pattern(story, "SELECT name FROM users WHERE id = $1", 200);
+    fails(story, renamed, "26000", 200, 0);
+    renamed->is_transformed = true;
+    story_judge(story);
     story_expect(story, "query-error", SEVERITY_ERROR);
+    story->result.transformation.is_old_stopped = true;
+    story_judge(story);
+    story_expect_none(story, "query-error");
+}
+
+/* What comes behind a failure in its transaction is told with that one, if at all. */
+static void test_rules_traffic_the_rest_of_a_failed_transaction_is_none(void **state)
+{
+    struct story *story = *state;
+    traffic_of(story);
+    fails(story, pattern(story, "UPDATE visits SET n = n + $1", 200), "25P02", 200, 0);
+    story_judge(story);
+    story_expect(story, "query-error", SEVERITY_ERROR);
+    struct traffic_pattern *renamed = pattern(story, "SELECT name FROM users WHERE id = $1", 200);
+    fails(story, renamed, "42703", 200, 0);
+    story_judge(story);
+    const struct finding *finding = story_expect(story, "query-error", SEVERITY_ERROR);
+    assert_non_null(strstr(finding->title, "200 executions failed with 42703"));
+    assert_int_equal(story->result.findings.count, 1);
+    renamed->is_transformed = true;
+    story->result.transformation.is_old_stopped = true;
+    story_judge(story);
+    story_expect_none(story, "query-error");
 }
 
 static void test_rules_traffic_prepared_statements_break(void **state)
@@ -163,6 +199,8 @@ int main(void)
         STORY_TEST(test_rules_traffic_failures_of_the_baseline_are_not),
         STORY_TEST(test_rules_traffic_one_finding_for_each_kind_of_failure),
         STORY_TEST(test_rules_traffic_the_aftermath_of_a_failure_is_none),
+        STORY_TEST(test_rules_traffic_statements_that_nobody_prepares_any_more_are_none),
+        STORY_TEST(test_rules_traffic_the_rest_of_a_failed_transaction_is_none),
         STORY_TEST(test_rules_traffic_prepared_statements_break),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "event_maker.h"
 #include "store/workload_file.h"
+#include "store/workload_file_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -604,6 +605,51 @@ static void test_workload_file_names_what_is_none(void **state)
     assert_int_equal(rh_workload_writer_open(nowhere, &about, NULL, &writer, &err), RH_ERR_USAGE);
 }
 
+/* What the version before made of it: without two tables, and with a footer that knows nothing of
+   them. */
+static void make_format_1(struct place *place)
+{
+    static const uint8_t no_id[SEAL_FILE_ID_BYTES] = {0};
+    uint8_t footer[FOOTER_BYTES];
+    sqlite3 *db = NULL;
+    sqlite3_stmt *said = NULL;
+    struct seal *seal = rh_seal_new(NULL, no_id);
+    run_sql(place->path, "DROP TABLE keys; DROP TABLE functions; PRAGMA user_version = 1");
+    assert_int_equal(sqlite3_open(place->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db,
+                                        "SELECT value FROM about WHERE name = '" ABOUT_FOOTER "'",
+                                        -1, &said, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(said), SQLITE_ROW);
+    assert_true(rh_workload_unseal_hex(
+        seal, FOOTER_NUMBER, (const char *)sqlite3_column_text(said, 0), footer, sizeof(footer)));
+    sqlite3_finalize(said);
+    assert_true(rh_workload_tables_digest(db, false, footer + 16));
+    sqlite3_close(db);
+    const char *hex = rh_workload_seal_hex(seal, FOOTER_NUMBER, footer, sizeof(footer),
+                                           place->arena);
+    run_sql(place->path,
+            rh_arena_printf(place->arena,
+                            "UPDATE about SET value = '%s' WHERE name = '" ABOUT_FOOTER "'", hex));
+    rh_seal_free(seal);
+}
+
+static void test_workload_file_of_the_format_before_is_read(void **state)
+{
+    struct place *place = *state;
+    struct err err = RH_ERR_INIT;
+    RH_CLEANUP_BUF struct buf expected, got;
+    rh_buf_init(&expected, 64 << 20);
+    rh_buf_init(&got, 64 << 20);
+    finish(place, write_events(place, NULL, 2000, &expected));
+    run_sql(place->path, "PRAGMA user_version = 1");
+    assert_int_equal(read_events(place->path, NULL, NULL, &err), RH_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "its tables were changed"));
+    make_format_1(place);
+    assert_int_equal(read_events(place->path, NULL, &got, &err), RH_OK);
+    assert_true(got.len > 0 && rh_text_equals(rh_buf_text(&got), rh_buf_text(&expected)));
+}
+
 /* Cut anywhere and with any byte turned: an error or the same events, and never a crash. */
 static void test_workload_file_survives_damage(void **state)
 {
@@ -651,6 +697,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_workload_file_notices_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_needs_its_key, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_names_what_is_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_workload_file_of_the_format_before_is_read, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_survives_damage, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_workload_file_keeps_of_many_long_texts_the_beginning,
                                         set_up, tear_down),

@@ -51,6 +51,15 @@ static void test_log_csv_record_reads_quotes(void **state)
     assert_false(rh_log_csv_record(arena, rh_text("a,b,c"), &record));
     assert_false(rh_log_csv_record(arena, rh_text(",,,,,,,,,,,,,,,,,,,,,,,,,"), &record));
     assert_false(rh_log_csv_record(arena, rh_text("\"\"\"\"\"\"\""), &record));
+    assert_true(rh_log_csv_record(
+        arena, rh_text("2026-11-20 10:49:12.123 +0530,,,77,,67.4d,3,,,,0,LOG,,,,,,,,,,,\"\",,0"),
+        &record));
+    /* Of a stderr log. */
+    assert_false(rh_log_csv_record(
+        arena,
+        rh_text("2026-11-20 10:49:12.123 UTC [77] LOG:  duration: 0.1 ms  statement: SELECT a, b, "
+                "c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t, u, v, w, x, y, z FROM t"),
+        &record));
 }
 
 static void check_quoted(const char *text, const char *value, const char *rest, bool is_closed)
