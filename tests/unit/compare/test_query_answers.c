@@ -153,6 +153,12 @@ static void test_answers_columns_added_gone_and_of_another_type(void **state)
     assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_COLUMNS_CHANGED);
     one = (struct query_observation){{a, a, other}, false};
     assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_COLUMNS_CHANGED);
+    /* In binary format the same integer has other bytes: that it is another type is all that is
+       said. */
+    one.answers[SIDE_CANDIDATE].columns.items[0].values[0]++;
+    one.answers[SIDE_CANDIDATE].columns.items[0].in_order[0]++;
+    one.answers[SIDE_CANDIDATE].row_set[0]++;
+    assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_COLUMNS_CHANGED);
 }
 
 static void test_answers_errors_new_resolved_existing(void **state)
