@@ -191,3 +191,22 @@ def test_rows_of_every_format_are_masked_as_those_of_a_snapshot(cluster, capture
     assert len(replayed) == len(wanted) > 1700
     assert not [pair for pair in zip(replayed, wanted) if pair[0] != pair[1]][:5]
     assert "SECRET" not in str(replayed)
+
+
+def test_half_a_row_that_is_left_out_is_counted(cluster, capture_of, tmp_path):
+    """Of a row that --copy-max cuts, or that the client never ends, nothing is stored: its bytes are in the ledger."""
+    cluster.new_database("halves", "CREATE TABLE users (id int PRIMARY KEY, email text NOT NULL, city text)")
+    upstream = f"host={cluster.directory} port={cluster.port} user=postgres dbname=halves"
+    capture = capture_of("--upstream", upstream, "--copy-max", "100kB", "--masking", write_masking(tmp_path),
+                         *mask_key(tmp_path))
+    rows = "".join(f"{i},person{i}@example.com,Town\n" for i in range(10000))
+    with psycopg.connect(capture.url(database="halves"), autocommit=True) as connection:
+        with connection.cursor().copy("COPY users FROM STDIN CSV") as copy:
+            copy.write(rows)
+        with pytest.raises(psycopg.errors.BadCopyFileFormat), \
+                connection.cursor().copy("COPY users FROM STDIN CSV") as copy:
+            copy.write("20000,person@example.com,Town\n20001,\"person")
+    capture.end().events()
+    assert b"person" not in capture.out.read_bytes()
+    cut = rows[:100 * 1024].rsplit("\n", 1)[1]
+    assert cut and capture.head["gaps"]["copy-data-masked-out"] == len(cut) + len('20001,"person')
