@@ -230,15 +230,15 @@ static struct known_query *target_of(struct recorded_session *session,
 static void on_copy_data(struct capture_recorder *recorder, struct recorded_session *session,
                          struct arena *arena, struct workload_message *message)
 {
-    size_t left_out;
+    size_t left_out = 0;
 
     if (!recorder->options.mask)
         return;
     /* What the path left out is missing within a row, perhaps: the COPY ends there. */
     if (message->left_out_bytes > 0)
-        rh_recorded_copy_end(&session->copy);
-    left_out = rh_recorded_copy_take(&session->copy, message->body, session->encoding, arena,
-                                     &message->body);
+        left_out = rh_recorded_copy_end(&session->copy);
+    left_out += rh_recorded_copy_take(&session->copy, message->body, session->encoding, arena,
+                                      &message->body);
     count(recorder, RECORDED_COPY_MASKED, (int64_t)left_out);
     message->left_out_bytes += left_out;
 }

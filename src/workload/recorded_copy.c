@@ -3,11 +3,14 @@
 /* Of one record, masked: what a pseudonym adds is little; beyond it the rows are left out. */
 #define MASKED_BYTES_MAX ((size_t)48 * 1024 * 1024)
 
-void rh_recorded_copy_end(struct recorded_copy *copy)
+size_t rh_recorded_copy_end(struct recorded_copy *copy)
 {
+    size_t waiting = copy->client ? rh_copy_client_waiting(copy->client) : 0;
+
     rh_copy_client_free(copy->client);
     rh_arena_free(copy->arena);
     *copy = (struct recorded_copy){.client = NULL};
+    return waiting;
 }
 
 void rh_recorded_copy_begin(struct recorded_copy *copy, struct value_mask *mask,

@@ -18,7 +18,8 @@ struct recorded_copy { /* zeroed: none is under way */
 /* A COPY by this statement begins; NULL: not one that is understood. */
 void rh_recorded_copy_begin(struct recorded_copy *copy, struct value_mask *mask,
                             const char *statement);
-void rh_recorded_copy_end(struct recorded_copy *copy);
+/* Returns the bytes of a row that was not whole yet: they are left out. */
+size_t rh_recorded_copy_end(struct recorded_copy *copy);
 /* Bytes that the client sent, whose client_encoding is `encoding`: their masked rows, in `arena`.
    Returns how many bytes are left out: none, or all of these and those of a row that they would
    have ended. */
