@@ -178,7 +178,7 @@ static enum err_code export_patterns(const struct workload_reader *reader, struc
 {
     enum err_code code = RH_OK;
     RH_CLEANUP_BUF struct buf out;
-    rh_buf_init(&out, WRITE_BYTES + 2 * (size_t)WORKLOAD_QUERY_BYTES_MAX);
+    rh_buf_init(&out, OUTPUT_MAX_BYTES);
     for (uint32_t i = 1; code == RH_OK && i <= rh_workload_reader_pattern_count(reader); i++) {
         const struct workload_pattern *pattern = rh_workload_reader_pattern(reader, i);
         const struct workload_pattern_sums *sums = rh_workload_reader_sums(reader, i);
