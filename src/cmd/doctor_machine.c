@@ -104,14 +104,20 @@ static void look_at_clones(struct doctor *doctor, const struct clone_trial *tria
                   fails.count > 0 ? "." : "");
 }
 
+/* INT64_MAX: not known. */
+static json_t *bytes_or_null(int64_t bytes)
+{
+    return bytes == INT64_MAX ? json_null() : json_integer(bytes);
+}
+
 static void look_at_room(struct doctor *doctor, const struct sandbox *prepared)
 {
     struct arena *arena = doctor->arena;
     struct sandbox_room room;
 
     rh_sandbox_room(prepared, &room);
-    json_object_set_new(doctor->facts, "memory_bytes", json_integer(room.memory_bytes));
-    json_object_set_new(doctor->facts, "disk_bytes", json_integer(room.disk_bytes));
+    json_object_set_new(doctor->facts, "memory_bytes", bytes_or_null(room.memory_bytes));
+    json_object_set_new(doctor->facts, "disk_bytes", bytes_or_null(room.disk_bytes));
     if (room.memory_bytes != INT64_MAX) {
         int64_t servers = room.memory_bytes / room.clone_memory_bytes;
         bool is_enough = servers >= SERVERS_AT_ONCE;

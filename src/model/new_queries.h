@@ -64,7 +64,7 @@ struct query_costs {
 
 struct new_query {
     const char *name, *file;
-    int line, column;
+    int line;
     const char *sql;            /* as written, without its semicolon */
     const char *query;          /* with $1 for constants */
     const char *role;           /* that it runs as; NULL: the migration's */

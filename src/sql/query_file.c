@@ -308,7 +308,6 @@ static enum err_code take_statement(void *context, const struct sql_statement *s
     query.name = query.name ? query.name : rh_text_one_line(arena, sql, NAME_COLUMNS);
     query.file = rh_arena_strdup(arena, parsing->path);
     query.line = (int)statement->line;
-    query.column = (int)statement->column;
     enum err_code code = check_parameters(parsing, statement->offset, &query);
     if (!code && parsing->queries.count == NEW_QUERIES_MAX)
         code = fail(parsing, statement->offset, "too many queries",

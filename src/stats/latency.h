@@ -88,11 +88,13 @@ struct latency_comparison {
     size_t rounds;
     struct latency_quantile quantiles[LATENCY_LEVELS];
     double baseline_mean_us, twin_mean_us, candidate_mean_us;
-    double slower_share;       /* of the rounds: the candidate took twice the time of both others */
-    bool is_partly_slower;     /* ... which says something, significance apart */
-    bool may_be_partly_slower; /* ... or might, with more rounds */
-    double p_slower, p_faster; /* the least of the tests, corrected for their number;
-                                  1 where nothing points there */
+    double slower_share; /* of the rounds: the candidate took twice the time of both others */
+    /* ... which says something, significance apart: and the sum of all rounds is 1.1 times that of
+       either, else the others had their bad moments, too. */
+    bool is_partly_slower;
+    bool may_be_partly_slower;    /* ... or might, with more rounds */
+    double p_slower, p_faster;    /* the least of the tests, corrected for their number;
+                                     1 where nothing points there */
     enum latency_outcome outcome; /* by rh_latency_compare for this pattern alone; by
                                      rh_latency_settle among all of them */
     bool is_open;                 /* more rounds may tell: it is neither excluded nor established */
