@@ -340,6 +340,47 @@ const struct observed_relation *rh_observer_find(const struct observer *observer
     return record ? &record->facts : NULL;
 }
 
+/* public."a.b" is the table a.b of a message. */
+bool rh_observed_is_named(const struct observed_relation *relation, const char *bare)
+{
+    const char *qualified = relation->name;
+    size_t len = strlen(qualified), bare_len = strlen(bare);
+    if (len > bare_len && qualified[len - 1] != '"')
+        return qualified[len - bare_len - 1] == '.' &&
+               strcmp(qualified + len - bare_len, bare) == 0;
+    size_t at = len;
+    const char *end = bare + bare_len;
+    if (at > 0)
+        at--; /* the quote that ends it */
+    while (end > bare) {
+        char wanted = *--end;
+        if (at < 1 || qualified[--at] != wanted)
+            return false;
+        if (wanted == '"' && (at < 1 || qualified[--at] != '"'))
+            return false;
+    }
+    return at >= 2 && qualified[at - 1] == '"' && qualified[at - 2] == '.';
+}
+
+const struct observed_relation *rh_observer_find_bare(const struct observer *observer,
+                                                      const char *bare)
+{
+    const struct relation_map *map = &observer->relations;
+    const struct observed_relation *found = NULL;
+
+    for (size_t i = 0; i < map->capacity; i++) {
+        const struct observed_relation *facts = map->slots[i] ? &map->slots[i]->facts : NULL;
+
+        if (!facts || facts->is_system || facts->table_id != facts->id ||
+            !rh_observed_is_named(facts, bare))
+            continue;
+        if (found)
+            return NULL;
+        found = facts;
+    }
+    return found;
+}
+
 void rh_observer_learn(struct observer *observer, int64_t relation_id, const char *kind,
                        const char *name, int64_t table_id, const char *table)
 {

@@ -78,6 +78,11 @@ void rh_observer_free(struct observer *observer);
 /* NULL when the relation is not known yet (created by the run): ask again after a refresh. */
 const struct observed_relation *rh_observer_find(const struct observer *observer,
                                                  int64_t relation_id);
+/* Whether a message of the server's, which names no schema and sets no quotes, may mean it. */
+bool rh_observed_is_named(const struct observed_relation *relation, const char *bare);
+/* The only table of the users' with such a name. NULL: there is none, or there are several. */
+const struct observed_relation *rh_observer_find_bare(const struct observer *observer,
+                                                      const char *bare);
 /* A relation that the run itself made, as the server reported it from inside; its texts are copied.
    What is known already stays. kind NULL: not known; table NULL: itself. */
 void rh_observer_learn(struct observer *observer, int64_t relation_id, const char *kind,

@@ -78,11 +78,12 @@ struct pending_rewrite {
     int64_t relation_id;
     size_t item; /* index in the statement's rewrites */
 };
-/* An index that was built with parallel workers: what they read, the session does not count. */
-struct parallel_build {
+/* An index that was built, as the log has it: names without schema and quotes. */
+struct index_build {
     int statement;
-    const char *table; /* as the log has it: without schema and quotes */
-    int scans;         /* of the whole table; CONCURRENTLY reads it again to validate */
+    const char *index, *table;
+    bool is_parallel;   /* what the workers read, the session does not count */
+    bool is_concurrent; /* the table is read again to validate it */
 };
 struct pending_scan {
     int64_t relation_id;
@@ -117,7 +118,7 @@ struct recorder_session {
     VEC(struct pending_index) indexes;
     VEC(struct pending_rewrite) rewrites;
     VEC(struct pending_scan) scans;
-    VEC(struct parallel_build) parallel_builds;
+    VEC(struct index_build) builds;
     VEC(int64_t) probed;
 
     /* ReadyForQuery held. */

@@ -7,6 +7,9 @@
 #include "sql/facts.h"
 #include "trace/redact.h"
 
+/* Of one transaction: REINDEX of a whole schema may build as many as there are. */
+#define BUILDS_MAX 10000
+
 static struct recorder_session *find_session(struct recorder *recorder, int64_t pid)
 {
     for (struct recorder_session *s = recorder->sessions; s; s = s->next)
@@ -80,15 +83,19 @@ static void take_fact(struct recorder *recorder, const struct log_entry *entry,
             recorder->trace->crash_reason = rh_arena_strdup(recorder->trace->arena, fact->reason);
         break;
     case LOG_FACT_INDEX_BUILD:
-        if (fact->parallel_workers > 0 && session && statement && session->transaction >= 0) {
+        if (session && statement && session->transaction >= 0 &&
+            session->builds.count < BUILDS_MAX) {
             struct sql_facts words = {0};
 
             rh_sql_facts_of_words(rh_text(statement->sql), recorder->log_arena, &words);
-            *RH_PUSH(session->arena, &session->parallel_builds) = (struct parallel_build){
+            *RH_PUSH(session->arena, &session->builds) = (struct index_build){
                 .statement = current->index,
+                .index = rh_arena_strdup(session->arena, fact->index),
                 .table = rh_arena_strdup(session->arena, fact->relation),
-                .scans = words.is_concurrently ? 2 : 1};
-            session->may_have_changed_storage = true; /* the table's rows are read again */
+                .is_parallel = fact->parallel_workers > 0,
+                .is_concurrent = words.is_concurrently};
+            /* The table's rows are read again. */
+            session->may_have_changed_storage |= fact->parallel_workers > 0;
         }
         break;
     case LOG_FACT_REWRITE:

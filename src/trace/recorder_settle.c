@@ -318,6 +318,54 @@ static bool was_preexisting(const struct recorder_session *session, int64_t tabl
     return false;
 }
 
+/* The table of a build that the log tells of: one that the session used, or the only one of that
+ * name.
+ */
+static const struct observed_relation *find_built(const struct recorder_session *session,
+                                                  const char *table)
+{
+    const struct observer *observer = session->recorder->observer;
+    for (size_t i = 0; observer && i < session->scans.count + session->locks.count; i++) {
+        int64_t id = i < session->scans.count
+                         ? session->scans.items[i].relation_id
+                         : session->locks.items[i - session->scans.count].relation_id;
+        const struct observed_relation *relation = rh_observer_find(observer, id);
+        if (relation && !relation->is_system && rh_recorder_is_table(relation->kind) &&
+            rh_observed_is_named(relation, table))
+            return relation;
+    }
+    return observer ? rh_observer_find_bare(observer, table) : NULL;
+}
+
+/* By its locks or, where it was over before anybody saw them, by what the log tells of its builds.
+ */
+static void find_rebuilt(struct recorder_session *session, int number)
+{
+    struct arena *arena = session->recorder->trace->arena;
+    struct statement *statement = rh_recorder_statement(session->recorder, number);
+    for (size_t k = 0; k < statement->locks.count; k++) {
+        const struct lock *lock = &statement->locks.items[k];
+        if (strcmp(lock->kind, "index") == 0 && lock->preexisting && !lock->blocks_reads &&
+            strcmp(lock->mode, "ShareUpdateExclusiveLock") == 0)
+            *RH_PUSH(arena, &statement->indexes) = (struct index_work){.index = lock->relation,
+                                                                       .table = lock->table,
+                                                                       .concurrently = true,
+                                                                       .preexisting_table = true};
+    }
+    for (size_t k = 0; statement->indexes.count == 0 && k < session->builds.count; k++) {
+        const struct index_build *build = &session->builds.items[k];
+        const struct observed_relation *table = build->statement == number && build->is_concurrent
+                                                    ? find_built(session, build->table)
+                                                    : NULL;
+        if (table)
+            *RH_PUSH(arena, &statement->indexes) = (struct index_work){
+                .index = rh_arena_strdup(arena, build->index),
+                .table = rh_arena_strdup(arena, table->name),
+                .concurrently = true,
+                .preexisting_table = table->preexisting};
+    }
+}
+
 static void settle_indexes(struct recorder_session *session)
 {
     struct recorder *recorder = session->recorder;
@@ -339,63 +387,16 @@ static void settle_indexes(struct recorder_session *session)
             .concurrently = index->is_concurrent,
             .preexisting_table = was_preexisting(session, index->table_id, index->table)};
     }
-    /* REINDEX CONCURRENTLY puts new indexes in the place of the old: only its locks name them. */
+    /* REINDEX CONCURRENTLY puts new indexes in the place of the old, and reports none. */
     for (size_t i = 0; i < session->statements.count; i++) {
         struct statement *statement = rh_recorder_statement(recorder, session->statements.items[i]);
-        if (!statement->tag || strcmp(statement->tag, "REINDEX") != 0 ||
-            statement->indexes.count > 0)
-            continue;
-        for (size_t k = 0; k < statement->locks.count; k++) {
-            const struct lock *lock = &statement->locks.items[k];
-            if (strcmp(lock->kind, "index") == 0 && lock->preexisting && !lock->blocks_reads &&
-                strcmp(lock->mode, "ShareUpdateExclusiveLock") == 0)
-                *RH_PUSH(arena,
-                         &statement->indexes) = (struct index_work){.index = lock->relation,
-                                                                    .table = lock->table,
-                                                                    .concurrently = true,
-                                                                    .preexisting_table = true};
-        }
+        if (statement->tag && strcmp(statement->tag, "REINDEX") == 0 &&
+            statement->indexes.count == 0)
+            find_rebuilt(session, session->statements.items[i]);
     }
 }
 
 /* --- parallel builds --- */
-
-/* public."a.b" is the table a.b of the log. */
-static bool is_named(const char *qualified, const char *bare)
-{
-    size_t len = strlen(qualified), bare_len = strlen(bare);
-    if (len > bare_len && qualified[len - 1] != '"')
-        return qualified[len - bare_len - 1] == '.' &&
-               strcmp(qualified + len - bare_len, bare) == 0;
-    size_t at = len;
-    const char *end = bare + bare_len;
-    if (at > 0)
-        at--; /* the quote that ends it */
-    while (end > bare) {
-        char wanted = *--end;
-        if (at < 1 || qualified[--at] != wanted)
-            return false;
-        if (wanted == '"' && (at < 1 || qualified[--at] != '"'))
-            return false;
-    }
-    return at >= 2 && qualified[at - 1] == '"' && qualified[at - 2] == '.';
-}
-
-static const struct observed_relation *find_built(const struct recorder_session *session,
-                                                  const char *table)
-{
-    const struct observer *observer = session->recorder->observer;
-    for (size_t i = 0; observer && i < session->scans.count + session->locks.count; i++) {
-        int64_t id = i < session->scans.count
-                         ? session->scans.items[i].relation_id
-                         : session->locks.items[i - session->scans.count].relation_id;
-        const struct observed_relation *relation = rh_observer_find(observer, id);
-        if (relation && !relation->is_system && rh_recorder_is_table(relation->kind) &&
-            is_named(relation->name, table))
-            return relation;
-    }
-    return NULL;
-}
 
 /* Of that table, in a statement and the commands inside it. */
 static struct scan *find_scan_of(struct statement *statement, const char *table,
@@ -432,8 +433,10 @@ static void settle_parallel_builds(struct recorder_session *session)
 {
     struct recorder *recorder = session->recorder;
     struct arena *arena = recorder->trace->arena;
-    for (size_t i = 0; i < session->parallel_builds.count; i++) {
-        const struct parallel_build *build = &session->parallel_builds.items[i];
+    for (size_t i = 0; i < session->builds.count; i++) {
+        const struct index_build *build = &session->builds.items[i];
+        if (!build->is_parallel)
+            continue;
         const struct observed_relation *table = find_built(session, build->table);
         struct statement *statement = rh_recorder_statement(recorder, build->statement);
         if (!table) {
@@ -452,7 +455,8 @@ static void settle_parallel_builds(struct recorder_session *session)
         if (total < 0 || scan->rows < 0)
             scan->rows = NOT_OBSERVED;
         else
-            scan->rows = scan->begun > 0 ? scan->begun * total : scan->rows + build->scans * total;
+            scan->rows = scan->begun > 0 ? scan->begun * total
+                                         : scan->rows + (build->is_concurrent ? 2 : 1) * total;
         scan->observation = OBSERVED_SAMPLED;
     }
 }
@@ -471,7 +475,7 @@ void rh_recorder_settle_transaction(struct recorder_session *session,
     memset(&session->indexes, 0, sizeof(session->indexes));
     memset(&session->rewrites, 0, sizeof(session->rewrites));
     memset(&session->scans, 0, sizeof(session->scans));
-    memset(&session->parallel_builds, 0, sizeof(session->parallel_builds));
+    memset(&session->builds, 0, sizeof(session->builds));
     memset(&session->probed, 0, sizeof(session->probed));
     session->transaction = -1;
     session->is_explicit = false;
