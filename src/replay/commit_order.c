@@ -288,9 +288,11 @@ bool rh_commit_order_prepare(struct commit_order *order, struct text name,
         return false;
     order->prepared = grow_array(order->prepared, order->prepared_count + 1, sizeof(*prepared));
     struct line *line = &order->tables[order->table_count].lines[LINE_WRITTEN];
-    char *copy = strndup(name.data, name.len);
+    char *copy = malloc(name.len + 1);
     if (!copy)
         RH_PANIC("out of memory for the order of commits");
+    memcpy(copy, name.data, name.len);
+    copy[name.len] = '\0';
     uint64_t number = append(line);
     order->prepared[order->prepared_count++] = (struct prepared){copy, *touched, number};
     *touched = (struct order_touched){0};
