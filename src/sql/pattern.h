@@ -52,7 +52,9 @@ enum sql_value_form {
 };
 
 struct sql_value {
-    const char *column; /* it is compared with, or assigned to: "users.email", "email"; NULL */
+    /* It is compared with, or assigned to: "users.email", "email"; a member of a document:
+       "orders.data->address->>street", with "[]" for an element of an array. NULL: none. */
+    const char *column;
     enum sql_value_kind kind;
     enum sql_value_form form;
 };

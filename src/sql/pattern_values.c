@@ -7,6 +7,8 @@
 
 /* A name may come out of a query in FROM of a query in FROM ... */
 #define QUERIES_DEEP_MAX 8
+/* Of a column's name with members of its document. */
+#define MEMBER_BYTES_MAX 1024
 /* Of one text: a recursive query may name itself in every place. */
 #define FOLLOWED_MAX 1000
 
@@ -141,6 +143,24 @@ static const char *column_of_fields(struct walk *walk, const json_t *fields,
                          : rh_tree_named_column(walk, NULL, column);
 }
 
+/* data->'address'->>'street' as "orders.data->address->>street"; elements of arrays as "[]". */
+static const char *member_of(struct walk *walk, const json_t *expression, const struct scope *scope)
+{
+    const char *operator= rh_tree_last_name(rh_tree_get(expression, "name"));
+    const json_t *constant = rh_tree_get(rh_tree_get(expression, "rexpr"), "A_Const");
+    const char *member = rh_tree_text(rh_tree_get(constant, "sval"), "sval"), *column;
+    if (strcmp(operator, "->") != 0 && strcmp(operator, "->>") != 0)
+        return NULL;
+    if (rh_tree_get(constant, "ival") != NULL)
+        member = "[]";
+    if (member == NULL || strstr(member, "->") != NULL)
+        return NULL;
+    column = rh_tree_column_of(walk, rh_tree_get(expression, "lexpr"), scope);
+    return column == NULL || strlen(column) + strlen(member) > MEMBER_BYTES_MAX
+               ? NULL
+               : rh_arena_printf(walk->arena, "%s%s%s", column, operator, member);
+}
+
 const char *rh_tree_column_of(struct walk *walk, const json_t *node, const struct scope *scope)
 {
     const json_t *inner;
@@ -152,6 +172,8 @@ const char *rh_tree_column_of(struct walk *walk, const json_t *node, const struc
     if ((inner = rh_tree_get(node, "FuncCall")) != NULL &&
         RH_TREE_IS_ONE_OF(rh_tree_last_name(rh_tree_get(inner, "funcname")), keepers))
         return rh_tree_column_of(walk, json_array_get(rh_tree_get(inner, "args"), 0), scope);
+    if ((inner = rh_tree_get(node, "A_Expr")) != NULL)
+        return member_of(walk, inner, scope);
     return NULL;
 }
 

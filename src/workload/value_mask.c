@@ -8,6 +8,8 @@
 #include "sql/lexer.h"
 #include "sql/shape.h"
 #include "workload/plain_value.h"
+#include "workload/value_columns.h"
+#include "workload/value_member.h"
 
 #include <ctype.h>
 #include <openssl/crypto.h>
@@ -16,23 +18,11 @@
 #define DEFAULT_DOMAIN "workload"
 /* Of a constant in a text: a flag, a unit, the code of a country; initials at most. */
 #define CONSTANT_BYTES_KEPT 2
-/* Names of columns that were looked up: those of queries, which are few. */
-#define COLUMNS_MAX 65536
 
 /* Of a value that nothing is known of. */
 static const struct known_value nothing = {0};
 /* Of no table: what is cast to jsonb. */
 static const struct catalog_column document = {.base_type = "jsonb", .type_kind = 'b'};
-
-enum verdict { COLUMN_UNKNOWN, COLUMN_KEPT, COLUMN_MASKED };
-
-struct column_answer {
-    char *name; /* NULL: free */
-    enum verdict verdict;
-    struct mask_map *map;
-    size_t table;
-    const struct catalog_column *column;
-};
 
 /* Of the same domain and rule: for arrays of what the other is for, or for elements. */
 struct counterpart {
@@ -48,136 +38,16 @@ struct value_mask {
     VEC(struct counterpart) counterparts;
     struct arena *arena;
     struct mask_map *by_default, *by_default_document;
-    struct column_answer *answers; /* open addressing */
-    size_t answer_size, answer_count;
+    struct value_columns columns;
 };
 
-/* --- columns ---------------------------------------------------------------------------------- */
-
-static size_t hash_of(const char *name)
+/* Nobody sees into an array of what documents hold. */
+static const struct column_answer *ask(struct value_mask *mask, const struct known_value *known)
 {
-    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    const struct column_answer *answer = rh_value_columns_ask(&mask->columns, known->column);
 
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * UINT64_C(1099511628211);
-    return (size_t)(hash ^ hash >> 32);
-}
-
-/* Two columns of one name are the same to us when the same map is behind both: tables of one
-   domain share its key. */
-static void consider(struct value_mask *mask, size_t table, const struct catalog_column *column,
-                     struct column_answer *answer, bool *is_ambiguous)
-{
-    struct mask_map *map = NULL;
-
-    if (!rh_column_maps_find(mask->maps, table, column->number, &map)) {
-        *is_ambiguous = true;
-        return;
-    }
-
-    enum verdict verdict = map ? COLUMN_MASKED : COLUMN_KEPT;
-
-    if (answer->verdict == COLUMN_UNKNOWN)
-        *answer = (struct column_answer){answer->name, verdict, map, table, column};
-    else if (answer->verdict != verdict || answer->map != map)
-        *is_ambiguous = true;
-}
-
-/* Tables of the server's own hold names of objects, which nobody masks. */
-static bool is_of_server(struct text table)
-{
-    static const char *const schemas[] = {"pg_catalog.", "information_schema.", "pg_"};
-
-    for (size_t i = 0; i < sizeof(schemas) / sizeof(*schemas); i++)
-        if (table.len >= strlen(schemas[i]) &&
-            memcmp(table.data, schemas[i], strlen(schemas[i])) == 0)
-            return true;
-    return false;
-}
-
-/* "schema.table.column", "table.column" or "column". */
-static void look_up(struct value_mask *mask, struct column_answer *answer)
-{
-    const char *last = strrchr(answer->name, '.');
-    const char *column = last ? last + 1 : answer->name;
-    struct text table = {answer->name, last ? (size_t)(last - answer->name) : 0};
-    bool is_ambiguous = false;
-
-    for (size_t i = 0; i < mask->catalog->tables.count; i++) {
-        const struct catalog_table *candidate = &mask->catalog->tables.items[i];
-        const struct catalog_column *found;
-
-        if (last) {
-            const char *dot = memrchr(table.data, '.', table.len);
-            struct text name = dot ? (struct text){dot + 1,
-                                                   table.len - (size_t)(dot + 1 - table.data)}
-                                   : table;
-
-            if (!rh_text_is(name, candidate->name) ||
-                (dot && !rh_text_is((struct text){table.data, (size_t)(dot - table.data)},
-                                    candidate->schema)))
-                continue;
-        }
-        if ((found = rh_catalog_column_named(candidate, column)))
-            consider(mask, i, found, answer, &is_ambiguous);
-    }
-    if (is_ambiguous)
-        *answer = (struct column_answer){.name = answer->name};
-    else if (answer->verdict == COLUMN_UNKNOWN && is_of_server(table))
-        answer->verdict = COLUMN_KEPT;
-}
-
-static struct column_answer *slot_of(const struct value_mask *mask, const char *name)
-{
-    size_t at = hash_of(name) & (mask->answer_size - 1);
-
-    while (mask->answers[at].name && strcmp(mask->answers[at].name, name) != 0)
-        at = (at + 1) & (mask->answer_size - 1);
-    return &mask->answers[at];
-}
-
-static void make_room(struct value_mask *mask)
-{
-    if (mask->answer_count >= COLUMNS_MAX) {
-        for (size_t i = 0; i < mask->answer_size; i++)
-            free(mask->answers[i].name);
-        memset(mask->answers, 0, mask->answer_size * sizeof(*mask->answers));
-        mask->answer_count = 0;
-    }
-    if (2 * (mask->answer_count + 1) <= mask->answer_size)
-        return;
-
-    struct column_answer *old = mask->answers;
-    size_t old_size = mask->answer_size;
-
-    mask->answer_size = old_size ? 2 * old_size : 256;
-    mask->answers = calloc(mask->answer_size, sizeof(*mask->answers));
-    if (!mask->answers)
-        RH_PANIC("out of memory for columns");
-    for (size_t i = 0; i < old_size; i++)
-        if (old[i].name)
-            *slot_of(mask, old[i].name) = old[i];
-    free(old);
-}
-
-static const struct column_answer *ask(struct value_mask *mask, const char *name)
-{
-    static const struct column_answer unknown = {.verdict = COLUMN_UNKNOWN};
-
-    if (!name)
-        return &unknown;
-    make_room(mask);
-
-    struct column_answer *slot = slot_of(mask, name);
-
-    if (!slot->name) {
-        slot->name = strdup(name);
-        if (!slot->name)
-            RH_PANIC("out of memory for a column's name");
-        mask->answer_count++;
-        look_up(mask, slot);
-    }
-    return slot;
+    return answer->members && known->form != SQL_VALUE_SAME ? rh_value_columns_ask(NULL, NULL)
+                                                            : answer;
 }
 
 /* --- values ----------------------------------------------------------------------------------- */
@@ -213,6 +83,21 @@ static struct mask_map *map_for(struct value_mask *mask, const struct column_ans
         made.map = NULL;
     *RH_PUSH(mask->arena, &mask->counterparts) = made;
     return made.map;
+}
+
+/* Of a known column that is to be masked. False: NULL. */
+static bool mask_text(struct value_mask *mask, const struct column_answer *answer,
+                      enum sql_value_form form, struct text value, struct arena *arena,
+                      struct text *ret_masked)
+{
+    struct mask_map *map = map_for(mask, answer, form);
+
+    if (!map)
+        return false;
+    if (answer->members)
+        return rh_value_member_mask(map, answer->members, value, arena, ret_masked);
+    *ret_masked = apply(map, value, arena);
+    return ret_masked->data != NULL;
 }
 
 /* Says nothing of anybody where it stands. */
@@ -294,7 +179,7 @@ static void add_quoted(struct buf *out, struct text value)
 static void add_string(struct value_mask *mask, const struct known_value *known, struct text token,
                        struct arena *arena, struct buf *out, int64_t *count)
 {
-    const struct column_answer *answer = ask(mask, known->column);
+    const struct column_answer *answer = ask(mask, known);
     struct text value, masked = {0};
     char first = token.data[0];
 
@@ -316,8 +201,8 @@ static void add_string(struct value_mask *mask, const struct known_value *known,
         masked = value;
     else if (answer->verdict == COLUMN_UNKNOWN)
         masked = by_default(mask, known, value, arena, count);
-    else if (map_for(mask, answer, known->form))
-        masked = apply(map_for(mask, answer, known->form), value, arena);
+    else if (!mask_text(mask, answer, known->form, value, arena, &masked))
+        masked.data = NULL;
     if (masked.data)
         add_quoted(out, masked);
     else
@@ -327,14 +212,13 @@ static void add_string(struct value_mask *mask, const struct known_value *known,
 static void add_number(struct value_mask *mask, const struct known_value *known, struct text token,
                        struct arena *arena, struct buf *out)
 {
-    const struct column_answer *answer = ask(mask, known->column);
-    struct mask_map *map = answer->verdict == COLUMN_MASKED ? map_for(mask, answer, known->form)
-                                                            : NULL;
+    const struct column_answer *answer = ask(mask, known);
     struct text masked = token;
 
-    if (answer->verdict == COLUMN_MASKED)
-        masked = map ? apply(map, token, arena) : (struct text){0};
-    rh_buf_add_text(out, masked.data ? masked : TEXT_LITERAL("NULL"));
+    if (answer->verdict == COLUMN_MASKED &&
+        !mask_text(mask, answer, known->form, token, arena, &masked))
+        masked = TEXT_LITERAL("NULL");
+    rh_buf_add_text(out, masked);
 }
 
 /* SET search_path = 'app': the settings of the server, but not those that applications invent. */
@@ -507,23 +391,22 @@ static bool holds_text(struct text value)
 }
 
 /* Of a known column that is to be masked. False: NULL, as for what nobody can mask. */
-static bool mask_known(struct value_mask *mask, const struct column_answer *answer,
-                       enum sql_value_form form, bool is_binary, struct text value,
-                       struct arena *arena, struct text *ret_masked)
+static bool mask_binary(struct value_mask *mask, const struct column_answer *answer,
+                        enum sql_value_form form, struct text value, struct arena *arena,
+                        struct text *ret_masked)
 {
-    struct mask_map *map = map_for(mask, answer, is_binary ? SQL_VALUE_ELEMENT : form);
+    struct mask_map *map = map_for(mask, answer, SQL_VALUE_ELEMENT);
     struct catalog_column element = *answer->column;
     bool is_array = element.is_array ? form != SQL_VALUE_ELEMENT : form == SQL_VALUE_ARRAY;
 
+    if (answer->members && is_printable(value))
+        return mask_text(mask, answer, form, value, arena, ret_masked);
+    if (answer->members) /* (data->>'n')::int = $1 */
+        return has_plain_length(value);
     element.is_array = false;
-    if (!map)
-        return false;
-    if (is_binary)
-        return (is_array ? rh_mask_binary_array(map, &element, value, arena, ret_masked)
-                         : rh_mask_binary_value(map, &element, value, arena, ret_masked)) ==
-               BINARY_VALUE_MASKED;
-    *ret_masked = apply(map, value, arena);
-    return ret_masked->data != NULL;
+    return map && (is_array ? rh_mask_binary_array(map, &element, value, arena, ret_masked)
+                            : rh_mask_binary_value(map, &element, value, arena, ret_masked)) ==
+                      BINARY_VALUE_MASKED;
 }
 
 /* `type` 0: not declared. False: NULL. */
@@ -531,7 +414,7 @@ static bool mask_parameter(struct value_mask *mask, const struct known_value *kn
                            bool is_binary, struct text value, struct arena *arena,
                            struct text *ret_masked, int64_t *count)
 {
-    const struct column_answer *answer = ask(mask, known->column);
+    const struct column_answer *answer = ask(mask, known);
     bool is_text = !is_binary || is_text_type(type) || is_printable(value);
     int64_t number;
 
@@ -540,7 +423,8 @@ static bool mask_parameter(struct value_mask *mask, const struct known_value *kn
     case COLUMN_KEPT:
         return true;
     case COLUMN_MASKED:
-        return mask_known(mask, answer, known->form, is_binary, value, arena, ret_masked);
+        return (is_binary ? mask_binary : mask_text)(mask, answer, known->form, value, arena,
+                                                     ret_masked);
     case COLUMN_UNKNOWN:
         break;
     }
@@ -653,6 +537,7 @@ enum err_code rh_value_mask_new(const struct catalog *catalog, const struct mask
     mask->key = *key;
     mask->arena = rh_arena_new();
     code = rh_column_maps_new(catalog, masking, key, &mask->maps, err);
+    rh_value_columns_init(&mask->columns, catalog, mask->maps);
     if (!code)
         code = rh_mask_map_new(&options, mask->arena, &mask->by_default, err);
     if (!code)
@@ -675,9 +560,7 @@ void rh_value_mask_free(struct value_mask *mask)
     OPENSSL_cleanse(&mask->key, sizeof(mask->key));
     rh_column_maps_free(mask->maps);
     rh_arena_free(mask->arena);
-    for (size_t i = 0; i < mask->answer_size; i++)
-        free(mask->answers[i].name);
-    free(mask->answers);
+    rh_value_columns_deinit(&mask->columns);
     free(mask);
 }
 

@@ -104,6 +104,8 @@ def test_whatever_way_a_query_asks_it_finds_what_it_found(cluster, capture_of, r
         ("SELECT p.id FROM people p JOIN (VALUES (%s), (%s)) AS v (m) ON p.email = v.m", mails[:2], 2),
         ("WITH w AS (SELECT id, lower(email) AS m FROM people) SELECT id FROM w WHERE m = lower(%s)", mails[:1], 1),
         ("SELECT doc->>'n' FROM people WHERE doc ? 'name' AND at < now() - interval '1 second' LIMIT 5", (), 5),
+        ("SELECT id FROM people WHERE doc->>'name' = %s", ("SECRET 12",), 1),
+        ("SELECT id FROM people WHERE doc->'n' = %s::jsonb", ("12",), 1),
         ("SELECT date_trunc('day', at), count(*) FROM people WHERE at >= %s::timestamptz + (%s || ' hours')::interval "
          "GROUP BY 1 ORDER BY 1", ("2026-01-01T00:00:00Z", "24"), 20),
         ("SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "

@@ -262,6 +262,12 @@ static void test_pattern_tells_columns_of_values(void **state)
          "? $3 AND doc->'a'->>$4 = 'x'",
          "'email':-!name '{a,b}':-!name 'k':-!name 'v':- 'a':-!name 'x':-",
          "-!name - -!name -!name"},
+        {"SELECT * FROM t WHERE lower(doc->>'email') = lower($1) AND (d.doc->'a'->0->>'b')::int > "
+         "5 AND "
+         "doc->'k' = $2::jsonb AND doc->>'x' IN ('y', $3)",
+         "'email':-!name 'a':-!name 0:-!name 'b':-!name 5:doc->a->[]->>b 'k':-!name 'x':-!name "
+         "'y':t.doc->>x",
+         "t.doc->>email t.doc->k!json t.doc->>x"},
         {"SELECT add_job($1::text, $2::json, '{}'::jsonb, $3::app.date)", "'{}':-!json",
          "- -!json -"},
         {"SELECT CASE WHEN right($1, 1) = 'Z' THEN CAST($1 AS timestamptz) END", "1:- 'Z':-",

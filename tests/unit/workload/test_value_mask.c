@@ -49,6 +49,7 @@ static void open_mask(struct fixture *f)
     add_column(&f->made, users, "city", "text");
     add_column(&f->made, users, "token", "uuid");
     add_column(&f->made, users, "secret", "bytea");
+    add_column(&f->made, users, "doc", "jsonb");
     orders = add_table(&f->made, "orders");
     add_column(&f->made, orders, "id", "int4 not null");
     add_column(&f->made, orders, "name", "text");
@@ -222,6 +223,47 @@ static void test_value_mask_takes_documents_for_documents(void **state)
 
     assert_int_equal(strncmp(binary, "\1{\"name\": \"", 11), 0);
     assert_null(strstr(binary, "Lovelace"));
+    close_mask(&f);
+}
+
+static void test_value_mask_masks_members_as_their_documents(void **state)
+{
+    (void)state;
+    struct fixture f;
+    size_t length;
+
+    open_mask(&f);
+
+    const char *document = mask_query(
+        &f, "SELECT 1 FROM users WHERE doc @> '{\"to\": {\"name\": \"Ada Lovelace\", \"n\": 7}}'");
+    const char *name = mask_parameter(
+        &f, "SELECT 1 FROM users u WHERE lower(u.doc->'to'->>'name') = $1", false, "Ada Lovelace",
+        12, &length);
+
+    assert_string_equal(name,
+                        mask_parameter(&f, "SELECT 1 FROM users WHERE doc->'to'->>'name' = $1",
+                                       true, "Ada Lovelace", 12, &length));
+    assert_non_null(strstr(document, name));
+    assert_null(strstr(document, "Lovelace"));
+    assert_string_equal(
+        mask_query(&f, "SELECT 1 FROM users WHERE doc->'to'->>'name' <> 'Ada Lovelace'"),
+        rh_arena_printf(f.arena, "SELECT 1 FROM users WHERE doc->'to'->>'name' <> '%s'", name));
+    assert_string_equal(
+        mask_query(&f,
+                   "SELECT 1 FROM users WHERE (doc->'to'->>'n')::int = 7 AND doc->'to'->'n' = '7'"),
+        "SELECT 1 FROM users WHERE (doc->'to'->>'n')::int = 7 AND doc->'to'->'n' = '7'");
+    assert_memory_equal(mask_parameter(&f, "SELECT 1 FROM users WHERE (doc->>'n')::int = $1", true,
+                                       "\0\0\0\7", 4, &length),
+                        "\0\0\0\7", 4);
+    assert_int_equal(f.by_default, 0);
+    /* What documents hold in an array is not looked into, and of text nobody knows its members. */
+    assert_null(strstr(mask_parameter(&f, "SELECT 1 FROM users WHERE doc->>'name' = ANY ($1)",
+                                      false, "{Ada Lovelace}", 14, &length),
+                       "Lovelace"));
+    assert_string_not_equal(mask_parameter(&f, "SELECT 1 FROM users WHERE city::json->>'name' = $1",
+                                           false, "Ada Lovelace", 12, &length),
+                            "Ada Lovelace");
+    assert_int_equal(f.by_default, 1);
     close_mask(&f);
 }
 
@@ -454,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_value_mask_takes_binary_values_for_what_they_were_declared),
         cmocka_unit_test(test_value_mask_turns_binary_values_through_their_text),
         cmocka_unit_test(test_value_mask_takes_documents_for_documents),
+        cmocka_unit_test(test_value_mask_masks_members_as_their_documents),
         cmocka_unit_test(test_value_mask_gives_elements_of_arrays_the_pseudonyms_of_values),
         cmocka_unit_test(test_value_mask_leaves_nothing_of_a_message_it_cannot_read),
         cmocka_unit_test(test_value_mask_leaves_the_options_of_a_copy),
