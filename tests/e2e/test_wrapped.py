@@ -11,16 +11,17 @@ import pytest
 from conftest import ROOT
 
 PROJECTS = pathlib.Path(__file__).parent / "projects"
-NODE_MODULES = pathlib.Path(os.environ.get("REHEARSE_NODE_MODULES", ROOT / ".cache/node/node_modules"))
 
 
 @pytest.fixture(scope="session")
 def node_modules():
-    if not NODE_MODULES.is_dir() and (ROOT / "tools/node-tools").exists():
-        subprocess.run([ROOT / "tools/node-tools"], cwd=ROOT, timeout=600)
-    if not NODE_MODULES.is_dir():
+    """Installed by whoever comes first; the others wait until it is whole."""
+    if os.environ.get("REHEARSE_NODE_MODULES"):
+        return pathlib.Path(os.environ["REHEARSE_NODE_MODULES"])
+    done = subprocess.run([ROOT / "tools/node-tools"], cwd=ROOT, timeout=600, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
         pytest.skip("tools/node-tools could not get the packages")
-    return NODE_MODULES
+    return pathlib.Path(done.stdout.strip()).parent
 
 
 def project(rehearse, name):
