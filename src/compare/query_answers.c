@@ -111,7 +111,7 @@ static void add_name(struct arena *arena, struct name_list *names, const char *n
 
 /* Columns whose values the twins do not agree on, in any execution. */
 static void find_masked(const struct query_observations *observations, struct arena *arena,
-                        struct query_results *results)
+                        struct name_list *masked)
 {
     for (size_t i = 0; i < observations->count; i++) {
         const struct query_answer *a = &observations->items[i].answers[SIDE_BASELINE];
@@ -120,48 +120,59 @@ static void find_masked(const struct query_observations *observations, struct ar
             continue;
         for (size_t c = 0; c < a->columns.count; c++)
             if (!same_words(a->columns.items[c].values, b->columns.items[c].values))
-                add_name(arena, &results->masked, a->columns.items[c].name);
+                add_name(arena, masked, a->columns.items[c].name);
     }
 }
 
-static void note_change(struct query_results *results, enum result_change change)
+/* How the candidate's answer to one execution differs. */
+struct difference {
+    enum result_change change;       /* the gravest */
+    struct name_list columns;        /* that changed so */
+    int64_t rows_before, rows_after; /* RESULT_ROWS_CHANGED */
+};
+
+static enum result_change compare_column(const struct answer_column *before,
+                                         const struct answer_column *after, bool has_open_values,
+                                         bool is_ordered)
 {
-    if (change > results->change)
-        results->change = change;
+    if (!after)
+        return RESULT_COLUMNS_CHANGED;
+    bool has_other_type = before->type != after->type;
+    if (!has_open_values && !same_words(before->values, after->values))
+        return has_other_type ? RESULT_COLUMNS_CHANGED : RESULT_VALUES_CHANGED;
+    if (!has_open_values && is_ordered && !same_words(before->in_order, after->in_order))
+        return RESULT_ORDER_CHANGED;
+    return has_other_type ? RESULT_TYPES_CHANGED : RESULT_SAME;
 }
 
-/* RESULT_SAME or what is worst of it. `masked` columns do not count. */
-static enum result_change compare_columns(const struct query_answer *before,
-                                          const struct query_answer *after, bool is_ordered,
-                                          struct arena *arena, struct query_results *results)
+static void note_column(struct difference *difference, struct arena *arena,
+                        enum result_change change, const char *name)
 {
-    enum result_change worst = RESULT_SAME;
+    if (change == RESULT_SAME || change < difference->change)
+        return;
+    if (change > difference->change)
+        difference->columns.count = 0;
+    difference->change = change;
+    add_name(arena, &difference->columns, name);
+}
+
+static void compare_columns(const struct query_answer *before, const struct query_answer *after,
+                            bool has_open_values, bool is_ordered, const struct name_list *masked,
+                            struct arena *arena, struct difference *difference)
+{
     for (size_t i = 0; i < before->columns.count; i++) {
-        const struct answer_column *a = &before->columns.items[i];
-        const struct answer_column *b = column_of(after, a->name, nth_of(before, i));
-        enum result_change change = RESULT_SAME;
-        if (a->is_left_out)
+        const struct answer_column *column = &before->columns.items[i];
+        if (column->is_left_out)
             continue;
-        if (!b || a->type != b->type)
-            change = RESULT_COLUMNS_CHANGED;
-        else if (has_name(&results->masked, a->name))
-            continue;
-        else if (!same_words(a->values, b->values))
-            change = RESULT_VALUES_CHANGED;
-        else if (is_ordered && !same_words(a->in_order, b->in_order))
-            change = RESULT_ORDER_CHANGED;
-        if (change == RESULT_SAME)
-            continue;
-        add_name(arena, &results->columns, a->name);
-        if (change > worst)
-            worst = change;
+        bool is_open = has_open_values || has_name(masked, column->name);
+        note_column(difference, arena,
+                    compare_column(column, column_of(after, column->name, nth_of(before, i)),
+                                   is_open, is_ordered),
+                    column->name);
     }
-    for (size_t i = 0; worst == RESULT_SAME && i < after->columns.count; i++)
-        if (!column_of(before, after->columns.items[i].name, nth_of(after, i))) {
-            add_name(arena, &results->columns, after->columns.items[i].name);
-            worst = RESULT_COLUMNS_ADDED;
-        }
-    return worst;
+    for (size_t i = 0; i < after->columns.count; i++)
+        if (!column_of(before, after->columns.items[i].name, nth_of(after, i)))
+            note_column(difference, arena, RESULT_COLUMNS_ADDED, after->columns.items[i].name);
 }
 
 /* Each column's values may be the same, and yet no row: what belongs together has changed. */
@@ -169,31 +180,6 @@ static bool rows_fit(const struct query_answer *before, const struct query_answe
 {
     return before->columns.count != after->columns.count ||
            same_words(before->row_set, after->row_set);
-}
-
-static enum result_change compare_one(const struct query_observation *observation, unsigned flags,
-                                      struct arena *arena, struct query_results *results)
-{
-    const struct query_answer *before = &observation->answers[SIDE_BASELINE];
-    const struct query_answer *twin = &observation->answers[SIDE_TWIN];
-    const struct query_answer *after = &observation->answers[SIDE_CANDIDATE];
-    if (before->rows != twin->rows)
-        return RESULT_SAME; /* chance decides how many */
-    if (before->rows != after->rows) {
-        if (results->change != RESULT_ROWS_CHANGED) {
-            results->rows_before = before->rows;
-            results->rows_after = after->rows;
-        }
-        return RESULT_ROWS_CHANGED;
-    }
-    if (!before->has_columns)
-        return RESULT_SAME;
-    bool is_ordered = flags & PATTERN_ORDERS_ROWS;
-    enum result_change change = compare_columns(before, after, is_ordered, arena, results);
-    bool is_masked = results->masked.count > 0 || !same_words(before->row_set, twin->row_set);
-    if (change == RESULT_SAME && !is_masked && !rows_fit(before, after))
-        change = RESULT_VALUES_CHANGED;
-    return change;
 }
 
 /* Any rows will do, or other values each time: only their number and columns can be compared. */
@@ -206,22 +192,61 @@ static const char *why_not_values(unsigned flags)
     return NULL;
 }
 
-static bool is_about_values(enum result_change change)
+static struct difference compare_one(const struct query_observation *observation, unsigned flags,
+                                     const struct name_list *masked, struct arena *arena)
 {
-    return change == RESULT_VALUES_CHANGED || change == RESULT_ORDER_CHANGED;
+    const struct query_answer *before = &observation->answers[SIDE_BASELINE];
+    const struct query_answer *twin = &observation->answers[SIDE_TWIN];
+    const struct query_answer *after = &observation->answers[SIDE_CANDIDATE];
+    /* Which rows come is left open by the query, or is chance. */
+    bool has_open_rows = observation->is_undetermined || before->rows != twin->rows;
+    bool has_open_values = has_open_rows || why_not_values(flags);
+    struct difference difference = {.rows_before = before->rows, .rows_after = after->rows};
+
+    /* A volatile function may well decide how many rows there are. */
+    if (before->rows != after->rows && !has_open_rows && !(flags & PATTERN_IS_VOLATILE)) {
+        difference.change = RESULT_ROWS_CHANGED;
+        return difference;
+    }
+    if (!before->has_columns)
+        return difference;
+    has_open_values |= before->rows != after->rows;
+    compare_columns(before, after, has_open_values, flags & PATTERN_ORDERS_ROWS, masked, arena,
+                    &difference);
+    if (difference.change == RESULT_SAME && !has_open_values && masked->count == 0 &&
+        same_words(before->row_set, twin->row_set) && !rows_fit(before, after))
+        difference.change = RESULT_VALUES_CHANGED;
+    return difference;
 }
 
 bool rh_query_answer_is_suspect(const struct query_observation *observation, unsigned flags)
 {
-    struct query_results results = {0};
+    struct name_list masked = {0};
+    struct query_observation determined = *observation;
     RH_CLEANUP_ARENA struct arena *arena = NULL;
     if (!all_ok(observation))
         return false;
     arena = rh_arena_new();
-    const struct query_observations one = {(struct query_observation *)observation, 1};
-    find_masked(&one, arena, &results);
-    enum result_change change = compare_one(observation, flags, arena, &results);
-    return is_about_values(change) || change == RESULT_ROWS_CHANGED;
+    determined.is_undetermined = false;
+    find_masked(&(const struct query_observations){&determined, 1}, arena, &masked);
+    return compare_one(&determined, flags, &masked, arena).change >= RESULT_ORDER_CHANGED;
+}
+
+static void note_difference(struct query_results *results, struct arena *arena,
+                            const struct difference *difference)
+{
+    results->differing++;
+    if (difference->change < results->change)
+        return;
+    if (difference->change > results->change) {
+        results->change = difference->change;
+        results->columns = difference->columns;
+        results->rows_before = difference->rows_before;
+        results->rows_after = difference->rows_after;
+        return;
+    }
+    for (size_t i = 0; i < difference->columns.count; i++)
+        add_name(arena, &results->columns, difference->columns.items[i]);
 }
 
 static void compare_results(const struct query_observations *observations, struct arena *arena,
@@ -230,27 +255,18 @@ static void compare_results(const struct query_observations *observations, struc
     struct query_results *results = &query->results;
     const char *why_not = why_not_values(query->flags);
 
-    find_masked(observations, arena, results);
+    find_masked(observations, arena, &results->masked);
     for (size_t i = 0; i < observations->count; i++) {
         const struct query_observation *observation = &observations->items[i];
         if (!all_ok(observation))
             continue;
-        if (observation->is_undetermined) {
-            results->undetermined++;
-            continue;
-        }
-        results->compared++;
-        struct query_results one = *results;
-        enum result_change change = compare_one(observation, query->flags, arena, &one);
-        /* A volatile function may well decide how many rows there are. */
-        if (change == RESULT_SAME || (why_not && is_about_values(change)) ||
-            (query->flags & PATTERN_IS_VOLATILE && change == RESULT_ROWS_CHANGED))
-            continue;
-        enum result_change before = results->change;
-        *results = one;
-        results->change = before;
-        note_change(results, change);
-        results->differing++;
+        struct difference difference = compare_one(observation, query->flags, &results->masked,
+                                                   arena);
+        bool differs = difference.change != RESULT_SAME;
+        results->undetermined += observation->is_undetermined;
+        results->compared += differs || !observation->is_undetermined;
+        if (differs)
+            note_difference(results, arena, &difference);
     }
     if (results->change != RESULT_SAME)
         return;

@@ -137,7 +137,7 @@ const struct rule rh_rules[] = {
      NO_ALIASES},
     {"query-slower", "error; warning within the regression_thresholds",
      "a query of the workload became slower", rh_rule_query_slower, TEXT_QUERY_SLOWER, NO_ALIASES},
-    {"result-changed", "error; warning for order, info for more columns",
+    {"result-changed", "error; warning for order and types, info for more columns",
      "a query of the workload answers otherwise", rh_rule_result_changed, TEXT_RESULT_CHANGED,
      NO_ALIASES},
     {"plan-changed", "info; warning where it reads more", "a query is executed in another way",

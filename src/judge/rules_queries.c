@@ -154,6 +154,8 @@ static const char *say_change(struct arena *arena, const struct query_results *r
         return "gives its rows in another order";
     case RESULT_COLUMNS_CHANGED:
         return rh_arena_printf(arena, "gives other columns: %s gone or of another type", names);
+    case RESULT_TYPES_CHANGED:
+        return rh_arena_printf(arena, "gives the same values of %s, of another type", names);
     case RESULT_COLUMNS_ADDED:
         return rh_arena_printf(arena, "gives more columns: %s", names);
     case RESULT_SAME:
@@ -174,7 +176,8 @@ static void add_promised_columns(const struct rule *rule, struct judgement *judg
     {
         const struct query_results *results = &query->results;
         if (!query->is_prepared ||
-            (results->change != RESULT_COLUMNS_ADDED && results->change != RESULT_COLUMNS_CHANGED))
+            (results->change != RESULT_COLUMNS_ADDED && results->change != RESULT_TYPES_CHANGED &&
+             results->change != RESULT_COLUMNS_CHANGED))
             continue;
         struct found *found = add_query(rule, judgement, SEVERITY_WARNING, query);
         rh_evidence_text(found, "change", rh_result_change_name(results->change));
@@ -401,6 +404,26 @@ void rh_rule_query_slower(const struct rule *rule, struct judgement *judgement)
 
 /* --- results -------------------------------------------------------------------------------- */
 
+static enum severity severity_of(enum result_change change)
+{
+    if (change == RESULT_COLUMNS_ADDED)
+        return SEVERITY_INFO;
+    return change == RESULT_ORDER_CHANGED || change == RESULT_TYPES_CHANGED ? SEVERITY_WARNING
+                                                                            : SEVERITY_ERROR;
+}
+
+static const char *advise_changed(enum result_change change)
+{
+    if (change == RESULT_COLUMNS_ADDED)
+        return "An application that reads columns by their place, or names none in INSERT, will "
+               "meet them: name the columns instead of *.";
+    if (change == RESULT_TYPES_CHANGED)
+        return "Check what the application's driver makes of the type (node-postgres gives bigint "
+               "and numeric as strings), and that values beyond the old type's range fit.";
+    return "If that is what the migration is for, check that the running application can take it; "
+           "else find the statement that did it.";
+}
+
 void rh_rule_result_changed(const struct rule *rule, struct judgement *judgement)
 {
     struct arena *arena = judgement->arena;
@@ -409,10 +432,7 @@ void rh_rule_result_changed(const struct rule *rule, struct judgement *judgement
         const struct query_results *results = &query->results;
         if (results->change == RESULT_SAME || results->change == RESULT_NOT_COMPARED)
             continue;
-        enum severity severity = results->change == RESULT_COLUMNS_ADDED   ? SEVERITY_INFO
-                                 : results->change == RESULT_ORDER_CHANGED ? SEVERITY_WARNING
-                                                                           : SEVERITY_ERROR;
-        struct found *found = add_query(rule, judgement, severity, query);
+        struct found *found = add_query(rule, judgement, severity_of(results->change), query);
         rh_evidence_text(found, "change", rh_result_change_name(results->change));
         rh_evidence_count(found, "compared", results->compared);
         rh_evidence_count(found, "differing", results->differing);
@@ -431,12 +451,7 @@ void rh_rule_result_changed(const struct rule *rule, struct judgement *judgement
                 ? rh_say_list(arena, (const char *const *)results->masked.items,
                               results->masked.count, COLUMNS_SHOWN)
                 : "");
-        found->finding.advice =
-            results->change == RESULT_COLUMNS_ADDED
-                ? "An application that reads columns by their place, or names none in INSERT, "
-                  "will meet them: name the columns instead of *."
-                : "If that is what the migration is for, check that the running application "
-                  "can take it; else find the statement that did it.";
+        found->finding.advice = advise_changed(results->change);
     }
 }
 

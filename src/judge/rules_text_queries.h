@@ -43,7 +43,7 @@
     "To the same parameters the candidate gives other rows than baseline and twin, which agree. " \
     "Columns in which the twins differ (now(), random()) are left out; so are queries that "      \
     "leave open which rows come (LIMIT without ORDER BY, ties), which is tried with other plans " \
-    "and with ties broken at random.",                                                            \
+    "and with ties broken at random. The same value of another type (as text) is a warning.",     \
         "The application shows, or writes back, what it reads.",                                  \
         "UPDATE orders SET total = round(total): SELECT total ... gives other values of total.",  \
         "If that is what the migration is for, look whether the running application can take "    \

@@ -41,9 +41,9 @@ const char *rh_compared_side_name(enum compared_side side);
 
 struct answer_column {
     const char *name;
-    uint32_t type;                          /* its OID */
+    uint32_t type;                          /* its OID, on the baseline where it is there too */
     bool is_left_out;                       /* the release asks for it no more */
-    uint64_t values[ANSWER_DIGEST_WORDS];   /* sum of the values' hashes */
+    uint64_t values[ANSWER_DIGEST_WORDS];   /* sum of the hashes of the values as text */
     uint64_t in_order[ANSWER_DIGEST_WORDS]; /* hash of the values' hashes in their order */
 };
 /* One side's answer to one execution. */
@@ -88,8 +88,9 @@ struct query_error {
     X(RESULT_SAME, "same")                                                               \
     X(RESULT_NOT_COMPARED, "not-compared") /* why: `reason` */                           \
     X(RESULT_COLUMNS_ADDED, "columns-added")                                             \
-    X(RESULT_COLUMNS_CHANGED, "columns-changed") /* gone, renamed, or of another type */ \
+    X(RESULT_TYPES_CHANGED, "types-changed") /* and the values, as text, are the same */ \
     X(RESULT_ORDER_CHANGED, "order-changed")                                             \
+    X(RESULT_COLUMNS_CHANGED, "columns-changed") /* gone, renamed, or of another type */ \
     X(RESULT_VALUES_CHANGED, "values-changed")                                           \
     X(RESULT_ROWS_CHANGED, "rows-changed") /* their number */
 enum result_change {
@@ -108,7 +109,7 @@ struct query_results {
     int64_t compared, differing; /* executions */
     enum result_change change;   /* the gravest */
     const char *reason;          /* RESULT_NOT_COMPARED: a sentence without its full stop; NULL */
-    struct name_list columns;    /* that differ, or were added */
+    struct name_list columns;    /* that were changed so, or were added */
     struct name_list masked;     /* left out, because the twins differ in them as well */
     int64_t undetermined;        /* executions left out: their rows depend on the plan */
     int64_t rows_before, rows_after; /* of the first execution whose number of rows changed */

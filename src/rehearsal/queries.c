@@ -458,7 +458,7 @@ static enum err_code compare(struct queries *queries, struct err *err)
     make_patterns(queries);
     if ((code = rh_paired_open(&paired, &queries->paired, err)))
         return code;
-    if ((code = rh_queries_find_renames(queries, err)))
+    if ((code = rh_queries_find_names(queries, err)))
         return code;
     queries->deadline = rh_clock_after(rh_clock_mono(), options->budget_us);
     if ((code = look_at_all(queries, err)) || (code = time_all(queries, err)))

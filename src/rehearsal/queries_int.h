@@ -13,6 +13,11 @@ struct latency_rounds {
     size_t count, capacity;
 };
 
+/* The same type, as each side numbers it. */
+struct type_number {
+    uint32_t candidate, baseline;
+};
+
 /* A pattern while it is being compared. */
 struct candidate_pattern {
     const struct sampled_pattern *sampled;
@@ -42,7 +47,8 @@ struct queries {
     struct latency_rules rules;
     VEC(struct candidate_pattern) patterns; /* the most expensive first */
     struct mono deadline;
-    struct renames renames; /* of relations and indexes, by the migration */
+    struct renames renames;        /* of relations and indexes, by the migration */
+    VEC(struct type_number) types; /* of the user, where candidate and baseline are no copies */
     struct workload_comparison comparison;
 };
 
@@ -66,9 +72,10 @@ enum err_code rh_queries_answer(struct queries *queries, struct candidate_patter
 void rh_queries_observe(struct queries *queries, struct candidate_pattern *pattern,
                         size_t execution, const struct paired_outcome outcomes[COMPARED_SIDES]);
 /* queries_names.c: what goes by another name on the candidate. */
-/* Relations and indexes, where baseline and candidate are copies of one server. */
-enum err_code rh_queries_find_renames(struct queries *queries, struct err *err) RH_MUST_CHECK;
-/* Columns of the answers, as the rules of the transform say. */
+/* Relations and indexes, where baseline and candidate are copies of one database; else the numbers
+   of types. */
+enum err_code rh_queries_find_names(struct queries *queries, struct err *err) RH_MUST_CHECK;
+/* Types of the answers' columns, and their names as the rules of the transform say. */
 void rh_queries_align(struct queries *queries, struct paired_outcome outcomes[COMPARED_SIDES]);
 /* queries_plans.c: how each side gets there. */
 enum err_code rh_queries_explain(struct queries *queries, struct candidate_pattern *pattern,

@@ -1,16 +1,17 @@
-/* What goes by another name on the candidate: relations and indexes that the migration renamed, and
-   columns that the release calls otherwise. */
+/* What goes by another name on the candidate: relations and indexes that the migration renamed,
+   columns that the release calls otherwise, types that another server numbers otherwise. */
 #include "rehearsal/queries_int.h"
 
 #include "base/quote.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* --- relations -------------------------------------------------------------------------------- */
 
 /* The number of an object stays when it is renamed: in copies of one server (by its identifier)
    the same number is the same object. */
-static const char *const names_sql =
+static const char names_sql[] =
     "SELECT pg_catalog.json_build_object('system', "
     "(SELECT system_identifier::text FROM pg_catalog.pg_control_system()), 'relations', "
     "(SELECT coalesce(pg_catalog.json_object_agg(c.oid::text, pg_catalog.json_build_array("
@@ -19,12 +20,12 @@ static const char *const names_sql =
     "AND c.relpersistence <> 't' AND c.relnamespace <> 99))";
 
 /* NULL: the server does not say, or has too many. */
-static enum err_code ask_names(struct queries *queries, enum compared_side side, json_t **ret_names,
-                               struct err *err)
+static enum err_code ask_names(struct queries *queries, enum compared_side side, const char *sql,
+                               json_t **ret_names, struct err *err)
 {
     const char *value = NULL;
     struct err refused = RH_ERR_INIT;
-    enum err_code code = rh_paired_ask(queries->paired, side, names_sql, queries->arena, &value,
+    enum err_code code = rh_paired_ask(queries->paired, side, sql, queries->arena, &value,
                                        &refused);
     if (code && code != RH_ERR_SERVER) {
         *err = refused;
@@ -78,16 +79,77 @@ static void pair_names(struct queries *queries, const json_t *before, const json
     json_decref(new_names);
 }
 
-enum err_code rh_queries_find_renames(struct queries *queries, struct err *err)
+/* Databases of one server may still have been filled one by one: then no relation has the number
+   that it has in the other. */
+static bool are_copies(const json_t *before, const json_t *after)
+{
+    const json_t *system = json_object_get(before, "system");
+    json_t *relations = json_object_get(before, "relations"), *relation;
+    const char *oid;
+    if (!json_is_string(system) || !json_equal(system, json_object_get(after, "system")))
+        return false;
+    json_object_foreach(relations, oid, relation)
+    {
+        if (json_equal(relation, json_object_get(json_object_get(after, "relations"), oid)))
+            return true;
+    }
+    return false;
+}
+
+/* --- types ------------------------------------------------------------------------------------ */
+
+/* By name: number. Rows of tables are nobody's column. */
+static const char types_sql[] =
+    "SELECT pg_catalog.json_object_agg(pg_catalog.format_type(t.oid, NULL), t.oid::text) "
+    "FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem "
+    "LEFT JOIN pg_catalog.pg_class c ON c.oid = CASE WHEN t.typrelid <> 0 THEN t.typrelid "
+    "ELSE e.typrelid END WHERE t.oid >= 16384 AND (c.oid IS NULL OR c.relkind = 'c')";
+
+static uint32_t oid_of(const json_t *oid)
+{
+    const char *text = json_string_value(oid);
+    return text ? (uint32_t)strtoul(text, NULL, 10) : 0;
+}
+
+static enum err_code find_types(struct queries *queries, struct err *err)
+{
+    json_t *before = NULL, *after = NULL, *oid;
+    const char *name;
+    enum err_code code = ask_names(queries, SIDE_BASELINE, types_sql, &before, err);
+    if (!code)
+        code = ask_names(queries, SIDE_CANDIDATE, types_sql, &after, err);
+    json_object_foreach(after, name, oid)
+    {
+        uint32_t old = oid_of(json_object_get(before, name)), new = oid_of(oid);
+        if (old != 0 && old != new)
+            *RH_PUSH(queries->arena, &queries->types) = (struct type_number){new, old};
+    }
+    json_decref(before);
+    json_decref(after);
+    return code;
+}
+
+static void align_types(const struct queries *queries, struct query_answer *after)
+{
+    for (size_t i = 0; i < after->columns.count; i++)
+        for (size_t j = 0; j < queries->types.count; j++)
+            if (after->columns.items[i].type == queries->types.items[j].candidate) {
+                after->columns.items[i].type = queries->types.items[j].baseline;
+                break;
+            }
+}
+
+enum err_code rh_queries_find_names(struct queries *queries, struct err *err)
 {
     json_t *before = NULL, *after = NULL;
-    enum err_code code = ask_names(queries, SIDE_BASELINE, &before, err);
+    enum err_code code = ask_names(queries, SIDE_BASELINE, names_sql, &before, err);
     if (!code)
-        code = ask_names(queries, SIDE_CANDIDATE, &after, err);
-    const json_t *system = json_object_get(before, "system");
-    if (!code && json_is_string(system) && json_equal(system, json_object_get(after, "system")))
+        code = ask_names(queries, SIDE_CANDIDATE, names_sql, &after, err);
+    if (!code && are_copies(before, after))
         pair_names(queries, json_object_get(before, "relations"),
                    json_object_get(after, "relations"));
+    else if (!code)
+        code = find_types(queries, err);
     json_decref(before);
     json_decref(after);
     return code;
@@ -121,6 +183,7 @@ static void align_one(struct queries *queries, const struct transform_rule *rule
 
 void rh_queries_align(struct queries *queries, struct paired_outcome outcomes[COMPARED_SIDES])
 {
+    align_types(queries, &outcomes[SIDE_CANDIDATE].answer);
     if (!queries->options->is_new_application)
         return;
     const struct transform *transform = queries->options->survey->transform;

@@ -405,7 +405,7 @@ static enum err_code prepare(struct paired *paired, enum compared_side side,
 }
 
 static void make_request(struct paired *paired, const struct sampled_execution *execution,
-                         struct text query, const char *name, bool describes)
+                         struct text query, const char *name, bool is_for_answer)
 {
     struct buf *out = &paired->bytes;
     rh_buf_clear(out);
@@ -418,8 +418,9 @@ static void make_request(struct paired *paired, const struct sampled_execution *
     }
     if (!name[0])
         add_parse(out, "", "", query, execution->types);
-    add_bind(out, name, execution, false);
-    add_execute(out, execution->max_rows, describes);
+    /* As text, what is the same is the same whatever its type. */
+    add_bind(out, name, execution, is_for_answer);
+    add_execute(out, execution->max_rows, is_for_answer);
 }
 
 enum err_code rh_paired_run_on(struct paired *paired, enum compared_side side,

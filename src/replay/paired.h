@@ -3,7 +3,8 @@
  * at random: what each answers, how long each takes, how each gets there.
  *
  * Executions go over the protocol as they were recorded: simple or extended, prepared under a name
- * once or each time, parameters in their own formats. What writes runs between BEGIN and ROLLBACK
+ * once or each time, parameters and results in their own formats; answers that are looked at come
+ * as text. What writes runs between BEGIN and ROLLBACK
  * on all sides; everything else in sessions that refuse to write (default_transaction_read_only).
  * Not undone are sequences, and what functions do outside of the database.
  *

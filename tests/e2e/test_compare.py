@@ -297,6 +297,55 @@ def test_compare_results_that_changed(sides):
     assert broken[0]["severity"] == "warning" and "concluded, not seen" in broken[0]["why"]
 
 
+def test_compare_values_of_another_type(sides):
+    """An int that becomes a bigint holds what it held, asked for in binary or in text: a warning. So does an enum
+    that is made anew. A date that becomes a text of another form does not."""
+    for statement in ("CREATE TYPE level AS ENUM ('low', 'high')",
+                      "CREATE TABLE IF NOT EXISTS tasks (id int PRIMARY KEY, level level, due date)",
+                      "INSERT INTO tasks SELECT n, 'low', date '2025-01-01' + n FROM generate_series(1, 99) n"):
+        sides.cluster.sql(statement, "shop")
+    try:
+        lines = [("P", "by_id", "SELECT id FROM tasks WHERE id = $1")]
+        lines += [("B", "by_id", n) for n in range(1, 30)]
+        lines += [("Q", f"SELECT level FROM tasks WHERE id = {n}") for n in range(1, 30)]
+        lines += [("Q", f"SELECT due FROM tasks WHERE id = {n}") for n in range(1, 30)]
+        outcome = sides.compare(
+            lines, "ALTER TABLE tasks ALTER id TYPE bigint, ALTER due TYPE text USING to_char(due, 'DD.MM.YYYY');\n"
+                   "ALTER TYPE level RENAME TO old_level;\nCREATE TYPE level AS ENUM ('low', 'high', 'highest');\n"
+                   "ALTER TABLE tasks ALTER level TYPE level USING level::text::level;\nDROP TYPE old_level;\n"
+                   "VACUUM ANALYZE tasks;\n")
+    finally:
+        sides.cluster.sql("DROP TABLE tasks; DROP TYPE level", "shop")
+    changed = {f["evidence"]["query"].split()[1]: (f["evidence"]["change"], f["severity"])
+               for f in findings(outcome, "result-changed")}
+    assert changed == {"id": ("types-changed", "warning"), "level": ("types-changed", "warning"),
+                       "due": ("columns-changed", "error")}
+    assert [f["evidence"]["query"] for f in findings(outcome, "cached-plan-broken")] == [
+        "SELECT id FROM tasks WHERE id = $1"]
+
+
+def test_compare_of_databases_that_number_types_otherwise(sides):
+    """No copies of each other: types, their arrays among them, are the same by name."""
+    for name in ("base", "twin", "cand"):
+        sides.cluster.sql(f'DROP DATABASE IF EXISTS "{name}"')
+        sides.cluster.sql(f'CREATE DATABASE "{name}"')
+        for statement in ("CREATE TYPE level AS ENUM ('low', 'high')",
+                          "CREATE TYPE place AS (street text, house int)",
+                          "CREATE TABLE tasks (id int PRIMARY KEY, level level, all_levels level[], place place)",
+                          "INSERT INTO tasks SELECT n, 'low', '{low,high}', ROW('Elm', n)::place FROM generate_series(1, 99) n",
+                          "VACUUM ANALYZE tasks"):
+            sides.cluster.sql(statement, name)
+    workload = sides.workload([("P", "by_id", "SELECT * FROM tasks WHERE id = $1")]
+                              + [("B", "by_id", n) for n in range(1, 30)])
+    outcome = sides.rehearse("compare", workload, "--baseline", sides.cluster.url("base"), "--twin",
+                             sides.cluster.url("twin"), "--candidate", sides.cluster.url("cand"),
+                             "--compare-budget", "5s", "--json", timeout=60)
+    outcome.json = json.loads(outcome.stdout)
+    results = pattern(outcome, "FROM tasks")["results"]
+    assert (results["change"], results["compared"]) == ("same", 10), results
+    assert findings(outcome, "cached-plan-broken") == []
+
+
 @conftest.measures
 def test_compare_generic_plan_that_flips(sides):
     """With its parameters the query stays as it was; the plan for all parameters does not."""

@@ -9,6 +9,7 @@
  *     P  name  sql                   Parse, of a name
  *     E  name  value ...             Bind, Execute, Sync; "\N" for NULL; of the name "" what was
  *                                    parsed last
+ *     B  name  value ...             the same, and asks for the rows in binary
  *
  * Each execution takes a millisecond, every second holds as many as there are.
  */
@@ -138,7 +139,8 @@ static void add_u16(struct buf *out, size_t value)
     rh_buf_add(out, bytes, 2);
 }
 
-static void execute(struct maker *maker, const char *name, char **values, size_t count)
+static void execute(struct maker *maker, const char *name, bool is_binary, char **values,
+                    size_t count)
 {
     uint32_t pattern = maker->unnamed;
     struct buf bind;
@@ -157,7 +159,9 @@ static void execute(struct maker *maker, const char *name, char **values, size_t
         add_u16(&bind, is_null ? 0xffff : len & 0xffff);
         rh_buf_add(&bind, values[i], len);
     }
-    add_u16(&bind, 0);
+    add_u16(&bind, is_binary ? 1 : 0);
+    if (is_binary)
+        add_u16(&bind, 1);
     struct workload_message messages[] = {
         {.type = 'P', .body = rh_buf_text(&maker->parse)},
         {.type = 'B', .body = rh_buf_text(&bind)},
@@ -201,8 +205,8 @@ int main(int argc, char **argv)
             query(&maker, fields[1]);
         } else if (fields[0][0] == 'P' && count == 3) {
             parse(&maker, fields[1], fields[2]);
-        } else if (fields[0][0] == 'E' && count >= 2) {
-            execute(&maker, fields[1], fields + 2, count - 2);
+        } else if ((fields[0][0] == 'E' || fields[0][0] == 'B') && count >= 2) {
+            execute(&maker, fields[1], fields[0][0] == 'B', fields + 2, count - 2);
         } else if (fields[0][0]) {
             fprintf(stderr, "not understood: %s\n", fields[0]);
             return 2;

@@ -152,13 +152,39 @@ static void test_answers_columns_added_gone_and_of_another_type(void **state)
     one = (struct query_observation){{more, more, a}, false};
     assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_COLUMNS_CHANGED);
     one = (struct query_observation){{a, a, other}, false};
+    query = compare(arena, &one, 1, 0);
+    assert_int_equal(query.results.change, RESULT_TYPES_CHANGED);
+    assert_int_equal(query.results.columns.count, 1);
+    assert_string_equal(query.results.columns.items[0], "id");
+    struct query_answer *after = &one.answers[SIDE_CANDIDATE];
+    after->columns.items[0].in_order[0]++;
+    assert_int_equal(compare(arena, &one, 1, PATTERN_ORDERS_ROWS).results.change,
+                     RESULT_ORDER_CHANGED);
+    after->columns.items[0].values[0]++;
+    after->row_set[0]++;
     assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_COLUMNS_CHANGED);
-    /* In binary format the same integer has other bytes: that it is another type is all that is
-       said. */
-    one.answers[SIDE_CANDIDATE].columns.items[0].values[0]++;
-    one.answers[SIDE_CANDIDATE].columns.items[0].in_order[0]++;
-    one.answers[SIDE_CANDIDATE].row_set[0]++;
-    assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_COLUMNS_CHANGED);
+    /* Where other values would be chance, the type is what is left to compare. */
+    assert_int_equal(compare(arena, &one, 1, PATTERN_LIMITS_UNORDERED).results.change,
+                     RESULT_TYPES_CHANGED);
+    one.is_undetermined = true;
+    assert_int_equal(compare(arena, &one, 1, 0).results.change, RESULT_TYPES_CHANGED);
+}
+
+/* What is graver is named alone, whichever execution shows it. */
+static void test_answers_the_gravest_change_names_its_columns(void **state)
+{
+    (void)state;
+    RH_CLEANUP_ARENA struct arena *arena = rh_arena_new();
+    struct query_answer a = answer(arena, 3, 1, 2), retyped = answer(arena, 3, 1, 2),
+                        both = answer(arena, 3, 1, 9);
+    retyped.columns.items[0].type = both.columns.items[0].type = 20;
+    struct query_observation items[] = {
+        {{a, a, retyped}, false}, {{a, a, both}, false}, {{a, a, retyped}, false}};
+    struct query_comparison query = compare(arena, items, 3, 0);
+    assert_int_equal(query.results.change, RESULT_VALUES_CHANGED);
+    assert_int_equal(query.results.differing, 3);
+    assert_int_equal(query.results.columns.count, 1);
+    assert_string_equal(query.results.columns.items[0], "value");
 }
 
 static void test_answers_errors_new_resolved_existing(void **state)
@@ -225,6 +251,7 @@ int main(void)
         cmocka_unit_test(test_answers_number_of_rows),
         cmocka_unit_test(test_answers_unordered_limit_leaves_values_open),
         cmocka_unit_test(test_answers_columns_added_gone_and_of_another_type),
+        cmocka_unit_test(test_answers_the_gravest_change_names_its_columns),
         cmocka_unit_test(test_answers_errors_new_resolved_existing),
         cmocka_unit_test(test_answers_another_error_than_before_is_not_new),
         cmocka_unit_test(test_answers_columns_that_are_asked_for_no_more),
