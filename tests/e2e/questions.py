@@ -190,7 +190,10 @@ CASES = {
     "duplicates that a deferred foreign key refers to": (
         DEFERRED, "CREATE UNIQUE INDEX ON parent (v)", [(DUPLICATES, 2, 1)], True),
     "duplicates that a deferred foreign key refers to, without NULL": (
-        DEFERRED + "ALTER TABLE parent ALTER v SET NOT NULL;", "CREATE UNIQUE INDEX ON parent (v)", [(DUPLICATES, 2, 1)], False),
+        DEFERRED + "ALTER TABLE parent ALTER v SET NOT NULL;", "CREATE UNIQUE INDEX ON parent (v)", [(DUPLICATES, 2, 1)], True),
+    "duplicate numbers that a deferred foreign key refers to": (
+        DEFERRED + "ALTER TABLE parent ALTER v SET NOT NULL, ADD n int NOT NULL DEFAULT 0; UPDATE parent SET n = id WHERE id > 2;",
+        "CREATE UNIQUE INDEX ON parent (n)", [(DUPLICATES, 2, 1)], False),
     "the parent of a deferred foreign key of a partition": (
         "CREATE TABLE p (id int PRIMARY KEY);  INSERT INTO p VALUES (1); CREATE TABLE c (k int, p int, v text) PARTITION BY LIST (k);"
         "CREATE TABLE c1 PARTITION OF c FOR VALUES IN (1); ALTER TABLE c1 ADD FOREIGN KEY (p) REFERENCES p DEFERRABLE INITIALLY DEFERRED;"

@@ -546,9 +546,9 @@ def test_blockers_one_value_may_do_in_a_key_of_several_columns(rehearse, rows, i
 
 def test_blockers_a_repair_meets_a_key_that_waits(rehearse, server):
     """The server alters no table for whose rows a check is pending; what the repair breaks is found before."""
-    schema = ("CREATE TABLE parents (id int PRIMARY KEY, v text NOT NULL);\n"
+    schema = ("CREATE TABLE parents (id int PRIMARY KEY, v int NOT NULL);\n"
               "CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents DEFERRABLE INITIALLY DEFERRED);\n"
-              "INSERT INTO parents VALUES (1, 'x'), (2, 'x'), (3, 'y');\nINSERT INTO children VALUES (1, 1);\n")
+              "INSERT INTO parents VALUES (1, 7), (2, 7), (3, 8);\nINSERT INTO children VALUES (1, 1);\n")
     migration = "SET lock_timeout = '2s';\nBEGIN;\nCREATE UNIQUE INDEX ON parents (v);\nCOMMIT;\n"
     rehearse.write("schema.sql", schema)
     rehearse.write("m/1.sql", migration)
@@ -564,6 +564,38 @@ def test_blockers_a_repair_meets_a_key_that_waits(rehearse, server):
     rehearse.write("m/1.sql", migration)
     finding, = rehearse(*run).findings("duplicate-keys")
     assert finding["advice_sql"] is None and "23503" in finding["advice"] and "55006" not in finding["advice"], finding
+
+
+@pytest.mark.parametrize("key, more, is_mended", [
+    ("email", "", True),
+    ("lower(email)", "", True),
+    ("kind, email", "", True),
+    ("email", "ALTER TABLE users ALTER email TYPE varchar(9);\n", False),  # too short for another
+    ("email", "INSERT INTO users VALUES (9, 1, 'Duplicate-2-a@b.de');\n", False),  # which may be one of those
+    ("email || note", "", False),  # which of them would have to differ?
+])
+def test_blockers_duplicates_that_others_refer_to_are_told_apart(rehearse, server, key, more, is_mended):
+    """No row of theirs can go: the texts get a number each, in front, so that what they were can be seen."""
+    rehearse.write("schema.sql", "CREATE TABLE users (id int PRIMARY KEY, kind int NOT NULL, email text NOT NULL, "
+                                 "note text NOT NULL DEFAULT '');\n"
+                                 "CREATE TABLE posts (id int PRIMARY KEY, author int NOT NULL REFERENCES users);\n"
+                                 "INSERT INTO users VALUES (1, 1, 'a@b.de'), (2, 1, 'a@b.de'), (3, 1, 'a@b.de'), (4, 1, 'c@d.de');\n"
+                                 "INSERT INTO posts SELECT n, n FROM generate_series(1, 4) n;\n" + more)
+    rehearse.write("m/1.sql", f"SET lock_timeout = '2s';\nCREATE UNIQUE INDEX ON users (({key}));\n"
+                   .replace("((kind, email))", "(kind, email)"))
+    run = ("run", "--schema", "schema.sql", "--server-bin", server.bin, "--max-blocked", "60s", "m")
+    outcome = rehearse(*run)
+    finding, = outcome.findings("duplicate-keys")
+    assert (finding["advice_sql"] is not None) == is_mended, finding
+    if not is_mended:
+        assert "No repair was found" in finding["advice"]
+        return
+    assert finding["advice_tried"] and "SET email = 'duplicate-' || d.place || '-' || t.email" in finding["advice_sql"]
+    paste(rehearse, outcome, "m/1.sql")
+    rehearse.write("checks.sql", "-- name: told apart\n-- expect: = 2\n"
+                                 "SELECT count(*) FROM users WHERE email IN ('duplicate-2-a@b.de', 'duplicate-3-a@b.de');\n")
+    fixed = rehearse(*run, "--checks", "checks.sql")
+    assert fixed.status == 0, fixed
 
 
 def test_blockers_of_copy(rehearse):

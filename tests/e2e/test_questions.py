@@ -192,6 +192,10 @@ def test_a_repair_that_breaks_what_waits_has_failed(inquirer):
     assert blocker["offenders"][0]["defers"]
     inquirer.reset(setup + "ALTER TABLE parent ALTER v SET NOT NULL")
     blocker = inquirer.ask("CREATE UNIQUE INDEX ON parent (v)")["blocker"]
+    assert blocker["worked"] and "SET v = 'duplicate-'" in blocker["offenders"][0]["repair"], blocker
+    setup, sql, *_ = CASES["duplicate numbers that a deferred foreign key refers to"]
+    inquirer.reset(setup)
+    blocker = inquirer.ask(sql)["blocker"]
     assert blocker["tried"] and not blocker["worked"] and blocker["offenders"][0]["repair"] is None, blocker
     assert blocker["repair_error"] == ('update or delete on table "parent" violates foreign key constraint '
                                        '"child_parent_fkey" on table "child" (23503)'), blocker

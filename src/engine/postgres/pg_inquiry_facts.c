@@ -383,6 +383,7 @@ static void read_index(struct inquiry *inquiry, const struct pg_subject *real, c
                                .collate = text_of(inquiry, item, "collate"),
                                .operator= text_of(inquiry, item, "operator"),
                                .nullable = text_of(inquiry, item, "nullable"),
+                               .text = text_of(inquiry, item, "text"),
                                .composite = flag_of(item, "composite")};
         has_operator = has_operator || key->operator;
     }

@@ -51,6 +51,7 @@ struct pg_subject {
 struct pg_key {
     const char *sql, *collate, *operator; /* operator NULL: that of the type */
     const char *nullable;                 /* a column that may be NULL; else NULL */
+    const char *text;                     /* the column of text that it is made of; else NULL */
     bool composite;
 };
 
@@ -278,6 +279,10 @@ void rh_pg_repair_null(struct inquiry *inquiry, struct pg_question *question, co
                        const char *condition, bool only);
 void rh_pg_repair_delete(struct inquiry *inquiry, struct pg_question *question,
                          const char *condition, bool only);
+/* Duplicates in a column of text: keeps the rows and their values, behind a number of their own.
+   `later`: FROM and WHERE of all rows but the first of each group, as d, with their place. */
+void rh_pg_repair_tell_apart(struct inquiry *inquiry, struct pg_question *question,
+                             const char *column, const char *target, const char *later);
 void rh_pg_repair_groups(struct inquiry *inquiry, struct pg_question *question, bool only);
 void rh_pg_repair_pairs(struct inquiry *inquiry, struct pg_question *question, bool only);
 /* A literal of the type, NULL when none is known. */

@@ -49,7 +49,7 @@ void rh_pg_repair_groups(struct inquiry *inquiry, struct pg_question *question, 
 {
     struct arena *arena = inquiry->arena;
     const char *target = rh_pg_target(arena, question->subject, only);
-    const char *partition = "", *condition = NULL, *nullable = NULL;
+    const char *partition = "", *condition = NULL, *nullable = NULL, *text = NULL;
     if (question->where)
         condition = rh_arena_printf(arena, "(%s)", question->where);
     for (size_t i = 0; i < question->keys.count; i++) {
@@ -61,8 +61,8 @@ void rh_pg_repair_groups(struct inquiry *inquiry, struct pg_question *question, 
             condition = rh_arena_printf(arena, "%s%s%s %s", condition ? condition : "",
                                         condition ? " AND " : "", key->sql,
                                         key->composite ? "IS DISTINCT FROM NULL" : "IS NOT NULL");
-        if (key->nullable && !nullable)
-            nullable = key->nullable;
+        nullable = nullable ? nullable : key->nullable;
+        text = text ? text : key->text;
     }
     const char *later = rh_arena_printf(
         arena,
@@ -75,6 +75,8 @@ void rh_pg_repair_groups(struct inquiry *inquiry, struct pg_question *question, 
     if (nullable && !question->nulls_equal)
         rh_pg_repair_add(inquiry, question, true, "UPDATE %s AS t SET %s = NULL FROM %s", target,
                          nullable, later);
+    if (text)
+        rh_pg_repair_tell_apart(inquiry, question, text, target, later);
 }
 
 /* Every row that conflicts with an earlier one. */

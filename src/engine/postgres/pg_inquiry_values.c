@@ -1,7 +1,7 @@
 /*
- * Values that stand for unknown ones, another in every row: where NULLs are to become NOT NULL and
- * the column is unique, or is going to be. Which of them will do, the server says: a length, a
- * range or a check that refuses one makes it the next one's turn.
+ * Values that differ in every row: where NULLs are to become NOT NULL and the column is unique, or
+ * is going to be; where duplicates must stay, as others refer to their rows. Which of them will do,
+ * the server says: a length, a range or a check that refuses one makes it the next one's turn.
  */
 #include "engine/postgres/pg_inquiry_int.h"
 
@@ -49,19 +49,20 @@ static void add_numbered(const struct own *own, const char *unless, const char *
 
 /* No other value may begin like this, in whatever case: so no new one is equal to one of these,
    under whatever collation. */
-static const char *begins_with(const struct own *own, const char *prefix)
+static const char *begins_with(struct arena *arena, const char *target, const char *column,
+                               const char *prefix)
 {
-    return rh_arena_printf(own->inquiry->arena,
+    return rh_arena_printf(arena,
                            "SELECT 1 FROM %s WHERE pg_catalog.starts_with(pg_catalog.lower(%s::text"
                            " COLLATE pg_catalog.\"C\"), '%s') LIMIT 1",
-                           own->target, own->column, prefix);
+                           target, column, prefix);
 }
 
 static void add_text(const struct own *own, const char *prefix, const char *key, const char *suffix)
 {
     struct arena *arena = own->inquiry->arena;
     const char *tail = suffix[0] ? rh_arena_printf(arena, " || '%s'", suffix) : "";
-    const char *unless = begins_with(own, prefix);
+    const char *unless = begins_with(arena, own->target, own->column, prefix);
     if (key)
         add(own, unless,
             rh_arena_printf(arena, "UPDATE %s SET %s = '%s' || %s%s WHERE %s", own->target,
@@ -80,6 +81,17 @@ static void add_texts(const struct own *own)
     if (own->key)
         add_text(own, "unknown-", NULL, "");
     add_text(own, "x", NULL, "");
+}
+
+void rh_pg_repair_tell_apart(struct inquiry *inquiry, struct pg_question *question,
+                             const char *column, const char *target, const char *later)
+{
+    /* in front, so that an address stays one */
+    rh_pg_repair_add(inquiry, question, true,
+                     "UPDATE %s AS t SET %s = 'duplicate-' || d.place || '-' || t.%s FROM %s",
+                     target, column, column, later);
+    question->repairs.items[question->repairs.count - 1].unless = begins_with(
+        inquiry->arena, target, column, "duplicate-");
 }
 
 /* --- numbers and times --- */

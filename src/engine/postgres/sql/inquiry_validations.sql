@@ -112,6 +112,17 @@ SELECT 'index', pg_catalog.json_build_object(
                              'sql', pg_catalog.pg_get_indexdef(i.indexrelid, k, false),
                              'nullable', CASE WHEN NOT col.attnotnull AND NOT col.is_new AND i.indkey[k - 1] > 0
                                               THEN pg_catalog.quote_ident(col.attname) END,
+                             -- of text: the column itself, or the only one that the expression reads
+                             'text', (SELECT pg_catalog.quote_ident(a.attname) FROM pg_catalog.pg_attribute AS a
+                                        JOIN pg_catalog.pg_type AS at ON at.oid = a.atttypid
+                                        LEFT JOIN new_column AS nc ON nc.attnum = a.attnum
+                                       WHERE a.attrelid = i.indrelid AND at.typcategory = 'S' AND at.oid NOT IN (18, 19) -- "char", name
+                                         AND a.attgenerated = '' AND NOT coalesce(nc.is_new, false)
+                                         AND CASE WHEN i.indkey[k - 1] > 0 THEN a.attnum = i.indkey[k - 1]
+                                             ELSE i.indnatts = 1 AND ARRAY[a.attnum::integer] = ARRAY(
+                                                  SELECT DISTINCT d.refobjsubid FROM pg_catalog.pg_depend AS d
+                                                   WHERE d.classid = 1259 AND d.objid = i.indexrelid AND d.refclassid = 1259
+                                                     AND d.refobjid = i.indrelid AND d.refobjsubid > 0) END),
                              'composite', ity.typtype = 'c' OR (ity.typtype = 'd' AND ity.typcategory = 'C'),
                              'type', pg_catalog.format_type(ia.atttypid, NULL), 'is_expression', i.indkey[k - 1] = 0,
                              'collate', CASE WHEN co.oid IS NULL THEN NULL
