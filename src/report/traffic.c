@@ -7,6 +7,8 @@
 
 /* Patterns shown that waited, before the rest is only counted. */
 #define PATTERNS_SHOWN 4
+/* Relations named that one lock_timeout is for. */
+#define RELATIONS_SHOWN 3
 /* Columns kept for the figures in front of a query. */
 #define FIGURES_COLUMNS 34
 
@@ -104,23 +106,65 @@ static void add_patterns(const struct layout *layout, const struct traffic *traf
     }
 }
 
-static const char *say_timeout(const struct layout *layout, const struct traffic_timeout *timeout)
+static bool is_hardly_had(const struct traffic_timeout *timeout)
+{
+    return timeout->chance_of_all < 0.999;
+}
+
+static const char *say_hardly_had(const struct layout *layout,
+                                  const struct traffic_timeout *timeout)
+{
+    return rh_arena_printf(
+        layout->arena,
+        "a lock on %s would hardly be had: transactions of up to %s use it; lock_timeout %s gets "
+        "it in one of %.0f tries",
+        timeout->relation, rh_layout_duration(layout->arena, timeout->longest_transaction_us),
+        rh_layout_duration(layout->arena, timeout->lock_timeout_us),
+        timeout->chance > 0.001 ? 1 / timeout->chance : 1000);
+}
+
+static bool say_the_same(const struct traffic_timeout *a, const struct traffic_timeout *b)
+{
+    return !is_hardly_had(a) && !is_hardly_had(b) && a->lock_timeout_us == b->lock_timeout_us &&
+           a->retries == b->retries;
+}
+
+/* Of the first and all behind it that say the same. */
+static const char *say_timeouts(const struct layout *layout, const struct traffic_timeout *first,
+                                size_t count)
 {
     struct arena *arena = layout->arena;
-    if (timeout->chance_of_all < 0.999)
-        return rh_arena_printf(
-            arena,
-            "a lock on %s would hardly be had: transactions of up to %s use it; lock_timeout "
-            "%s gets it in one of %.0f tries",
-            timeout->relation, rh_layout_duration(layout->arena, timeout->longest_transaction_us),
-            rh_layout_duration(layout->arena, timeout->lock_timeout_us),
-            timeout->chance > 0.001 ? 1 / timeout->chance : 1000);
+    VEC(const char *) relations = {0};
+    int64_t longest_us = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!say_the_same(first, &first[i]))
+            continue;
+        *RH_PUSH(arena, &relations) = first[i].relation;
+        if (first[i].longest_transaction_us > longest_us)
+            longest_us = first[i].longest_transaction_us;
+    }
     return rh_arena_printf(
-        arena, "lock_timeout %s gets %s%s (its longest transaction: %s)",
-        rh_layout_duration(layout->arena, timeout->lock_timeout_us), timeout->relation,
-        timeout->retries == 1 ? " at the first try"
-                              : rh_arena_printf(arena, " within %d tries", timeout->retries),
-        rh_layout_duration(layout->arena, timeout->longest_transaction_us));
+        arena, "lock_timeout %s gets %s%s (%s longest transaction: %s)",
+        rh_layout_duration(arena, first->lock_timeout_us),
+        rh_say_list(arena, relations.items, relations.count, RELATIONS_SHOWN),
+        first->retries == 1 ? " at the first try"
+                            : rh_arena_printf(arena, " within %d tries", first->retries),
+        relations.count == 1 ? "its" : "their", rh_layout_duration(arena, longest_us));
+}
+
+static void add_timeouts(const struct layout *layout, const struct traffic *traffic)
+{
+    const struct traffic_timeout *all = traffic->timeouts.items;
+    for (size_t i = 0; i < traffic->timeouts.count; i++) {
+        bool is_said = false;
+        for (size_t j = 0; j < i; j++)
+            is_said |= say_the_same(&all[j], &all[i]);
+        if (!is_said)
+            rh_layout_labelled(layout, "",
+                               is_hardly_had(&all[i])
+                                   ? say_hardly_had(layout, &all[i])
+                                   : say_timeouts(layout, &all[i], traffic->timeouts.count - i));
+    }
 }
 
 void rh_report_traffic(const struct layout *layout, const struct result *result,
@@ -150,7 +194,6 @@ void rh_report_traffic(const struct layout *layout, const struct result *result,
     }
     rh_layout_labelled(layout, "", say_waits(layout, traffic));
     add_patterns(layout, traffic, detail);
-    for (size_t i = 0; i < traffic->timeouts.count; i++)
-        rh_layout_labelled(layout, "", say_timeout(layout, &traffic->timeouts.items[i]));
+    add_timeouts(layout, traffic);
     rh_buf_add_char(layout->out, '\n');
 }

@@ -75,10 +75,33 @@ static void test_traffic_who_waited_and_for_what(void **state)
     assert_contains(text, "as before 400 ms after");
     assert_contains(text, "812, up to 1.2 s, by statement 2: SELECT * FROM orders WHERE id = $1");
     assert_true(strstr(text, "40, up to 3.2 s") < strstr(text, "812, up to 1.2 s"));
-    assert_contains(text, "lock_timeout 100 ms gets public.orders within 3 tries");
+    assert_contains(text, "lock_timeout 100 ms gets public.orders within 3 tries (its longest "
+                          "transaction: 1.2 s)");
     for (size_t columns = 40; columns <= 100; columns += 20)
         assert_true(widest_line(report_text(*state, result, columns, true, false, REPORT_NORMAL)) <=
                     columns);
+}
+
+static void test_traffic_relations_of_one_lock_timeout_are_one_line(void **state)
+{
+    struct arena *arena = *state;
+    struct result *result = with_traffic(*state);
+    static const char *const relations[] = {"public.orders", "public.lines", "public.users",
+                                            "public.tags", "public.shops"};
+    for (size_t i = 0; i < sizeof(relations) / sizeof(relations[0]); i++)
+        *RH_PUSH(arena, &result->traffic.timeouts) = (struct traffic_timeout){
+            .relation = relations[i],
+            .lock_timeout_us = i == 1 ? 200 * MS : 50 * MS,
+            .chance = 1,
+            .retries = 1,
+            .chance_of_all = i == 4 ? 0.5 : 1,
+            .longest_transaction_us = (int64_t)i * S};
+    const char *text = report_text(*state, result, 100, true, false, REPORT_NORMAL);
+    assert_contains(text, "lock_timeout 50 ms gets public.orders, public.users and public.tags at "
+                          "the first try");
+    assert_contains(text, "their longest transaction: 3 s");
+    assert_contains(text, "lock_timeout 200 ms gets public.lines at the first try (its longest");
+    assert_contains(text, "a lock on public.shops would hardly be had");
 }
 
 static void test_traffic_many_patterns_are_counted(void **state)
@@ -137,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_traffic_nobody_waited),
         TEST(test_traffic_who_waited_and_for_what),
+        TEST(test_traffic_relations_of_one_lock_timeout_are_one_line),
         TEST(test_traffic_many_patterns_are_counted),
         TEST(test_traffic_a_late_replay_says_no_times),
         TEST(test_traffic_of_a_blocker_alone),
