@@ -114,35 +114,49 @@ static size_t find(const char *const *names, size_t count, const char *name)
     return SIZE_MAX;
 }
 
-/* These, perhaps an id, and nothing else. */
-static bool has_columns(const struct catalog_table *table, const char *const columns[static 2])
-{
-    size_t found = 0;
+#define KNOWN_COLUMNS 3
 
-    for (size_t i = 0; i < table->columns.count; i++) {
-        const char *name = table->columns.items[i].name;
-        if (find(columns, 2, name) != SIZE_MAX)
-            found++;
-        else if (strcmp(name, "id") != 0)
-            return false;
+/* A table by its name and all its columns but for an id. */
+struct known_table {
+    const char *name, *columns[KNOWN_COLUMNS]; /* NULL: fewer */
+};
+
+static bool is_known(const struct catalog_table *table, const struct known_table *known,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t columns = 0, found = 0, others = 0;
+        while (columns < KNOWN_COLUMNS && known[i].columns[columns])
+            columns++;
+        for (size_t c = 0; c < table->columns.count; c++) {
+            const char *name = table->columns.items[c].name;
+            if (find(known[i].columns, columns, name) != SIZE_MAX)
+                found++;
+            else
+                others += strcmp(name, "id") != 0;
+        }
+        if (strcmp(table->name, known[i].name) == 0 && found == columns && others == 0)
+            return true;
     }
-    return found == 2;
+    return false;
 }
 
 bool rh_is_ledger_table(const struct catalog_table *table)
 {
-    static const char *const known[][2] = {
-        {"timestamp", "name"}, {"migration", "batch"}, {"name", "run_on"}};
+    static const struct known_table ambiguous[] = {{AMBIGUOUS, {"timestamp", "name"}},
+                                                   {AMBIGUOUS, {"migration", "batch"}},
+                                                   {AMBIGUOUS, {"name", "run_on"}}};
+    /* Names of models: after each migrate Django adds those that it does not find there. */
+    static const struct known_table registers[] = {
+        {"django_content_type", {"app_label", "model"}},
+        {"auth_permission", {"name", "content_type_id", "codename"}}};
 
     if (!rh_is_ledger(table->identity))
-        return false;
+        return is_known(table, registers, COUNT(registers));
     if (strcmp(table->name, AMBIGUOUS) != 0 ||
         is_schema(table->schema, table->schema + strlen(table->schema)))
         return true;
-    for (size_t i = 0; i < COUNT(known); i++)
-        if (has_columns(table, known[i]))
-            return true;
-    return false;
+    return is_known(table, ambiguous, COUNT(ambiguous));
 }
 
 bool rh_ledger_needs(const char *column)

@@ -12,7 +12,8 @@
    "x on public.alembic_version", its serial sequences); names as the server quotes them. NULL: no.
    A table of anybody's may be called "migrations", too. */
 bool rh_is_ledger(const char *identity);
-/* A table whose columns are known: one called "migrations" only with those that a tool gives it. */
+/* A table whose columns are known: one called "migrations" only with those that a tool gives it;
+   those in which Django registers its models, too. */
 bool rh_is_ledger_table(const struct catalog_table *table);
 /* Whether a tool goes by this column of its ledger when it looks what is left to run. Not by who
    ran it and where, nor by what they or the server had to say, which may quote anything. */

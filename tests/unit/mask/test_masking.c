@@ -221,7 +221,9 @@ static void test_masking_keeps_what_migration_tools_go_by(void **state)
     size_t alembic = add_table(&made, "alembic_version"),
            django = add_table(&made, "django_migrations"), sqitch = add_table(&made, "changes"),
            liquibase = add_table(&made, "databasechangelog"),
-           typeorm = add_table(&made, "migrations"), birds = add_table(&made, "migrations");
+           typeorm = add_table(&made, "migrations"), birds = add_table(&made, "migrations"),
+           permission = add_table(&made, "auth_permission"),
+           content_type = add_table(&made, "django_content_type");
     struct masking masking;
     struct err err = RH_ERR_INIT;
     (void)state;
@@ -243,6 +245,13 @@ static void test_masking_keeps_what_migration_tools_go_by(void **state)
     made.catalog.tables.items[birds].identity = "nature.migrations";
     add_column(&made, birds, "name", "text");
     add_column(&made, birds, "species", "text");
+    add_column(&made, permission, "id", "int4");
+    add_column(&made, permission, "name", "varchar(255)");
+    add_column(&made, permission, "content_type_id", "int4");
+    add_column(&made, permission, "codename", "varchar(100)");
+    add_column(&made, content_type, "app_label", "varchar(100)");
+    add_column(&made, content_type, "model", "varchar(100)");
+    add_column(&made, content_type, "owner", "text"); /* somebody else's, of that name */
     struct mask_sighting sightings[] = {{.table = alembic, .column = 1},
                                         {.table = liquibase, .column = 2}};
     for (int i = 0; i < 10; i++) {
@@ -265,6 +274,9 @@ static void test_masking_keeps_what_migration_tools_go_by(void **state)
     assert_int_equal(rule_of(&made, &masking, typeorm, "name"), MASK_KEEP);
     assert_int_equal(rule_of(&made, &masking, birds, "name"), MASK_TEXT);
     assert_int_equal(rule_of(&made, &masking, birds, "species"), MASK_TEXT);
+    assert_int_equal(rule_of(&made, &masking, permission, "codename"), MASK_KEEP);
+    assert_int_equal(rule_of(&made, &masking, permission, "name"), MASK_KEEP);
+    assert_int_equal(rule_of(&made, &masking, content_type, "model"), MASK_TEXT);
 
     make_plan(&made,
               "version: 1\n"
