@@ -4,13 +4,16 @@
 #include "cmd/cli.h"
 #include "cmd/run_options.h"
 #include "cmd/workload_open.h"
+#include "sandbox/snapshot_own.h"
 #include "snapshot/master_key.h"
+#include "snapshot/place.h"
 #include "store/workload_file.h"
 #include "workload/capture.h"
 
 #include <inttypes.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define GROUP_RECORDING "Recording"
@@ -161,15 +164,16 @@ static const struct option rows[] = {
     {
         .name = "masking",
         .kind = OPTION_PATH,
-        .value_name = "FILE",
+        .value_name = "SNAPSHOT|FILE",
         .group = GROUP_SECRETS,
         .environment = "REHEARSE_CAPTURE_MASKING",
         .is_common = true,
-        .help = "Mask values as a snapshot's masking.yaml says.",
+        .help = "Mask values as that snapshot, or masking.yaml, does.",
         .details =
             "Parameters and literals, each by the column it is compared with, so that they "
             "find their rows in the snapshot made with the same key, and the rows of COPY FROM "
-            "STDIN. Text that is compared with no column that is known is masked as well.",
+            "STDIN. Text that is compared with no column that is known is masked as well. Of a "
+            "snapshot its masking.yaml is read, and the key must be the one it was made with.",
     },
     {
         .name = "mask-key-file",
@@ -209,7 +213,7 @@ static const char *const description[] = {
 static const char *const examples[] = {
     "export REHEARSE_UPSTREAM=postgresql://watcher@db1/shop",
     "rehearse capture --listen :6432 -o shop.workload",
-    "rehearse capture --listen :6432 -o shop.workload --masking masking.yaml",
+    "rehearse capture --listen :6432 -o shop.workload --masking shop.snapshot",
     "rehearse workload show shop.workload", NULL};
 
 static int run(const struct options *parsed);
@@ -276,9 +280,35 @@ static enum err_code read_file_key(const struct options *options, struct capture
                                 err);
 }
 
+/* The masking.yaml of a snapshot, or the file itself. `*ret_snapshot_key`: the id of the snapshot's
+   key; NULL. */
+static enum err_code find_masking(const struct options *options, struct capture_options *capture,
+                                  const char **ret_snapshot_key, struct err *err)
+{
+    const char *path = rh_option_text(options, "masking");
+    struct manifest manifest;
+    capture->masking_path = path;
+    if (!rh_snapshot_is_own(path))
+        return RH_OK;
+    enum err_code code = rh_snapshot_read(path, options->arena, &manifest, err);
+    if (code)
+        return code;
+    if (!manifest.is_masked || !manifest.key_id) {
+        rh_err_set(err, RH_ERR_USAGE, "snapshot \"%s\" is not masked: there is nothing to do alike",
+                   path);
+        rh_err_hint(err, "Without --masking the workload holds production's values as that "
+                         "snapshot does, and is encrypted.");
+        return RH_ERR_USAGE;
+    }
+    capture->masking_path = rh_file_join(options->arena, path, SNAPSHOT_MASKING);
+    *ret_snapshot_key = manifest.key_id;
+    return RH_OK;
+}
+
 static enum err_code read_masking(const struct options *options, struct capture_options *capture,
                                   struct secrets *secrets, struct err *err)
 {
+    const char *snapshot_key = NULL;
     const char *key = getenv("REHEARSE_MASK_KEY"), *made = NULL;
     const struct master_key_options source = {
         .file = rh_option_text(options, "mask-key-file"),
@@ -286,9 +316,10 @@ static enum err_code read_masking(const struct options *options, struct capture_
         .text = key && key[0] ? key : NULL};
     enum err_code code;
 
-    capture->masking_path = rh_option_text(options, "masking");
-    if (!capture->masking_path)
+    if (!rh_option_text(options, "masking"))
         return RH_OK;
+    if ((code = find_masking(options, capture, &snapshot_key, err)))
+        return code;
     code = rh_file_read(capture->masking_path, MASKING_BYTES_MAX, options->arena,
                         &capture->masking_yaml, err);
     if (!code)
@@ -301,6 +332,15 @@ static enum err_code read_masking(const struct options *options, struct capture_
                     made);
     (void)unsetenv("REHEARSE_MASK_KEY");
     rh_master_key_id(&secrets->mask_key, MASTER_KEY_PURPOSE_MASKING, secrets->mask_key_id);
+    if (snapshot_key && strcmp(snapshot_key, secrets->mask_key_id) != 0) {
+        rh_err_set(err, RH_ERR_USAGE,
+                   "the snapshot is masked with key %s, and this is key %s: what the workload asks "
+                   "for would not be there",
+                   snapshot_key, secrets->mask_key_id);
+        rh_err_hint(err, "Name the snapshot's key: --mask-key-file, --mask-key-command or "
+                         "REHEARSE_MASK_KEY.");
+        return RH_ERR_USAGE;
+    }
     capture->mask_key = &secrets->mask_key;
     capture->mask_key_id = secrets->mask_key_id;
     return RH_OK;

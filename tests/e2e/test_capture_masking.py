@@ -63,9 +63,19 @@ def test_masked_workload_goes_with_the_snapshot_of_its_key(cluster, capture_of, 
     masking = ("--masking", tmp_path / "snapshot" / "masking.yaml")
     other = run(*masking, "--mask-key-file", tmp_path / "other.key")
     assert other.status == 2 and "what it asks for by a masked value is not there" in other.stderr, other
-    same = run(*masking, "--mask-key-file", key)
+    # Of the snapshot itself, that is said before anything is recorded.
+    refused = rehearse("capture", "--upstream", upstream, "--listen", "127.0.0.1:0", "-o", tmp_path / "refused",
+                       "--masking", tmp_path / "snapshot", "--mask-key-file", tmp_path / "other.key")
+    assert refused.status == 2 and "the snapshot is masked with key" in refused.stderr, refused
+    assert "--mask-key-file" in refused.stderr and not (tmp_path / "refused").exists()
+    same = run("--masking", tmp_path / "snapshot", "--mask-key-file", key)
     assert same.status != 2 and same.result["workload"]["patterns"][0]["baseline"]["rows"] == 1, same.result["workload"]
     clear = run()
+    made = rehearse("snapshot", "create", "--from", upstream, "-o", tmp_path / "clear", "--unmasked", timeout=120)
+    assert made.status == 0, made
+    refused = rehearse("capture", "--upstream", upstream, "--listen", "127.0.0.1:0", "-o", tmp_path / "refused",
+                       "--masking", tmp_path / "clear", "--mask-key-file", key)
+    assert refused.status == 2 and "is not masked" in refused.stderr, refused
     assert "asks by production's values" in str(clear.result["fidelity"]["notes"]), clear
 
 
