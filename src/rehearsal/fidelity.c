@@ -7,8 +7,9 @@
 
 #include <string.h>
 
-/* Columns named in one sentence. */
+/* Named in one sentence: columns of a table, tables. */
 #define COLUMNS_SHOWN 6
+#define TABLES_SHOWN 6
 
 /* --- may it be used --------------------------------------------------------------------------- */
 
@@ -217,14 +218,6 @@ void rh_fidelity_fill(struct rehearsal *rehearsal, const struct sandbox_facts *f
 
 /* --- what masking weakens --------------------------------------------------------------------- */
 
-/* Columns of a table by what their rules keep of them. */
-struct columns {
-    VEC(const char *) same_length; /* lengths and equality */
-    VEC(const char *) equal;       /* equality */
-    VEC(const char *) numbers;     /* equality, and order up to a bound */
-    VEC(const char *) replaced;
-};
-
 static bool is_touched(const struct trace *trace, const char *identity)
 {
     for (size_t n = 0; n < trace->relations.count; n++)
@@ -247,69 +240,82 @@ static bool is_plain(const char *type)
     return false;
 }
 
-static void sort_column(struct rehearsal *rehearsal, const struct manifest_column *column,
-                        struct columns *columns)
+/* What can no longer be concluded from a masked column. */
+enum weakness { SAME_LENGTH, EQUAL, NUMBER, REPLACED, WEAKNESSES };
+#define ORDER_LOST "so that range scans, sorted plans and partition bounds may be others there."
+static const char *const weaknesses[WEAKNESSES] = {
+    [SAME_LENGTH] = "masked: lengths and equal values are production's, their order is "
+                    "not, " ORDER_LOST,
+    [EQUAL] = "masked: equal values are production's, their lengths and their order need "
+              "not be, " ORDER_LOST,
+    [NUMBER] = "masked: equal values are production's, and so is the order of numbers below "
+               "the bound of their type (docs/masking.md); greater ones have another order.",
+    [REPLACED] = "replaced: duplicates, NULLs and misfits that production has there need not be "
+                 "seen here."};
+
+struct weakened {
+    VEC(const char *) columns; /* of the table at hand */
+    VEC(const char *) tables;  /* with their columns */
+    size_t count;              /* of all columns */
+};
+
+static void sort_column(struct arena *arena, const struct manifest_column *column,
+                        struct weakened weakened[static WEAKNESSES])
 {
-    struct arena *arena = rehearsal->arena;
     enum mask_rule rule;
     /* A date is moved as all others are: lengths, equality and order stay. */
     if (!rh_mask_rule_find(column->rule, &rule) || rule == MASK_KEEP || rule == MASK_DATE)
         return;
+    enum weakness weakness = EQUAL;
     if (!rh_mask_rule_is_injective(rule))
-        *RH_PUSH(arena, &columns->replaced) = column->name;
+        weakness = REPLACED;
     else if (rule == MASK_NUMBER)
-        *RH_PUSH(arena, &columns->numbers) = column->name;
+        weakness = NUMBER;
     else if (rh_mask_rule_keeps_length(rule) && rule != MASK_FREE_TEXT && is_plain(column->type))
-        *RH_PUSH(arena, &columns->same_length) = column->name;
-    else
-        *RH_PUSH(arena, &columns->equal) = column->name;
+        weakness = SAME_LENGTH;
+    *RH_PUSH(arena, &weakened[weakness].columns) = column->name;
 }
 
-#define ORDER_LOST "so that range scans, sorted plans and partition bounds may be others there."
-
-static void weaken(struct rehearsal *rehearsal, const char *table, const struct columns *columns)
+static void end_table(struct arena *arena, const char *table, struct weakened *weakened)
 {
-    struct arena *arena = rehearsal->arena;
-    struct likeness *likeness = &rehearsal->result.fidelity.likeness;
-#define NAMED(list) \
-    rh_say_list(arena, (list).items, (list).count, COLUMNS_SHOWN), (list).count == 1 ? "is" : "are"
-    if (columns->same_length.count > 0)
-        *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
-            arena,
-            "%s: %s %s masked: lengths and equal values are production's, their order is "
-            "not, " ORDER_LOST,
-            table, NAMED(columns->same_length));
-    if (columns->equal.count > 0)
-        *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
-            arena,
-            "%s: %s %s masked: equal values are production's, their lengths and their order need "
-            "not be, " ORDER_LOST,
-            table, NAMED(columns->equal));
-    if (columns->numbers.count > 0)
-        *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
-            arena,
-            "%s: %s %s masked: equal values are production's, and so is the order of numbers below "
-            "the bound of their type (docs/masking.md); greater ones have another order.",
-            table, NAMED(columns->numbers));
-    if (columns->replaced.count > 0)
-        *RH_PUSH(arena, &likeness->weakened) = rh_arena_printf(
-            arena,
-            "%s: the values of %s are replaced: duplicates, NULLs and misfits that production has "
-            "there need not be seen here.",
-            table,
-            rh_say_list(arena, columns->replaced.items, columns->replaced.count, COLUMNS_SHOWN));
-#undef NAMED
+    if (weakened->columns.count == 0)
+        return;
+    *RH_PUSH(arena, &weakened->tables) = rh_arena_printf(
+        arena, "%s: %s", table,
+        rh_say_list(arena, weakened->columns.items, weakened->columns.count, COLUMNS_SHOWN));
+    weakened->count += weakened->columns.count;
+    weakened->columns.count = 0;
+}
+
+static const char *say_weakened(struct arena *arena, const struct weakened *weakened,
+                                const char *what)
+{
+    const char *tables = "";
+    for (size_t i = 0; i < weakened->tables.count && i < TABLES_SHOWN; i++)
+        tables = rh_arena_printf(arena, "%s%s%s", tables, i > 0 ? "; " : "",
+                                 weakened->tables.items[i]);
+    if (weakened->tables.count > TABLES_SHOWN)
+        tables = rh_arena_printf(
+            arena, "%s; and columns of %s", tables,
+            rh_say_count(arena, (int64_t)(weakened->tables.count - TABLES_SHOWN), "more table"));
+    return rh_arena_printf(arena, "%s %s %s", tables, weakened->count == 1 ? "is" : "are", what);
 }
 
 void rh_fidelity_weaken(struct rehearsal *rehearsal)
 {
+    struct arena *arena = rehearsal->arena;
+    struct weakened weakened[WEAKNESSES] = {0};
     for (size_t n = 0; n < rehearsal->manifest.tables.count; n++) {
         const struct manifest_table *table = &rehearsal->manifest.tables.items[n];
-        struct columns columns = {0};
         if (!is_touched(&rehearsal->trace, table->identity))
             continue;
         for (size_t i = 0; i < table->columns.count; i++)
-            sort_column(rehearsal, &table->columns.items[i], &columns);
-        weaken(rehearsal, table->identity, &columns);
+            sort_column(arena, &table->columns.items[i], weakened);
+        for (size_t w = 0; w < WEAKNESSES; w++)
+            end_table(arena, table->identity, &weakened[w]);
     }
+    for (size_t w = 0; w < WEAKNESSES; w++)
+        if (weakened[w].count > 0)
+            *RH_PUSH(arena, &rehearsal->result.fidelity.likeness.weakened) = say_weakened(
+                arena, &weakened[w], weaknesses[w]);
 }

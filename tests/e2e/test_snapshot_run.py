@@ -85,7 +85,7 @@ def test_a_value_that_is_replaced_weakens_more(rehearse, snapshot_with):
         manifest["tables"][1]["columns"][1]["rule"] = "fixed"
         return manifest["tables"]
     outcome = run(rehearse, snapshot_with(tables=tables))
-    assert any("values of email are replaced" in text for text in outcome.result["fidelity"]["snapshot"]["weakened"])
+    assert any("public.users: email is replaced" in text for text in outcome.result["fidelity"]["snapshot"]["weakened"])
 
 
 @pytest.mark.parametrize("rule, type_name, said", [
@@ -103,6 +103,17 @@ def test_of_a_masked_column_only_that_is_said_which_its_rule_keeps(rehearse, sna
     weakened = run(rehearse, snapshot_with(tables=tables)).result["fidelity"]["snapshot"]["weakened"]
     about = [sentence for sentence in weakened if "email is masked" in sentence]
     assert [said in sentence for sentence in about] == ([True] if said else []), weakened
+
+
+def test_tables_that_are_masked_alike_are_one_sentence(rehearse, snapshot_with):
+    def tables(manifest):
+        for table in manifest["tables"]:
+            table["columns"][0].update(rule="text", type="text")
+        return manifest["tables"]
+    weakened = run(rehearse, snapshot_with(tables=tables),
+                   migration=SAFE + "ALTER TABLE orders ADD COLUMN note text;\n").result["fidelity"]["snapshot"]["weakened"]
+    about, = [sentence for sentence in weakened if "lengths and equal values" in sentence]
+    assert about.startswith("public.orders: id; public.users: id and email are masked: "), about
 
 
 def test_a_plain_dump_says_nothing_of_itself(rehearse, town):
