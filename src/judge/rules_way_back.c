@@ -42,6 +42,20 @@ static json_t *rows_json(const struct writes *writes)
     return list;
 }
 
+static const char *advise_failure(const struct round_trip_failure *failure, bool after_writes)
+{
+    if (!failure->sqlstate && failure->exit_status > 0)
+        return "Read its output: it is in output.log of the run's directory. No statement failed, "
+               "so the command itself refuses (a tool whose migration has no way back does): mend "
+               "it, or say that there is none: a plan written from what was seen is in "
+               "rollback.md.";
+    return after_writes ? "Say in the way back what becomes of such rows (a value for NULL, "
+                          "another label, a shorter text, a table to move them to), before it "
+                          "tightens anything."
+                        : "Mend it and run it here again, or say that there is none: a plan "
+                          "written from what was seen is in rollback.md.";
+}
+
 static void add_failure(const struct rule *rule, struct judgement *judgement,
                         const struct round_trip_failure *failure, bool after_writes)
 {
@@ -65,12 +79,7 @@ static void add_failure(const struct rule *rule, struct judgement *judgement,
                          "allows, and the way back does not allow them."
                        : "A way back that was never run is found out on the night that it is "
                          "needed, with the new version already broken.";
-    finding->advice = after_writes
-                          ? "Say in the way back what becomes of such rows (a value for NULL, "
-                            "another label, a shorter text, a table to move them to), before it "
-                            "tightens anything."
-                          : "Mend it and run it here again, or say that there is none: a plan "
-                            "written from what was seen is in rollback.md.";
+    finding->advice = advise_failure(failure, after_writes);
 }
 
 void rh_rule_down_fails(const struct rule *rule, struct judgement *judgement)

@@ -85,6 +85,17 @@ static void test_rules_way_back_failure_names_place_and_words(void **state)
     assert_int_equal(story->result.verdict, VERDICT_UNSAFE);
 }
 
+static void test_rules_way_back_command_that_refuses_says_why_itself(void **state)
+{
+    struct story *story = *state;
+    struct round_trip_failure failure = {.step = "manage.py migrate shop 0001",
+                                         .message = "it ended with exit status 1",
+                                         .exit_status = 1};
+    trip_of(story)->at_once.failure = &failure;
+    const struct finding *finding = story_expect(story, "down-fails", SEVERITY_ERROR);
+    assert_contains(finding->advice, "it is in output.log");
+}
+
 static void test_rules_way_back_failure_after_writes_names_the_rows(void **state)
 {
     struct story *story = *state;
@@ -174,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORY_TEST(test_rules_way_back_none_where_it_was_not_rehearsed),
         STORY_TEST(test_rules_way_back_failure_names_place_and_words),
+        STORY_TEST(test_rules_way_back_command_that_refuses_says_why_itself),
         STORY_TEST(test_rules_way_back_failure_after_writes_names_the_rows),
         STORY_TEST(test_rules_way_back_differences_are_one_finding),
         STORY_TEST(test_rules_way_back_order_of_columns_alone_is_an_info),
