@@ -132,6 +132,57 @@ static void pair_all(struct comparison *comparison)
     }
 }
 
+static const char *attribute_of(const struct state_object *object, const char *name)
+{
+    for (size_t i = 0; i < object->attributes.count; i++)
+        if (strcmp(object->attributes.items[i].name, name) == 0)
+            return object->attributes.items[i].value;
+    return NULL;
+}
+
+static bool have_same_attributes(const struct state_object *a, const struct state_object *b)
+{
+    if (a->attributes.count != b->attributes.count)
+        return false;
+    for (size_t i = 0; i < a->attributes.count; i++)
+        if (strcmp(a->attributes.items[i].name, b->attributes.items[i].name) != 0 ||
+            strcmp(a->attributes.items[i].value, b->attributes.items[i].value) != 0)
+            return false;
+    return true;
+}
+
+/* Those of keys and exclusions are called as their indexes are. */
+static bool is_plain_constraint(const struct entry *entry)
+{
+    const char *definition = attribute_of(entry->object, "definition");
+    return !entry->other && strcmp(entry->object->kind, "table constraint") == 0 &&
+           entry->object->parent && definition &&
+           (strncmp(definition, "FOREIGN KEY", 11) == 0 || strncmp(definition, "CHECK", 5) == 0);
+}
+
+/* A constraint that a tool dropped and made anew under a name of its own is the same one. */
+static void pair_constraints(struct comparison *comparison)
+{
+    VEC(struct entry *) added = {0};
+    for (size_t i = 0; i < comparison->after.count; i++)
+        if (is_plain_constraint(&comparison->after.entries[i]))
+            *RH_PUSH(comparison->arena, &added) = &comparison->after.entries[i];
+    for (size_t i = 0; i < comparison->before.count && added.count > 0; i++) {
+        struct entry *entry = &comparison->before.entries[i];
+        if (!is_plain_constraint(entry))
+            continue;
+        for (size_t j = 0; j < added.count && !entry->other; j++) {
+            const struct state_object *object = added.items[j]->object;
+            if (added.items[j]->other || strcmp(object->parent, entry->object->parent) != 0 ||
+                !have_same_attributes(entry->object, object))
+                continue;
+            pair(entry, added.items[j], false);
+            rh_renames_add(&comparison->renames, comparison->arena, entry->object->identity,
+                           object->identity);
+        }
+    }
+}
+
 /* --- saying --------------------------------------------------------------------------------------
  */
 
@@ -149,14 +200,6 @@ static const char *say_kind(const char *kind)
 static const char *say_value(struct arena *arena, const char *value)
 {
     return rh_text_one_line(arena, rh_text(value), VALUE_COLUMNS);
-}
-
-static const char *attribute_of(const struct state_object *object, const char *name)
-{
-    for (size_t i = 0; i < object->attributes.count; i++)
-        if (strcmp(object->attributes.items[i].name, name) == 0)
-            return object->attributes.items[i].value;
-    return NULL;
 }
 
 /* What a person would want to know of it first. */
@@ -384,6 +427,7 @@ void rh_compare_schema(const struct schema_state *before, const struct schema_st
                         strcmp(before->lineage, after->lineage) == 0,
     };
     pair_all(&comparison);
+    pair_constraints(&comparison);
     find_renames(&comparison);
     fold_parts(&comparison.before);
     fold_parts(&comparison.after);

@@ -160,6 +160,37 @@ static void test_compare_schema_knows_a_renamed_column(void **state)
     EXPECT(states, "column public.users.email is now mail; type was text, now varchar");
 }
 
+static void add_key(struct states *states, struct schema_state *state, const char *name, int64_t id,
+                    const char *definition)
+{
+    add(states, state, "table constraint", name, "public.users", id, 0,
+        ATTRIBUTES("definition", definition));
+}
+
+static void test_compare_schema_knows_a_constraint_made_anew_under_another_name(void **state)
+{
+    struct states *states = *state;
+    const char *key = "FOREIGN KEY (id) REFERENCES public.people(id)";
+    add_users(states, &states->before, "public.users", 100);
+    add_users(states, &states->after, "public.users", 100);
+    add_key(states, &states->before, "a_fk on public.users", 200, key);
+    add_key(states, &states->after, "b_fk on public.users", 300, key);
+    EXPECT(states, "constraint a_fk on public.users is now b_fk on public.users");
+}
+
+static void test_compare_schema_takes_another_constraint_for_another_one(void **state)
+{
+    struct states *states = *state;
+    add_users(states, &states->before, "public.users", 100);
+    add_users(states, &states->after, "public.users", 100);
+    add_key(states, &states->before, "a_fk on public.users", 200,
+            "FOREIGN KEY (id) REFERENCES a(id)");
+    add_key(states, &states->after, "b_fk on public.users", 300,
+            "FOREIGN KEY (id) REFERENCES a(id) NOT VALID");
+    EXPECT(states, "constraint a_fk on public.users removed: FOREIGN KEY (id) REFERENCES a(id)",
+           "constraint b_fk on public.users added: FOREIGN KEY (id) REFERENCES a(id) NOT VALID");
+}
+
 static void test_compare_schema_takes_another_lineage_by_names(void **state)
 {
     struct states *states = *state;
@@ -212,6 +243,8 @@ int main(void)
         TEST(test_compare_schema_knows_a_renamed_table_and_what_follows_it),
         TEST(test_compare_schema_knows_a_renamed_schema_and_what_is_in_it),
         TEST(test_compare_schema_knows_a_renamed_column),
+        TEST(test_compare_schema_knows_a_constraint_made_anew_under_another_name),
+        TEST(test_compare_schema_takes_another_constraint_for_another_one),
         TEST(test_compare_schema_takes_another_lineage_by_names),
         TEST(test_compare_schema_knows_a_table_made_anew_and_what_it_lost),
         TEST(test_compare_schema_says_a_long_definition_changed),
