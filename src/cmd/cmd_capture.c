@@ -168,7 +168,7 @@ static const struct option rows[] = {
         .group = GROUP_SECRETS,
         .environment = "REHEARSE_CAPTURE_MASKING",
         .is_common = true,
-        .help = "Mask values as that snapshot, or masking.yaml, does.",
+        .help = "Mask values as that snapshot is masked.",
         .details =
             "Parameters and literals, each by the column it is compared with, so that they "
             "find their rows in the snapshot made with the same key, and the rows of COPY FROM "
