@@ -310,16 +310,16 @@ static enum err_code read_masking(const struct options *options, struct capture_
 {
     const char *snapshot_key = NULL;
     const char *key = getenv("REHEARSE_MASK_KEY"), *made = NULL;
-    const struct master_key_options source = {
-        .file = rh_option_text(options, "mask-key-file"),
-        .command = rh_option_text(options, "mask-key-command"),
-        .text = key && key[0] ? key : NULL};
+    struct master_key_options source = {.file = rh_option_text(options, "mask-key-file"),
+                                        .command = rh_option_text(options, "mask-key-command"),
+                                        .text = key && key[0] ? key : NULL};
     enum err_code code;
 
     if (!rh_option_text(options, "masking"))
         return RH_OK;
     if ((code = find_masking(options, capture, &snapshot_key, err)))
         return code;
+    source.must_exist = snapshot_key != NULL;
     code = rh_file_read(capture->masking_path, MASKING_BYTES_MAX, options->arena,
                         &capture->masking_yaml, err);
     if (!code)

@@ -160,26 +160,44 @@ static bool is_plain_constraint(const struct entry *entry)
            (strncmp(definition, "FOREIGN KEY", 11) == 0 || strncmp(definition, "CHECK", 5) == 0);
 }
 
+/* By table, then by what they demand. */
+static int compare_demands(const void *a, const void *b)
+{
+    const struct state_object *left = (*(struct entry *const *)a)->object,
+                              *right = (*(struct entry *const *)b)->object;
+    int order = strcmp(left->parent, right->parent);
+    return order ? order
+                 : strcmp(attribute_of(left, "definition"), attribute_of(right, "definition"));
+}
+
+static size_t find_plain_constraints(struct side *side, struct entry **found)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < side->count; i++)
+        if (is_plain_constraint(&side->entries[i]))
+            found[count++] = &side->entries[i];
+    qsort(found, count, sizeof(struct entry *), compare_demands);
+    return count;
+}
+
 /* A constraint that a tool dropped and made anew under a name of its own is the same one. */
 static void pair_constraints(struct comparison *comparison)
 {
-    VEC(struct entry *) added = {0};
-    for (size_t i = 0; i < comparison->after.count; i++)
-        if (is_plain_constraint(&comparison->after.entries[i]))
-            *RH_PUSH(comparison->arena, &added) = &comparison->after.entries[i];
-    for (size_t i = 0; i < comparison->before.count && added.count > 0; i++) {
-        struct entry *entry = &comparison->before.entries[i];
-        if (!is_plain_constraint(entry))
-            continue;
-        for (size_t j = 0; j < added.count && !entry->other; j++) {
-            const struct state_object *object = added.items[j]->object;
-            if (added.items[j]->other || strcmp(object->parent, entry->object->parent) != 0 ||
-                !have_same_attributes(entry->object, object))
-                continue;
-            pair(entry, added.items[j], false);
-            rh_renames_add(&comparison->renames, comparison->arena, entry->object->identity,
-                           object->identity);
+    struct arena *arena = comparison->arena;
+    struct side *before = &comparison->before, *after = &comparison->after;
+    struct entry **gone = rh_arena_alloc_array(arena, before->count + 1, sizeof(*gone));
+    struct entry **added = rh_arena_alloc_array(arena, after->count + 1, sizeof(*added));
+    size_t gone_count = find_plain_constraints(before, gone);
+    size_t added_count = find_plain_constraints(after, added);
+    for (size_t i = 0, j = 0; i < gone_count && j < added_count;) {
+        int order = compare_demands(&gone[i], &added[j]);
+        if (order == 0 && have_same_attributes(gone[i]->object, added[j]->object)) {
+            pair(gone[i], added[j], false);
+            rh_renames_add(&comparison->renames, arena, gone[i]->object->identity,
+                           added[j]->object->identity);
         }
+        i += order <= 0;
+        j += order >= 0;
     }
 }
 

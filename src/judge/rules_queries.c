@@ -155,7 +155,7 @@ static const char *say_change(struct arena *arena, const struct query_results *r
     case RESULT_COLUMNS_CHANGED:
         return rh_arena_printf(arena, "gives other columns: %s gone or of another type", names);
     case RESULT_TYPES_CHANGED:
-        return rh_arena_printf(arena, "gives the same values of %s, of another type", names);
+        return rh_arena_printf(arena, "gives %s as another type", names);
     case RESULT_COLUMNS_ADDED:
         return rh_arena_printf(arena, "gives more columns: %s", names);
     case RESULT_SAME:
@@ -443,9 +443,12 @@ void rh_rule_result_changed(const struct rule *rule, struct judgement *judgement
                                                rh_say_count(arena, results->compared, "execution"));
         found->finding.why = rh_arena_printf(
             arena,
-            "Baseline and twin answer alike, the candidate otherwise, to the same parameters. "
+            "Baseline and twin answer alike, the candidate otherwise, to the same parameters. %s"
             "What the twins do not agree on is left out%s%s, and other plans on the same side "
             "give the same rows, so it is the data or the schema.",
+            results->change == RESULT_TYPES_CHANGED
+                ? "As text the values are the same, as far as the query determines them. "
+                : "",
             results->masked.count > 0 ? ": " : "",
             results->masked.count > 0
                 ? rh_say_list(arena, (const char *const *)results->masked.items,

@@ -44,7 +44,7 @@ static json_t *rows_json(const struct writes *writes)
 
 static const char *advise_failure(const struct round_trip_failure *failure, bool after_writes)
 {
-    if (!failure->sqlstate && failure->exit_status > 0)
+    if (failure->exit_status > 0)
         return "Read its output: it is in output.log of the run's directory. No statement failed, "
                "so the command itself refuses (a tool whose migration has no way back does): mend "
                "it, or say that there is none: a plan written from what was seen is in "

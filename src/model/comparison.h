@@ -83,12 +83,12 @@ struct query_error {
     bool is_cached_plan;         /* of a statement that was prepared before the migration */
 };
 
-/* X(symbol, name) */
+/* The gravest last. X(symbol, name) */
 #define RESULT_CHANGE_LIST(X)                                                            \
     X(RESULT_SAME, "same")                                                               \
     X(RESULT_NOT_COMPARED, "not-compared") /* why: `reason` */                           \
     X(RESULT_COLUMNS_ADDED, "columns-added")                                             \
-    X(RESULT_TYPES_CHANGED, "types-changed") /* and the values, as text, are the same */ \
+    X(RESULT_TYPES_CHANGED, "types-changed") /* values as text: the same, or open */     \
     X(RESULT_ORDER_CHANGED, "order-changed")                                             \
     X(RESULT_COLUMNS_CHANGED, "columns-changed") /* gone, renamed, or of another type */ \
     X(RESULT_VALUES_CHANGED, "values-changed")                                           \

@@ -59,7 +59,7 @@ struct round_trip_failure {
     int line;
     const char *sql, *sqlstate, *message; /* NULL where there is none (a command's own failure) */
     const char *table;                    /* that the server named; NULL */
-    int exit_status;                      /* of a command, -1 for none */
+    int exit_status;                      /* of a command that failed by itself; else -1 */
 };
 
 /* Migration up, perhaps writes, and its way back, on a clone of its own. */

@@ -90,7 +90,7 @@ static struct round_trip_failure *failure_of(const struct trace *trace, struct a
         return NULL;
     struct round_trip_failure *failure = RH_NEW(arena, struct round_trip_failure);
     failure->step = step ? step->name : NULL;
-    failure->exit_status = step ? step->exit_status : -1;
+    failure->exit_status = -1;
     for (size_t i = trace->statements.count; i > 0 && !failure->sqlstate; i--) {
         const struct statement *statement = &trace->statements.items[i - 1];
         const struct server_message *error = statement->error;
@@ -108,9 +108,11 @@ static struct round_trip_failure *failure_of(const struct trace *trace, struct a
         failure->message = "the server died";
     else if (!trace->connected && !failure->message)
         failure->message = "it never connected to the database";
-    else if (!failure->message)
+    else if (!failure->message) {
+        failure->exit_status = step ? step->exit_status : -1;
         failure->message = rh_arena_printf(arena, "it ended with exit status %d",
                                            failure->exit_status);
+    }
     return failure;
 }
 

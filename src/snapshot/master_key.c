@@ -114,14 +114,14 @@ static enum err_code make_file(const char *path, struct arena *arena, struct err
     return code;
 }
 
-static enum err_code load_file(const char *path, struct arena *arena,
+static enum err_code load_file(const char *path, bool must_exist, struct arena *arena,
                                struct mask_master_key *ret_key, const char **ret_made,
                                struct err *err)
 {
     RH_CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     enum err_code code;
 
-    if (fd < 0 && errno == ENOENT) {
+    if (fd < 0 && errno == ENOENT && !must_exist) {
         if ((code = make_file(path, arena, err))) {
             rh_err_while(err, "while making a masking key");
             return code;
@@ -187,7 +187,7 @@ enum err_code rh_master_key_load(const struct master_key_options *options, struc
         rh_err_hint(err, "Name a file with --key-file.");
         return RH_ERR_USAGE;
     }
-    return load_file(path, arena, ret_key, ret_made, err);
+    return load_file(path, options->must_exist, arena, ret_key, ret_made, err);
 }
 
 /* --- what comes of it ------------------------------------------------------------------------ */

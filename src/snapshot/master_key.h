@@ -16,13 +16,14 @@ struct master_key_options {
     const char *file;    /* NULL: the default file */
     const char *command; /* for /bin/sh; NULL: none */
     const char *text;    /* from the environment; NULL: none */
+    bool must_exist;     /* another key than one that was used before is of no use: none is made */
 };
 
 /*
  * The first that is given: file, command, text, else the default file. A file that does not exist
- * is made, of random bytes, mode 0600. RH_ERR_USAGE when others may read the file, or when it holds
- * no key; two sources at once are the same. *ret_made names the file when it was made, else NULL.
- * Waits for the command, at most MASTER_KEY_COMMAND_US.
+ * is made, of random bytes, mode 0600, unless it must exist. RH_ERR_USAGE when others may read the
+ * file, or when it holds no key; two sources at once are the same. *ret_made names the file when it
+ * was made, else NULL. Waits for the command, at most MASTER_KEY_COMMAND_US.
  */
 #define MASTER_KEY_COMMAND_US (60 * INT64_C(1000000))
 enum err_code rh_master_key_load(const struct master_key_options *options, struct arena *arena,

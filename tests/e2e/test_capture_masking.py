@@ -68,6 +68,11 @@ def test_masked_workload_goes_with_the_snapshot_of_its_key(cluster, capture_of, 
                        "--masking", tmp_path / "snapshot", "--mask-key-file", tmp_path / "other.key")
     assert refused.status == 2 and "the snapshot is masked with key" in refused.stderr, refused
     assert "--mask-key-file" in refused.stderr and not (tmp_path / "refused").exists()
+    # No key is made that could not be the snapshot's.
+    refused = rehearse("capture", "--upstream", upstream, "--listen", "127.0.0.1:0", "-o", tmp_path / "refused",
+                       "--masking", tmp_path / "snapshot", "--mask-key-file", tmp_path / "missing.key")
+    assert refused.status == 2 and "missing.key" in refused.stderr, refused
+    assert not (tmp_path / "missing.key").exists() and not (tmp_path / "refused").exists()
     same = run("--masking", tmp_path / "snapshot", "--mask-key-file", key)
     assert same.status != 2 and same.result["workload"]["patterns"][0]["baseline"]["rows"] == 1, same.result["workload"]
     clear = run()

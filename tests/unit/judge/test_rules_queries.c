@@ -213,7 +213,7 @@ static void test_rules_queries_results(void **state)
         {RESULT_VALUES_CHANGED, SEVERITY_ERROR, "gives other values of total"},
         {RESULT_COLUMNS_CHANGED, SEVERITY_ERROR, "gives other columns: total"},
         {RESULT_ORDER_CHANGED, SEVERITY_WARNING, "in another order"},
-        {RESULT_TYPES_CHANGED, SEVERITY_WARNING, "the same values of total, of another type"},
+        {RESULT_TYPES_CHANGED, SEVERITY_WARNING, "gives total as another type"},
         {RESULT_COLUMNS_ADDED, SEVERITY_INFO, "gives more columns: total"},
     };
     struct query_comparison *query = add(story, QUERY_SAME);

@@ -99,7 +99,7 @@ static void test_rules_way_back_command_that_refuses_says_why_itself(void **stat
 static void test_rules_way_back_failure_after_writes_names_the_rows(void **state)
 {
     struct story *story = *state;
-    struct round_trip_failure failure = {.message = "contains null values"};
+    struct round_trip_failure failure = {.message = "contains null values", .exit_status = -1};
     struct round_trip *trip = trip_of(story);
     trip->after_writes.failure = &failure;
     struct table_writes *table = RH_PUSH(story->arena, &trip->writes.tables);
