@@ -233,6 +233,22 @@ static struct candidate_pattern make_pattern(struct queries *queries, size_t ind
     return pattern;
 }
 
+/* A file of SQL has no times: then each pattern counts by its executions. */
+static void weigh_by_calls(struct queries *queries)
+{
+    double all_us = 0;
+    for (size_t i = 0; i < queries->patterns.count; i++)
+        all_us += queries->patterns.items[i].total_us;
+    if (all_us > 0 || queries->patterns.count == 0)
+        return;
+    for (size_t i = 0; i < queries->patterns.count; i++) {
+        struct candidate_pattern *pattern = &queries->patterns.items[i];
+        pattern->total_us = (double)pattern->query.calls * pattern->query.weight;
+    }
+    *RH_PUSH(queries->arena, &queries->comparison.notes) =
+        "the workload has no times: each pattern counts by its executions";
+}
+
 static void make_patterns(struct queries *queries)
 {
     double seconds = fmax((double)queries->sample.duration_us / 1e6, 1);
@@ -244,6 +260,7 @@ static void make_patterns(struct queries *queries)
             continue;
         *RH_PUSH(queries->arena, &queries->patterns) = make_pattern(queries, i, seconds);
     }
+    weigh_by_calls(queries);
     if (queries->patterns.count > 1)
         qsort(queries->patterns.items, queries->patterns.count, sizeof(queries->patterns.items[0]),
               compare_patterns);

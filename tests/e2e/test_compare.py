@@ -263,6 +263,29 @@ def test_compare_limits_of_the_file(sides):
     assert "(limit 1.5)" in findings(outcome, "query-slower")[0]["title"]
 
 
+@conftest.measures
+def test_compare_a_workload_without_times(sides):
+    """A file of SQL: its patterns count by their executions, and are decided like any others."""
+    sides.make("UPDATE customers SET note = 'other' WHERE id = 7;\n")
+    sides.rehearse.write("queries.sql", "".join(f"SELECT email FROM customers WHERE id = {n};\n" for n in range(1, 4))
+                         + "SELECT note FROM customers WHERE id = 7;\n")
+    made = sides.rehearse("workload", "import", "queries.sql", "-o", "sql.workload", "--unencrypted")
+    assert made.status == 0, made
+    outcome = sides.rehearse("compare", "sql.workload", "--baseline", sides.cluster.url("base"), "--candidate",
+                             sides.cluster.url("cand"), "--twin", sides.cluster.url("twin"), "--json",
+                             "--compare-budget", "8s", timeout=60)
+    outcome.json = json.loads(outcome.stdout)
+    assert outcome.status == 5 and len(findings(outcome, "result-changed")) == 1, outcome
+    assert {p["query"]: p["share"] for p in outcome.json["workload"]["patterns"]} == {
+        "SELECT email FROM customers WHERE id = $1": 0.75, "SELECT note FROM customers WHERE id = $1": 0.25}
+    assert any("no times" in note for note in outcome.json["workload"]["notes"])
+    sides.make()
+    same = sides.rehearse("compare", "sql.workload", "--baseline", sides.cluster.url("base"), "--candidate",
+                          sides.cluster.url("cand"), "--twin", sides.cluster.url("twin"), "--compare-budget", "8s",
+                          timeout=60)
+    assert same.status == 0, same
+
+
 # --- errors, results, plans ------------------------------------------------------------------------------
 
 def test_compare_errors_new_and_existing(sides):
